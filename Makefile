@@ -1,0 +1,85 @@
+# Needs Go, git, make and, for the race detector, a C compiler. The linter is built
+# from tools/go.mod on first use and then cached by Go.
+
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' --dirty 2>/dev/null)),0.0.0-dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+GO        ?= go
+FUZZTIME  ?= 10s
+BENCHTIME ?= 1s
+
+# The version comes from above. Without this, Go asks git itself, which refuses to
+# answer in a checkout that belongs to another user.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+# Where install puts things.
+DESTDIR ?=
+prefix  ?= /usr/local
+bindir  := $(DESTDIR)$(prefix)/bin
+datadir := $(DESTDIR)$(prefix)/share
+docdir  := $(datadir)/doc/confctl
+
+LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
+SOURCES := $(shell find cmd pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build test race vet lint check demo bench fuzz deps install clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/confctl
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/confctl ./cmd/confctl
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## all tests, under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+vet: ## what go vet finds
+	$(GO) vet ./...
+
+lint: ## what golangci-lint finds; see .golangci.yml
+	$(LINT) run ./...
+
+# The tests before the linter: with nothing but the main module's dependencies at
+# hand they still say what they have to say.
+check: build vet race lint ## all of it: what CI runs
+
+demo: build ## a tour of the commands on a store of its own
+	PATH="$(CURDIR)/bin:$$PATH" ./docs/demo.sh
+
+bench: ## all benchmarks, BENCHTIME each
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+fuzz: ## all fuzz targets, FUZZTIME each
+	@list="$$($(GO) test -list '^Fuzz' ./...)" || { echo "$$list"; exit 1; }; \
+	echo "$$list" | \
+	awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+	done
+
+deps: ## download everything the other targets need, to work offline
+	$(GO) mod download
+	$(GO) mod download -modfile=tools/go.mod
+
+# Not built again when nothing has changed: whoever installs may be root, without Go.
+bin/confctl: $(SOURCES)
+	$(MAKE) build
+
+install: bin/confctl ## into DESTDIR and prefix, with shell completions
+	install -d $(bindir) $(docdir) $(datadir)/bash-completion/completions \
+		$(datadir)/zsh/site-functions $(datadir)/fish/vendor_completions.d
+	install -m 755 bin/confctl $(bindir)/confctl
+	ln -sf confctl $(bindir)/conftool-sync
+	bin/confctl completion bash >$(datadir)/bash-completion/completions/confctl
+	bin/confctl completion zsh >$(datadir)/zsh/site-functions/_confctl
+	bin/confctl completion fish >$(datadir)/fish/vendor_completions.d/confctl.fish
+	install -m 644 $(wildcard README.md CHANGELOG.md LICENSE) $(docdir)
+
+clean: ## remove what was built
+	rm -rf bin

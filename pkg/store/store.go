@@ -1,0 +1,165 @@
+// Package store is the contract between confctl and whatever keeps its keys.
+//
+// A store maps keys to values under one revision counter. It can be read at
+// one revision, and changed by transactions that happen whole or not at all.
+// Everything confctl promises an operator rests on the promises made here;
+// package storetest holds them as tests, and every driver runs them.
+package store
+
+import (
+	"context"
+	"iter"
+	"strings"
+)
+
+// Limits of one transaction. They are what etcd takes with its default
+// settings: 128 operations a request, nested 58 wide and 64 deep beside up to
+// 120 guards, and 1.5 MiB a request less what the protocol adds.
+const (
+	MaxWrites = 58 * 64
+	MaxBytes  = 1200 << 10 // keys and values of all writes, and keys of guards
+	MaxGuards = 120
+)
+
+// Revision counts the transactions of a store. It only grows; 0 is the
+// revision before the first one, and the revision of an absent key.
+type Revision int64
+
+// Store keeps keys. Implementations are safe for concurrent use, by several
+// goroutines and by several processes.
+type Store interface {
+	// Read returns all entries under the prefixes, in key order and without
+	// repetition, as they were at one revision: the latest when it was made.
+	// A prefix that ends in a slash is a subtree, any other is exactly that
+	// key. Read without a prefix returns the revision alone. It is one request.
+	//
+	// Errors: *UnavailableError, *DeniedError, or the context's own.
+	Read(ctx context.Context, prefixes ...string) (Snapshot, error)
+
+	// Commit performs a transaction whole or not at all, and exactly once: if
+	// the key txn.Once exists already, nothing is written, and the receipt is
+	// that of the transaction that wrote it. A caller that repeats a
+	// transaction therefore keeps its Once key, and nobody rewrites such a key.
+	//
+	// Errors: *ConflictError when a guard failed, *TooLargeError before
+	// anything is sent, *UnavailableError when it is certain that nothing was
+	// written, *DeniedError, *UnknownError when it is not known whether the
+	// transaction happened, and the context's own if it ended before anything
+	// was sent. After any but *UnknownError, nothing was written.
+	Commit(ctx context.Context, txn Txn) (Receipt, error)
+
+	// Watch yields every transaction after a revision that wrote under one of
+	// the prefixes, in order, each as one Batch with those of its writes. An
+	// empty Batch, at least every two seconds, is a sign of life and carries
+	// the revision up to which nothing is missing. Deleting an absent key is
+	// no event.
+	//
+	// The sequence ends when the context does, without an error, or after
+	// yielding one: ErrCompacted when the store has forgotten that far back
+	// (read again, then watch from there), or as for Read.
+	Watch(ctx context.Context, after Revision, prefixes ...string) iter.Seq2[Batch, error]
+
+	// Close releases what the store holds. The store is not used afterwards.
+	Close() error
+}
+
+// Entry is one key as it is stored.
+type Entry struct {
+	Key      string
+	Value    []byte
+	Created  Revision // of the transaction that created the key
+	Modified Revision // of the transaction that last wrote it
+}
+
+// Snapshot is what a Read saw. All of it is of one revision.
+type Snapshot struct {
+	Revision Revision
+	Entries  []Entry
+}
+
+// Txn is a transaction: if all guards hold, all writes happen.
+type Txn struct {
+	Once   string // a key that one of Writes puts and that must not exist yet; empty for none
+	Guards []Guard
+	Writes []Write // each key at most once
+}
+
+// Guard is a condition on the store at the moment of the commit.
+//
+// On a key: it was last modified at Revision, 0 meaning that it does not exist.
+// On a prefix: no key under it was created or modified after Revision. Such a
+// guard promises nothing about keys that were deleted.
+type Guard struct {
+	Key      string // the prefix, with its trailing slash, when Prefix is set
+	Prefix   bool
+	Revision Revision
+}
+
+// Write puts a value at a key or deletes the key. Deleting an absent key is
+// no error.
+type Write struct {
+	Key    string
+	Value  []byte
+	Delete bool
+}
+
+// Receipt says what a Commit did.
+type Receipt struct {
+	// Revision is that of the transaction which wrote the Once key. Of one that
+	// only deleted what was not there it is the store's at that time, and of
+	// one without writes it is 0.
+	Revision Revision
+	// Stored is the value of the Once key: the one this Commit wrote or, when
+	// an earlier attempt had succeeded already, the one that attempt wrote.
+	Stored []byte
+}
+
+// Event is one write of a transaction as a watcher sees it.
+type Event struct {
+	Entry
+	Deleted bool // Value and Created are empty then, Modified is the deleting transaction
+}
+
+// Batch is a whole transaction, less what lies outside the watched prefixes.
+type Batch struct {
+	Revision Revision
+	Events   []Event // in key order
+}
+
+// Under reports whether a key lies under a prefix as Read understands it.
+func Under(key, prefix string) bool {
+	if strings.HasSuffix(prefix, "/") {
+		return strings.HasPrefix(key, prefix)
+	}
+	return key == prefix
+}
+
+// Check reports what makes a transaction unfit for any store: a *TooLargeError,
+// or a plain error for a programming mistake. Drivers call it first.
+func (t Txn) Check() error {
+	size, puts := 0, make(map[string]bool, len(t.Writes)) // false for a deletion
+	for _, w := range t.Writes {
+		_, twice := puts[w.Key]
+		switch {
+		case w.Key == "":
+			return malformed("a key is empty")
+		case twice:
+			return malformed("key %q is written twice", w.Key)
+		}
+		puts[w.Key] = !w.Delete
+		size += len(w.Key) + len(w.Value)
+	}
+	if t.Once != "" && !puts[t.Once] {
+		return malformed("key %q is to be written once, but no write puts it", t.Once)
+	}
+	for _, g := range t.Guards {
+		if g.Prefix && !strings.HasSuffix(g.Key, "/") {
+			return malformed("guarded prefix %q does not end in a slash", g.Key)
+		}
+		size += len(g.Key)
+	}
+	if len(t.Writes) > MaxWrites || size > MaxBytes || len(t.Guards) > MaxGuards {
+		return &TooLargeError{Writes: len(t.Writes), Bytes: size, Guards: len(t.Guards)}
+	}
+	return nil
+}
