@@ -1,0 +1,193 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"syscall"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// errUnsure marks a failure after which the transaction may be in the file.
+var errUnsure = errors.New("the change may be in the file")
+
+// view calls a function with the store as it is, or with an empty state if
+// there is no file.
+func (s *Store) view(ctx context.Context, f func(state) error) error {
+	file, err := s.open(ctx, false)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if file == nil {
+		return f(state{})
+	}
+	err = use(file, true, func(db *bolt.DB) error {
+		return db.View(func(tx *bolt.Tx) error {
+			st, err := load(tx)
+			if err != nil {
+				return err
+			}
+			return f(st)
+		})
+	})
+	return s.explain(ctx, err)
+}
+
+// update calls a function with the store, and commits if that returns true.
+func (s *Store) update(ctx context.Context, once string, f func(state) (changed bool, err error)) error {
+	file, err := s.open(ctx, true)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	err = use(file, false, func(db *bolt.DB) error { return transact(db, f) })
+	if errors.Is(err, errUnsure) {
+		return &store.UnknownError{Once: once, Err: fmt.Errorf("%s: %w", s.path, err)}
+	}
+	return s.explain(ctx, err)
+}
+
+// transact performs one transaction on a database that this process has
+// locked.
+func transact(db *bolt.DB, f func(state) (changed bool, err error)) (err error) {
+	tx, err := db.Begin(true)
+	if err != nil {
+		return err
+	}
+	committing := false
+	defer func() {
+		if committing {
+			return
+		}
+		if e := tx.Rollback(); err == nil {
+			err = e
+		}
+	}()
+	st, err := load(tx)
+	if err == nil && st.meta == nil {
+		st, err = create(tx)
+	}
+	if err != nil {
+		return err
+	}
+	before, err := st.revision()
+	if err != nil {
+		return err
+	}
+	if changed, err := f(st); err != nil || !changed {
+		return err
+	}
+	// Until here the file may have been anybody's. bbolt was opened so that it
+	// writes nothing by itself; from now on it keeps its list of free pages.
+	db.NoFreelistSync = false
+	committing = true
+	return settle(db, before, commit(tx))
+}
+
+func commit(tx *bolt.Tx) error {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Errorf("%w: %v", errUnsure, p))
+		}
+	}()
+	return tx.Commit()
+}
+
+// settle finds out what an error of a commit means. The last thing that a
+// commit writes is the page that makes it valid: if that is not to be seen,
+// nothing was written; if it is, only the disk knows.
+func settle(db *bolt.DB, before store.Revision, failed error) error {
+	if failed == nil {
+		return nil
+	}
+	now := before
+	err := db.View(func(tx *bolt.Tx) error {
+		st, err := load(tx)
+		if err != nil {
+			return err
+		}
+		now, err = st.revision()
+		return err
+	})
+	if err != nil || now != before {
+		return fmt.Errorf("%w: %w", errUnsure, failed)
+	}
+	return failed
+}
+
+// use opens a locked file as a database, calls a function with it and closes
+// both. Contents that no bbolt has written make bbolt panic, or read beyond
+// the end of the file, which is a fault: neither leaves this function.
+func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			// The database may hold its own mutexes, so it cannot be closed. What
+			// stays behind is its memory map, and that would keep the file's lock.
+			fail := errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+			if e, ok := p.(error); ok && errors.Is(e, errUnsure) {
+				err = e
+			} else {
+				err = damaged("%v", p)
+			}
+			err = errors.Join(err, fail)
+		}
+	}()
+	db, err := bolt.Open(file.Name(), 0o600, &bolt.Options{
+		ReadOnly:       readOnly,
+		NoFreelistSync: true,
+		NoStatistics:   true,
+		OpenFile:       func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+	})
+	if err != nil {
+		_ = file.Close() // if bbolt has not done so
+		var number syscall.Errno
+		if errors.As(err, &number) {
+			return err
+		}
+		return fmt.Errorf("not a file of confctl, or damaged: %w", err)
+	}
+	if err = whole(db, file); err == nil {
+		err = f(db)
+	}
+	if e := db.Close(); err == nil && readOnly { // what was committed is on disk, come what may
+		err = e
+	}
+	return err
+}
+
+// whole refuses a file that is shorter than the pages that are in use. What
+// happens to be in those that are left could go unnoticed otherwise.
+func whole(db *bolt.DB, file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return db.View(func(tx *bolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return damaged("it has %d bytes of %d", info.Size(), tx.Size())
+		}
+		return nil
+	})
+}
+
+// explain turns what went wrong with the file into a *store.UnavailableError.
+func (s *Store) explain(ctx context.Context, err error) error {
+	var conflict *store.ConflictError
+	switch {
+	case err == nil || errors.As(err, &conflict) || errors.Is(err, store.ErrCompacted):
+		return err
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return ctx.Err()
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) { // it would name the file again
+		err = fmt.Errorf("cannot %s it: %w", path.Op, path.Err)
+	}
+	return &store.UnavailableError{Tried: []store.Endpoint{{Address: s.path, Err: err}}}
+}

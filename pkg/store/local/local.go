@@ -1,0 +1,226 @@
+// Package local keeps a store in one file, for a laptop, CI and small sites.
+//
+// Any number of processes on one host may use the file. Each request opens it,
+// acts and closes it again, so nobody waits for a person at a prompt, or for a
+// watcher. The file is a bbolt database: a commit is on disk when it returns,
+// and a process that is killed leaves the store as it was before or after its
+// transaction. It does not belong on a network file system, whose locks and
+// memory maps do not hold what bbolt expects of them.
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// Options for Open. The zero value is of use.
+type Options struct {
+	Timeout time.Duration                    // how long to wait while others have the file; 5 s if 0
+	Debug   func(format string, args ...any) // told one line a request; may be nil
+}
+
+// Store is a store in a file.
+type Store struct {
+	path    string
+	timeout time.Duration
+	debug   func(format string, args ...any)
+	keep    bounds // of the change log
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open returns the store in a file. It does not touch the file, nor does
+// reading: an absent file is an empty store, which the first Commit makes,
+// for its owner alone, with the directories that it lies in.
+func Open(path string, opts Options) (*Store, error) {
+	switch {
+	case path == "":
+		return nil, errors.New("the local store needs a file name")
+	case strings.HasSuffix(path, "/") || strings.Contains(path, "\x00"):
+		return nil, fmt.Errorf("not the name of a file: %q", path)
+	}
+	s := &Store{path: path, timeout: opts.Timeout, debug: opts.Debug, keep: bounds{txns: 4096, bytes: 16 << 20}}
+	if s.timeout == 0 {
+		s.timeout = 5 * time.Second
+	}
+	if s.debug == nil {
+		s.debug = func(string, ...any) {}
+	}
+	return s, nil
+}
+
+// Close has nothing to release: no request leaves the file open.
+func (s *Store) Close() error { return nil }
+
+// Read implements store.Store. The entries share memory among themselves.
+func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapshot, err error) {
+	begin := time.Now()
+	err = s.view(ctx, func(st state) (err error) {
+		if snap.Revision, err = st.revision(); err != nil {
+			return err
+		}
+		snap.Entries, err = st.entries(disjoint(prefixes))
+		return err
+	})
+	if err != nil {
+		s.debug("local: read %s %q: %v", s.path, prefixes, err)
+		return store.Snapshot{}, err
+	}
+	s.debug("local: read %s %q: %d entries at revision %d in %v", s.path, prefixes, len(snap.Entries), snap.Revision, time.Since(begin))
+	return snap, nil
+}
+
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
+	begin := time.Now()
+	receipt, err := s.commit(ctx, txn)
+	if err != nil {
+		s.debug("local: commit %s, %d guards, %d writes: %v", s.path, len(txn.Guards), len(txn.Writes), err)
+		return store.Receipt{}, err
+	}
+	s.debug("local: commit %s, %d guards, %d writes: revision %d in %v", s.path, len(txn.Guards), len(txn.Writes), receipt.Revision, time.Since(begin))
+	return receipt, nil
+}
+
+func (s *Store) commit(ctx context.Context, txn store.Txn) (receipt store.Receipt, err error) {
+	if err := check(txn); err != nil {
+		return receipt, err
+	}
+	if len(txn.Writes) == 0 {
+		return receipt, s.view(ctx, func(st state) error { return st.hold(txn.Guards) })
+	}
+	err = s.update(ctx, txn.Once, func(st state) (changed bool, err error) {
+		receipt, changed, err = st.perform(txn, s.keep)
+		return changed, err
+	})
+	return receipt, err
+}
+
+// check adds to the limits of every store those of bbolt.
+func check(txn store.Txn) error {
+	if err := txn.Check(); err != nil {
+		return err
+	}
+	for _, w := range txn.Writes {
+		if w.Key == "" || len(w.Key) > bolt.MaxKeySize {
+			return fmt.Errorf("malformed transaction: a key has %d bytes, of 1 to %d", len(w.Key), bolt.MaxKeySize)
+		}
+	}
+	return nil
+}
+
+// perform applies a transaction to the store, unless its once key is there
+// already. It reports whether that changed anything.
+func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, changed bool, err error) {
+	if txn.Once != "" {
+		earlier, err := st.entry(txn.Once)
+		if err != nil {
+			return receipt, false, err
+		}
+		if earlier != nil {
+			return store.Receipt{Revision: earlier.Created, Stored: earlier.Value}, false, nil
+		}
+	}
+	if err := st.hold(txn.Guards); err != nil {
+		return receipt, false, err
+	}
+	now, err := st.revision()
+	if err != nil {
+		return receipt, false, err
+	}
+	events, err := st.apply(txn.Writes, now+1)
+	if err != nil {
+		return receipt, false, err
+	}
+	if len(events) == 0 { // only keys deleted that were absent
+		return store.Receipt{Revision: now}, false, nil
+	}
+	for _, w := range txn.Writes {
+		if txn.Once != "" && w.Key == txn.Once {
+			receipt.Stored = bytes.Clone(w.Value)
+		}
+	}
+	receipt.Revision = now + 1
+	return receipt, true, st.advance(now+1, events, keep)
+}
+
+// hold returns a *store.ConflictError unless all guards hold.
+func (st state) hold(guards []store.Guard) error {
+	var failed []store.FailedGuard
+	for _, g := range guards {
+		f, err := st.guard(g)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			failed = append(failed, *f)
+		}
+	}
+	if len(failed) > 0 {
+		return &store.ConflictError{Failed: failed}
+	}
+	return nil
+}
+
+// guard returns nil for a guard that holds.
+func (st state) guard(g store.Guard) (*store.FailedGuard, error) {
+	if !g.Prefix {
+		found, err := st.entry(g.Key)
+		if err != nil || found == nil && g.Revision == 0 || found != nil && found.Modified == g.Revision {
+			return nil, err
+		}
+		return &store.FailedGuard{Guard: g, Found: found}, nil
+	}
+	newer := errors.New("newer")
+	err := st.scan(g.Key, func(_ []byte, r record) error {
+		if r.modified > g.Revision {
+			return newer
+		}
+		return nil
+	})
+	if errors.Is(err, newer) {
+		return &store.FailedGuard{Guard: g}, nil
+	}
+	return nil, err
+}
+
+// apply performs writes in key order and returns what a watcher sees of them.
+func (st state) apply(writes []store.Write, at store.Revision) ([]store.Event, error) {
+	events := make([]store.Event, 0, len(writes))
+	for _, w := range slices.SortedFunc(slices.Values(writes), func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) }) {
+		key, old, err := []byte(w.Key), record{}, error(nil)
+		stored := st.data.Get(key)
+		if stored != nil {
+			if old, err = decodeRecord(stored); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case w.Delete && stored == nil:
+			continue
+		case w.Delete:
+			err = st.data.Delete(key)
+			events = append(events, store.Event{Entry: store.Entry{Key: w.Key, Modified: at}, Deleted: true})
+		default:
+			e := store.Entry{Key: w.Key, Value: w.Value, Created: at, Modified: at}
+			if stored != nil {
+				e.Created = old.created
+			}
+			err = st.data.Put(key, encodeRecord(record{created: e.Created, modified: at, value: w.Value}))
+			events = append(events, store.Event{Entry: e})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
