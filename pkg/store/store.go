@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Limits of one transaction. They are what etcd takes with its default
-// settings: 128 operations a request, nested 58 wide and 64 deep beside up to
-// 120 guards, and 1.5 MiB a request less what the protocol adds.
+// Limits of one transaction, which every driver takes. They fit into one
+// request to etcd with its default settings: it counts conditions and
+// operations, nested ones along their path, up to 128, and takes 1.5 MiB.
 const (
 	MaxWrites = 58 * 64
 	MaxBytes  = 1200 << 10 // keys and values of all writes, and keys of guards
@@ -44,8 +44,9 @@ type Store interface {
 	// Errors: *ConflictError when a guard failed, *TooLargeError before
 	// anything is sent, *UnavailableError when it is certain that nothing was
 	// written, *DeniedError, *UnknownError when it is not known whether the
-	// transaction happened, and the context's own if it ended before anything
-	// was sent. After any but *UnknownError, nothing was written.
+	// transaction happened, and the context's own if it was cancelled before
+	// anything was sent. After any but *UnknownError, nothing was written. A
+	// transaction without a Once key is sent once at most.
 	Commit(ctx context.Context, txn Txn) (Receipt, error)
 
 	// Watch yields every transaction after a revision that wrote under one of
@@ -56,7 +57,10 @@ type Store interface {
 	//
 	// The sequence ends when the context does, without an error, or after
 	// yielding one: ErrCompacted when the store has forgotten that far back
-	// (read again, then watch from there), or as for Read.
+	// (read again, then watch from there), or as for Read. A lost connection is
+	// resumed; *UnavailableError follows when that has failed for as long as a
+	// request may take. At least one prefix is needed, and the permission to
+	// read the smallest range around all of them.
 	Watch(ctx context.Context, after Revision, prefixes ...string) iter.Seq2[Batch, error]
 
 	// Close releases what the store holds. The store is not used afterwards.

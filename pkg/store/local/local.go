@@ -197,7 +197,9 @@ func (st state) guard(g store.Guard) (*store.FailedGuard, error) {
 func (st state) apply(writes []store.Write, at store.Revision) ([]store.Event, error) {
 	events := make([]store.Event, 0, len(writes))
 	for _, w := range slices.SortedFunc(slices.Values(writes), func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) }) {
-		key, old, err := []byte(w.Key), record{}, error(nil)
+		var old record
+		var err error
+		key := []byte(w.Key)
 		stored := st.data.Get(key)
 		if stored != nil {
 			if old, err = decodeRecord(stored); err != nil {

@@ -345,7 +345,7 @@ func TestDebugSaysOneLineARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for what := range requests(s) {
+	for what := range requests(s) { //nolint:errcheck // Debug is told, whatever came of it
 		if n++; len(lines) != n || !strings.Contains(lines[n-1], what+" "+path) {
 			t.Errorf("after %s: %q", what, lines)
 		}

@@ -110,7 +110,7 @@ func (b *bell) wait(ctx context.Context, until time.Time) {
 		case <-timer.C:
 			b.listen()
 			return
-		case <-errs: // some events were lost
+		case <-errs: //nolint:errcheck // some events were lost: look what is there
 			return
 		case e := <-events:
 			if filepath.Base(e.Name) == b.name && e.Op != fsnotify.Chmod {

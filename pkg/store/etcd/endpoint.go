@@ -1,0 +1,225 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// endpoint is one address of the cluster and the connection to it, if any.
+type endpoint struct {
+	address string // as configured
+	target  string // host:port
+	secure  bool
+
+	mu      sync.Mutex
+	link    *link
+	pending chan struct{} // closed when the connection being made is there, or failed
+	err     error         // why the last one failed
+}
+
+// link is a connection. It is closed when it is retired and nobody uses it:
+// a request that lost its patience must not break what others do on it.
+type link struct {
+	*grpc.ClientConn
+	at    *endpoint
+	seen  *record
+	users int // these two under at.mu
+	old   bool
+}
+
+func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
+	var endpoints []*endpoint
+	for _, a := range addresses {
+		e, err := parseEndpoint(a, secure)
+		if err != nil {
+			return nil, fmt.Errorf("etcd: endpoint %q: %w", a, err)
+		}
+		endpoints = append(endpoints, e)
+	}
+	return endpoints, nil
+}
+
+func parseEndpoint(address string, secure bool) (*endpoint, error) {
+	full := address
+	switch {
+	case strings.Contains(address, "://"):
+	case secure:
+		full = "https://" + address
+	default:
+		full = "http://" + address
+	}
+	u, err := url.Parse(full)
+	if err != nil {
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return nil, err
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("scheme %s is neither http nor https", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("no host")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return nil, errors.New("only a scheme, a host and a port are allowed")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "2379"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return nil, fmt.Errorf("port %s is none", port)
+	}
+	return &endpoint{address: address, target: net.JoinHostPort(u.Hostname(), port), secure: u.Scheme == "https"}, nil
+}
+
+// resolve returns the endpoints, by SRV records if none are configured.
+func (s *Store) resolve(ctx context.Context, budget time.Duration) ([]*endpoint, error) {
+	s.mu.Lock()
+	known := s.endpoints
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	found, err := s.lookup(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = noAnswer(budget)
+		}
+		return nil, &store.UnavailableError{Tried: []store.Endpoint{{Address: s.cfg.SRVDomain, Err: err}}}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.endpoints == nil {
+		s.endpoints = found
+	}
+	return s.endpoints, nil
+}
+
+// lookup finds the endpoints by SRV records. Where TLS is offered or asked
+// for, nothing else is taken: whoever forges an answer must not get a password
+// in clear.
+func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
+	const secure, plain = "etcd-client-ssl", "etcd-client"
+	_, records, err := s.resolver.LookupSRV(ctx, secure, "tcp", s.cfg.SRVDomain)
+	scheme, names := "https://", "_"+secure+"._tcp"
+	if len(records) == 0 && !s.cfg.secure() {
+		names += " or _" + plain + "._tcp"
+		scheme = "http://"
+		_, records, err = s.resolver.LookupSRV(ctx, plain, "tcp", s.cfg.SRVDomain)
+	}
+	var addresses []string
+	for _, r := range records {
+		host := net.JoinHostPort(strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port)))
+		addresses = append(addresses, scheme+host)
+	}
+	if len(addresses) > 0 {
+		return parseEndpoints(addresses, s.cfg.secure())
+	}
+	var dns *net.DNSError
+	if err == nil || errors.As(err, &dns) && dns.IsNotFound {
+		return nil, saying(err, "no SRV record %s", names)
+	}
+	return nil, plainly(err, s.cfg.CACert)
+}
+
+// get returns the connection if there is one, for the caller to release.
+// Otherwise it has one made, and returns what is closed when that is over, and
+// whether it was being made before.
+func (e *endpoint) get(s *Store) (l *link, pending <-chan struct{}, before bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.link != nil && e.link.GetState() == connectivity.Ready {
+		e.link.users++
+		return e.link, nil, false
+	}
+	e.retire(e.link)
+	before = e.pending != nil
+	if e.pending == nil {
+		done := make(chan struct{})
+		e.pending = done
+		s.work.Go(func() {
+			l, err := s.dial(e)
+			e.mu.Lock()
+			e.link, e.err, e.pending = l, err, nil
+			e.mu.Unlock()
+			close(done)
+		})
+	}
+	return nil, e.pending, before
+}
+
+// ready reports whether a connection is there.
+func (e *endpoint) ready() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.link != nil && e.link.GetState() == connectivity.Ready
+}
+
+// made returns the connection just made, for the caller to release, or why
+// there is none.
+func (e *endpoint) made() (*link, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.link == nil {
+		return nil, e.err
+	}
+	e.link.users++
+	return e.link, nil
+}
+
+// retire sees to it that a connection is not used again. It wants e.mu.
+func (e *endpoint) retire(l *link) {
+	if l == nil || l.old {
+		return
+	}
+	l.old = true
+	if e.link == l {
+		e.link = nil
+	}
+	if l.users == 0 {
+		_ = l.Close() // fails only when it is closed already
+	}
+}
+
+func (e *endpoint) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.link != nil {
+		_ = e.link.Close() // as above
+	}
+}
+
+// hold says that one more uses the connection.
+func (l *link) hold() {
+	l.at.mu.Lock()
+	defer l.at.mu.Unlock()
+	l.users++
+}
+
+func (l *link) release() {
+	l.at.mu.Lock()
+	defer l.at.mu.Unlock()
+	if l.users--; l.users == 0 && l.old {
+		_ = l.Close() // as above
+	}
+}
+
+func (l *link) retire() {
+	l.at.mu.Lock()
+	defer l.at.mu.Unlock()
+	l.at.retire(l)
+}

@@ -1,0 +1,196 @@
+package etcd
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// cause is an error in the words of this package.
+type cause struct {
+	text string
+	err  error // what it was made of
+}
+
+func (c *cause) Error() string { return c.text }
+func (c *cause) Unwrap() error { return c.err }
+
+func saying(err error, format string, args ...any) error {
+	return &cause{fmt.Sprintf(format, args...), err}
+}
+
+func noAnswer(within time.Duration) error {
+	return saying(context.DeadlineExceeded, "no answer within %v", within)
+}
+
+// plainly says in few words why a connection failed.
+func plainly(err error, ca string) error {
+	if err == nil {
+		return errors.New("the server does not answer as etcd does")
+	}
+	var (
+		dns       *net.DNSError
+		handshake *handshakeError
+		network   net.Error
+	)
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return saying(err, "no such host")
+	case errors.As(err, &dns):
+		return saying(err, "name lookup failed: %s", dns.Err)
+	case errors.Is(err, errSpeaksTLS):
+		return saying(err, "the server speaks TLS, the address is to begin with https")
+	case errors.Is(err, errSpeaksHTTP1):
+		return err
+	case errors.As(err, &handshake), alert(err) != "":
+		return distrust(err, ca)
+	case errors.As(err, &network) && network.Timeout():
+		return saying(err, "no answer")
+	case errors.Is(err, io.EOF):
+		return saying(err, "connection closed by the server")
+	}
+	for _, errno := range []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EPIPE,
+	} {
+		if errors.Is(err, errno) {
+			return saying(err, "%s", errno.Error())
+		}
+	}
+	return err
+}
+
+// distrust says why a TLS handshake failed.
+func distrust(err error, ca string) error {
+	if ca == "" {
+		ca = "the system's"
+	}
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		record  tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return saying(err, "certificate signed by unknown authority (ca_cert %s)", ca)
+	case errors.As(err, &host):
+		return saying(err, "certificate is not for %s but for %s", host.Host, strings.Join(names(host.Certificate), ", "))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return saying(err, "certificate has expired or is not valid yet (valid %s to %s)",
+			invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly))
+	case errors.As(err, &invalid):
+		return saying(err, "certificate not accepted: %s", strings.TrimPrefix(invalid.Error(), "x509: "))
+	case errors.As(err, &record):
+		return saying(err, "the server does not speak TLS, the address is to begin with http")
+	case alert(err) != "":
+		return refusedTLS(err, alert(err))
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return saying(err, "connection closed during the TLS handshake, does the server speak TLS?")
+	case errors.Is(err, context.DeadlineExceeded):
+		return saying(err, "no answer")
+	}
+	return saying(err, "TLS failed: %s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: "), "x509: "))
+}
+
+// names are the names a certificate is for.
+func names(c *x509.Certificate) []string {
+	n := c.DNSNames
+	for _, ip := range c.IPAddresses {
+		n = append(n, ip.String())
+	}
+	if len(n) == 0 {
+		return []string{"no name"}
+	}
+	return n
+}
+
+// alert is what the other side broke a TLS connection off with; empty if it
+// did not. The library has no type for it.
+func alert(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
+}
+
+// refusedTLS says what a server has against our side of the handshake.
+func refusedTLS(err error, alert string) error {
+	switch alert {
+	case "certificate required", "bad certificate": // the latter in TLS 1.2, of none too
+		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
+	}
+	return saying(err, "refused by the server: %s", alert)
+}
+
+// verdict is what the failure of an attempt means for the request.
+type verdict int
+
+const (
+	done    verdict = iota
+	refused         // it was not performed, and no server would: the error says why
+	denied          // nor was it: the user may not
+	login           // nor was it: the login is no longer valid
+	again           // nor was it: another server may, or this one later
+	lost            // it may have been performed
+)
+
+// judge reads the error of an attempt.
+func judge(err error, sent bool) verdict {
+	known := rpctypes.Error(err)
+	switch {
+	case err == nil:
+		return done
+	case isAny(known, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty):
+		return denied
+	case isAny(known, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
+		return login
+	case isAny(known, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
+		reason(known) == reason(rpctypes.ErrGRPCNotSupportedForLearner):
+		return again
+	case isAny(known, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt):
+		return refused
+	}
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition, codes.NotFound, codes.Unauthenticated:
+		return refused
+	}
+	if sent {
+		return lost
+	}
+	return again
+}
+
+func isAny(err error, these ...error) bool {
+	for _, e := range these {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// reason is what the server said, without what the libraries add.
+func reason(err error) string {
+	text := rpctypes.ErrorDesc(err)
+	return strings.TrimPrefix(strings.TrimPrefix(text, "etcdserver: "), "mvcc: ")
+}
+
+// fromText is the error of a server that was only given as text.
+func fromText(text string) error {
+	if _, desc, ok := strings.Cut(text, "desc = "); ok {
+		text = desc
+	}
+	return rpctypes.Error(errors.New(text))
+}

@@ -1,0 +1,164 @@
+package etcd
+
+import (
+	"errors"
+	"maps"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+// guarded starts a server with the users root, who may do everything, and
+// operator, who may read and write the pools and read our own keys. Both have
+// the password secret.
+func guarded(t *testing.T, options ...etcdtest.Option) *etcdtest.Server {
+	t.Helper()
+	server := etcdtest.Start(t, options...)
+	admin := client(t, server)
+	ctx := t.Context()
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(admin.UserAdd(ctx, "root", "secret"))
+	must(admin.UserGrantRole(ctx, "root", "root"))
+	must(admin.UserAdd(ctx, "operator", "secret"))
+	must(admin.RoleAdd(ctx, "pools"))
+	must(admin.RoleGrantPermission(ctx, "pools", "/conftool/v1/pools/", "/conftool/v1/pools0", clientv3.PermissionType(clientv3.PermReadWrite)))
+	must(admin.RoleGrantPermission(ctx, "pools", "/conftool/.confctl/", "/conftool/.confctl0", clientv3.PermissionType(clientv3.PermRead)))
+	must(admin.UserGrantRole(ctx, "operator", "pools"))
+	must(admin.AuthEnable(ctx))
+	return server
+}
+
+// TestDenied asks for what the user may not have, and is told which grant it
+// takes.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	server := guarded(t)
+	const who, it = "denied by the store for user operator, it takes the permission to ", ": permission denied"
+	s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
+	read := func(prefixes ...string) func() error {
+		return func() error { _, err := s.Read(t.Context(), prefixes...); return err }
+	}
+	commit := func(guards []store.Guard, keys ...string) func() error {
+		return func() error {
+			txn := store.Txn{Once: keys[0], Guards: guards}
+			for _, key := range keys {
+				txn.Writes = append(txn.Writes, put(key, ""))
+			}
+			_, err := s.Commit(t.Context(), txn)
+			return err
+		}
+	}
+	for _, c := range []struct {
+		what string
+		do   func() error
+		want string
+	}{
+		{"read", read("/conftool/v1/pools/"), ""},
+		{"revision", read(), ""},
+		{"read of another type", read("/conftool/v1/dnsdisc/"), who + "read /conftool/v1/dnsdisc/" + it},
+		{"read of all types", read("/conftool/v1/"), who + "read /conftool/v1/" + it},
+		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), who + "read /conftool/v1/a/, /other/" + it},
+		{"commit of what is granted", commit(nil, "/conftool/v1/pools/a"), ""},
+		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/" + it},
+		{"commit of one key of ours", commit(nil, "/conftool/.confctl/journal/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
+		{"guard", commit([]store.Guard{{Key: "/conftool/v1/geo/", Prefix: true}}, "/conftool/v1/pools/b"), who + "read /conftool/v1/geo/" + it},
+		{"watch", func() error {
+			for _, err := range s.Watch(t.Context(), 0, "/conftool/v1/pools/", "/conftool/v1/z") {
+				return err
+			}
+			return nil
+		}, who + "read /conftool/v1/pools/" + it},
+	} {
+		begun := time.Now()
+		err := c.do()
+		took(t, begun, atOnce)
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.what, err)
+			}
+			continue
+		}
+		if !errors.As(err, new(*store.DeniedError)) {
+			t.Errorf("%s: got %T", c.what, err)
+		}
+		wantText(t, err, c.want)
+	}
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{User: "operator", Password: "guess"}, "denied by the store for user operator: wrong user or password"},
+		{Config{User: "nobody", Password: "guess"}, "denied by the store for user nobody: wrong user or password"},
+		{Config{}, "denied by the store without a user: the store wants a user"},
+	} {
+		c.cfg.Endpoints = server.URLs()
+		begun := time.Now()
+		_, err := open(t, c.cfg).Read(t.Context(), "/conftool/v1/pools/")
+		took(t, begun, atOnce)
+		wantText(t, err, c.want)
+		_, err = open(t, c.cfg).Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "")}})
+		wantText(t, err, c.want)
+	}
+}
+
+// TestCertificateUser is known by the name in the certificate.
+func TestCertificateUser(t *testing.T) {
+	t.Parallel()
+	a := etcdtest.NewAuthority(t)
+	cert, key := a.Issue(t, "127.0.0.1", time.Now().Add(time.Hour))
+	server := etcdtest.Start(t, etcdtest.TLS(t, cert, key, a))
+	cert, key = a.Issue(t, "operator", time.Now().Add(time.Hour))
+	s := open(t, Config{Endpoints: server.URLs(), CACert: a.File, Cert: cert, Key: key})
+	if s.who != "operator" {
+		t.Errorf("the user is %q", s.who)
+	}
+	server.Calls()
+	if _, err := s.Read(t.Context(), "/k"); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Calls(); !maps.Equal(got, map[string]int{"/etcdserverpb.KV/Range": 1}) {
+		t.Errorf("without a password, the server was sent %v", got)
+	}
+}
+
+// TestLoginAgain has the server forget who logged in.
+func TestLoginAgain(t *testing.T) {
+	t.Parallel()
+	server := guarded(t)
+	s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
+	for _, token := range []string{"", "forgotten.1"} {
+		s.setToken(token)
+		if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
+			t.Errorf("read with token %q: %v", token, err)
+		}
+		s.setToken(token)
+		if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/conftool/v1/pools/a", "")}}); err != nil {
+			t.Errorf("commit with token %q: %v", token, err)
+		}
+		s.setToken(token)
+		for _, err := range s.Watch(t.Context(), 0, "/conftool/v1/pools/") {
+			if err != nil {
+				t.Errorf("watch with token %q: %v", token, err)
+			}
+			break
+		}
+	}
+	server.Calls()
+	for range 3 {
+		if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := server.Calls(); !maps.Equal(got, map[string]int{"/etcdserverpb.KV/Range": 3}) {
+		t.Errorf("once logged in, the server was sent %v", got)
+	}
+}

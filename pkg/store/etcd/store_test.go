@@ -1,0 +1,251 @@
+package etcd
+
+import (
+	"errors"
+	"flag"
+	"maps"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+	"github.com/conftool/confctl/pkg/store/storetest"
+)
+
+// TestMain lets more tests wait side by side than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(8/slowness/slowness)); err != nil {
+		panic(err)
+	}
+	m.Run()
+}
+
+// TestContract runs the contract on one server, emptied for each test.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	admin := client(t, server)
+	storetest.Run(t, func(t *testing.T) func() store.Store {
+		if _, err := admin.Delete(t.Context(), "\x00", clientv3.WithFromKey()); err != nil {
+			t.Fatal(err)
+		}
+		return func() store.Store {
+			s, err := Open(Config{Endpoints: server.URLs(), Timeout: time.Minute, Attempt: time.Minute})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+	})
+}
+
+// open opens a store until the test ends.
+func open(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Debug == nil {
+		cfg.Debug = t.Logf
+	}
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// client returns the stock client, for what a store does not do.
+func client(t testing.TB, server *etcdtest.Server) *clientv3.Client {
+	t.Helper()
+	c, err := clientv3.New(clientv3.Config{Endpoints: server.URLs(), Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func put(key, value string) store.Write { return store.Write{Key: key, Value: []byte(value)} }
+
+// TestOneRequest counts what reaches the server.
+func TestOneRequest(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	s := open(t, Config{Endpoints: server.URLs(), Timeout: time.Minute, Attempt: time.Minute})
+	const read, txn = "/etcdserverpb.KV/Range", "/etcdserverpb.KV/Txn"
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = "/k/" + string(rune('a'+i%26)) + string(rune('a'+i/26))
+	}
+	full := fullTxn()
+	for _, c := range []struct {
+		what string
+		do   func() error
+		want string
+	}{
+		{"revision", func() error { _, err := s.Read(t.Context()); return err }, txn},
+		{"one prefix", func() error { _, err := s.Read(t.Context(), "/a/"); return err }, read},
+		{"one prefix in another", func() error { _, err := s.Read(t.Context(), "/a/", "/a/b/", "/a/c"); return err }, read},
+		{"two prefixes", func() error { _, err := s.Read(t.Context(), "/a/", "/b/"); return err }, txn},
+		{"1,000 keys", func() error { _, err := s.Read(t.Context(), many...); return err }, txn},
+		{"commit", func() error {
+			_, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/a/b", "1")}})
+			return err
+		}, txn},
+		{"largest commit", func() error { _, err := s.Commit(t.Context(), full); return err }, txn},
+		{"its repetition", func() error { _, err := s.Commit(t.Context(), full); return err }, txn},
+		{"conflict", func() error {
+			_, err := s.Commit(t.Context(), store.Txn{Guards: []store.Guard{{Key: "/a/b"}}})
+			if !errors.As(err, new(*store.ConflictError)) {
+				return err
+			}
+			return nil
+		}, txn},
+	} {
+		server.Calls()
+		if err := c.do(); err != nil {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if got := server.Calls(); !maps.Equal(got, map[string]int{c.want: 1}) {
+			t.Errorf("%s: the server was sent %v, want one %s", c.what, got, c.want)
+		}
+	}
+}
+
+// fullTxn is as large as a transaction may be.
+func fullTxn() store.Txn {
+	txn := store.Txn{Once: "/full/once", Writes: []store.Write{put("/full/once", "record")}}
+	for i := range store.MaxWrites - 1 {
+		txn.Writes = append(txn.Writes, put("/full/"+name(i), "value"))
+	}
+	for i := range store.MaxGuards {
+		txn.Guards = append(txn.Guards, store.Guard{Key: "/guarded/" + name(i) + "/", Prefix: i%2 == 0})
+	}
+	for i := range txn.Guards {
+		if !txn.Guards[i].Prefix {
+			txn.Guards[i].Key += "key"
+		}
+	}
+	return txn
+}
+
+func name(i int) string {
+	return string([]byte{byte('a' + i/676%26), byte('a' + i/26%26), byte('a' + i%26)}) + string(rune('0'+i/17576))
+}
+
+// TestFullCommitIsAtomic fails each guard of the largest transaction in turn,
+// the last of which stand in nested transactions, and finds nothing written.
+func TestFullCommitIsAtomic(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	s := open(t, Config{Endpoints: server.URLs(), Timeout: time.Minute, Attempt: time.Minute})
+	for _, i := range []int{0, 1, 60, rootWidth - 2, rootWidth - 1, rootWidth, store.MaxGuards - 2, store.MaxGuards - 1} {
+		txn := fullTxn()
+		guarded := txn.Guards[i]
+		key := guarded.Key
+		if guarded.Prefix {
+			key += "newer"
+		}
+		made, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put(key, "x")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Commit(t.Context(), txn)
+		var conflict *store.ConflictError
+		if !errors.As(err, &conflict) || len(conflict.Failed) != 1 || conflict.Failed[0].Guard != guarded {
+			t.Fatalf("guard %d fails: %v", i, err)
+		}
+		if found := conflict.Failed[0].Found; !guarded.Prefix && (found == nil || found.Modified != made.Revision) {
+			t.Fatalf("guard %d fails: found %v", i, found)
+		}
+		snap, err := s.Read(t.Context(), "/full/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(snap.Entries) != 0 || snap.Revision != made.Revision {
+			t.Fatalf("guard %d fails: %d keys were written", i, len(snap.Entries))
+		}
+		if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{{Key: key, Delete: true}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	txn := fullTxn()
+	r, err := s.Commit(t.Context(), txn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := s.Read(t.Context(), "/full/")
+	if err != nil || len(snap.Entries) != store.MaxWrites {
+		t.Fatalf("%d of %d keys, %v", len(snap.Entries), store.MaxWrites, err)
+	}
+	if i := slices.IndexFunc(snap.Entries, func(e store.Entry) bool { return e.Modified != r.Revision }); i >= 0 {
+		t.Fatalf("key %s is of another transaction", snap.Entries[i].Key)
+	}
+}
+
+// TestStoreFull fills a store up to its quota.
+func TestStoreFull(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, etcdtest.Quota(256<<10))
+	s := open(t, Config{Endpoints: server.URLs()})
+	var err error
+	for range 1000 { // the size is measured now and then
+		if _, err = s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", string(make([]byte, 64<<10)))}}); err != nil {
+			break
+		}
+	}
+	var unavailable *store.UnavailableError
+	if !errors.As(err, &unavailable) {
+		t.Fatalf("commit to a full store: %T %v", err, err)
+	}
+	wantText(t, err, "store unavailable: "+server.URL()+": the store is full, it takes no writes until somebody made room (etcdctl alarm list)")
+	if _, err := s.Read(t.Context(), "/k"); err != nil {
+		t.Errorf("read of a full store: %v", err)
+	}
+}
+
+// TestServerTakesLess has a server that takes smaller requests than the
+// contract allows.
+func TestServerTakesLess(t *testing.T) {
+	t.Parallel()
+	for what, option := range map[string]etcdtest.Option{"bytes": etcdtest.Limits(1<<10, 128), "operations": etcdtest.Limits(1<<20, 10)} {
+		s := open(t, Config{Endpoints: etcdtest.Start(t, option).URLs()})
+		txn := store.Txn{Once: "/0", Writes: []store.Write{put("/0", "")}}
+		for i := range 99 {
+			txn.Writes = append(txn.Writes, put("/"+name(i), "twenty bytes of value"))
+		}
+		_, err := s.Commit(t.Context(), txn)
+		var large *store.TooLargeError
+		if !errors.As(err, &large) || large.Writes != 100 {
+			t.Errorf("too many %s: %T %v", what, err, err)
+		}
+		snap, err := s.Read(t.Context(), "/")
+		if err != nil || len(snap.Entries) != 0 {
+			t.Errorf("too many %s: %d keys written, %v", what, len(snap.Entries), err)
+		}
+	}
+}
+
+func wantText(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is\n\t%v\nnot\n\t%s", err, want)
+	}
+}
+
+// took fails the test when something was slow.
+func took(t *testing.T, begun time.Time, most time.Duration) {
+	t.Helper()
+	if d := time.Since(begun); d > most {
+		t.Errorf("it took %v, want at most %v", d, most)
+	}
+}

@@ -1,0 +1,199 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+// follow watches a prefix in the background.
+func follow(t *testing.T, s *Store, prefixes ...string) (<-chan store.Batch, <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	batches, end := make(chan store.Batch), make(chan error, 1)
+	go func() {
+		defer close(batches)
+		for b, err := range s.Watch(ctx, 0, prefixes...) {
+			if err != nil {
+				end <- err
+				return
+			}
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+			}
+		}
+		end <- nil
+	}()
+	return batches, end
+}
+
+// TestWatchLeaderKilled watches while the leader dies: every transaction
+// arrives once, whole and in order.
+func TestWatchLeaderKilled(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Cluster(t, 3)
+	leader := server.Leader(t)
+	urls := server.URLs()
+	urls[0], urls[leader] = urls[leader], urls[0] // so that it is the leader who is watched
+	batches, end := follow(t, open(t, Config{Endpoints: urls, Timeout: 20 * time.Second}), "/a/", "/b/")
+	s := open(t, Config{Endpoints: server.URLs(), Timeout: 20 * time.Second, Attempt: time.Second, Debug: func(string, ...any) {}})
+	const total = 100
+	committed := make(chan struct{})
+	go func() {
+		defer close(committed)
+		for i := range total {
+			id := fmt.Sprintf("/once/%d", i)
+			_, err := s.Commit(t.Context(), store.Txn{Once: id, Writes: []store.Write{
+				put("/a/k", fmt.Sprint(i)), put(id, ""), put("/b/k", fmt.Sprint(i)), put("/aa", ""),
+			}})
+			if err != nil {
+				t.Errorf("commit %d: %v", i, err)
+				return
+			}
+			if i == total/2 {
+				server.Kill(leader)
+			}
+		}
+	}()
+	for n := 0; n < total; {
+		select {
+		case b, ok := <-batches:
+			if !ok {
+				t.Fatalf("after %d transactions: %v", n, <-end)
+			}
+			if len(b.Events) == 0 {
+				continue
+			}
+			want := fmt.Sprint(n)
+			if len(b.Events) != 2 || string(b.Events[0].Value) != want || string(b.Events[1].Value) != want {
+				t.Fatalf("transaction %d: %v", n, b)
+			}
+			n++
+		case <-time.After(10 * time.Second):
+			t.Fatalf("nothing after %d transactions", n)
+		}
+	}
+	<-committed
+}
+
+// TestWatchSilent has the server freeze, and come back in time or not.
+func TestWatchSilent(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	p := newProxy(t, server.URL())
+	cfg := Config{Endpoints: []string{p.url()}, Timeout: 2 * time.Second, Attempt: 200 * time.Millisecond}
+	batches, end := follow(t, open(t, cfg), "/k")
+	<-batches
+	p.keep(true)
+	time.Sleep(1500 * time.Millisecond) // longer than the watch has patience with a connection
+	p.keep(false)
+	s := open(t, Config{Endpoints: server.URLs()})
+	r, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "after")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b := range batches {
+		if len(b.Events) > 0 && b.Revision == r.Revision {
+			break
+		}
+	}
+	p.keep(true)
+	begun := time.Now()
+	for range batches {
+		continue
+	}
+	took(t, begun, beat+cfg.Attempt+beat+cfg.Timeout+atOnce)
+	wantText(t, <-end, "store unavailable: "+p.url()+": no answer within 2s")
+}
+
+// TestWatchEnds kills the server for good.
+func TestWatchEnds(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	cfg := Config{Endpoints: server.URLs(), Timeout: time.Second}
+	batches, end := follow(t, open(t, cfg), "/k")
+	<-batches
+	begun := time.Now()
+	server.Kill(0)
+	for range batches {
+		continue
+	}
+	took(t, begun, cfg.Timeout+2*atOnce)
+	wantText(t, <-end, "store unavailable: "+server.URL()+": connection refused")
+}
+
+// TestWatchCompacted starts before what the server remembers, just there, and
+// after.
+func TestWatchCompacted(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	s := open(t, Config{Endpoints: server.URLs()})
+	var at []store.Revision
+	for i := range 4 {
+		r, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", fmt.Sprint(i))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = append(at, r.Revision)
+	}
+	if _, err := client(t, server).Compact(t.Context(), int64(at[2])); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for after, want := range map[store.Revision]store.Revision{0: 0, at[0]: 0, at[1]: at[2], at[2]: at[3], at[3]: at[3]} {
+		seen := false
+		for b, err := range s.Watch(ctx, after, "/k") {
+			seen = true
+			if want == 0 && !errors.Is(err, store.ErrCompacted) || want != 0 && (err != nil || b.Revision != want) {
+				t.Errorf("watch after %d of %v: revision %d, error %v", after, at, b.Revision, err)
+			}
+			break
+		}
+		if !seen {
+			t.Errorf("watch after %d of %v brings nothing", after, at)
+		}
+	}
+}
+
+// TestNoLeak leaves nothing behind: not a goroutine of a watch that ended in
+// any way, nor of a store that is closed.
+func TestNoLeak(t *testing.T) {
+	server := etcdtest.Start(t)
+	dead, silent := refusing(t), mute(t)
+	before := goleak.IgnoreCurrent()
+	s, err := Open(Config{Endpoints: []string{dead, silent, server.URL()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "")}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range s.Watch(t.Context(), 0, "/k") {
+		if err != nil {
+			t.Error(err)
+		}
+		break
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	for _, err := range s.Watch(ctx, 0, "/k") {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill(0)
+	goleak.VerifyNone(t, before)
+}
