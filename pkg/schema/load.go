@@ -1,0 +1,399 @@
+package schema
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Load reads a schema file and adds the built-in type, in the given path,
+// unless the file redefines it. A file that is no YAML map is an error (a
+// *yamldoc.Error); what is wrong with single types becomes Problems.
+func Load(file, poolsPath string) (*Schema, error) {
+	doc, err := yamldoc.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	return load(doc, file, poolsPath)
+}
+
+// Parse is Load for a text that is already read. JSON schemas are looked for
+// as if the text were in the file.
+func Parse(file string, text []byte, poolsPath string) (*Schema, error) {
+	doc, err := yamldoc.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return load(doc, file, poolsPath)
+}
+
+func load(doc yamldoc.Node, file, poolsPath string) (*Schema, error) {
+	s := &Schema{file: file}
+	if !doc.IsEmpty() {
+		pairs, err := doc.Pairs("a schema")
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range pairs {
+			s.add(p)
+		}
+	}
+	if !slices.Contains(s.Names(), Node) {
+		s.types = slices.Insert(s.types, 0, node(poolsPath))
+	}
+	s.checkDepends()
+	s.checkPaths()
+	slices.SortStableFunc(s.problems, func(a, b Problem) int { return cmp.Compare(a.Err.Pos.Line, b.Err.Pos.Line) })
+	return s, nil
+}
+
+// add loads one type. A type with problems is kept under its name, so that
+// whoever asks for it is told what is wrong.
+func (s *Schema) add(p yamldoc.Pair) {
+	l := loader{dir: filepath.Dir(s.file)}
+	t := l.load(p)
+	s.types = append(s.types, t)
+	for _, err := range l.errs {
+		s.problems = append(s.problems, Problem{Type: t.Name, Err: err})
+	}
+}
+
+// loader reads one type and gathers what is wrong with it.
+type loader struct {
+	dir  string // of the schema file
+	errs []*yamldoc.Error
+}
+
+func (l *loader) fail(err error) {
+	var at *yamldoc.Error
+	if errors.As(err, &at) {
+		l.errs = append(l.errs, at)
+	}
+}
+
+func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
+	l.fail(n.Errorf(format, args...))
+}
+
+func (l *loader) load(p yamldoc.Pair) *Type {
+	t := &Type{Name: p.Name, Pos: p.Key.Pos()}
+	if !isStep(t.Name) {
+		l.failAt(p.Key, "%q cannot be the name of a type: letters, digits, - and _ can", t.Name)
+	}
+	parts, err := p.Value.Pairs("type " + t.Name)
+	if err != nil {
+		l.fail(err)
+		return t
+	}
+	found := map[string]yamldoc.Node{}
+	for _, part := range parts {
+		found[part.Name] = part.Value
+	}
+	for _, key := range []string{"path", "tags", "schema"} {
+		if _, ok := found[key]; !ok {
+			l.failAt(p.Key, "type %s has no %s", t.Name, key)
+		}
+	}
+	l.path(t, found["path"])
+	l.tags(t, found["tags"])
+	l.fields(t, found["schema"])
+	t.Depends = l.words(found["depends"], "depends")
+	l.freeForm(t, found["free_form"])
+	l.rules(t, found["json_schema"])
+	t.Safety = found["safety"]
+	return t
+}
+
+func isWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == '/' || r == ',' || r == '=' || r == 0x7f
+	})
+}
+
+// isStep reports whether a word can be a part of a path.
+func isStep(s string) bool { return isWord(s) && s != "." && s != ".." }
+
+// text is a scalar's text; null is none.
+func text(n yamldoc.Node) string {
+	if n.IsNull() {
+		return ""
+	}
+	return n.Text()
+}
+
+func absent(n yamldoc.Node) bool { return n == (yamldoc.Node{}) }
+
+func (l *loader) path(t *Type, n yamldoc.Node) {
+	if absent(n) {
+		return
+	}
+	t.Path = strings.Trim(text(n), "/")
+	parts := strings.Split(t.Path, "/")
+	if slices.ContainsFunc(parts, func(p string) bool { return !isStep(p) }) {
+		l.failAt(n, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
+	}
+}
+
+func (l *loader) tags(t *Type, n yamldoc.Node) {
+	if absent(n) {
+		return
+	}
+	if n.IsEmpty() {
+		l.failAt(n, "tags of type %s are missing; a type without tags has: tags: []", t.Name)
+		return
+	}
+	t.Tags = l.words(n, "tags")
+	for i, tag := range t.Tags {
+		if tag == selector.Name {
+			l.failAt(n, "a tag of type %s cannot be called %s: that is the object's own name", t.Name, tag)
+		}
+		if slices.Contains(t.Tags[:i], tag) {
+			l.failAt(n, "tag %s of type %s is there twice", tag, t.Name)
+		}
+	}
+}
+
+// words reads a list of words; absent and null are the empty list.
+func (l *loader) words(n yamldoc.Node, what string) []string {
+	if n.IsEmpty() {
+		return nil
+	}
+	items, err := n.Items(what)
+	if err != nil {
+		l.fail(err)
+		return nil
+	}
+	var words []string
+	for _, item := range items {
+		if !item.IsScalar() || item.IsNull() || !isWord(item.Text()) {
+			l.failAt(item, "%s cannot hold %s: a word is expected", what, item.Describe())
+			continue
+		}
+		words = append(words, item.Text())
+	}
+	return words
+}
+
+func (l *loader) freeForm(t *Type, n yamldoc.Node) {
+	if n.IsEmpty() {
+		return
+	}
+	v, err := Field{Name: "free_form", Kind: Bool}.FromYAML(n)
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	t.FreeForm = v.True()
+}
+
+func (l *loader) fields(t *Type, n yamldoc.Node) {
+	if n.IsEmpty() {
+		return
+	}
+	pairs, err := n.Pairs("the schema of type " + t.Name)
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	for _, p := range pairs {
+		l.field(t, p)
+	}
+}
+
+func (l *loader) field(t *Type, p yamldoc.Pair) {
+	f := Field{Name: p.Name, Kind: Any, Pos: p.Key.Pos()}
+	parts, err := p.Value.Pairs("field " + p.Name)
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	if f.Name == "" {
+		l.failAt(p.Key, "a field of type %s has no name", t.Name)
+	}
+	var def yamldoc.Node
+	for _, part := range parts {
+		switch part.Name {
+		case "type":
+			l.kind(&f, part.Value)
+		case "default":
+			def = part.Value
+		}
+	}
+	// A weight below 0 means nothing to a load balancer.
+	f.NotNegative = t.Name == Node && f.Name == "weight" && f.Kind == Int
+	t.Fields = append(t.Fields, f)
+	if absent(def) {
+		l.failAt(p.Key, "field %s of type %s has no default", f.Name, t.Name)
+		return
+	}
+	if t.Fields[len(t.Fields)-1].Default, err = f.FromYAML(def); err != nil {
+		var at *yamldoc.Error
+		if errors.As(err, &at) {
+			l.failAt(def, "the default of field %s of type %s: %s", f.Name, t.Name, at.Msg)
+		}
+	}
+}
+
+func (l *loader) kind(f *Field, n yamldoc.Node) {
+	name, words, isEnum := strings.Cut(n.Text(), ":")
+	f.Kind = Kind(name)
+	kinds := []string{"string", "int", "bool", "list", "dict", "enum:a|b", "cidr_list", "any"}
+	switch {
+	case isEnum && f.Kind == Enum && !slices.Contains(strings.Split(words, "|"), ""):
+		f.Words = strings.Split(words, "|")
+	case isEnum || f.Kind == Enum || !slices.Contains(kinds, name):
+		l.failAt(n, "field %s cannot be of type %s%s; types are %s", f.Name, n.Describe(), nearest.Suggest(name, kinds), strings.Join(kinds, ", "))
+		f.Kind = Any
+	}
+}
+
+// rules reads the json_schema part. The schemas themselves are read when they
+// are first needed, so that no get waits for them or fails by them.
+func (l *loader) rules(t *Type, n yamldoc.Node) {
+	if n.IsEmpty() {
+		return
+	}
+	pairs, err := n.Pairs("json_schema")
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	var base, rules yamldoc.Node
+	for _, p := range pairs {
+		switch p.Name {
+		case "base_path":
+			base = p.Value
+		case "rules":
+			rules = p.Value
+		}
+	}
+	if text(base) == "" || rules.IsEmpty() {
+		l.failAt(n, "json_schema of type %s needs base_path (a directory) and rules", t.Name)
+		return
+	}
+	dir := l.basePath(base.Text())
+	named, err := rules.Pairs("rules")
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	for _, p := range named {
+		l.rule(t, dir, p)
+	}
+}
+
+// basePath returns the directory of that name beside the schema file if there
+// is one, or else the one in the working directory, where the original looked.
+func (l *loader) basePath(dir string) string {
+	beside := filepath.Join(l.dir, dir)
+	if filepath.IsAbs(dir) {
+		return dir
+	}
+	for _, candidate := range []string{beside, dir} {
+		if info, err := os.Stat(candidate); err == nil && info.IsDir() {
+			return candidate
+		}
+	}
+	return beside
+}
+
+func (l *loader) rule(t *Type, dir string, p yamldoc.Pair) {
+	parts, err := p.Value.Pairs("rule " + p.Name)
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	r := &Rule{Name: p.Name, Pos: p.Key.Pos()}
+	chooses := false
+	for _, part := range parts {
+		switch part.Name {
+		case "schema":
+			switch file := text(part.Value); {
+			case filepath.IsAbs(file):
+				r.File = file
+			case file != "":
+				r.File = filepath.Join(dir, file)
+			}
+		case "selector":
+			chooses = true
+			if r.Selector, err = selector.Parse(text(part.Value), t.Tags); err != nil {
+				l.failAt(part.Value, "rule %s: %v", p.Name, err)
+			}
+		}
+	}
+	if r.File == "" || !chooses {
+		l.failAt(p.Key, "rule %s of type %s needs schema (a file) and selector", p.Name, t.Name)
+	}
+	t.Rules = append(t.Rules, r)
+}
+
+// checkDepends finds types that depend on what is not there, and loops.
+func (s *Schema) checkDepends() {
+	state := map[string]int{} // 1 while it is being visited, 2 after
+	var visit func(t *Type, above []string)
+	visit = func(t *Type, above []string) {
+		if state[t.Name] == 1 {
+			loop := slices.Concat(above[slices.Index(above, t.Name):], []string{t.Name})
+			for _, name := range loop[1:] {
+				s.shared(name, t, "dependency loop: %s", strings.Join(loop, " -> "))
+			}
+		}
+		if state[t.Name] != 0 {
+			return
+		}
+		state[t.Name] = 1
+		for _, name := range t.Depends {
+			if d := s.find(name); d != nil {
+				visit(d, append(slices.Clone(above), t.Name))
+			} else {
+				s.shared(t.Name, t, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
+			}
+		}
+		state[t.Name] = 2
+	}
+	for _, t := range s.types {
+		visit(t, nil)
+	}
+}
+
+func (s *Schema) find(name string) *Type {
+	for _, t := range s.types {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// shared records a problem between types: at is the type whose line is named.
+func (s *Schema) shared(name string, at *Type, format string, args ...any) {
+	pos := at.Pos
+	if pos.File == "" {
+		pos.File = s.file
+	}
+	s.problems = append(s.problems, Problem{Type: name, Shared: true, Err: yamldoc.Errorf(pos, format, args...)})
+}
+
+// checkPaths finds types whose objects could be taken for each other's: on one
+// path, or one path inside the other.
+func (s *Schema) checkPaths() {
+	for i, a := range s.types {
+		for _, b := range s.types[:i] {
+			if a.Path == "" || b.Path == "" || !overlap(a.Path+"/", b.Path+"/") {
+				continue
+			}
+			for _, name := range []string{a.Name, b.Name} {
+				s.shared(name, a, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
+			}
+		}
+	}
+}
+
+func overlap(a, b string) bool { return strings.HasPrefix(a, b) || strings.HasPrefix(b, a) }

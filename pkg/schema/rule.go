@@ -1,0 +1,198 @@
+package schema
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Rule says which JSON schema holds for which objects of a type.
+type Rule struct {
+	Name     string
+	File     string // the JSON schema's
+	Selector selector.Selector
+	Pos      yamldoc.Pos
+
+	once     sync.Once
+	compiled *jsonschema.Schema
+	parts    map[string]*jsonschema.Schema // of compiled, by location
+	err      error
+}
+
+// Compile reads the rule's JSON schema, once. A schema that names no draft is
+// of 2020-12. The error is a *yamldoc.Error with a place in the JSON schema's
+// file, or in the schema file if there is no such file.
+func (r *Rule) Compile() error {
+	r.once.Do(func() {
+		if r.compiled, r.err = r.compile(); r.err == nil {
+			r.parts = map[string]*jsonschema.Schema{}
+			index(r.compiled, r.parts)
+		}
+	})
+	return r.err
+}
+
+func (r *Rule) compile() (_ *jsonschema.Schema, err error) {
+	dir, err := filepath.Abs(filepath.Dir(r.File))
+	if err != nil {
+		return nil, yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)
+	}
+	d := &documents{dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
+	// A $schema of one's own may permit what the library does not expect.
+	defer func() {
+		if p := recover(); p != nil {
+			err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
+		}
+	}()
+	c := jsonschema.NewCompiler()
+	c.LoadURL = d.load
+	c.ExtractAnnotations = true // for Description
+	address := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, filepath.Base(r.File)))}
+	compiled, err := c.Compile(address.String())
+	if err != nil {
+		return nil, d.explain(err)
+	}
+	return compiled, nil
+}
+
+// Description returns what the JSON schema says it is for; it is empty if the
+// schema does not say, or cannot be used.
+func (r *Rule) Description() string {
+	if r.Compile() != nil {
+		return ""
+	}
+	return strings.TrimSpace(r.compiled.Description)
+}
+
+// documents are the JSON files that one rule's schema is made of.
+type documents struct {
+	dir   string // of the first one
+	shown string // the same as errors name it
+	named yamldoc.Pos
+	all   []document // in the order they were read
+}
+
+type document struct {
+	file string
+	text []byte
+}
+
+// load reads a file that a compiler asks for. Errors are *yamldoc.Error, with
+// the place where the file is asked for.
+func (d *documents) load(address string) (io.ReadCloser, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "file" {
+		return nil, yamldoc.Errorf(d.asking(address), "%s is not known here, and nothing is read from the network", address)
+	}
+	text, err := os.ReadFile(u.Path)
+	file := d.show(u.Path)
+	if err != nil {
+		return nil, yamldoc.Errorf(d.asking(address), "JSON schema %s cannot be read: %v", file, errors.Unwrap(err))
+	}
+	d.all = append(d.all, document{file, text})
+	if err := checkJSON(file, text); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
+}
+
+// show returns the path as a person would name it who knows the first one.
+func (d *documents) show(path string) string {
+	rel, err := filepath.Rel(d.dir, path)
+	if err != nil {
+		return path
+	}
+	return filepath.Join(d.shown, rel)
+}
+
+var reference = regexp.MustCompile(`"\$(?:ref|schema)"\s*:\s*"([^"#]+)`)
+
+// asking finds where a document is referred to: in the schema file, or in the
+// last document that does.
+func (d *documents) asking(address string) yamldoc.Pos {
+	for _, doc := range slices.Backward(d.all) {
+		for _, at := range reference.FindAllSubmatchIndex(doc.text, -1) {
+			if strings.HasSuffix(address, strings.TrimPrefix(string(doc.text[at[2]:at[3]]), "./")) {
+				return position(doc.file, doc.text, at[0])
+			}
+		}
+	}
+	if len(d.all) > 0 {
+		return yamldoc.Pos{File: d.all[len(d.all)-1].file}
+	}
+	return d.named
+}
+
+// explain says why a JSON document is no JSON schema, and where.
+func (d *documents) explain(err error) error {
+	var at *yamldoc.Error
+	if errors.As(err, &at) {
+		return at
+	}
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &invalid) {
+		leaf := leaves(invalid)[0]
+		return yamldoc.Errorf(d.place(leaf.InstanceLocation), "no valid JSON schema: %s: %s%s", pointer(leaf.InstanceLocation), leaf.Message, regexHint(leaf.Message))
+	}
+	var bad *jsonschema.SchemaError
+	if errors.As(err, &bad) && bad.Err != nil {
+		err = bad.Err
+	}
+	pos := d.named
+	if len(d.all) > 0 {
+		pos = yamldoc.Pos{File: d.all[0].file}
+	}
+	return yamldoc.Errorf(pos, "no valid JSON schema: %s", strings.TrimPrefix(err.Error(), "jsonschema: "))
+}
+
+// place finds a JSON pointer in the document that was read last, since each is
+// checked when it is read, or else in those before it.
+func (d *documents) place(ptr string) yamldoc.Pos {
+	for _, doc := range slices.Backward(d.all) {
+		if offset, ok := find(doc.text, steps(ptr)); ok {
+			return position(doc.file, doc.text, offset)
+		}
+	}
+	return yamldoc.Pos{File: d.all[len(d.all)-1].file}
+}
+
+func pointer(ptr string) string {
+	if ptr == "" {
+		return "the whole"
+	}
+	return ptr
+}
+
+func regexHint(msg string) string {
+	if !strings.Contains(msg, "regex") {
+		return ""
+	}
+	return " (RE2 syntax, without look-around and back-references)"
+}
+
+// leaves returns the innermost causes, in the order of where they are.
+func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	if len(e.Causes) == 0 {
+		return []*jsonschema.ValidationError{e}
+	}
+	var all []*jsonschema.ValidationError
+	for _, c := range e.Causes {
+		all = append(all, leaves(c)...)
+	}
+	slices.SortStableFunc(all, func(a, b *jsonschema.ValidationError) int {
+		return strings.Compare(a.InstanceLocation+"\x00"+a.KeywordLocation, b.InstanceLocation+"\x00"+b.KeywordLocation)
+	})
+	return all
+}

@@ -1,0 +1,194 @@
+// Package schema is what kinds of objects there are: their tags, their fields
+// and what these may hold.
+//
+// A schema is read from a YAML file. What is wrong in it is reported with file
+// and line, by type: a mistake in one type does not take the others away from
+// an operator who needs them now.
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Node is the name of the built-in type: a service on a host.
+const Node = "node"
+
+// Schema is a set of object types.
+type Schema struct {
+	file     string
+	types    []*Type
+	problems []Problem
+}
+
+// Type is a kind of objects. It is read-only once loaded.
+type Type struct {
+	Name     string
+	Path     string   // where its objects are, below namespace and version, such as "pools"
+	Tags     []string // the parts of a key above the object's name, in order
+	Fields   []Field  // in the order they are stored
+	Depends  []string // types whose objects must be created first
+	FreeForm bool     // objects may have further fields
+	Rules    []*Rule  // JSON schemas for some or all of its objects
+	Safety   yamldoc.Node
+	Pos      yamldoc.Pos // where it is declared; zero if built in
+}
+
+// Problem is something wrong with a type. Its Error names file and line.
+type Problem struct {
+	Type string // empty if the problem is of no single type
+	// Shared is set when the problem is one between types (a dependency loop,
+	// two types in one place), so that none of them can be relied on.
+	Shared bool
+	Err    *yamldoc.Error
+}
+
+// UnknownTypeError reports a type that the schema does not have.
+type UnknownTypeError struct {
+	Name  string
+	Known []string
+	File  string // the schema file; empty if there is only the built-in type
+}
+
+func (e *UnknownTypeError) Error() string {
+	return fmt.Sprintf("no object type %q%s", e.Name, nearest.Suggest(e.Name, e.Known))
+}
+
+// InvalidError reports a type, or a whole schema, that cannot be used.
+type InvalidError struct {
+	Problems []Problem // at least one
+}
+
+func (e *InvalidError) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// BuiltIn returns the schema there is without a file: the type node alone, in
+// the given path.
+func BuiltIn(poolsPath string) *Schema {
+	return &Schema{types: []*Type{node(poolsPath)}}
+}
+
+func node(poolsPath string) *Type {
+	return &Type{
+		Name: Node,
+		Path: strings.Trim(poolsPath, "/"),
+		Tags: []string{"dc", "cluster", "service"},
+		Fields: []Field{
+			{Name: "weight", Kind: Int, NotNegative: true, Default: value.OfInt(0)},
+			{Name: "pooled", Kind: Enum, Words: []string{"yes", "no", "inactive"}, Default: value.OfString("inactive")},
+		},
+	}
+}
+
+// Type returns the type of that name. The error is an *UnknownTypeError or an
+// *InvalidError.
+func (s *Schema) Type(name string) (*Type, error) {
+	var wrong []Problem
+	for _, p := range s.problems {
+		if p.Type == name {
+			wrong = append(wrong, p)
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, &InvalidError{wrong}
+	}
+	for _, t := range s.types {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return nil, &UnknownTypeError{Name: name, Known: s.Names(), File: s.file}
+}
+
+// Types returns the types that can be used: the built-in one first if no
+// file redefines it, then in the order of the file.
+func (s *Schema) Types() []*Type {
+	return slices.DeleteFunc(slices.Clone(s.types), func(t *Type) bool { return s.isBroken(t.Name) })
+}
+
+func (s *Schema) isBroken(name string) bool {
+	return slices.ContainsFunc(s.problems, func(p Problem) bool { return p.Type == name })
+}
+
+// Names returns the names of all types, also of those that cannot be used.
+func (s *Schema) Names() []string {
+	names := make([]string, len(s.types))
+	for i, t := range s.types {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Problems returns what is wrong with the schema, in the order of its file.
+func (s *Schema) Problems() []Problem { return s.problems }
+
+// File returns the file the schema was read from; it is empty without one.
+func (s *Schema) File() string { return s.file }
+
+// InDependencyOrder returns the usable types so that each comes after those it
+// depends on, and otherwise in their own order.
+func (s *Schema) InDependencyOrder() []*Type {
+	usable := s.Types()
+	var order []*Type
+	var visit func(t *Type)
+	visit = func(t *Type) {
+		if slices.Contains(order, t) {
+			return
+		}
+		for _, name := range t.Depends {
+			if i := slices.IndexFunc(usable, func(u *Type) bool { return u.Name == name }); i >= 0 {
+				visit(usable[i])
+			}
+		}
+		order = append(order, t)
+	}
+	for _, t := range usable { // loops are problems, so none is left here
+		visit(t)
+	}
+	return order
+}
+
+// Field returns the type's field of that name.
+func (t *Type) Field(name string) (Field, bool) {
+	for _, f := range t.Fields {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
+// FieldNames returns the names of the type's fields in their order.
+func (t *Type) FieldNames() []string {
+	names := make([]string, len(t.Fields))
+	for i, f := range t.Fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Defaults returns the fields a new object has.
+func (t *Type) Defaults() []value.Field {
+	fields := make([]value.Field, len(t.Fields))
+	for i, f := range t.Fields {
+		fields[i] = value.Field{Name: f.Name, Value: f.Default}
+	}
+	return fields
+}
+
+// Selector parses a selector over the type's tags. The error is a
+// *selector.Error.
+func (t *Type) Selector(text string) (selector.Selector, error) {
+	return selector.Parse(text, t.Tags)
+}
