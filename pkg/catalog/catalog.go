@@ -1,0 +1,186 @@
+// Package catalog is typed objects over a store: it knows where objects are
+// kept and how, and turns a plan into one transaction.
+//
+// An object is at <namespace>/<api version>/<path>/<tag values>/<name>, and
+// nothing else is ever written under <namespace>/<api version>/. What confctl
+// keeps for itself is under <namespace>/.confctl/, where no reader looks.
+package catalog
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// Catalog reads and commits objects. Make one with New.
+type Catalog struct {
+	store   store.Store
+	objects string // prefix of all objects, with a slash at the end
+	own     string // prefix of what confctl keeps for itself
+}
+
+// New returns the catalog of a store. The namespace is as the configuration
+// has it, such as /conftool.
+func New(s store.Store, namespace, apiVersion string) *Catalog {
+	ns := "/" + strings.Trim(namespace, "/")
+	return &Catalog{store: s, objects: ns + "/" + strings.Trim(apiVersion, "/") + "/", own: ns + "/.confctl/"}
+}
+
+// Own returns the key of something confctl keeps for itself, such as a record
+// of the journal.
+func (c *Catalog) Own(parts ...string) string { return c.own + strings.Join(parts, "/") }
+
+// Query is what to read: the objects of a type that a selector chooses. The
+// zero selector chooses all.
+type Query struct {
+	Type     *schema.Type
+	Selector selector.Selector
+}
+
+// prefix returns what has to be read of the store to have all matches.
+func (c *Catalog) prefix(q Query) string {
+	literals := q.Selector.Literals()
+	key := c.objects + strings.Join(append([]string{q.Type.Path}, literals...), "/")
+	if len(literals) > len(q.Type.Tags) { // down to the name: exactly that key
+		return key
+	}
+	return key + "/"
+}
+
+// Read returns the objects that the queries choose, at one revision, by one
+// request. Keys that cannot belong to an object are in the snapshot as strays,
+// as far as they are under what was read.
+func (c *Catalog) Read(ctx context.Context, queries ...Query) (object.Snapshot, error) {
+	return c.read(ctx, nil, queries)
+}
+
+// ReadToChange is Read for a change: the snapshot has the fences of the types.
+func (c *Catalog) ReadToChange(ctx context.Context, queries ...Query) (object.Snapshot, error) {
+	var fences []string
+	for _, q := range queries {
+		if key := c.fence(q.Type); !slices.Contains(fences, key) {
+			fences = append(fences, key)
+		}
+	}
+	return c.read(ctx, fences, queries)
+}
+
+// fence is the key that every deletion of an object of the type rewrites. A
+// guard on a group does not see deletions; one on the fence does.
+func (c *Catalog) fence(t *schema.Type) string { return c.Own("fence", t.Name) }
+
+func (c *Catalog) read(ctx context.Context, fences []string, queries []Query) (object.Snapshot, error) {
+	prefixes := slices.Clone(fences)
+	for _, q := range queries {
+		prefixes = append(prefixes, c.prefix(q))
+	}
+	found, err := c.store.Read(ctx, prefixes...)
+	if err != nil {
+		return object.Snapshot{}, err
+	}
+	snapshot := object.Snapshot{Revision: found.Revision, Fences: map[string]store.Revision{}}
+	decoders := make([]*decoder, len(queries))
+	for i, q := range queries {
+		decoders[i] = &decoder{query: q, prefix: c.objects + q.Type.Path + "/", known: map[string]decoded{}}
+		snapshot.Fences[q.Type.Name] = 0
+	}
+	for _, e := range found.Entries {
+		if name, isFence := strings.CutPrefix(e.Key, c.Own("fence", "")); isFence {
+			snapshot.Fences[name] = e.Modified
+			continue
+		}
+		for _, d := range decoders {
+			d.decode(e, &snapshot)
+		}
+	}
+	return snapshot, nil
+}
+
+// decoder makes objects of entries. Values and directories repeat a lot: each
+// is decoded once.
+type decoder struct {
+	query  Query
+	prefix string // of all the type's objects
+	known  map[string]decoded
+	dir    string // the last one seen, and its parts
+	tags   []string
+}
+
+// decoded is what a stored value means.
+type decoded struct {
+	fields     []value.Field
+	violations []schema.Violation
+	err        error
+}
+
+// decode adds an entry to the snapshot, if it is one of the type's and the
+// selector chooses it.
+func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
+	path, ok := strings.CutPrefix(e.Key, d.prefix)
+	if !ok {
+		return
+	}
+	slash := strings.LastIndexByte(path, '/')
+	dir, name := path[:max(slash, 0)], path[slash+1:]
+	if dir != d.dir || d.tags == nil {
+		d.dir, d.tags = dir, parts(dir)
+	}
+	if len(d.tags) != len(d.query.Type.Tags) || name == "" || slices.Contains(d.tags, "") {
+		snapshot.Strays = append(snapshot.Strays, e.Key)
+		return
+	}
+	if !d.query.Selector.Match(d.tags, name) {
+		return
+	}
+	v, seen := d.known[string(e.Value)]
+	if !seen {
+		v = decode(d.query.Type, e.Value)
+		d.known[string(e.Value)] = v
+	}
+	snapshot.Objects = append(snapshot.Objects, v.object(d.query.Type, d.tags, name, e))
+}
+
+func parts(dir string) []string {
+	if dir == "" {
+		return []string{}
+	}
+	return strings.Split(dir, "/")
+}
+
+func decode(t *schema.Type, stored []byte) decoded {
+	v, err := value.Parse(stored)
+	switch {
+	case err != nil:
+		return decoded{fields: t.Defaults(), err: err}
+	case v.Kind() != value.Map:
+		return decoded{fields: t.Defaults(), err: &notAnObject{v.Kind()}}
+	}
+	fields := object.Order(t, v.Fields())
+	return decoded{fields: fields, violations: t.ValidateFields(fields[:len(t.Fields)])}
+}
+
+// Object makes an object of what is stored for it.
+func Object(t *schema.Type, tags []string, name string, e store.Entry) object.Object {
+	return decode(t, e.Value).object(t, tags, name, e)
+}
+
+func (v decoded) object(t *schema.Type, tags []string, name string, e store.Entry) object.Object {
+	o := object.Object{
+		Type: t, Tags: tags, Name: name, Revision: e.Modified,
+		Fields: v.fields, Violations: v.violations, Malformed: v.err,
+	}
+	if v.err != nil {
+		o.Raw = e.Value
+	}
+	return o
+}
+
+type notAnObject struct{ kind value.Kind }
+
+func (e *notAnObject) Error() string { return "a JSON object is expected, not " + e.kind.String() }

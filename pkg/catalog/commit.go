@@ -1,0 +1,159 @@
+package catalog
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// Commit makes the changes of a plan, and writes what belongs with them, in
+// one transaction: all or nothing, and once. It is guarded against changes of
+// the same objects since the snapshot, and of anything in the groups counted.
+//
+// Errors are those of store.Store.Commit.
+func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapshot, counted []safety.Group, with Record) (store.Receipt, error) {
+	txn := store.Txn{Once: with.Once, Guards: c.guards(plan, on, counted), Writes: with.Writes}
+	for _, change := range plan.Changes {
+		txn.Writes = append(txn.Writes, c.write(change))
+	}
+	for _, t := range deletes(plan) {
+		txn.Writes = append(txn.Writes, store.Write{Key: c.Own("fence", t), Value: []byte(with.ID)})
+	}
+	return c.store.Commit(ctx, txn)
+}
+
+// Record is what is written with a change: its entry in the journal, and what
+// waits for delivery.
+type Record struct {
+	ID     string        // of the change
+	Once   string        // the key of the journal's entry
+	Writes []store.Write // the entry itself included
+}
+
+// Size returns about how many bytes a change takes in a transaction: those of
+// the key and of the values before and after, which the record has too.
+func (c *Catalog) Size(change object.Change) int {
+	size := 0
+	for _, o := range []*object.Object{change.Before, change.After} {
+		if o != nil {
+			size += len(c.Key(*o)) + len(o.AppendStored(nil)) + len(o.Raw)
+		}
+	}
+	return size
+}
+
+// Key returns where an object is kept.
+func (c *Catalog) Key(o object.Object) string { return c.objects + o.Key() }
+
+func (c *Catalog) write(change object.Change) store.Write {
+	w := store.Write{Key: c.Key(*change.Object())}
+	if change.After == nil {
+		w.Delete = true
+		return w
+	}
+	w.Value = change.After.AppendStored(nil)
+	return w
+}
+
+// deletes returns the names of the types of which the plan deletes something.
+func deletes(plan object.Plan) []string {
+	types := map[string]bool{}
+	for _, change := range plan.Changes {
+		if change.After == nil {
+			types[change.Before.Type.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(types))
+}
+
+// guards returns the conditions under which the plan is still the right one.
+func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.Group) []store.Guard {
+	g := guardSet{revision: on.Revision, keys: map[string]store.Revision{}, prefixes: map[string]bool{}}
+	fenced := map[string]bool{}
+	for _, change := range plan.Changes {
+		g.keys[c.Key(*change.Object())] = change.Object().Revision
+	}
+	for _, group := range counted {
+		g.prefixes[c.objects+group.Key()] = true
+		fenced[group.Type.Name] = true
+	}
+	if len(g.keys)+len(g.prefixes)+len(fenced) > store.MaxGuards {
+		// A merged guard is on a group, which does not see deletions.
+		for _, change := range plan.Changes {
+			fenced[change.Object().Type.Name] = true
+		}
+	}
+	g.merge(store.MaxGuards - len(fenced))
+	for name := range fenced {
+		g.keys[c.Own("fence", name)] = on.Fences[name]
+	}
+	return g.list()
+}
+
+// guardSet is guards on keys, and on prefixes as of one revision.
+type guardSet struct {
+	revision store.Revision
+	keys     map[string]store.Revision
+	prefixes map[string]bool
+}
+
+// merge replaces guards by those of the prefixes around them, the deepest
+// first, until there are few enough. What it guards only grows.
+func (g *guardSet) merge(most int) {
+	for len(g.keys)+len(g.prefixes) > most {
+		depth := 0
+		for _, key := range g.all() {
+			depth = max(depth, strings.Count(strings.TrimSuffix(key, "/"), "/"))
+		}
+		if depth <= 1 {
+			return // everything below one prefix: there is nothing to merge into
+		}
+		for _, key := range g.all() {
+			if strings.Count(strings.TrimSuffix(key, "/"), "/") == depth {
+				delete(g.keys, key)
+				delete(g.prefixes, key)
+				g.prefixes[parent(key)] = true
+			}
+		}
+	}
+}
+
+func (g *guardSet) all() []string {
+	return slices.Concat(slices.Collect(maps.Keys(g.keys)), slices.Collect(maps.Keys(g.prefixes)))
+}
+
+// parent returns the prefix around a key or prefix: /a/b and /a/b/ are in /a/.
+func parent(key string) string {
+	key = strings.TrimSuffix(key, "/")
+	return key[:strings.LastIndexByte(key, '/')+1]
+}
+
+// list returns the guards in order, without keys that a prefix guards already
+// unless the key has to be the same object still: deleting it shows only there.
+func (g *guardSet) list() []store.Guard {
+	var guards []store.Guard
+	for _, key := range slices.Sorted(maps.Keys(g.keys)) {
+		guards = append(guards, store.Guard{Key: key, Revision: g.keys[key]})
+	}
+	for _, prefix := range slices.Sorted(maps.Keys(g.prefixes)) {
+		if !g.inside(prefix) {
+			guards = append(guards, store.Guard{Key: prefix, Prefix: true, Revision: g.revision})
+		}
+	}
+	return guards
+}
+
+// inside reports whether another guarded prefix holds this one.
+func (g *guardSet) inside(prefix string) bool {
+	for p := parent(prefix); p != "/" && p != ""; p = parent(p) {
+		if g.prefixes[p] {
+			return true
+		}
+	}
+	return false
+}

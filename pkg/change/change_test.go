@@ -1,0 +1,559 @@
+package change_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/local"
+)
+
+// site is a store with some nodes in it, and what is needed to change them.
+type site struct {
+	*testing.T
+	store   *counting
+	catalog *catalog.Catalog
+	node    *schema.Type
+	applier *change.Applier
+	sink    *sink
+	answers []change.Done
+	warned  []string
+}
+
+// counting counts the requests to a store.
+type counting struct {
+	store.Store
+	reads, commits atomic.Int64
+}
+
+func (c *counting) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
+	c.reads.Add(1)
+	return c.Store.Read(ctx, prefixes...)
+}
+
+func (c *counting) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
+	c.commits.Add(1)
+	return c.Store.Commit(ctx, txn)
+}
+
+// sink remembers what it is sent, unless it is told to fail.
+type sink struct {
+	sent []string
+	fail error
+}
+
+func (*sink) Name() string { return "test" }
+
+func (s *sink) Send(_ context.Context, message string) error {
+	if s.fail == nil {
+		s.sent = append(s.sent, message)
+	}
+	return s.fail
+}
+
+// newSite returns a site with n nodes host0, host1 and so on in one group, all
+// pooled with weight 10.
+func newSite(t *testing.T, n int) *site {
+	t.Helper()
+	l, err := local.Open(filepath.Join(t.TempDir(), "state.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	node, err := schema.BuiltIn("pools").Type(schema.Node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{T: t, store: &counting{Store: l}, node: node, sink: &sink{}}
+	s.catalog = catalog.New(s.store, "/conftool", "v1")
+	var writes []store.Write
+	for i := range n {
+		key := fmt.Sprintf("/conftool/v1/pools/dc/c/s/host%d", i)
+		writes = append(writes, store.Write{Key: key, Value: []byte(`{"weight": 10, "pooled": "yes"}`)})
+	}
+	for part := range slices.Chunk(writes, 1000) {
+		if _, err := l.Commit(t.Context(), store.Txn{Writes: part}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.applier = s.newApplier()
+	return s
+}
+
+func (s *site) newApplier() *change.Applier {
+	return &change.Applier{
+		Catalog: s.catalog,
+		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}},
+		Answer:  func(d change.Done) { s.answers = append(s.answers, d) },
+		Warn:    func(w string) { s.warned = append(s.warned, w) },
+		Now:     time.Now,
+		Who:     sal.User{Name: "alice", ID: "1000"},
+		Where:   sal.Host{Name: "deploy1001"},
+		Process: sal.Process{CommandLine: "confctl select ..."},
+	}
+}
+
+// set returns the intent to set fields of the nodes that a selector chooses.
+func (s *site) set(text, words string) change.Intent {
+	s.Helper()
+	chosen, err := selector.Parse(text, s.node.Tags)
+	if err != nil {
+		s.Fatal(err)
+	}
+	assignments, err := object.ParseAssignments(s.node, words)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return change.Intent{
+		Queries:  []catalog.Query{{Type: s.node, Selector: chosen}},
+		Plan:     func(on object.Snapshot) (object.Plan, error) { return object.Set(on.Objects, assignments) },
+		Action:   "set/" + words,
+		Selector: text,
+	}
+}
+
+// put and stored go past the program.
+func (s *site) put(key, val string) {
+	s.Helper()
+	w := store.Write{Key: key, Value: []byte(val), Delete: val == ""}
+	if _, err := s.store.Store.Commit(context.Background(), store.Txn{Writes: []store.Write{w}}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *site) stored(prefix string) map[string]string {
+	s.Helper()
+	found, err := s.store.Store.Read(context.Background(), prefix)
+	if err != nil {
+		s.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, e := range found.Entries {
+		all[strings.TrimPrefix(e.Key, prefix)] = string(e.Value)
+	}
+	return all
+}
+
+func (s *site) apply(in change.Intent) (change.Done, error) {
+	return s.applier.Apply(context.Background(), in)
+}
+
+const pool = "/conftool/v1/pools/dc/c/s/"
+
+func TestChangeIsOneCommitWithItsRecord(t *testing.T) {
+	s := newSite(t, 2)
+	done, err := s.apply(s.set("name=host1", "pooled=no"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, c := s.store.reads.Load(), s.store.commits.Load(); r != 1 || c != 2 {
+		t.Errorf("%d reads and %d commits, want 1 read, 1 commit and 1 commit for the delivery", r, c)
+	}
+	want := map[string]string{"host0": `{"weight": 10, "pooled": "yes"}`, "host1": `{"weight": 10, "pooled": "no"}`}
+	if diff := cmp.Diff(want, s.stored(pool)); diff != "" {
+		t.Error(diff)
+	}
+	record, err := sal.ParseRecord([]byte(s.stored("/conftool/.confctl/journal/")[done.ID]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record.User.Name != "alice" || record.User.ID != "1000" || record.Host.Name != "deploy1001" ||
+		record.Event.Action != "set/pooled=no" || record.Change.Selector != "name=host1" {
+		t.Errorf("record %+v", record)
+	}
+	o := record.Change.Objects[0]
+	if o.Type != "node" || o.Path != "dc/c/s/host1" || o.Before.Text() != `{"weight": 10, "pooled": "yes"}` || o.After.Text() != `{"weight": 10, "pooled": "no"}` {
+		t.Errorf("object in the record: %+v", o)
+	}
+	if diff := cmp.Diff([]string{"!log alice@deploy1001 conftool action : set/pooled=no; selector: name=host1"}, s.sink.sent); diff != "" {
+		t.Error(diff)
+	}
+	if left := s.stored("/conftool/.confctl/outbox/"); len(left) > 0 {
+		t.Errorf("delivered, but still in the outbox: %v", left)
+	}
+}
+
+func TestNothingToChangeWritesNothing(t *testing.T) {
+	s := newSite(t, 2)
+	done, err := s.apply(s.set("dc=dc", "pooled=yes"))
+	if err != nil || done.ID != "" || s.store.commits.Load() != 0 || len(s.sink.sent) != 0 || len(s.answers) != 0 {
+		t.Errorf("done %+v, %v, %d commits, sent %v", done, err, s.store.commits.Load(), s.sink.sent)
+	}
+}
+
+func TestQuietAnnouncesNothing(t *testing.T) {
+	s := newSite(t, 1)
+	s.applier.Quiet = true
+	done, err := s.apply(s.set("name=host0", "weight=1"))
+	if err != nil || done.Message != "" || len(s.sink.sent) != 0 || len(s.stored("/conftool/.confctl/journal/")) != 1 {
+		t.Errorf("done %+v, %v, sent %v", done, err, s.sink.sent)
+	}
+	if left := s.stored("/conftool/.confctl/outbox/"); len(left) > 0 {
+		t.Errorf("in the outbox: %v", left)
+	}
+}
+
+func TestFailedSinkKeepsTheMessage(t *testing.T) {
+	s := newSite(t, 1)
+	s.sink.fail = errors.New("nobody there")
+	done, err := s.apply(s.set("name=host0", "weight=1"))
+	if err != nil || done.ID == "" {
+		t.Fatalf("done %+v, %v", done, err)
+	}
+	if len(s.warned) != 1 || !strings.Contains(s.warned[0], "nobody there") || !strings.Contains(s.warned[0], done.ID) {
+		t.Errorf("warned %q", s.warned)
+	}
+	if waiting := s.stored("/conftool/.confctl/outbox/test/"); !strings.Contains(waiting[done.ID], "set/weight=1") {
+		t.Errorf("outbox %v", waiting)
+	}
+}
+
+// interfere lets somebody else be faster, once.
+func interfere(in change.Intent, meanwhile func()) change.Intent {
+	plan, once := in.Plan, sync.Once{}
+	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		once.Do(meanwhile)
+		return plan(on)
+	}
+	return in
+}
+
+func TestOtherFieldsOfAnotherOperatorSurvive(t *testing.T) {
+	s := newSite(t, 1)
+	in := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`) })
+	if _, err := s.apply(in); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.stored(pool)["host0"]; got != `{"weight": 5, "pooled": "no"}` {
+		t.Errorf("stored %s: the depool of somebody else was undone", got)
+	}
+}
+
+func TestDeletedObjectStaysDeleted(t *testing.T) {
+	s := newSite(t, 1)
+	in := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", "") })
+	done, err := s.apply(in)
+	if err != nil || done.ID != "" || len(s.stored(pool)) != 0 {
+		t.Errorf("done %+v, %v, stored %v", done, err, s.stored(pool))
+	}
+}
+
+func TestWhatWasSeenStopsOnConflict(t *testing.T) {
+	s := newSite(t, 1)
+	in := s.set("name=host0", "weight=5")
+	in.Stop = true
+	_, err := s.apply(interfere(in, func() { s.put(pool+"host0", `{"weight": 7, "pooled": "yes"}`) }))
+	var conflict *change.ConflictError
+	if !errors.As(err, &conflict) || len(conflict.Objects) != 1 {
+		t.Fatalf("%v", err)
+	}
+	theirs := conflict.Objects[0].Other().Fields()
+	if len(theirs) != 1 || theirs[0].Before.Text() != "10" || theirs[0].After.Text() != "7" {
+		t.Errorf("theirs: %v", theirs)
+	}
+	if got := s.stored(pool)["host0"]; got != `{"weight": 7, "pooled": "yes"}` {
+		t.Errorf("stored %s", got)
+	}
+}
+
+// asked counts the questions, and answers with yes.
+func (s *site) asked() *int {
+	n := new(int)
+	s.applier.Confirm = func(context.Context, change.Proposal) error { *n++; return nil }
+	return n
+}
+
+func TestAnswerStandsForTheSameOrLess(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		meanwhile func(*site)
+		questions int
+	}{
+		{"nothing happens", func(*site) {}, 1},
+		{"another field of one changes", func(s *site) { s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`) }, 1},
+		{"one is there already", func(s *site) { s.put(pool+"host0", `{"weight": 5, "pooled": "yes"}`) }, 1},
+		{"one is gone", func(s *site) { s.put(pool+"host0", "") }, 1},
+		{"there is one more", func(s *site) {
+			s.put(pool+"host9", `{"weight": 1, "pooled": "no"}`)
+			s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`)
+		}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t, 3)
+			n := s.asked()
+			in := s.set("dc=dc", "weight=5")
+			in.Ask = true
+			if _, err := s.apply(interfere(in, func() { c.meanwhile(s) })); err != nil {
+				t.Fatal(err)
+			}
+			if *n != c.questions {
+				t.Errorf("asked %d times, want %d", *n, c.questions)
+			}
+			for name, v := range s.stored(pool) {
+				if !strings.HasPrefix(v, `{"weight": 5,`) {
+					t.Errorf("%s is %s", name, v)
+				}
+			}
+		})
+	}
+}
+
+func TestDeclinedChangesNothing(t *testing.T) {
+	s := newSite(t, 2)
+	no := errors.New("no")
+	s.applier.Confirm = func(context.Context, change.Proposal) error { return no }
+	in := s.set("dc=dc", "weight=5")
+	in.Ask = true
+	if _, err := s.apply(in); !errors.Is(err, no) || s.store.commits.Load() != 0 {
+		t.Errorf("%v, %d commits", err, s.store.commits.Load())
+	}
+}
+
+// atLeast is a rule for the tests: so many nodes of the pool must serve.
+func atLeast(node *schema.Type, floor int) safety.Rule {
+	return func(plan object.Plan, on object.Snapshot) ([]safety.Finding, []safety.Group) {
+		serving := map[string]bool{}
+		for _, o := range on.Objects {
+			serving[o.Path()] = o.Get("pooled").Text() == `"yes"`
+		}
+		for _, c := range plan.Changes {
+			serving[c.Object().Path()] = c.After != nil && c.After.Get("pooled").Text() == `"yes"`
+		}
+		n := 0
+		for _, yes := range serving {
+			if yes {
+				n++
+			}
+		}
+		group := safety.Group{Type: node, Tags: []string{"dc", "c", "s"}}
+		if n < floor {
+			return []safety.Finding{{Rule: "at-least", Subject: "dc/c/s", Msg: fmt.Sprintf("%d serve, floor %d", n, floor), Refuses: true}}, []safety.Group{group}
+		}
+		return nil, []safety.Group{group}
+	}
+}
+
+func TestRefusedByARule(t *testing.T) {
+	s := newSite(t, 2)
+	s.applier.Rules = []safety.Rule{atLeast(s.node, 2)}
+	_, err := s.apply(s.set("name=host0", "pooled=no"))
+	var refused *change.RefusedError
+	if !errors.As(err, &refused) || s.store.commits.Load() != 0 {
+		t.Errorf("%v, %d commits", err, s.store.commits.Load())
+	}
+}
+
+// TestCountedGroupIsGuarded lets many depool random hosts at once, each after
+// a look at the whole group: the floor is never undercut.
+func TestCountedGroupIsGuarded(t *testing.T) {
+	const hosts, floor, writers = 12, 6, 8
+	s := newSite(t, hosts)
+	var wait sync.WaitGroup
+	var succeeded atomic.Int64
+	for range writers {
+		wait.Go(func() {
+			a := s.newApplier()
+			a.Log.Sinks, a.Answer, a.Warn = nil, func(change.Done) {}, func(string) {}
+			a.Rules = []safety.Rule{atLeast(s.node, floor)}
+			for range 6 {
+				in := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")
+				in.Queries = []catalog.Query{{Type: s.node}}
+				host := in.Plan
+				name := in.Selector[strings.LastIndex(in.Selector, "=")+1:]
+				in.Plan = func(on object.Snapshot) (object.Plan, error) {
+					on.Objects = slices.DeleteFunc(slices.Clone(on.Objects), func(o object.Object) bool { return o.Name != name })
+					return host(on)
+				}
+				done, err := a.Apply(context.Background(), in)
+				var refused *change.RefusedError
+				switch {
+				case err != nil && !errors.As(err, &refused):
+					t.Error(err)
+				case err == nil && done.ID != "":
+					succeeded.Add(1)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	out := 0
+	for _, v := range s.stored(pool) {
+		if strings.Contains(v, `"no"`) {
+			out++
+		}
+	}
+	if out != hosts-floor || int(succeeded.Load()) != out || len(s.stored("/conftool/.confctl/journal/")) != out {
+		t.Errorf("%d out, %d succeeded, %d in the journal; want %d of each", out, succeeded.Load(), len(s.stored("/conftool/.confctl/journal/")), hosts-floor)
+	}
+}
+
+// TestDeletionInACountedGroupIsNoticed: a guard on a group does not see a
+// deletion, the fence does.
+func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
+	s := newSite(t, 3)
+	other := s.newApplier()
+	remove := s.set("name=host2", "weight=1")
+	remove.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
+	plans := 0
+	in := s.set("name=host0", "pooled=no")
+	in.Queries[0].Selector = selector.Selector{}
+	depool := in.Plan
+	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		if plans++; plans == 1 {
+			if _, err := other.Apply(context.Background(), remove); err != nil {
+				t.Fatal(err)
+			}
+		}
+		on.Objects = on.Objects[:1]
+		return depool(on)
+	}
+	s.applier.Rules = []safety.Rule{atLeast(s.node, 2)}
+	_, err := s.apply(in)
+	var refused *change.RefusedError
+	if !errors.As(err, &refused) || plans != 2 {
+		t.Errorf("%v after %d plans: 3 serve, one is deleted meanwhile, so the second may not go", err, plans)
+	}
+}
+
+func TestManyObjectsAreOneCommit(t *testing.T) {
+	s := newSite(t, 1000)
+	done, err := s.apply(s.set("dc=dc", "weight=5"))
+	if err != nil || len(done.Objects) != 1000 || s.store.commits.Load() != 2 {
+		t.Fatalf("%d objects, %v, %d commits", len(done.Objects), err, s.store.commits.Load())
+	}
+	for name, v := range s.stored(pool) {
+		if v != `{"weight": 5, "pooled": "yes"}` {
+			t.Errorf("%s is %s", name, v)
+		}
+	}
+}
+
+// TestMergedGuards: with more objects than there can be guards, a change of any
+// of them is noticed all the same, and so is a deletion.
+func TestMergedGuards(t *testing.T) {
+	for name, meanwhile := range map[string]func(*site){
+		"changed": func(s *site) { s.put(pool+"host77", `{"weight": 10, "pooled": "no"}`) },
+		"created": func(s *site) { s.put(pool+"host777", `{"weight": 10, "pooled": "no"}`) },
+		"deleted": func(s *site) {
+			in := s.set("name=host77", "weight=1")
+			in.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
+			if _, err := s.newApplier().Apply(context.Background(), in); err != nil {
+				s.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, 200)
+			plans := 0
+			in := interfere(s.set("dc=dc", "weight=5"), func() { meanwhile(s) })
+			plan := in.Plan
+			in.Plan = func(on object.Snapshot) (object.Plan, error) { plans++; return plan(on) }
+			if _, err := s.apply(in); err != nil {
+				t.Fatal(err)
+			}
+			if plans != 2 {
+				t.Errorf("planned %d times, want 2", plans)
+			}
+			for host, v := range s.stored(pool) {
+				if !strings.HasPrefix(v, `{"weight": 5,`) {
+					t.Errorf("%s is %s", host, v)
+				}
+			}
+			if _, there := s.stored(pool)["host77"]; there == (name == "deleted") {
+				t.Errorf("host77 there: %v", there)
+			}
+		})
+	}
+}
+
+// TestSplit makes a plan too large for one commit in parts: each with a record
+// of its own under one run id, all announced once.
+func TestSplit(t *testing.T) {
+	const hosts = 9000
+	s := newSite(t, 0)
+	in := change.Intent{
+		Queries: []catalog.Query{{Type: s.node}},
+		Action:  "sync",
+		Split:   true,
+		Summary: func(objects []sal.Object) string { return fmt.Sprintf("%d created", len(objects)) },
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			there := map[string]bool{}
+			for _, o := range on.Objects {
+				there[o.Name] = true
+			}
+			var plan object.Plan
+			for i := range hosts {
+				if o := object.New(s.node, []string{"dc", "c", "s"}, fmt.Sprintf("host%04d", i)); !there[o.Name] {
+					plan.Changes = append(plan.Changes, object.Change{After: &o})
+				}
+			}
+			return plan, nil
+		},
+	}
+	done, err := s.apply(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(done.Objects) != hosts || len(s.stored(pool)) != hosts {
+		t.Errorf("%d done, %d stored", len(done.Objects), len(s.stored(pool)))
+	}
+	journal := s.stored("/conftool/.confctl/journal/")
+	if len(journal) < 2 {
+		t.Errorf("%d records: not split", len(journal))
+	}
+	total := 0
+	for id, text := range journal {
+		record, err := sal.ParseRecord([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record.Change.Run != done.ID || record.Event.ID != id || !strings.HasPrefix(id, done.ID) {
+			t.Errorf("record %s of run %s, want run %s", id, record.Change.Run, done.ID)
+		}
+		total += len(record.Change.Objects)
+	}
+	if total != hosts {
+		t.Errorf("%d objects in the journal", total)
+	}
+	if diff := cmp.Diff([]string{"!log alice@deploy1001 conftool action : sync; selector: 9000 created"}, s.sink.sent); diff != "" {
+		t.Error(diff)
+	}
+	if left := s.stored("/conftool/.confctl/outbox/"); len(left) > 0 {
+		t.Errorf("in the outbox: %v", left)
+	}
+}
+
+// TestTooLargeIsNotSplit: what an operator asked for happens whole or not.
+func TestTooLargeIsNotSplit(t *testing.T) {
+	s := newSite(t, 4000)
+	_, err := s.apply(s.set("dc=dc", "weight=5"))
+	var large *store.TooLargeError
+	if !errors.As(err, &large) {
+		t.Errorf("%v", err)
+	}
+	if v := s.stored(pool)["host0"]; v != `{"weight": 10, "pooled": "yes"}` {
+		t.Errorf("host0 is %s", v)
+	}
+}

@@ -1,0 +1,126 @@
+// Package sal is the server admin log: who changed what, where and when. A
+// record is written in the same transaction as the change it is about, so that
+// neither is ever there without the other, and from there it is delivered to
+// where people look.
+package sal
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// Record is the journal's entry of one change. It is stored as JSON with the
+// field names of the Elastic Common Schema.
+type Record struct {
+	Time    time.Time    `json:"@timestamp"`
+	Event   Event        `json:"event"`
+	User    User         `json:"user"`
+	Host    Host         `json:"host"`
+	Process Process      `json:"process"`
+	Change  ChangeRecord `json:"confctl"`
+}
+
+// Event says what happened.
+type Event struct {
+	ID     string `json:"id"`
+	Action string `json:"action"` // the verb with its argument, such as set/pooled=no
+}
+
+// User is who made a change.
+type User struct {
+	Name string `json:"name"`         // the person, also behind sudo
+	ID   string `json:"id,omitempty"` // the numeric user id of the process
+}
+
+// Host is where a change was made.
+type Host struct {
+	Name string `json:"hostname"`
+}
+
+// Process is how a change was made.
+type Process struct {
+	CommandLine string `json:"command_line"`
+}
+
+// ChangeRecord is what changed.
+type ChangeRecord struct {
+	Selector string   `json:"selector"`
+	Run      string   `json:"run"` // the id that all parts of a split change share
+	Objects  []Object `json:"objects"`
+}
+
+// Object is one object that changed, whole, before and after.
+type Object struct {
+	Type   string      `json:"type"`
+	Path   string      `json:"path"` // tag values and name
+	Before value.Value `json:"before,omitzero"`
+	After  value.Value `json:"after,omitzero"`
+	// Raw is what was stored before if it was no JSON object.
+	Raw string `json:"raw,omitempty"`
+}
+
+// NewID returns the id of a change made at the given time. Ids begin with the
+// time as text, in UTC, so that a day's are under one prefix.
+func NewID(now time.Time) string {
+	var random [4]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		panic(err) // never: the standard library promises it
+	}
+	return now.UTC().Format("20060102T150405.000000Z") + "-" + hex.EncodeToString(random[:])
+}
+
+// Objects returns what a record says of the changes of a plan.
+func Objects(changes []object.Change) []Object {
+	all := make([]Object, len(changes))
+	for i, c := range changes {
+		o := Object{Type: c.Object().Type.Name, Path: c.Object().Path()}
+		if c.Before != nil && c.Before.Malformed != nil {
+			o.Raw = string(c.Before.Raw)
+		} else if c.Before != nil {
+			o.Before = value.OfMap(c.Before.Fields...)
+		}
+		if c.After != nil {
+			o.After = value.OfMap(c.After.Fields...)
+		}
+		all[i] = o
+	}
+	return all
+}
+
+// Fields returns the fields that changed.
+func (o Object) Fields() []object.FieldChange {
+	return object.Diff(o.Before.Fields(), o.After.Fields())
+}
+
+// Created reports whether the object was created by the change.
+func (o Object) Created() bool { return o.Before.IsAbsent() && o.Raw == "" }
+
+// Deleted reports whether the object was deleted by the change.
+func (o Object) Deleted() bool { return o.After.IsAbsent() }
+
+// Encode returns the record as it is stored.
+func (r Record) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r); err != nil {
+		return nil, fmt.Errorf("writing the journal record: %w", err)
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
+
+// ParseRecord reads a record as it is stored.
+func ParseRecord(stored []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(stored, &r); err != nil {
+		return Record{}, fmt.Errorf("reading a journal record: %w", err)
+	}
+	return r, nil
+}
