@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// prepare turns the words of a command line into those of this program: the
+// name it was called by may be a verb, @file stands for the lines of a file,
+// and the original's spellings of verbs are accepted.
+func prepare(args []string) ([]string, error) {
+	words, err := expandFiles(args[1:])
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Base(args[0]) == "conftool-sync" {
+		return append([]string{"sync"}, words...), nil
+	}
+	return modern(words), nil
+}
+
+// expandFiles replaces @file by the file's lines, an argument each.
+func expandFiles(args []string) ([]string, error) {
+	var words []string
+	for _, arg := range args {
+		name, isFile := strings.CutPrefix(arg, "@")
+		if !isFile || name == "" {
+			words = append(words, arg)
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, &usageError{fmt.Sprintf("arguments of %s: %v", arg, cause(err)), ""}
+		}
+		if len(text) > 0 {
+			words = append(words, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
+		}
+	}
+	return words, nil
+}
+
+// modern replaces --tags LIST, before any other verb, by the verb tags, and
+// select=SELECTOR, as runbooks print it, by the verb select.
+func modern(words []string) []string {
+	for i, word := range words {
+		selector, isSelect := strings.CutPrefix(word, "select=")
+		list, isTags := strings.CutPrefix(word, "--tags=")
+		switch {
+		case isSelect:
+			return splice(words, i, "select", selector)
+		case isTags:
+			return splice(words, i, "tags", list)
+		case word == "--tags":
+			return splice(words, i, "tags")
+		case !strings.HasPrefix(word, "-") && (i == 0 || !takesValue(words[i-1])), word == "--":
+			return words // the verb, or whatever stands in its place
+		}
+	}
+	return words
+}
+
+func splice(words []string, at int, with ...string) []string {
+	spliced := append([]string{}, words[:at]...)
+	return append(append(spliced, with...), words[at+1:]...)
+}
+
+// takesValue reports whether the word after a global option is its value.
+func takesValue(option string) bool {
+	switch option {
+	case "--config", "--schema", "--object-type", "--output", "-o":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/viper"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+const (
+	systemConfig = "/etc/conftool/config.yaml"
+	systemSchema = "/etc/conftool/schema.yaml"
+)
+
+// settings are what the configuration files and the environment say.
+type settings struct {
+	file          string // config.yaml, as it was found
+	schemaFile    string // empty if there is none
+	driver        string
+	hosts         []string
+	namespace     string
+	apiVersion    string
+	poolsPath     string
+	driverOptions map[string]yamldoc.Node
+	bot           string // host:port; empty for none
+	timeout       time.Duration
+	output        string
+	dataDirectory string
+	editor        string
+}
+
+// setting is one key of a configuration file.
+type setting struct {
+	field schema.Field
+	env   bool // may be set by CONFCTL_<KEY>
+}
+
+// sharedSettings are the keys of config.yaml. The Python library reads that
+// file too, and refuses any other.
+func sharedSettings() []setting {
+	text := func(name, standard string) setting {
+		return setting{schema.Field{Name: name, Kind: schema.Text, Default: value.OfString(standard)}, true}
+	}
+	return []setting{
+		{schema.Field{Name: "driver", Kind: schema.Enum, Words: []string{"etcd", "local"}, Default: value.OfString("etcd")}, true},
+		{schema.Field{Name: "hosts", Kind: schema.List, Default: value.EmptyList}, false},
+		text("namespace", "/conftool"),
+		text("api_version", "v1"),
+		text("pools_path", "pools"),
+		{schema.Field{Name: "driver_options", Kind: schema.Dict, Default: value.EmptyMap}, false},
+		text("tcpircbot_host", ""),
+		{schema.Field{Name: "tcpircbot_port", Kind: schema.Int, NotNegative: true, Default: value.OfInt(0)}, true},
+		text("cache_path", ""),
+		text("conftool2git_address", ""),
+	}
+}
+
+// ownSettings are the keys of confctl.yaml beside it.
+func ownSettings() []setting {
+	return []setting{
+		{schema.Field{Name: "timeout", Kind: schema.Text, Default: value.OfString("5s")}, true},
+		{schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: []string{"enforce", "warn", "off"}, Default: value.OfString("enforce")}, false},
+		{schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, true},
+		{schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, true},
+		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, true},
+	}
+}
+
+// loadSettings reads config.yaml, confctl.yaml beside it, and the environment,
+// the later ones counting more.
+func loadSettings(g *globals) (*settings, error) {
+	file, err := findConfig(g.config)
+	if err != nil {
+		return nil, err
+	}
+	v := viper.New()
+	v.SetEnvPrefix("confctl")
+	shared, err := mergeFile(v, file, sharedSettings())
+	if err != nil {
+		return nil, err
+	}
+	beside := filepath.Join(filepath.Dir(file), "confctl.yaml")
+	if _, err := mergeFile(v, beside, ownSettings()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	s := &settings{
+		file:          file,
+		driver:        v.GetString("driver"),
+		hosts:         v.GetStringSlice("hosts"),
+		namespace:     v.GetString("namespace"),
+		apiVersion:    v.GetString("api_version"),
+		poolsPath:     v.GetString("pools_path"),
+		driverOptions: options(shared["driver_options"]),
+		output:        v.GetString("output"),
+		dataDirectory: v.GetString("data_directory"),
+		editor:        v.GetString("editor"),
+	}
+	if s.bot, err = bot(v); err != nil {
+		return nil, err
+	}
+	if s.timeout, err = timeout(v.GetString("timeout")); err != nil {
+		return nil, err
+	}
+	s.schemaFile, err = findSchema(g.schema, file)
+	return s, err
+}
+
+// findConfig returns the configuration file: the one that was named, or the
+// system's, or else the person's own.
+func findConfig(named string) (string, error) {
+	if named != "" {
+		if _, err := os.Stat(named); err != nil {
+			return "", &usageError{fmt.Sprintf("configuration file %s: %v", named, cause(err)), "confctl init --driver local --dir DIR makes one"}
+		}
+		return named, nil
+	}
+	candidates := []string{systemConfig}
+	if own, err := os.UserConfigDir(); err == nil {
+		candidates = append(candidates, filepath.Join(own, "conftool", "config.yaml"))
+	}
+	for _, c := range candidates {
+		if _, err := os.Stat(c); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return c, nil
+		}
+	}
+	return "", &usageError{
+		"no configuration file: there is no " + strings.Join(candidates, " and no "),
+		"to try things on this machine:  confctl init --driver local\nto work on an etcd cluster:     confctl init --driver etcd",
+	}
+}
+
+// findSchema returns the schema file. One that is named must be there; without
+// any, only the built-in type is known.
+func findSchema(named, config string) (string, error) {
+	if named != "" {
+		if _, err := os.Stat(named); err != nil {
+			return "", &usageError{fmt.Sprintf("schema file %s: %v", named, cause(err)), ""}
+		}
+		return named, nil
+	}
+	for _, c := range []string{filepath.Join(filepath.Dir(config), "schema.yaml"), systemSchema} {
+		if _, err := os.Stat(c); err == nil {
+			return c, nil
+		}
+	}
+	return "", nil
+}
+
+// mergeFile adds the settings of one file, and of the environment, to v. It
+// returns the file's values by key.
+func mergeFile(v *viper.Viper, file string, known []setting) (map[string]yamldoc.Node, error) {
+	names := make([]string, len(known))
+	for i, s := range known {
+		names[i] = s.field.Name
+		v.SetDefault(s.field.Name, s.field.Default.Decode())
+		if err := bindEnv(v, s); err != nil {
+			return nil, err
+		}
+	}
+	doc, err := yamldoc.Read(file)
+	if err != nil || doc.IsEmpty() {
+		return nil, err
+	}
+	pairs, err := doc.Pairs("the configuration")
+	if err != nil {
+		return nil, err
+	}
+	found, values := map[string]yamldoc.Node{}, map[string]any{}
+	for _, p := range pairs {
+		i := slices.Index(names, p.Name)
+		if i < 0 {
+			return nil, p.Key.Errorf("no setting %q in this file%s; known: %s", p.Name, nearest.Suggest(p.Name, names), strings.Join(names, ", "))
+		}
+		checked, err := known[i].field.FromYAML(p.Value)
+		if err != nil {
+			return nil, err
+		}
+		found[p.Name], values[p.Name] = p.Value, checked.Decode()
+	}
+	return found, v.MergeConfigMap(values)
+}
+
+// bindEnv lets CONFCTL_<KEY> set a scalar, if it is valid there.
+func bindEnv(v *viper.Viper, s setting) error {
+	if !s.env {
+		return nil
+	}
+	if err := v.BindEnv(s.field.Name); err != nil {
+		return err
+	}
+	name := "CONFCTL_" + strings.ToUpper(s.field.Name)
+	if text := os.Getenv(name); text != "" {
+		if _, err := s.field.Parse(text); err != nil {
+			return &usageError{fmt.Sprintf("environment variable %s: %v", name, err), ""}
+		}
+	}
+	return nil
+}
+
+func options(n yamldoc.Node) map[string]yamldoc.Node {
+	options := map[string]yamldoc.Node{}
+	if pairs, err := n.Pairs("driver_options"); err == nil { // it was read as a map already
+		for _, p := range pairs {
+			options[p.Name] = p.Value
+		}
+	}
+	return options
+}
+
+func bot(v *viper.Viper) (string, error) {
+	host, port := v.GetString("tcpircbot_host"), v.GetInt("tcpircbot_port")
+	switch {
+	case host == "":
+		return "", nil
+	case port < 1 || port > 65535:
+		return "", &usageError{fmt.Sprintf("tcpircbot_port cannot be %d; it is a port from 1 to 65535", port), ""}
+	}
+	return joinHostPort(host, strconv.Itoa(port)), nil
+}
+
+func timeout(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 100*time.Millisecond || d > time.Hour {
+		return 0, &usageError{fmt.Sprintf("timeout cannot be %q; it is a time such as 5s or 1m30s, at least 100ms", text), ""}
+	}
+	return d, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+)
+
+// confirm asks before more than one object is changed.
+func (s *session) confirm(ctx context.Context, p change.Proposal) error {
+	return s.confirmSelection(ctx, p.Plan.Matched)
+}
+
+// confirmSelection shows what was chosen and asks whether to go on.
+func (s *session) confirmSelection(ctx context.Context, objects []object.Object) error {
+	if s.yes || len(objects) < 2 || (s.oneHost && haveOneName(objects)) {
+		return nil
+	}
+	question := "The selector you chose has selected the following objects:\n" +
+		listing(objects) + "\nOk to continue? [y/N]\n"
+	answer, err := s.question(ctx, question)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return s.abort("")
+	}
+	return nil
+}
+
+func haveOneName(objects []object.Object) bool {
+	for _, o := range objects[1:] {
+		if o.Name != objects[0].Name {
+			return false
+		}
+	}
+	return true
+}
+
+// sentence is what an operator types who means most of a pool.
+const sentence = "Yes, I am sure of what I am doing."
+
+// confirmMost asks for the sentence. Without a terminal there is nobody to mean
+// it.
+func (s *session) confirmMost(ctx context.Context, what string) error {
+	if !s.interactive() {
+		return &usageError{what + " is only possible from a terminal", "choose the objects with confctl select, or name them one by one"}
+	}
+	answer, err := s.question(ctx, "You are operating on more than half of the objects, this is potentially VERY DANGEROUS: do you want to continue?\n"+
+		"If so, please type: '"+sentence+"'\n")
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(answer) != sentence {
+		return s.abort("")
+	}
+	return nil
+}
+
+// question prints a text and the prompt, and reads one line.
+func (s *session) question(ctx context.Context, text string) (string, error) {
+	if err := s.print("%sconfctl>", text); err != nil {
+		return "", err
+	}
+	answer, err := s.readLine(ctx)
+	switch {
+	case errors.Is(err, io.EOF):
+		return "", s.abort("no answer on standard input; --yes answers with yes")
+	case err != nil && ctx.Err() == nil:
+		return "", fmt.Errorf("reading the answer: %w", err)
+	}
+	return answer, err
+}
+
+// abort says that nothing is done.
+func (s *session) abort(reason string) error {
+	if err := s.print("Aborting\n"); err != nil {
+		return err
+	}
+	return &declinedError{reason}
+}

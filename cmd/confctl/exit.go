@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/editor"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// The exit codes of the program.
+const (
+	exitDone        = 0 // done, or nothing to do
+	exitFailed      = 1
+	exitUsage       = 2 // the command line is wrong
+	exitRefused     = 3 // by a safety rule
+	exitNoMatch     = 4 // nothing matched
+	exitConflict    = 5 // somebody else changed the same meanwhile
+	exitUnavailable = 6 // the store is out of reach, nothing was written
+	exitInvalid     = 7 // invalid data
+	exitDeclined    = 8 // the question was not answered with yes
+	exitUnknown     = 9 // it is not known whether the change was made
+)
+
+// exitHelp is the text for a command's help: the codes it uses.
+func exitHelp(codes ...int) string {
+	meaning := map[int]string{
+		exitDone: "done, or nothing to change", exitFailed: "failed", exitUsage: "usage",
+		exitRefused: "refused by a safety rule", exitNoMatch: "nothing matched", exitConflict: "conflict with another change",
+		exitUnavailable: "store unavailable, nothing written", exitInvalid: "invalid data",
+		exitDeclined: "declined", exitUnknown: "outcome unknown",
+	}
+	parts := make([]string, len(codes))
+	for i, c := range codes {
+		parts[i] = fmt.Sprintf("%d %s", c, meaning[c])
+	}
+	return "Exit codes: " + strings.Join(parts, " · ") + "."
+}
+
+// usageError is a command line that cannot be followed.
+type usageError struct {
+	msg  string
+	hint string
+}
+
+func (e *usageError) Error() string { return e.msg }
+
+// noMatchError is a command that found nothing to work on.
+type noMatchError struct {
+	msg  string
+	hint string
+}
+
+func (e *noMatchError) Error() string { return e.msg }
+
+// declinedError is a question that was not answered with yes.
+type declinedError struct {
+	msg string // empty if everything is said already
+}
+
+func (e *declinedError) Error() string { return e.msg }
+
+// partlyError ends a command that did what it could and has said what is
+// wrong with the rest.
+type partlyError struct {
+	code int
+}
+
+func (e *partlyError) Error() string { return "" }
+
+// report says what went wrong, and returns the exit code.
+func report(std streams, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code, msg, hint := explain(err)
+	for _, line := range lines(msg) {
+		std.say("%s", line)
+	}
+	for _, line := range lines(hint) {
+		fmt.Fprintf(std.err, "  %s\n", line)
+	}
+	return code
+}
+
+func lines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n")
+}
+
+// explain is the one table from an error to an exit code, a message and a hint
+// that says what to do next. The first row that fits counts.
+func explain(err error) (code int, msg, hint string) {
+	var (
+		usage    *usageError
+		chosen   *selector.Error
+		action   *object.ActionError
+		noType   *schema.UnknownTypeError
+		noMatch  *noMatchError
+		declined *declinedError
+		partly   *partlyError
+		refused  *change.RefusedError
+		conflict *change.ConflictError
+		guards   *store.ConflictError
+		away     *store.UnavailableError
+		denied   *store.DeniedError
+		unknown  *store.UnknownError
+		large    *store.TooLargeError
+		broken   *schema.InvalidError
+		invalid  *object.InvalidError
+		file     *yamldoc.Error
+		kept     *editor.KeptError
+		rejected *editor.RejectedError
+		output   *errOutput
+	)
+	msg = err.Error()
+	switch {
+	case errors.As(err, &kept):
+		code, msg, hint = explain(kept.Err)
+		if errors.As(err, &rejected) {
+			code = exitInvalid
+		}
+		return code, msg, strings.TrimLeft(hint+"\nyour text is kept in "+kept.Path, "\n")
+	case errors.As(err, &usage):
+		return exitUsage, msg, usage.hint
+	case errors.As(err, &chosen):
+		return exitUsage, msg, chosen.Hint
+	case errors.As(err, &action):
+		return exitUsage, msg, action.Hint
+	case errors.As(err, &noType):
+		return exitUsage, msg, typesHint(noType)
+	case errors.As(err, &noMatch):
+		return exitNoMatch, msg, noMatch.hint
+	case errors.As(err, &declined):
+		return exitDeclined, msg, ""
+	case errors.As(err, &partly):
+		return partly.code, msg, ""
+	case errors.As(err, &refused):
+		return exitRefused, msg, ""
+	case errors.As(err, &conflict):
+		return exitConflict, conflictText(conflict), conflictHint(conflict)
+	case errors.As(err, &guards):
+		return exitConflict, msg, ""
+	case errors.As(err, &away):
+		return exitUnavailable, unavailableText(away), "nothing was written"
+	case errors.As(err, &denied):
+		return exitFailed, msg, "nothing was written; see username and password, or cert, in etcdrc"
+	case errors.As(err, &unknown):
+		return exitUnknown, msg, unknownHint(unknown)
+	case errors.As(err, &large):
+		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
+	case errors.As(err, &broken), errors.As(err, &file):
+		return exitInvalid, msg, ""
+	case errors.As(err, &invalid):
+		return exitInvalid, msg, invalid.Hint
+	case errors.As(err, &output):
+		if errors.Is(err, syscall.EPIPE) {
+			return exitFailed, "", "" // whoever read it has seen enough
+		}
+		return exitFailed, msg, ""
+	case errors.Is(err, context.Canceled):
+		return exitFailed, "interrupted, nothing was written", ""
+	}
+	return exitFailed, msg, ""
+}
+
+func typesHint(e *schema.UnknownTypeError) string {
+	from := "there is no schema file, so only the built-in type is known"
+	if e.File != "" {
+		from = "known in " + e.File + ": " + strings.Join(e.Known, ", ")
+	}
+	return from
+}
+
+func unavailableText(e *store.UnavailableError) string {
+	if len(e.Tried) == 1 {
+		return fmt.Sprintf("the store at %s is unavailable: %v", e.Tried[0].Address, e.Tried[0].Err)
+	}
+	text := "the store is unavailable"
+	for _, t := range e.Tried {
+		text += fmt.Sprintf("\n  %s: %v", t.Address, t.Err)
+	}
+	return text
+}
+
+func unknownHint(e *store.UnknownError) string {
+	id := e.Once[strings.LastIndexByte(e.Once, '/')+1:]
+	return "confctl log show " + id + " settles it, before you repeat it"
+}
+
+// conflictText shows what somebody else did, and what was to be done.
+func conflictText(e *change.ConflictError) string {
+	if e.Busy {
+		return "others kept changing the same objects, nothing was written: " + e.Err.Error()
+	}
+	var b strings.Builder
+	b.WriteString("somebody else made a change meanwhile, nothing was written")
+	for _, c := range e.Objects {
+		if c.Theirs == nil {
+			fmt.Fprintf(&b, "\n  %s: deleted meanwhile", c.Mine.Object().Path())
+		} else {
+			for _, f := range c.Other().Fields() {
+				fmt.Fprintf(&b, "\n  theirs: %s", changedLine(c.Mine.Object().Path(), f))
+			}
+		}
+		for _, f := range c.Mine.Fields() {
+			fmt.Fprintf(&b, "\n  yours:  %s", changedLine(c.Mine.Object().Path(), f))
+		}
+	}
+	return b.String()
+}
+
+func conflictHint(e *change.ConflictError) string {
+	if e.Busy {
+		return "try again in a moment"
+	}
+	return "run it again to start from what is there now"
+}
+
+// cause is an error of the file system without the operation and the path.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

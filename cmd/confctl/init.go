@@ -1,0 +1,138 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+//go:embed templates
+var templates embed.FS
+
+func newInit(std streams) *cobra.Command {
+	var driver, dir string
+	cmd := &cobra.Command{
+		Use:   "init --driver local|etcd [--dir DIR]",
+		Short: "Write a configuration and an example schema to start from",
+		Long: `Write a configuration with comments, and an example schema, to start from.
+Nothing that exists is overwritten. Without --dir they go to /etc/conftool for
+root, and to the person's own configuration directory for everybody else.
+
+` + exitHelp(exitDone, exitFailed, exitUsage),
+		Example: `  confctl init --driver local
+  confctl init --driver etcd --dir /etc/conftool`,
+		Args: arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error { return runInit(std, driver, dir) },
+	}
+	cmd.Flags().StringVar(&driver, "driver", "", "`DRIVER`: local or etcd")
+	cmd.Flags().StringVar(&dir, "dir", "", "`DIR` to write to")
+	must(cmd.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions([]string{"local", "etcd"}, noFile)))
+	must(cmd.MarkFlagDirname("dir"))
+	return cmd
+}
+
+func runInit(std streams, driver, dir string) error {
+	if driver != "local" && driver != "etcd" {
+		return &usageError{fmt.Sprintf("init: no driver %q", driver), "--driver local keeps everything in one file on this machine, --driver etcd in an etcd cluster"}
+	}
+	standard, err := configDir()
+	if err != nil {
+		return err
+	}
+	if dir == "" {
+		dir = standard
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	files := map[string]string{"config.yaml": "config-" + driver + ".yaml", "confctl.yaml": "confctl.yaml", "schema.yaml": "schema.yaml"}
+	if driver == "etcd" {
+		files["etcdrc"] = "etcdrc"
+	}
+	if err := writeTemplates(dir, files); err != nil {
+		return err
+	}
+	command := "confctl"
+	if dir != standard {
+		command += " --config " + quote(filepath.Join(dir, "config.yaml"))
+	}
+	return std.print("wrote %s in %s\n\nNext: %s types\n      %s sync --directory DIR-WITH-YOUR-OBJECTS\n      %s select name=.* get\n",
+		strings.Join(sortedKeys(files), ", "), dir, command, command, command)
+}
+
+// configDir returns where the configuration is looked for without --config.
+func configDir() (string, error) {
+	if os.Getuid() == 0 {
+		return filepath.Dir(systemConfig), nil
+	}
+	own, err := os.UserConfigDir()
+	if err != nil {
+		return "", &usageError{"no place for the configuration: " + err.Error(), "name one with --dir"}
+	}
+	return filepath.Join(own, "conftool"), nil
+}
+
+// writeTemplates writes all files, or none if one is there already.
+func writeTemplates(dir string, files map[string]string) error {
+	for _, name := range sortedKeys(files) {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return &usageError{filepath.Join(dir, name) + " is there already, nothing was written", "name another directory with --dir"}
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // others may read the configuration
+		return fmt.Errorf("making %s: %w", dir, cause(err))
+	}
+	for _, name := range sortedKeys(files) {
+		text, err := templates.ReadFile("templates/" + files[name])
+		if err != nil {
+			return err
+		}
+		if err := writeNew(filepath.Join(dir, name), fill(string(text), dir)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// fill puts the paths into a template.
+func fill(text, dir string) string {
+	return strings.NewReplacer(
+		"@STATE@", quoteYAML(filepath.Join(dir, "state.db")),
+		"@ETCDRC@", quoteYAML(filepath.Join(dir, "etcdrc")),
+	).Replace(text)
+}
+
+func quoteYAML(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// writeNew writes a file that must not exist yet. An etcdrc may get a password.
+func writeNew(path, text string) error {
+	mode := fs.FileMode(0o644)
+	if filepath.Base(path) == "etcdrc" {
+		mode = 0o600
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", path, cause(err))
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, cause(err))
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+// Confctl changes the live state of a fleet: which hosts are pooled and with
+// what weight, which datacenter is master, whether the site is read-only.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(process(os.Args)) }
+
+// process runs the program as the operating system knows it: with signals and
+// the standard streams.
+func process(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a change half announced
+	return run(ctx, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+}
+
+// run is the program: it takes the arguments with the name it was called by,
+// and returns the exit code.
+func run(ctx context.Context, args []string, std streams) int {
+	words, err := prepare(args)
+	if err != nil {
+		return report(std, err)
+	}
+	root := newRoot(std)
+	root.SetArgs(words)
+	return report(std, root.ExecuteContext(ctx))
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+func formats() []string { return []string{"json", "yaml", "table", "name"} }
+
+func checkFormat(format string) error {
+	if format == "" || slices.Contains(formats(), format) {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("no output format %q", format), "known: " + strings.Join(formats(), ", ")}
+}
+
+// printObjects writes objects in a format: without one, as the contract has
+// it, a line of JSON each.
+func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
+	switch s.output {
+	case "json":
+		return s.write(func(w *bufio.Writer) { writeJSON(w, objects) })
+	case "yaml":
+		return s.printYAML(documents(objects))
+	case "table":
+		return s.write(func(w *bufio.Writer) { writeTable(w, t, objects, s.colored()) })
+	case "name":
+		return s.write(func(w *bufio.Writer) {
+			for _, o := range objects {
+				w.WriteString(o.Path()) //nolint:errcheck // Flush reports it
+				w.WriteByte('\n')       //nolint:errcheck // Flush reports it
+			}
+		})
+	}
+	return s.write(func(w *bufio.Writer) {
+		var line []byte
+		for _, o := range objects {
+			line = appendLine(line[:0], o)
+			w.Write(line) //nolint:errcheck // Flush reports it
+		}
+	})
+}
+
+// appendLine appends {"<name>": {fields}, "tags": "k=v,k=v"} and a newline.
+func appendLine(b []byte, o object.Object) []byte {
+	b = append(b, '{')
+	b = append(b, value.OfString(o.Name).Text()...)
+	b = append(b, ": "...)
+	b = value.AppendMap(b, o.Shown())
+	b = append(b, `, "tags": `...)
+	b = append(b, value.OfString(o.TagText()).Text()...)
+	return append(b, '}', '\n')
+}
+
+// documents returns objects as the formats json and yaml show them.
+func documents(objects []object.Object) value.Value {
+	all := make([]value.Value, len(objects))
+	for i, o := range objects {
+		all[i] = document(o)
+	}
+	return value.OfList(all...)
+}
+
+func document(o object.Object) value.Value {
+	tags := make([]value.Field, len(o.Tags))
+	for i, tag := range o.Type.Tags {
+		tags[i] = value.Field{Name: tag, Value: value.OfString(o.Tags[i])}
+	}
+	return value.OfMap(
+		value.Field{Name: "type", Value: value.OfString(o.Type.Name)},
+		value.Field{Name: "tags", Value: value.OfMap(tags...)},
+		value.Field{Name: "name", Value: value.OfString(o.Name)},
+		value.Field{Name: "values", Value: value.OfMap(o.Shown()...)},
+		value.Field{Name: "revision", Value: value.OfInt(int64(o.Revision))},
+	)
+}
+
+// writeJSON writes one JSON list, an object a line.
+func writeJSON(w *bufio.Writer, objects []object.Object) {
+	w.WriteByte('[') //nolint:errcheck // Flush reports it
+	for i, o := range objects {
+		if i > 0 {
+			w.WriteByte(',') //nolint:errcheck // Flush reports it
+		}
+		w.WriteString("\n  " + document(o).Text()) //nolint:errcheck // Flush reports it
+	}
+	w.WriteString("\n]\n") //nolint:errcheck // Flush reports it
+}
+
+func (s *session) printYAML(v value.Value) error {
+	text, err := yamldoc.Encode(yamldoc.OfValue(v))
+	if err != nil {
+		return err
+	}
+	return s.print("%s", text)
+}
+
+// byName returns objects as one map from their names to their fields.
+func byName(objects []object.Object) value.Value {
+	fields := make([]value.Field, len(objects))
+	for i, o := range objects {
+		fields[i] = value.Field{Name: o.Name, Value: value.OfMap(o.Shown()...)}
+	}
+	return value.OfMap(fields...)
+}
+
+// writeTable writes aligned columns: the tags, the name, the fields.
+func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, colored bool) {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	rows := [][]string{append(append(slices.Clone(t.Tags), "name"), t.FieldNames()...)}
+	colors := []string{bold}
+	for _, o := range objects {
+		row := append(slices.Clone(o.Tags), o.Name)
+		for _, f := range o.Fields[:len(t.Fields)] {
+			row = append(row, cell(f.Value))
+		}
+		rows, colors = append(rows, row), append(colors, rowColor(o))
+	}
+	for _, row := range rows {
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	table.Flush() //nolint:errcheck // it writes to memory
+	for i, line := range lines(text.String()) {
+		line = strings.TrimRight(line, " ")
+		if colored && colors[i] != "" { // after the alignment, which would count the escapes
+			line = "\x1b[" + colors[i] + "m" + line + "\x1b[0m"
+		}
+		w.WriteString(line + "\n") //nolint:errcheck // Flush reports it
+	}
+}
+
+const (
+	bold   = "1"
+	green  = "32"
+	yellow = "33"
+	dim    = "2"
+)
+
+// rowColor tells at a glance what serves (green), what is depooled (yellow) and
+// what is out for good (dim).
+func rowColor(o object.Object) string {
+	pooled := o.Get("pooled")
+	word, _ := pooled.Str()
+	switch {
+	case pooled.True() || word == "yes":
+		return green
+	case word == "inactive":
+		return dim
+	case !pooled.IsAbsent():
+		return yellow
+	}
+	return ""
+}
+
+// cell is a value in a table: text bare, everything else as JSON, and nothing
+// that would break the line.
+func cell(v value.Value) string {
+	s, isText := v.Str()
+	if !isText {
+		return v.Text()
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return v.Text()
+	}
+	return s
+}
+
+// changedLine tells of one field, in the words of the contract.
+func changedLine(path string, f object.FieldChange) string {
+	return fmt.Sprintf("%s: %s changed %s => %s", path, f.Name, f.Before.Python(), f.After.Python())
+}
+
+// listing is the contract's summary of what was chosen: names by tag values.
+func listing(objects []object.Object) string {
+	var dirs []string
+	names := map[string][]string{}
+	for _, o := range objects {
+		dir := "/" + o.Dir()
+		if names[dir] == nil {
+			dirs = append(dirs, dir)
+		}
+		names[dir] = append(names[dir], o.Name)
+	}
+	fields := make([]value.Field, len(dirs))
+	for i, dir := range dirs {
+		elements := make([]value.Value, len(names[dir]))
+		for j, n := range names[dir] {
+			elements[j] = value.OfString(n)
+		}
+		fields[i] = value.Field{Name: dir, Value: value.OfList(elements...)}
+	}
+	return value.OfMap(fields...).Text()
+}

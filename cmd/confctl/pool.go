@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// poolVerb is a short name for a set on the services of one host.
+type poolVerb struct {
+	set   string // what it sets
+	short string
+}
+
+// poolVerbs is the table of them.
+func poolVerbs() map[string]poolVerb {
+	return map[string]poolVerb{
+		"pool":         {"pooled=yes", "Pool the services of a host"},
+		"depool":       {"pooled=no", "Depool the services of a host"},
+		"drain":        {"weight=0", "Drain the services of a host: no new connections, by weight 0"},
+		"decommission": {"pooled=inactive", "Take the services of a host out for good"},
+	}
+}
+
+func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
+	verb := poolVerbs()[name]
+	var host, service string
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: verb.short,
+		Long: fmt.Sprintf(`%s (set/%s), all of them or one. It does not ask.
+
+`, verb.short, verb.set) + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Example: fmt.Sprintf(`  confctl %[1]s
+  confctl %[1]s --hostname web1001.example.net --service https`, name),
+		Args:              arguments(0, 0),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if g.objectType != schema.Node {
+				return &usageError{
+					fmt.Sprintf("%s is for hosts, not for objects of type %s", name, g.objectType),
+					fmt.Sprintf("use confctl --object-type %s select SELECTOR set/...", g.objectType),
+				}
+			}
+			return with(std, g, func(s *session) error { return s.runPoolVerb(cmd.Context(), verb, host, service) })
+		},
+	}
+	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
+	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
+	must(cmd.RegisterFlagCompletionFunc("hostname", g.completeHost))
+	must(cmd.RegisterFlagCompletionFunc("service", g.completeService))
+	return cmd
+}
+
+func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service string) error {
+	t, err := s.typ()
+	if err != nil {
+		return err
+	}
+	if host == "" {
+		host = fqdn(ctx)
+	}
+	assignments, err := object.ParseAssignments(t, verb.set)
+	if err != nil {
+		return err
+	}
+	exact, text := map[string]string{selector.Name: host}, selector.Name+"="+host
+	if service != "" {
+		exact["service"], text = service, text+",service="+service
+	}
+	in := change.Intent{
+		Queries:  []catalog.Query{{Type: t, Selector: selector.Exactly(t.Tags, exact)}},
+		Action:   "set/" + verb.set,
+		Selector: text,
+	}
+	return s.changeAs(ctx, in, action{verb: "set", assignments: assignments}, nil)
+}
+
+// fqdn returns this host's name with its domain, as far as the resolver knows
+// it.
+func fqdn(ctx context.Context) string {
+	name, err := os.Hostname()
+	if err != nil || strings.Contains(name, ".") {
+		return name
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
+	if err != nil {
+		return name
+	}
+	for _, a := range addresses {
+		names, err := net.DefaultResolver.LookupAddr(ctx, a)
+		if err != nil {
+			continue
+		}
+		for _, full := range names {
+			if full = strings.TrimSuffix(full, "."); strings.HasPrefix(full, name+".") {
+				return full
+			}
+		}
+	}
+	return name
+}

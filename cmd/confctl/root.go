@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build.
+var version = "unreleased"
+
+// globals are the options that every command takes, before it or after.
+type globals struct {
+	config     string // file; empty for the default ones
+	schema     string // file; empty for the default one
+	objectType string
+	output     string
+	yaml       bool
+	oneHost    bool
+	yes        bool
+	repair     bool
+	quiet      bool
+	debug      bool
+}
+
+// newRoot returns the whole command line.
+func newRoot(std streams) *cobra.Command {
+	g := &globals{}
+	root := &cobra.Command{
+		Use:   "confctl",
+		Short: "Change the live state of a fleet, safely",
+		Long: `confctl changes the live state of a fleet: which hosts are pooled and with what
+weight, which datacenter is master, whether the site is read-only.
+
+A change is planned, shown, committed whole with its record, and announced.`,
+		Example: `  confctl select dc=north,cluster=web get
+  confctl select name=web1001.example.net,service=https set/pooled=no
+  confctl depool --hostname web1001.example.net
+  confctl --object-type mwconfig select name=ReadOnly edit`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownVerb,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetVersionTemplate("confctl {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
+	})
+	g.addTo(root)
+	root.AddCommand(
+		newSelect(std, g),
+		newTags(std, g),
+		newPoolVerb(std, g, "pool"),
+		newPoolVerb(std, g, "depool"),
+		newPoolVerb(std, g, "drain"),
+		newPoolVerb(std, g, "decommission"),
+		newSync(std, g),
+		newLog(std, g),
+		newTypes(std, g),
+		newInit(std),
+		newVersion(std),
+	)
+	return root
+}
+
+func (g *globals) addTo(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&g.config, "config", "", "configuration `FILE` (default /etc/conftool/config.yaml)")
+	f.StringVar(&g.schema, "schema", "", "schema `FILE` (default schema.yaml beside the configuration)")
+	f.StringVar(&g.objectType, "object-type", "node", "`TYPE` of the objects; see confctl types")
+	f.StringVarP(&g.output, "output", "o", "", "`FORMAT` of a get: json, yaml, table or name")
+	f.BoolVar(&g.yaml, "yaml", false, "the same as -o yaml")
+	f.BoolVar(&g.oneHost, "host", false, "do not ask if all objects have one name")
+	f.BoolVarP(&g.yes, "yes", "y", false, "answer the question whether to go on with yes")
+	f.BoolVar(&g.repair, "repair", false, "overwrite or delete objects whose stored value cannot be read")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change; it is in the journal all the same")
+	f.BoolVar(&g.debug, "debug", false, "say on stderr what is asked of the store")
+	root.Flags().BoolP("version", "V", false, "print the version")
+	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
+	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// must is for errors that only a mistake in this program can cause, at a point
+// every run passes.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// unknownVerb is the error for a word that is no command.
+func unknownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "see confctl --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean: " + strings.Join(near, ", ") + "?"
+	} else if strings.Contains(args[0], "=") {
+		hint = "to choose objects: confctl select " + args[0] + " get"
+	}
+	return &usageError{fmt.Sprintf("no command %q", args[0]), hint}
+}
+
+// arguments returns a check for the number of words after a verb; most < 0
+// means any number.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		usage := "usage: " + strings.Replace(cmd.UseLine(), " [flags]", "", 1)
+		switch {
+		case len(args) < least:
+			return &usageError{cmd.Name() + ": something is missing", usage}
+		case most >= 0 && len(args) > most:
+			return &usageError{fmt.Sprintf("%s: unexpected %q", cmd.Name(), args[most]), usage}
+		}
+		return nil
+	}
+}

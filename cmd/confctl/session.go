@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd"
+	"github.com/conftool/confctl/pkg/store/local"
+)
+
+// session is what a command works with: the settings, the schema and the
+// store, wired together in this one place.
+type session struct {
+	streams
+	*globals
+	settings *settings
+	schema   *schema.Schema
+	store    store.Store
+	catalog  *catalog.Catalog
+}
+
+// open reads the configuration and the schema and prepares the store. The
+// caller closes the session.
+func open(std streams, g *globals) (*session, error) {
+	s, err := loadSettings(g)
+	if err != nil {
+		return nil, err
+	}
+	if g.output == "" {
+		g.output = s.output
+	}
+	if g.yaml {
+		g.output = "yaml"
+	}
+	if err := checkFormat(g.output); err != nil {
+		return nil, err
+	}
+	sc, err := loadSchema(s)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(std, g, s)
+	if err != nil {
+		return nil, err
+	}
+	return &session{
+		streams: std, globals: g, settings: s, schema: sc, store: st,
+		catalog: catalog.New(st, s.namespace, s.apiVersion),
+	}, nil
+}
+
+func loadSchema(s *settings) (*schema.Schema, error) {
+	if s.schemaFile == "" {
+		return schema.BuiltIn(s.poolsPath), nil
+	}
+	return schema.Load(s.schemaFile, s.poolsPath)
+}
+
+func openStore(std streams, g *globals, s *settings) (store.Store, error) {
+	debug := func(format string, args ...any) {
+		if g.debug {
+			std.say(format, args...)
+		}
+	}
+	if s.driver == "local" {
+		path, err := localPath(s)
+		if err != nil {
+			return nil, err
+		}
+		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
+	}
+	c, err := etcdConfig(s, debug)
+	if err != nil {
+		return nil, err
+	}
+	return etcd.Open(c)
+}
+
+// localPath returns the file of the local driver.
+func localPath(s *settings) (string, error) {
+	if n, ok := s.driverOptions["path"]; ok {
+		if n.Text() == "" {
+			return "", n.Errorf("path must name a file, not %s", n.Describe())
+		}
+		return n.Text(), nil
+	}
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // the XDG specification has relative ones ignored
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set", "name a file with driver_options: {path: FILE} in " + s.file}
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "conftool", "state.db"), nil
+}
+
+// with runs a command that works on a store.
+func with(std streams, g *globals, f func(*session) error) error {
+	s, err := open(std, g)
+	if err != nil {
+		return err
+	}
+	err = f(s)
+	if closed := s.store.Close(); err == nil && closed != nil {
+		return fmt.Errorf("closing the store: %w", closed)
+	}
+	return err
+}
+
+// objectType returns the type the command is about.
+func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
+
+// applier returns the one thing that writes. Answer is told what was done.
+func (s *session) applier(answer func(change.Done)) *change.Applier {
+	a := &change.Applier{
+		Catalog: s.catalog,
+		Log:     s.journal(),
+		Answer:  answer,
+		Warn:    s.warn,
+		Now:     time.Now,
+		Who:     whoami(),
+		Where:   sal.Host{Name: hostname()},
+		Process: sal.Process{CommandLine: commandLine(os.Args)},
+		Quiet:   s.quiet,
+	}
+	if !s.yes {
+		a.Confirm = s.confirm
+	}
+	return a
+}
+
+// apply makes a change and tells the operator what came of it.
+func (s *session) apply(ctx context.Context, in change.Intent, answer func(change.Done)) error {
+	done, err := s.applier(answer).Apply(ctx, in)
+	for _, w := range done.Warnings {
+		s.warn(w)
+	}
+	if err == nil && done.ID == "" {
+		return s.print("no change\n")
+	}
+	if done.Message != "" {
+		fmt.Fprintln(s.err, done.Message)
+	}
+	return err
+}
+
+// whoami returns who makes a change.
+func whoami() sal.User {
+	login := os.Getenv("USER")
+	if current, err := user.Current(); err == nil {
+		login = current.Username
+	}
+	return person(os.Getuid(), os.Getenv("SUDO_USER"), login)
+}
+
+// person returns who is behind a process. Anybody can set SUDO_USER, so only
+// root's word counts for it; the user id says whose process it was.
+func person(uid int, sudo, login string) sal.User {
+	u := sal.User{ID: strconv.Itoa(uid), Name: login}
+	if sudo != "" && uid == 0 {
+		u.Name = sudo
+	}
+	if u.Name == "" {
+		u.Name = "uid-" + u.ID
+	}
+	return u
+}
+
+// hostname returns this host's name without its domain.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	short, _, _ := strings.Cut(name, ".")
+	return short
+}
+
+// commandLine returns the words of a command so that they can be pasted.
+func commandLine(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = quote(a)
+	}
+	if len(words) > 0 {
+		words[0] = filepath.Base(args[0])
+	}
+	return strings.Join(words, " ")
+}
+
+// quote returns a word as a shell takes it for one.
+func quote(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,65 @@
+#!/bin/sh
+# A tour of the commands on a store of its own, which is gone afterwards. Each
+# command is printed before its output. Run it with `make demo`.
+set -eu
+
+site=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/confctl-demo.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+cd "$work"
+
+say() { printf '\n# %s\n' "$1"; }
+
+# run prints a command as a person would type it, and runs it. A command that is
+# meant to be refused says so in its exit code.
+run() {
+	printf '$ %s\n' "$1"
+	code=0
+	sh -c "$1" 2>&1 || code=$?
+	[ "$code" -eq 0 ] || printf '(exit code %s)\n' "$code"
+	[ "$code" -eq "${2:-0}" ] || { echo "the demo expected exit code ${2:-0}" >&2; exit 1; }
+}
+
+# Every confctl below is the real one, with the configuration of this tour.
+real=$(command -v confctl)
+mkdir bin
+printf '#!/bin/sh\nexec "%s" --config "%s" "$@"\n' "$real" "$work/config.yaml" >bin/confctl
+chmod +x bin/confctl
+PATH="$work/bin:$PATH"
+unset NO_COLOR CONFCTL_OUTPUT CONFCTL_EDITOR VISUAL || true
+"$real" init --driver local --dir "$work" >/dev/null
+cp -R "$site/conftool-data" "$site/schemas/." .
+
+say 'What kinds of objects are there, and which of them should exist?'
+run 'confctl types'
+run 'confctl sync --directory conftool-data 2>&1 | tail -n 1'
+run 'confctl sync --directory conftool-data'
+
+say 'Put the edge of one datacenter into service, and look at it.'
+run 'confctl --yes select dc=north,cluster=edge set/pooled=yes:weight=10 | tail -n 2'
+run 'confctl select dc=north,cluster=edge,service=cdn get'
+run 'confctl -o table select dc=north,cluster=edge,service=cdn get'
+
+say 'Take a host out for work on it, all of its services at once.'
+run 'confctl depool --hostname cp1001.north.example.net'
+
+say 'Mistakes are refused, with what is wrong and what would be right.'
+run 'confctl select name=cp1001 set/pooled=yes' 4
+run 'confctl select clutser=edge set/pooled=no' 2
+run 'confctl select name=cp1001.north.example.net set/pooled=maybe' 7
+
+say 'More than one object: shown, and asked.'
+run 'echo n | confctl select dc=north,cluster=edge set/pooled=no' 8
+
+say 'Values are typed by their JSON schema: this false is no string.'
+run 'confctl --object-type mwconfig select scope=north,name=ReadOnly set/val=False'
+run 'confctl --object-type mwconfig select scope=north,name=ReadOnly get'
+
+say 'Edit an object as YAML. The editor here is a script; yours is $EDITOR.'
+export EDITOR="sed -i.bak -e 's/ttl: 300/ttl: 60/' -e 's/pooled: false/pooled: true/'"
+run 'confctl --object-type discovery select dnsdisc=wiki-ro,name=north edit'
+run 'confctl --object-type discovery select dnsdisc=wiki-ro get'
+
+say 'Every change is in the journal, written in the same commit as the change.'
+run 'confctl log -n 3'
