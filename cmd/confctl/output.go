@@ -40,24 +40,26 @@ func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
 			}
 		})
 	}
-	return s.write(func(w *bufio.Writer) {
-		var line []byte
-		for _, o := range objects {
-			line = appendLine(line[:0], o)
-			w.Write(line) //nolint:errcheck // Flush reports it
-		}
-	})
+	return s.write(func(w *bufio.Writer) { writeLines(w, objects) })
 }
 
-// appendLine appends {"<name>": {fields}, "tags": "k=v,k=v"} and a newline.
-func appendLine(b []byte, o object.Object) []byte {
-	b = append(b, '{')
-	b = append(b, value.OfString(o.Name).Text()...)
-	b = append(b, ": "...)
-	b = value.AppendMap(b, o.Shown())
-	b = append(b, `, "tags": `...)
-	b = append(b, value.OfString(o.TagText()).Text()...)
-	return append(b, '}', '\n')
+// writeLines writes {"<name>": {fields}, "tags": "k=v,k=v"} for each object.
+// Those next to each other mostly have the same tags.
+func writeLines(w *bufio.Writer, objects []object.Object) {
+	var line, end []byte
+	for i, o := range objects {
+		if i == 0 || !slices.Equal(o.Tags, objects[i-1].Tags) {
+			end = append(end[:0], `, "tags": `...)
+			end = value.AppendString(end, o.TagText())
+			end = append(end, '}', '\n')
+		}
+		line = append(line[:0], '{')
+		line = value.AppendString(line, o.Name)
+		line = append(line, ": "...)
+		line = value.AppendMap(line, o.Shown())
+		line = append(line, end...)
+		w.Write(line) //nolint:errcheck // Flush reports it
+	}
 }
 
 // documents returns objects as the formats json and yaml show them.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -121,14 +122,12 @@ func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Ty
 	if err != nil {
 		return err
 	}
-	readable := make([]object.Object, 0, len(snapshot.Objects))
 	var notes limited
 	for _, o := range snapshot.Objects {
 		if o.Malformed != nil {
 			s.say("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
 			continue
 		}
-		readable = append(readable, o)
 		for _, v := range o.Violations {
 			notes.add("%s: %s; shown as it is stored", o, v)
 		}
@@ -137,10 +136,12 @@ func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Ty
 		notes.add("key %s is no object of type %s, whose keys end in %s; ignored", key, q.Type.Name, keyForm(q.Type))
 	}
 	notes.warn(s.streams)
+	all := len(snapshot.Objects)
+	readable := slices.DeleteFunc(snapshot.Objects, func(o object.Object) bool { return o.Malformed != nil })
 	if err := show(q.Type, readable); err != nil {
 		return err
 	}
-	if len(readable) < len(snapshot.Objects) {
+	if len(readable) < all {
 		return &partlyError{exitInvalid}
 	}
 	return nil

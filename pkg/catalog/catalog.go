@@ -85,6 +85,7 @@ func (c *Catalog) read(ctx context.Context, fences []string, queries []Query) (o
 		return object.Snapshot{}, err
 	}
 	snapshot := object.Snapshot{Revision: found.Revision, Fences: map[string]store.Revision{}}
+	snapshot.Objects = make([]object.Object, 0, len(found.Entries))
 	decoders := make([]*decoder, len(queries))
 	for i, q := range queries {
 		decoders[i] = &decoder{query: q, prefix: c.objects + q.Type.Path + "/", known: map[string]decoded{}}

@@ -28,6 +28,7 @@ type Selector struct {
 // term is what is asked of one tag, or of the name. The zero term asks nothing.
 type term struct {
 	given bool
+	any   bool           // everything matches
 	re    *regexp.Regexp // nil: text is all that matches
 	text  string         // what every match is, if plain
 	plain bool
@@ -35,9 +36,9 @@ type term struct {
 
 func (t term) match(value string) bool {
 	switch {
-	case !t.given:
+	case !t.given || t.any:
 		return true
-	case t.re == nil:
+	case t.plain || t.re == nil:
 		return value == t.text
 	}
 	return t.re.MatchString(value)
@@ -125,7 +126,7 @@ func (s *Selector) add(part string) error {
 		return s.badRegex(tag, pattern, err)
 	}
 	text, plain := literal(re)
-	*s.term(at) = term{given: true, re: re, text: text, plain: plain}
+	*s.term(at) = term{given: true, any: pattern == ".*", re: re, text: text, plain: plain}
 	return nil
 }
 

@@ -76,7 +76,7 @@ func Parse(text []byte) (Value, error) {
 // OfString returns the JSON string for s. Bytes of s that are not UTF-8 become
 // U+FFFD.
 func OfString(s string) Value {
-	return Value{string(appendString(make([]byte, 0, len(s)+2), s))}
+	return Value{string(AppendString(make([]byte, 0, len(s)+2), s))}
 }
 
 // OfBool returns true or false.
@@ -112,7 +112,7 @@ func AppendMap(b []byte, fields []Field) []byte {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = appendString(b, f.Name)
+		b = AppendString(b, f.Name)
 		b = append(b, ": "...)
 		b = append(b, f.Value.text...)
 	}
@@ -404,7 +404,7 @@ func appendQuoted(b, quoted []byte) ([]byte, error) {
 		return append(b, quoted...), nil
 	}
 	s, err := unquote(quoted)
-	return appendString(b, s), err
+	return AppendString(b, s), err
 }
 
 // unquote returns the string that valid JSON stands for, if it stands for one.
@@ -465,10 +465,12 @@ func syntaxError(text []byte) error {
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string, all but the printable characters of
-// ASCII escaped.
-func appendString(b []byte, s string) []byte {
+// AppendString appends the text of the JSON string for s: all but the printable
+// characters of ASCII escaped.
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
+	plain := plainLen(s)
+	b, s = append(b, s[:plain]...), s[plain:]
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -494,6 +496,16 @@ func appendString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// plainLen returns how much of s, from its start, needs no escapes.
+func plainLen(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func appendEscape(b []byte, r rune) []byte {
