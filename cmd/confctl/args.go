@@ -48,13 +48,15 @@ func modern(words []string) []string {
 		selector, isSelect := strings.CutPrefix(word, "select=")
 		list, isTags := strings.CutPrefix(word, "--tags=")
 		switch {
+		case i > 0 && takesValue(words[i-1]):
+			continue
 		case isSelect:
 			return splice(words, i, "select", selector)
 		case isTags:
 			return splice(words, i, "tags", list)
 		case word == "--tags":
 			return splice(words, i, "tags")
-		case !strings.HasPrefix(word, "-") && (i == 0 || !takesValue(words[i-1])), word == "--":
+		case !strings.HasPrefix(word, "-") || word == "--":
 			return words // the verb, or whatever stands in its place
 		}
 	}

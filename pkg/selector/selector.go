@@ -117,7 +117,7 @@ func (s *Selector) add(part string) error {
 	case !found:
 		return s.errorf(fmt.Sprintf("write %s=%s to mean the object's name", Name, tag), "no = in %q", tag)
 	case at < 0:
-		return s.errorf("known here: "+strings.Join(all, ", ")+nearest.Suggest(tag, all), "no tag %q", tag)
+		return s.errorf("known here: "+strings.Join(all, ", "), "no tag %q%s", tag, nearest.Suggest(tag, all))
 	case s.term(at).given:
 		return s.errorf(fmt.Sprintf("to match either of two, write %s=(a|b)", tag), "tag %q is there twice", tag)
 	}
@@ -126,6 +126,7 @@ func (s *Selector) add(part string) error {
 		return s.badRegex(tag, pattern, err)
 	}
 	text, plain := literal(re)
+	plain = plain && re.MatchString(text) // a$b matches nothing at all
 	*s.term(at) = term{given: true, any: pattern == ".*", re: re, text: text, plain: plain}
 	return nil
 }

@@ -116,8 +116,8 @@ func TestParseRefuses(t *testing.T) {
 		{"web1", `no = in "web1"`, "write name=web1 to mean the object's name"},
 		{"name=a,b", `no = in "b"`, "write name=b to mean the object's name"},
 		{"=a", `no tag ""`, "known here: dc, cluster, service, name"},
-		{"clutser=a", `no tag "clutser"`, "known here: dc, cluster, service, name (did you mean cluster?)"},
-		{"NAME=a", `no tag "NAME"`, "known here: dc, cluster, service, name (did you mean name?)"},
+		{"clutser=a", `no tag "clutser" (did you mean cluster?)`, "known here: dc, cluster, service, name"},
+		{"NAME=a", `no tag "NAME" (did you mean name?)`, "known here: dc, cluster, service, name"},
 		{"dc=a,dc=b", `tag "dc" is there twice`, "to match either of two, write dc=(a|b)"},
 		{"name=,name=a", `tag "name" is there twice`, "to match either of two, write name=(a|b)"},
 
