@@ -7,6 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 GO        ?= go
 FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
+PAIRS     ?= 40
 
 # The version comes from above. Without this, Go asks git itself, which refuses to
 # answer in a checkout that belongs to another user.
@@ -51,8 +52,12 @@ check: build vet race lint ## all of it: what CI runs
 demo: build ## a tour of the commands on a store of its own
 	PATH="$(CURDIR)/bin:$$PATH" ./docs/demo.sh
 
-bench: ## all benchmarks, BENCHTIME each
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+# Those of cmd/ are of whole processes, compared in pairs: they need a number of
+# runs, and etcdctl (Debian: etcd-client) to compare with.
+bench: ## all benchmarks: BENCHTIME each, and PAIRS runs of whole processes
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/...
+	$(GO) test -run '^$$' -bench 'Get|Startup' -benchtime $(PAIRS)x ./cmd/...
+	$(GO) test -run '^$$' -bench 'Set|Sync|Memory' -benchtime 5x ./cmd/...
 
 fuzz: ## all fuzz targets, FUZZTIME each
 	@list="$$($(GO) test -list '^Fuzz' ./...)" || { echo "$$list"; exit 1; }; \

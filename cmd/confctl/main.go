@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -14,10 +15,24 @@ func main() { os.Exit(process(os.Args)) }
 // process runs the program as the operating system knows it: with signals and
 // the standard streams.
 func process(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, editing: new(atomic.Bool)}
+	go std.handleSignals(cancel)
+	return run(ctx, args, std)
+}
+
+// handleSignals cancels what is under way when the program is asked to end. An
+// interrupt while an editor has the terminal is meant for the editor.
+func (s streams) handleSignals(cancel func()) {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a change half announced
-	return run(ctx, args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	for got := range signals {
+		if got != os.Interrupt || !s.editing.Load() {
+			cancel()
+		}
+	}
 }
 
 // run is the program: it takes the arguments with the name it was called by,

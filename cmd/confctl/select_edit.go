@@ -86,7 +86,9 @@ func (e *edit) one(o *object.Object) (object.Plan, error) {
 		}
 		return err
 	}
+	e.editing.Store(true)
 	edited, err := b.Edit(e.ctx, check, e.again)
+	e.editing.Store(false)
 	switch {
 	case errors.As(err, new(*editor.KeptError)):
 		return object.Plan{}, err
@@ -99,6 +101,8 @@ func (e *edit) one(o *object.Object) (object.Plan, error) {
 
 // again says why a text is not valid and asks whether to go on.
 func (e *edit) again(reason error) (bool, error) {
+	e.editing.Store(false) // an interrupt at the question is for this program
+	defer e.editing.Store(true)
 	if err := e.print("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason); err != nil {
 		return false, err
 	}

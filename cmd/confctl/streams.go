@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/term"
 )
@@ -17,6 +18,9 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// editing is set while an editor has the terminal, and an interrupt is not
+	// for this program.
+	editing *atomic.Bool
 }
 
 // say writes a line of talk.

@@ -153,6 +153,23 @@ func TestTerminalColor(t *testing.T) {
 	}
 }
 
+// TestTerminalInterruptInTheEditor: ^C is the editor's own business.
+func TestTerminalInterruptInTheEditor(t *testing.T) {
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	s.file("ed.sh", `trap 'echo caught' INT; echo weight: 7 >"$1"; echo ready; read -r line; read -r line; echo done`)
+	s.env = append(s.env, "EDITOR=sh "+s.dir+"/ed.sh")
+	term := s.terminal("select", "name=web9.example", "edit")
+	term.expect("ready")
+	term.typ("\x03")
+	term.expect("caught")
+	term.typ("\n\n")
+	term.end(exitDone)
+	if got := s.ok("select", "name=web9.example", "get"); !strings.Contains(got, `"weight": 7`) {
+		t.Error(got)
+	}
+}
+
 // TestTerminalEditor: an editor that talks to the terminal, twice, with a
 // question in between.
 func TestTerminalEditor(t *testing.T) {

@@ -22,7 +22,10 @@ const grace = 2 * time.Second
 // terminal as we are: it may read from it, and ^C and ^Z reach both of us, so
 // that the shell sees one job.
 func (e *Editor) run(ctx context.Context, path string) error {
-	cmd := exec.CommandContext(ctx, "sh", "-c", e.command+` "$@"`, e.command, path) //nolint:gosec // running it is the point
+	// The trap is for a shell that stays and waits for the editor: an interrupt
+	// is the editor's business, and whether it ended is for it to say.
+	script := "trap : INT; " + e.command + ` "$@"`
+	cmd := exec.CommandContext(ctx, "sh", "-c", script, e.command, path) //nolint:gosec // running it is the point
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
 	cmd.WaitDelay = grace + time.Second // for what is left when the kill did not help
 	ended := make(chan struct{})
