@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +26,7 @@ const (
 func (g *globals) complete(f func(context.Context, *session, *schema.Type)) {
 	ctx, cancel := context.WithTimeout(context.Background(), completing)
 	defer cancel()
-	quiet := streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}, editing: new(atomic.Bool)}
+	quiet := streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}
 	_ = with(quiet, g, func(s *session) error {
 		t, err := s.typ()
 		if err == nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -74,7 +75,7 @@ func ownSettings() []setting {
 		{schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: []string{"enforce", "warn", "off"}, Default: value.OfString("enforce")}, false},
 		{schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, true},
 		{schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, true},
-		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, true},
+		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, false}, // CONFCTL_EDITOR goes before $EDITOR, this after it
 	}
 }
 
@@ -110,11 +111,31 @@ func loadSettings(g *globals) (*settings, error) {
 	if s.bot, err = bot(v); err != nil {
 		return nil, err
 	}
+	if err := checkHosts(shared["hosts"]); err != nil {
+		return nil, err
+	}
 	if s.timeout, err = timeout(v.GetString("timeout")); err != nil {
+		return nil, err
+	}
+	if err := checkRoot(s); err != nil {
 		return nil, err
 	}
 	s.schemaFile, err = findSchema(g.schema, file)
 	return s, err
+}
+
+// checkRoot checks what goes into the keys of all objects.
+func checkRoot(s *settings) error {
+	steps := strings.Split(strings.Trim(s.namespace, "/")+"/"+s.apiVersion, "/")
+	for _, step := range steps {
+		if err := object.CheckName("namespace or api_version", step); err != nil {
+			return &usageError{err.Error(), "they are like namespace: /conftool and api_version: v1"}
+		}
+		if step == ".confctl" {
+			return &usageError{"namespace and api_version cannot hold .confctl: confctl keeps its own keys there", ""}
+		}
+	}
+	return nil
 }
 
 // findConfig returns the configuration file: the one that was named, or the
@@ -151,7 +172,7 @@ func findSchema(named, config string) (string, error) {
 		return named, nil
 	}
 	for _, c := range []string{filepath.Join(filepath.Dir(config), "schema.yaml"), systemSchema} {
-		if _, err := os.Stat(c); err == nil {
+		if _, err := os.Stat(c); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return c, nil
 		}
 	}
@@ -217,6 +238,22 @@ func options(n yamldoc.Node) map[string]yamldoc.Node {
 		}
 	}
 	return options
+}
+
+func checkHosts(n yamldoc.Node) error {
+	if !n.IsList() {
+		return nil // there are none
+	}
+	hosts, err := n.Items("hosts")
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if h.Text() == "" {
+			return h.Errorf("hosts takes URLs such as http://localhost:2379, not %s", h.Describe())
+		}
+	}
+	return nil
 }
 
 func bot(v *viper.Viper) (string, error) {

@@ -111,9 +111,9 @@ func explain(err error) (code int, msg, hint string) {
 		noMatch  *noMatchError
 		declined *declinedError
 		partly   *partlyError
+		begun    *change.PartlyDoneError
 		refused  *change.RefusedError
 		conflict *change.ConflictError
-		guards   *store.ConflictError
 		away     *store.UnavailableError
 		denied   *store.DeniedError
 		unknown  *store.UnknownError
@@ -133,6 +133,10 @@ func explain(err error) (code int, msg, hint string) {
 			code = exitInvalid
 		}
 		return code, msg, strings.TrimLeft(hint+"\nyour text is kept in "+kept.Path, "\n")
+	case errors.As(err, &begun):
+		return explainBegun(begun)
+	case errors.As(err, &unknown): // before what it may have come of
+		return exitUnknown, msg, unknownHint(unknown)
 	case errors.As(err, &usage):
 		return exitUsage, msg, usage.hint
 	case errors.As(err, &chosen):
@@ -151,14 +155,10 @@ func explain(err error) (code int, msg, hint string) {
 		return exitRefused, msg, ""
 	case errors.As(err, &conflict):
 		return exitConflict, conflictText(conflict), conflictHint(conflict)
-	case errors.As(err, &guards):
-		return exitConflict, msg, ""
 	case errors.As(err, &away):
 		return exitUnavailable, unavailableText(away), "nothing was written"
 	case errors.As(err, &denied):
 		return exitFailed, msg, "nothing was written; see username and password, or cert, in etcdrc"
-	case errors.As(err, &unknown):
-		return exitUnknown, msg, unknownHint(unknown)
 	case errors.As(err, &large):
 		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
 	case errors.As(err, &broken), errors.As(err, &file):
@@ -174,6 +174,17 @@ func explain(err error) (code int, msg, hint string) {
 		return exitFailed, "interrupted, nothing was written", ""
 	}
 	return exitFailed, msg, ""
+}
+
+// explainBegun explains a change that was made in part: whatever ended it, it
+// is not true that nothing was written.
+func explainBegun(e *change.PartlyDoneError) (code int, msg, hint string) {
+	code, msg, _ = explain(e.Err)
+	if code != exitUnknown {
+		code = exitFailed
+	}
+	msg = fmt.Sprintf("only partly done: %d objects changed as %s, then: %s", len(e.Done.Objects), e.Done.ID, msg)
+	return code, strings.ReplaceAll(msg, ", nothing was written", ""), "what is done stays done; run it again for the rest"
 }
 
 func typesHint(e *schema.UnknownTypeError) string {
@@ -202,28 +213,29 @@ func unknownHint(e *store.UnknownError) string {
 
 // conflictText shows what somebody else did, and what was to be done.
 func conflictText(e *change.ConflictError) string {
-	if e.Busy {
-		return "others kept changing the same objects, nothing was written: " + e.Err.Error()
+	if e.Busy != nil {
+		return e.Error() + "; nothing was written"
 	}
 	var b strings.Builder
 	b.WriteString("somebody else made a change meanwhile, nothing was written")
 	for _, c := range e.Objects {
+		path := c.Mine.Object().Path()
 		if c.Theirs == nil {
-			fmt.Fprintf(&b, "\n  %s: deleted meanwhile", c.Mine.Object().Path())
+			fmt.Fprintf(&b, "\n  theirs: %s: deleted", path)
 		} else {
 			for _, f := range c.Other().Fields() {
-				fmt.Fprintf(&b, "\n  theirs: %s", changedLine(c.Mine.Object().Path(), f))
+				fmt.Fprintf(&b, "\n  theirs: %s", changedLine(path, f))
 			}
 		}
 		for _, f := range c.Mine.Fields() {
-			fmt.Fprintf(&b, "\n  yours:  %s", changedLine(c.Mine.Object().Path(), f))
+			fmt.Fprintf(&b, "\n  yours:  %s", changedLine(path, f))
 		}
 	}
 	return b.String()
 }
 
 func conflictHint(e *change.ConflictError) string {
-	if e.Busy {
+	if e.Busy != nil {
 		return "try again in a moment"
 	}
 	return "run it again to start from what is there now"

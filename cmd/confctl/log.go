@@ -63,21 +63,31 @@ func (s *session) runLog(ctx context.Context, most int) error {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, r := range records {
 			fmt.Fprintf(table, "%s\t%s@%s\t%s\t%s\t%s\t%s\n", r.Time.Local().Format(time.DateTime), r.User.Name, r.Host.Name,
-				r.Event.Action, selectorText(r), objects(len(r.Change.Objects)), r.Event.ID)
+				short(r.Event.Action), selectorText(r), objects(len(r.Change.Objects)), r.Event.ID)
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
 	})
-	if err != nil {
-		return err
+	if err == nil && broken != nil {
+		s.say("%v", broken)
+		return &partlyError{exitInvalid}
 	}
-	return broken
+	return err
 }
 
 func selectorText(r sal.Stored) string {
 	if r.Change.Selector == "" {
 		return "-"
 	}
-	return cell(value.OfString(r.Change.Selector))
+	return short(r.Change.Selector)
+}
+
+// short is a text as a cell of a list, cut if it is long.
+func short(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return cell(value.OfString(text))
 }
 
 func objects(n int) string {
@@ -89,7 +99,7 @@ func objects(n int) string {
 
 func (s *session) showChange(ctx context.Context, id string) error {
 	found, err := s.journal().Find(ctx, id)
-	if err != nil {
+	if found == nil && err != nil {
 		return err
 	}
 	if len(found) == 0 {
@@ -106,7 +116,7 @@ func describeChange(w *bufio.Writer, r sal.Stored) {
 	fmt.Fprintf(w, "change    %s at revision %d\n", r.Event.ID, r.Revision)
 	fmt.Fprintf(w, "time      %s\n", r.Time.Format(time.RFC3339))
 	fmt.Fprintf(w, "who       %s (uid %s) on %s\n", r.User.Name, r.User.ID, r.Host.Name)
-	fmt.Fprintf(w, "action    %s\n", r.Event.Action)
+	fmt.Fprintf(w, "action    %s\n", cell(value.OfString(r.Event.Action)))
 	fmt.Fprintf(w, "selector  %s\n", selectorText(r))
 	fmt.Fprintf(w, "command   %s\n", cell(value.OfString(r.Process.CommandLine)))
 	for _, o := range r.Change.Objects {
@@ -114,11 +124,27 @@ func describeChange(w *bufio.Writer, r sal.Stored) {
 		case o.Created():
 			fmt.Fprintf(w, "  %s %s created: %s\n", o.Type, o.Path, o.After.Text())
 		case o.Deleted():
-			fmt.Fprintf(w, "  %s %s deleted: %s%s\n", o.Type, o.Path, o.Before.Text(), cell(value.OfString(o.Raw)))
+			fmt.Fprintf(w, "  %s %s deleted: %s\n", o.Type, o.Path, before(o))
 		default:
 			for _, f := range o.Fields() {
-				fmt.Fprintf(w, "  %s %s\n", o.Type, changedLine(o.Path, f))
+				fmt.Fprintf(w, "  %s %s: %s: %s => %s\n", o.Type, o.Path, f.Name, stored(f.Before), stored(f.After))
 			}
 		}
 	}
+}
+
+// before is what was stored before a change, as JSON if it was.
+func before(o sal.Object) string {
+	if o.Raw != nil {
+		return fmt.Sprintf("%q, which is no object", o.Raw)
+	}
+	return o.Before.Text()
+}
+
+// stored is a value as JSON, which tells text from what it looks like.
+func stored(v value.Value) string {
+	if v.IsAbsent() {
+		return "(none)"
+	}
+	return v.Text()
 }

@@ -5,9 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"sync/atomic"
-	"syscall"
 )
 
 func main() { os.Exit(process(os.Args)) }
@@ -17,22 +14,9 @@ func main() { os.Exit(process(os.Args)) }
 func process(args []string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, editing: new(atomic.Bool)}
-	go std.handleSignals(cancel)
+	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: &interrupts{}}
+	std.interrupts.watch(cancel)
 	return run(ctx, args, std)
-}
-
-// handleSignals cancels what is under way when the program is asked to end. An
-// interrupt while an editor has the terminal is meant for the editor.
-func (s streams) handleSignals(cancel func()) {
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a change half announced
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	for got := range signals {
-		if got != os.Interrupt || !s.editing.Load() {
-			cancel()
-		}
-	}
 }
 
 // run is the program: it takes the arguments with the name it was called by,
@@ -42,7 +26,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err != nil {
 		return report(std, err)
 	}
-	root := newRoot(std)
+	root := newRoot(std, append(args[:1:1], words...))
 	root.SetArgs(words)
 	return report(std, root.ExecuteContext(ctx))
 }

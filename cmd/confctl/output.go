@@ -35,8 +35,8 @@ func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
 	case "name":
 		return s.write(func(w *bufio.Writer) {
 			for _, o := range objects {
-				w.WriteString(o.Path()) //nolint:errcheck // Flush reports it
-				w.WriteByte('\n')       //nolint:errcheck // Flush reports it
+				w.WriteString(cell(value.OfString(o.Path()))) //nolint:errcheck // Flush reports it
+				w.WriteByte('\n')                             //nolint:errcheck // Flush reports it
 			}
 		})
 	}
@@ -121,7 +121,10 @@ func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, colore
 	rows := [][]string{append(append(slices.Clone(t.Tags), "name"), t.FieldNames()...)}
 	colors := []string{bold}
 	for _, o := range objects {
-		row := append(slices.Clone(o.Tags), o.Name)
+		var row []string
+		for _, word := range append(slices.Clone(o.Tags), o.Name) {
+			row = append(row, cell(value.OfString(word)))
+		}
 		for _, f := range o.Fields[:len(t.Fields)] {
 			row = append(row, cell(f.Value))
 		}

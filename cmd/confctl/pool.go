@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
@@ -47,6 +46,11 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 		Args:              arguments(0, 0),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, option := range []string{"hostname", "service"} {
+				if f := cmd.Flag(option); f.Changed && f.Value.String() == "" { // an unset variable in a script
+					return &usageError{name + ": --" + option + " is empty", "name one, or leave the option out"}
+				}
+			}
 			if g.objectType != schema.Node {
 				return &usageError{
 					fmt.Sprintf("%s is for hosts, not for objects of type %s", name, g.objectType),
@@ -79,12 +83,8 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	if service != "" {
 		exact["service"], text = service, text+",service="+service
 	}
-	in := change.Intent{
-		Queries:  []catalog.Query{{Type: t, Selector: selector.Exactly(t.Tags, exact)}},
-		Action:   "set/" + verb.set,
-		Selector: text,
-	}
-	return s.changeAs(ctx, in, action{verb: "set", assignments: assignments}, nil)
+	what := chosen{Query: catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, text: text}
+	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }
 
 // fqdn returns this host's name with its domain, as far as the resolver knows

@@ -12,8 +12,9 @@ var version = "unreleased"
 
 // globals are the options that every command takes, before it or after.
 type globals struct {
-	config     string // file; empty for the default ones
-	schema     string // file; empty for the default one
+	words      []string // the call itself
+	config     string   // file; empty for the default ones
+	schema     string   // file; empty for the default one
 	objectType string
 	output     string
 	yaml       bool
@@ -24,9 +25,10 @@ type globals struct {
 	debug      bool
 }
 
-// newRoot returns the whole command line.
-func newRoot(std streams) *cobra.Command {
-	g := &globals{}
+// newRoot returns the whole command line. The words are those of the program's
+// call, for the record.
+func newRoot(std streams, words []string) *cobra.Command {
+	g := &globals{words: words}
 	root := &cobra.Command{
 		Use:   "confctl",
 		Short: "Change the live state of a fleet, safely",

@@ -30,9 +30,22 @@ type session struct {
 	catalog  *catalog.Catalog
 }
 
-// open reads the configuration and the schema and prepares the store. The
-// caller closes the session.
+// open reads the configuration and the schema and prepares the store, which the
+// caller closes.
 func open(std streams, g *globals) (*session, error) {
+	s, err := openSchema(std, g)
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = openStore(std, g, s.settings); err != nil {
+		return nil, err
+	}
+	s.catalog = catalog.New(s.store, s.settings.namespace, s.settings.apiVersion)
+	return s, nil
+}
+
+// openSchema is open for a command that does not ask the store.
+func openSchema(std streams, g *globals) (*session, error) {
 	s, err := loadSettings(g)
 	if err != nil {
 		return nil, err
@@ -50,14 +63,7 @@ func open(std streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := openStore(std, g, s)
-	if err != nil {
-		return nil, err
-	}
-	return &session{
-		streams: std, globals: g, settings: s, schema: sc, store: st,
-		catalog: catalog.New(st, s.namespace, s.apiVersion),
-	}, nil
+	return &session{streams: std, globals: g, settings: s, schema: sc}, nil
 }
 
 func loadSchema(s *settings) (*schema.Schema, error) {
@@ -122,31 +128,22 @@ func with(std streams, g *globals, f func(*session) error) error {
 // objectType returns the type the command is about.
 func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
 
-// applier returns the one thing that writes. Answer is told what was done.
-func (s *session) applier(answer func(change.Done)) *change.Applier {
+// apply makes a change, the one way there is, and tells the operator what came
+// of it. Confirm may be nil: then nothing is asked.
+func (s *session) apply(ctx context.Context, in change.Intent, confirm func(context.Context, change.Proposal) error, report func(change.Done)) error {
 	a := &change.Applier{
 		Catalog: s.catalog,
 		Log:     s.journal(),
-		Answer:  answer,
+		Confirm: confirm,
+		Report:  report,
 		Warn:    s.warn,
 		Now:     time.Now,
 		Who:     whoami(),
 		Where:   sal.Host{Name: hostname()},
-		Process: sal.Process{CommandLine: commandLine(os.Args)},
+		Process: sal.Process{CommandLine: commandLine(s.words)},
 		Quiet:   s.quiet,
 	}
-	if !s.yes {
-		a.Confirm = s.confirm
-	}
-	return a
-}
-
-// apply makes a change and tells the operator what came of it.
-func (s *session) apply(ctx context.Context, in change.Intent, answer func(change.Done)) error {
-	done, err := s.applier(answer).Apply(ctx, in)
-	for _, w := range done.Warnings {
-		s.warn(w)
-	}
+	done, err := a.Apply(ctx, in)
 	if err == nil && done.ID == "" {
 		return s.print("no change\n")
 	}

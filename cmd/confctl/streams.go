@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/term"
 )
@@ -18,9 +17,8 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
-	// editing is set while an editor has the terminal, and an interrupt is not
-	// for this program.
-	editing *atomic.Bool
+	// interrupts are left to others while an editor has the terminal.
+	interrupts *interrupts
 }
 
 // say writes a line of talk.

@@ -58,7 +58,7 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 	}
 	var faults []string
 	in := change.Intent{
-		Queries: data.Queries(),
+		Read:    data.Queries(),
 		Action:  "sync",
 		Summary: summary,
 		Split:   true,
@@ -67,7 +67,7 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 			return data.Plan(snapshot), nil
 		},
 	}
-	err = s.apply(ctx, in, s.tellSynced)
+	err = s.apply(ctx, in, nil, s.tellSynced)
 	for _, f := range append(wrong, faults...) {
 		s.say("%s", f)
 	}
@@ -77,12 +77,12 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 	return err
 }
 
-// schemaProblems returns what keeps single types from being synced. What is
-// wrong between types keeps all of them from it: there is no order to go by.
+// schemaProblems returns what keeps single types from being synced. A loop of
+// dependencies keeps all of them from it: there is no order to go by.
 func (s *session) schemaProblems() ([]string, error) {
 	var lines []string
 	for _, p := range s.schema.Problems() {
-		if p.Shared {
+		if p.Loop {
 			return nil, p.Err
 		}
 		lines = append(lines, p.Err.Error(), fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type))

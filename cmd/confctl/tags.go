@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,9 +46,9 @@ them or more by a regular expression, takes a terminal and a sentence.
 // tagsStep is one action and what it is for.
 type tagsStep struct {
 	action action
-	name   string // as it was given
-	query  catalog.Query
-	most   bool // it may mean most of the objects
+	chosen chosen
+	whole  bool // all objects of the directory are meant
+	most   bool // half of them or more may be meant
 }
 
 func (s *session) runTags(ctx context.Context, list string, actions, names []string) error {
@@ -64,12 +65,12 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 	}
 	steps := make([]tagsStep, len(actions))
 	for i, name := range names {
-		if steps[i], err = tagsStepOf(t, tags, actions[i], name); err != nil {
+		if steps[i], err = tagsStepOf(t, tags, actions[i], name, list); err != nil {
 			return err
 		}
 	}
 	for _, step := range steps {
-		if err := s.tagsStep(ctx, list, step); err != nil {
+		if err := s.tagsStep(ctx, step); err != nil {
 			return err
 		}
 	}
@@ -104,69 +105,49 @@ func exactTags(t *schema.Type, list string) (map[string]string, error) {
 	return tags, nil
 }
 
-func tagsStepOf(t *schema.Type, tags map[string]string, words, name string) (tagsStep, error) {
+func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string) (tagsStep, error) {
 	act, err := parseAction(t, []string{words})
 	if err != nil {
 		return tagsStep{}, err
 	}
-	step := tagsStep{action: act, name: name, query: catalog.Query{Type: t}}
+	whole := catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}
+	step := tagsStep{action: act, chosen: chosen{
+		Query: whole,
+		text:  fmt.Sprintf("%s (tags: %s)", name, pythonList(list)),
+		read:  []catalog.Query{whole}, // to know what half of it is
+	}}
 	pattern, isRegex := strings.CutPrefix(name, "re:")
 	switch {
 	case name == "all":
-		step.most = true
-		step.query.Selector = selector.Exactly(t.Tags, tags)
+		step.whole, step.most = true, true
 		return step, nil
 	case isRegex:
 		step.most = true
-		step.query.Selector, err = selector.Exactly(t.Tags, tags).WithName(pattern)
+		step.chosen.Selector, err = whole.Selector.WithName(pattern)
 		return step, err
 	}
 	if err := object.CheckName(selector.Name, name); err != nil {
 		return tagsStep{}, &usageError{err.Error(), "give a name, all, or re:REGEX"}
 	}
-	exact := map[string]string{selector.Name: name}
-	for tag, val := range tags {
-		exact[tag] = val
-	}
-	step.query.Selector = selector.Exactly(t.Tags, exact)
+	exact := maps.Clone(tags)
+	exact[selector.Name] = name
+	step.chosen.Selector, step.chosen.read = selector.Exactly(t.Tags, exact), nil
 	return step, nil
 }
 
-func (s *session) tagsStep(ctx context.Context, list string, step tagsStep) error {
-	if step.action.verb == "get" {
-		return s.get(ctx, step.query, s.showTags(step.name == "all"))
+func (s *session) tagsStep(ctx context.Context, step tagsStep) error {
+	switch {
+	case step.action.verb == "get":
+		return s.get(ctx, step.chosen.Query, s.showTags(step.whole))
+	case step.most && step.action.verb == "edit":
+		return &usageError{"edit takes one name here", "to edit several objects: confctl select"}
 	}
-	in := change.Intent{
-		Queries:  []catalog.Query{step.query},
-		Action:   step.action.text,
-		Selector: fmt.Sprintf("%s (tags: %s)", step.name, pythonList(list)),
-	}
-	asked := false
-	return s.changeAs(ctx, in, step.action, func(chosen object.Snapshot) error {
-		if !step.most || asked {
+	return s.change(ctx, step.chosen, step.action, func(ctx context.Context, p change.Proposal) error {
+		if !step.most || (!step.whole && 2*len(p.Plan.Matched) < len(p.On.Objects)) {
 			return nil
 		}
-		asked = true
-		return s.askForMost(ctx, step, chosen)
+		return s.confirmMost(ctx, fmt.Sprintf("%s on %d objects", step.action.text, len(p.Plan.Matched)))
 	})
-}
-
-// askForMost asks for the sentence if half of the objects or more are meant.
-func (s *session) askForMost(ctx context.Context, step tagsStep, chosen object.Snapshot) error {
-	if step.name != "all" {
-		everything, err := step.query.Selector.WithName(".*")
-		if err != nil {
-			return err
-		}
-		all, err := s.catalog.Read(ctx, catalog.Query{Type: step.query.Type, Selector: everything})
-		if err != nil {
-			return err
-		}
-		if 2*len(chosen.Objects) < len(all.Objects) {
-			return nil
-		}
-	}
-	return s.confirmMost(ctx, fmt.Sprintf("%s on %d objects", step.action.text, len(chosen.Objects)))
 }
 
 // showTags prints as get does, but all objects of a directory as one map.

@@ -24,12 +24,14 @@ This asks the schema alone, not the store.
 		Args:              arguments(0, 1),
 		ValidArgsFunction: g.completeType,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return with(std, g, func(s *session) error {
-				if len(args) == 0 {
-					return s.listTypes()
-				}
-				return s.explainType(args[0])
-			})
+			s, err := openSchema(std, g)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return s.listTypes()
+			}
+			return s.explainType(args[0])
 		},
 	}
 }

@@ -53,8 +53,8 @@ func (c *Catalog) prefix(q Query) string {
 	return key + "/"
 }
 
-// Read returns the objects that the queries choose, at one revision, by one
-// request. Keys that cannot belong to an object are in the snapshot as strays,
+// Read returns the objects that any of the queries chooses, each once, at one
+// revision, by one request. Keys that cannot belong to an object are in the snapshot as strays,
 // as far as they are under what was read.
 func (c *Catalog) Read(ctx context.Context, queries ...Query) (object.Snapshot, error) {
 	return c.read(ctx, nil, queries)
@@ -84,12 +84,15 @@ func (c *Catalog) read(ctx context.Context, fences []string, queries []Query) (o
 	if err != nil {
 		return object.Snapshot{}, err
 	}
-	snapshot := object.Snapshot{Revision: found.Revision, Fences: map[string]store.Revision{}}
-	snapshot.Objects = make([]object.Object, 0, len(found.Entries))
-	decoders := make([]*decoder, len(queries))
-	for i, q := range queries {
-		decoders[i] = &decoder{query: q, prefix: c.objects + q.Type.Path + "/", known: map[string]decoded{}}
-		snapshot.Fences[q.Type.Name] = 0
+	snapshot := object.Snapshot{Revision: found.Revision, Objects: make([]object.Object, 0, len(found.Entries))}
+	if fences != nil {
+		snapshot.Fences = map[string]store.Revision{}
+	}
+	decoders := c.decoders(queries)
+	for _, d := range decoders {
+		if fences != nil {
+			snapshot.Fences[d.typ.Name] = 0
+		}
 	}
 	for _, e := range found.Entries {
 		if name, isFence := strings.CutPrefix(e.Key, c.Own("fence", "")); isFence {
@@ -103,11 +106,26 @@ func (c *Catalog) read(ctx context.Context, fences []string, queries []Query) (o
 	return snapshot, nil
 }
 
+// decoders returns one decoder for each type that is asked for.
+func (c *Catalog) decoders(queries []Query) []*decoder {
+	var all []*decoder
+	for _, q := range queries {
+		i := slices.IndexFunc(all, func(d *decoder) bool { return d.typ == q.Type })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &decoder{typ: q.Type, prefix: c.objects + q.Type.Path + "/", known: map[string]decoded{}})
+		}
+		all[i].chosen = append(all[i].chosen, q.Selector)
+	}
+	return all
+}
+
 // decoder makes objects of entries. Values and directories repeat a lot: each
 // is decoded once.
 type decoder struct {
-	query  Query
-	prefix string // of all the type's objects
+	typ    *schema.Type
+	chosen []selector.Selector // an object is chosen by any of them
+	prefix string              // of all the type's objects
 	known  map[string]decoded
 	dir    string // the last one seen, and its parts
 	tags   []string
@@ -120,7 +138,7 @@ type decoded struct {
 	err        error
 }
 
-// decode adds an entry to the snapshot, if it is one of the type's and the
+// decode adds an entry to the snapshot, if it is one of the type's and a
 // selector chooses it.
 func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
 	path, ok := strings.CutPrefix(e.Key, d.prefix)
@@ -132,19 +150,19 @@ func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
 	if dir != d.dir || d.tags == nil {
 		d.dir, d.tags = dir, parts(dir)
 	}
-	if len(d.tags) != len(d.query.Type.Tags) || name == "" || slices.Contains(d.tags, "") {
+	if len(d.tags) != len(d.typ.Tags) || name == "" || slices.Contains(d.tags, "") {
 		snapshot.Strays = append(snapshot.Strays, e.Key)
 		return
 	}
-	if !d.query.Selector.Match(d.tags, name) {
+	if !slices.ContainsFunc(d.chosen, func(s selector.Selector) bool { return s.Match(d.tags, name) }) {
 		return
 	}
 	v, seen := d.known[string(e.Value)]
 	if !seen {
-		v = decode(d.query.Type, e.Value)
+		v = decode(d.typ, e.Value)
 		d.known[string(e.Value)] = v
 	}
-	snapshot.Objects = append(snapshot.Objects, v.object(d.query.Type, d.tags, name, e))
+	snapshot.Objects = append(snapshot.Objects, v.object(d.typ, d.tags, name, e))
 }
 
 func parts(dir string) []string {

@@ -170,7 +170,11 @@ func TestGuards(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, guardText(c.guards(test.plan, on, test.counted))); diff != "" {
+			guards, err := c.guards(test.plan, on, test.counted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, guardText(guards)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -185,7 +189,10 @@ func TestGuardsAreFewEnough(t *testing.T) {
 		o := object.New(node, []string{fmt.Sprintf("dc%d", i%700), fmt.Sprintf("cluster%d", i), "s"}, "host")
 		p.Changes = append(p.Changes, object.Change{After: &o})
 	}
-	guards := c.guards(p, object.Snapshot{Revision: 9}, nil)
+	guards, err := c.guards(p, object.Snapshot{Revision: 9, Fences: map[string]store.Revision{"node": 0}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(guards) > store.MaxGuards {
 		t.Errorf("%d guards", len(guards))
 	}
@@ -208,7 +215,7 @@ func TestDeletionRewritesTheFence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := Record{ID: "id", Once: c.Own("journal", "id"), Writes: []store.Write{{Key: c.Own("journal", "id")}}}
+	with := Record{ID: "id", Key: c.Own("journal", "id"), Writes: []store.Write{{Key: c.Own("journal", "id")}}}
 	if _, err := c.Commit(t.Context(), object.Delete(on.Objects), on, nil, with); err != nil {
 		t.Fatal(err)
 	}
@@ -218,5 +225,26 @@ func TestDeletionRewritesTheFence(t *testing.T) {
 	}
 	if on.Fences["node"] != 0 || after.Fences["node"] != after.Revision || len(after.Objects) != 0 {
 		t.Errorf("fence %v, then %v at revision %d", on.Fences, after.Fences, after.Revision)
+	}
+}
+
+// TestOverlappingQueries: an object that two queries choose is there once.
+func TestOverlappingQueries(t *testing.T) {
+	c, w, node := newCatalog(t)
+	w.put(t, "/conftool/v1/pools/a/b/c/x", "{}", "/conftool/v1/pools/a/b/c/y", "{}", "/conftool/v1/pools/z/b/c/y", "{}")
+	narrow, err := selector.Parse("dc=a,name=x", node.Tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := selector.Parse("dc=a", node.Tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := c.ReadToChange(t.Context(), Query{node, narrow}, Query{node, wide})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(snapshot.Objects) != 2 || len(snapshot.Select(node, narrow)) != 1 || len(snapshot.Select(node, wide)) != 2 {
+		t.Errorf("%v", snapshot.Objects)
 	}
 }

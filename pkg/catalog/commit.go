@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,11 +14,16 @@ import (
 
 // Commit makes the changes of a plan, and writes what belongs with them, in
 // one transaction: all or nothing, and once. It is guarded against changes of
-// the same objects since the snapshot, and of anything in the groups counted.
+// the same objects since the snapshot, and of anything in the groups counted,
+// which the snapshot must have been read for.
 //
 // Errors are those of store.Store.Commit.
 func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapshot, counted []safety.Group, with Record) (store.Receipt, error) {
-	txn := store.Txn{Once: with.Once, Guards: c.guards(plan, on, counted), Writes: with.Writes}
+	guards, err := c.guards(plan, on, counted)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	txn := store.Txn{Once: with.Key, Guards: guards, Writes: with.Writes}
 	for _, change := range plan.Changes {
 		txn.Writes = append(txn.Writes, c.write(change))
 	}
@@ -27,12 +33,12 @@ func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapsh
 	return c.store.Commit(ctx, txn)
 }
 
-// Record is what is written with a change: its entry in the journal, and what
-// waits for delivery.
+// Record is what is written with a change: its record in the journal, by which
+// the change happens once, and what waits for delivery.
 type Record struct {
 	ID     string        // of the change
-	Once   string        // the key of the journal's entry
-	Writes []store.Write // the entry itself included
+	Key    string        // of the journal's record
+	Writes []store.Write // the record itself included
 }
 
 // Size returns about how many bytes a change takes in a transaction: those of
@@ -72,14 +78,14 @@ func deletes(plan object.Plan) []string {
 }
 
 // guards returns the conditions under which the plan is still the right one.
-func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.Group) []store.Guard {
+func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.Group) ([]store.Guard, error) {
 	g := guardSet{revision: on.Revision, keys: map[string]store.Revision{}, prefixes: map[string]bool{}}
 	fenced := map[string]bool{}
 	for _, change := range plan.Changes {
 		g.keys[c.Key(*change.Object())] = change.Object().Revision
 	}
 	for _, group := range counted {
-		g.prefixes[c.objects+group.Key()] = true
+		g.prefixes[c.groupPrefix(group)] = true
 		fenced[group.Type.Name] = true
 	}
 	if len(g.keys)+len(g.prefixes)+len(fenced) > store.MaxGuards {
@@ -90,9 +96,18 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 	}
 	g.merge(store.MaxGuards - len(fenced))
 	for name := range fenced {
-		g.keys[c.Own("fence", name)] = on.Fences[name]
+		revision, read := on.Fences[name]
+		if !read {
+			return nil, fmt.Errorf("objects of type %s are guarded, but were not read for a change", name)
+		}
+		g.keys[c.Own("fence", name)] = revision
 	}
-	return g.list()
+	return g.list(), nil
+}
+
+// groupPrefix is where the objects of a group are.
+func (c *Catalog) groupPrefix(g safety.Group) string {
+	return c.objects + strings.Join(append([]string{g.Type.Path}, g.Tags...), "/") + "/"
 }
 
 // guardSet is guards on keys, and on prefixes as of one revision.
@@ -133,8 +148,8 @@ func parent(key string) string {
 	return key[:strings.LastIndexByte(key, '/')+1]
 }
 
-// list returns the guards in order, without keys that a prefix guards already
-// unless the key has to be the same object still: deleting it shows only there.
+// list returns the guards in order, without prefixes inside another. A key
+// inside a guarded prefix keeps its guard: that it is deleted shows only there.
 func (g *guardSet) list() []store.Guard {
 	var guards []store.Guard
 	for _, key := range slices.Sorted(maps.Keys(g.keys)) {

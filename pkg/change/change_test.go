@@ -34,7 +34,7 @@ type site struct {
 	node    *schema.Type
 	applier *change.Applier
 	sink    *sink
-	answers []change.Done
+	reports []change.Done
 	warned  []string
 }
 
@@ -106,7 +106,7 @@ func (s *site) newApplier() *change.Applier {
 	return &change.Applier{
 		Catalog: s.catalog,
 		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}},
-		Answer:  func(d change.Done) { s.answers = append(s.answers, d) },
+		Report:  func(d change.Done) { s.reports = append(s.reports, d) },
 		Warn:    func(w string) { s.warned = append(s.warned, w) },
 		Now:     time.Now,
 		Who:     sal.User{Name: "alice", ID: "1000"},
@@ -127,8 +127,10 @@ func (s *site) set(text, words string) change.Intent {
 		s.Fatal(err)
 	}
 	return change.Intent{
-		Queries:  []catalog.Query{{Type: s.node, Selector: chosen}},
-		Plan:     func(on object.Snapshot) (object.Plan, error) { return object.Set(on.Objects, assignments) },
+		Read: []catalog.Query{{Type: s.node, Selector: chosen}},
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			return object.Set(on.Select(s.node, chosen), assignments)
+		},
 		Action:   "set/" + words,
 		Selector: text,
 	}
@@ -198,7 +200,7 @@ func TestChangeIsOneCommitWithItsRecord(t *testing.T) {
 func TestNothingToChangeWritesNothing(t *testing.T) {
 	s := newSite(t, 2)
 	done, err := s.apply(s.set("dc=dc", "pooled=yes"))
-	if err != nil || done.ID != "" || s.store.commits.Load() != 0 || len(s.sink.sent) != 0 || len(s.answers) != 0 {
+	if err != nil || done.ID != "" || s.store.commits.Load() != 0 || len(s.sink.sent) != 0 || len(s.reports) != 0 {
 		t.Errorf("done %+v, %v, %d commits, sent %v", done, err, s.store.commits.Load(), s.sink.sent)
 	}
 }
@@ -304,7 +306,6 @@ func TestAnswerStandsForTheSameOrLess(t *testing.T) {
 			s := newSite(t, 3)
 			n := s.asked()
 			in := s.set("dc=dc", "weight=5")
-			in.Ask = true
 			if _, err := s.apply(interfere(in, func() { c.meanwhile(s) })); err != nil {
 				t.Fatal(err)
 			}
@@ -325,7 +326,6 @@ func TestDeclinedChangesNothing(t *testing.T) {
 	no := errors.New("no")
 	s.applier.Confirm = func(context.Context, change.Proposal) error { return no }
 	in := s.set("dc=dc", "weight=5")
-	in.Ask = true
 	if _, err := s.apply(in); !errors.Is(err, no) || s.store.commits.Load() != 0 {
 		t.Errorf("%v, %d commits", err, s.store.commits.Load())
 	}
@@ -375,17 +375,11 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 	for range writers {
 		wait.Go(func() {
 			a := s.newApplier()
-			a.Log.Sinks, a.Answer, a.Warn = nil, func(change.Done) {}, func(string) {}
+			a.Log.Sinks, a.Report, a.Warn = nil, func(change.Done) {}, func(string) {}
 			a.Rules = []safety.Rule{atLeast(s.node, floor)}
 			for range 6 {
 				in := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")
-				in.Queries = []catalog.Query{{Type: s.node}}
-				host := in.Plan
-				name := in.Selector[strings.LastIndex(in.Selector, "=")+1:]
-				in.Plan = func(on object.Snapshot) (object.Plan, error) {
-					on.Objects = slices.DeleteFunc(slices.Clone(on.Objects), func(o object.Object) bool { return o.Name != name })
-					return host(on)
-				}
+				in.Read = append(in.Read, catalog.Query{Type: s.node}) // the group that the rule counts
 				done, err := a.Apply(context.Background(), in)
 				var refused *change.RefusedError
 				switch {
@@ -418,7 +412,7 @@ func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
 	remove.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
 	plans := 0
 	in := s.set("name=host0", "pooled=no")
-	in.Queries[0].Selector = selector.Selector{}
+	in.Read = append(in.Read, catalog.Query{Type: s.node})
 	depool := in.Plan
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
 		if plans++; plans == 1 {
@@ -426,7 +420,6 @@ func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		on.Objects = on.Objects[:1]
 		return depool(on)
 	}
 	s.applier.Rules = []safety.Rule{atLeast(s.node, 2)}
@@ -494,7 +487,7 @@ func TestSplit(t *testing.T) {
 	const hosts = 9000
 	s := newSite(t, 0)
 	in := change.Intent{
-		Queries: []catalog.Query{{Type: s.node}},
+		Read:    []catalog.Query{{Type: s.node}},
 		Action:  "sync",
 		Split:   true,
 		Summary: func(objects []sal.Object) string { return fmt.Sprintf("%d created", len(objects)) },
@@ -555,5 +548,128 @@ func TestTooLargeIsNotSplit(t *testing.T) {
 	}
 	if v := s.stored(pool)["host0"]; v != `{"weight": 10, "pooled": "yes"}` {
 		t.Errorf("host0 is %s", v)
+	}
+}
+
+// TestWhatWasSeenIsCheckedAtOnce: an edit whose object is gone is a conflict,
+// also when the other object of the edit is as it was.
+func TestWhatWasSeenIsCheckedAtOnce(t *testing.T) {
+	s := newSite(t, 2)
+	in := s.set("dc=dc", "weight=5")
+	on, err := s.catalog.Read(t.Context(), in.Read...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := in.Plan(on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.put(pool+"host1", "")
+	in.Stop = true
+	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
+	_, err = s.apply(in)
+	var conflict *change.ConflictError
+	if !errors.As(err, &conflict) || len(conflict.Objects) != 1 || conflict.Objects[0].Theirs != nil || s.store.commits.Load() != 0 {
+		t.Errorf("%v, %d commits", err, s.store.commits.Load())
+	}
+}
+
+// TestPatienceEnds: others are faster until time is up, which begins with the
+// first conflict and not with the question before it.
+func TestPatienceEnds(t *testing.T) {
+	s := newSite(t, 1)
+	now, plans := time.Now(), 0
+	s.applier.Now = func() time.Time { return now }
+	s.applier.Confirm = func(context.Context, change.Proposal) error { now = now.Add(time.Hour); return nil }
+	in := s.set("name=host0", "weight=5")
+	plan := in.Plan
+	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		plans++
+		now = now.Add(3 * time.Second)
+		s.put(pool+"host0", fmt.Sprintf(`{"weight": %d, "pooled": "yes"}`, 100+plans))
+		return plan(on)
+	}
+	_, err := s.apply(in)
+	var conflict *change.ConflictError
+	if !errors.As(err, &conflict) || conflict.Busy == nil || plans != 5 {
+		t.Errorf("%v after %d plans, want 5: 10 s of patience at 3 s each", err, plans)
+	}
+}
+
+// failing ends like a store that goes away after some commits.
+type failing struct {
+	store.Store
+	after int
+	err   error
+}
+
+func (f *failing) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
+	if f.after--; f.after < 0 {
+		return store.Receipt{}, f.err
+	}
+	return f.Store.Commit(ctx, txn)
+}
+
+// TestFailedPart: what was done before a part failed is reported and announced,
+// and the error says so.
+func TestFailedPart(t *testing.T) {
+	s := newSite(t, 0)
+	away := &store.UnavailableError{Tried: []store.Endpoint{{Address: "x", Err: errors.New("gone")}}}
+	s.catalog = catalog.New(&failing{s.store, 1, away}, "/conftool", "v1")
+	s.applier = s.newApplier()
+	in := change.Intent{
+		Read: []catalog.Query{{Type: s.node}}, Action: "sync", Selector: "x", Split: true,
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			var plan object.Plan
+			for i := range 5000 - len(on.Objects) {
+				o := object.New(s.node, []string{"dc", "c", "s"}, fmt.Sprintf("host%04d", len(on.Objects)+i))
+				plan.Changes = append(plan.Changes, object.Change{After: &o})
+			}
+			return plan, nil
+		},
+	}
+	done, err := s.apply(in)
+	var partly *change.PartlyDoneError
+	if !errors.As(err, &partly) || !errors.Is(err, away.Tried[0].Err) {
+		t.Fatalf("%v", err)
+	}
+	if n := len(s.stored(pool)); n == 0 || n == 5000 || len(done.Objects) != n || len(partly.Done.Objects) != n {
+		t.Errorf("%d stored, %d done", n, len(done.Objects))
+	}
+	if len(s.reports) != 1 || len(s.sink.sent) != 1 {
+		t.Errorf("%d reports, sent %q", len(s.reports), s.sink.sent)
+	}
+}
+
+// TestCountedButNotRead is a mistake of the program, and no change.
+func TestCountedButNotRead(t *testing.T) {
+	s := newSite(t, 1)
+	other := &schema.Type{Name: "other", Path: "others"}
+	s.applier.Rules = []safety.Rule{func(object.Plan, object.Snapshot) ([]safety.Finding, []safety.Group) {
+		return nil, []safety.Group{{Type: other}}
+	}}
+	if _, err := s.apply(s.set("name=host0", "weight=5")); err == nil || s.store.commits.Load() != 0 {
+		t.Errorf("%v, %d commits", err, s.store.commits.Load())
+	}
+}
+
+// TestWarningsAreSaidOnce, before the question.
+func TestWarningsAreSaidOnce(t *testing.T) {
+	s := newSite(t, 0)
+	for i := range 12 {
+		s.put(fmt.Sprintf("%shost%02d", pool, i), `{"weight": "x", "pooled": "no"}`)
+	}
+	s.applier.Confirm = func(context.Context, change.Proposal) error {
+		if len(s.warned) != 11 {
+			t.Errorf("%d warnings before the question, want 10 and a count", len(s.warned))
+		}
+		return nil
+	}
+	in := interfere(s.set("dc=dc", "pooled=yes"), func() { s.put(pool+"host00", "") })
+	if _, err := s.apply(in); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.warned) != 11 {
+		t.Errorf("%q", s.warned)
 	}
 }

@@ -2,8 +2,8 @@ package change
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"time"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
@@ -16,43 +16,35 @@ import (
 // is done.
 func (r *run) commit(ctx context.Context, plan object.Plan, on object.Snapshot, verdict safety.Verdict) error {
 	record := sal.Record{
-		Time:    r.started.UTC(),
-		Event:   sal.Event{ID: r.partID(), Action: r.Action},
+		Time:    r.Now().UTC(),
+		Event:   sal.Event{ID: sal.PartID(r.id, r.parts+1), Action: r.Action},
 		User:    r.Who,
 		Host:    r.Where,
 		Process: r.Process,
 		Change:  sal.ChangeRecord{Selector: r.Selector, Run: r.id, Objects: sal.Objects(plan.Changes)},
 	}
-	objects := slices.Concat(r.done.Objects, record.Change.Objects)
-	message := r.message(objects)
+	message := r.message(slices.Concat(r.done.Objects, record.Change.Objects))
 	writes, err := r.Log.Writes(record, message)
 	if err != nil {
 		return err
 	}
-	with := catalog.Record{ID: record.Event.ID, Once: r.Log.Key(record.Event.ID), Writes: writes}
+	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Writes: writes}
 	receipt, err := r.Catalog.Commit(ctx, plan, on, verdict.Counted, with)
 	if err != nil {
 		return err
 	}
-	// If an earlier attempt had succeeded, its record says what was done.
-	stored, err := sal.ParseRecord(receipt.Stored)
-	if err != nil {
-		return err
-	}
 	r.parts++
-	r.done.ID = r.id
-	r.done.Objects = append(r.done.Objects, stored.Change.Objects...)
-	r.done.Revision = receipt.Revision
-	r.done.Message = message
-	return nil
-}
-
-// partID is the id of the next part: the run's own for the first.
-func (r *run) partID() string {
-	if r.parts == 0 {
-		return r.id
+	r.contested = time.Time{}
+	r.done.ID, r.done.Revision = r.id, receipt.Revision
+	// If an earlier attempt had succeeded already, its record says what was done.
+	if stored, err := sal.ParseRecord(receipt.Stored); err == nil {
+		record = stored
+	} else {
+		r.Warn(err.Error())
 	}
-	return fmt.Sprintf("%s-%d", r.id, r.parts+1)
+	r.done.Objects = append(r.done.Objects, record.Change.Objects...)
+	r.done.Message = r.message(r.done.Objects)
+	return nil
 }
 
 // message is what people are told of all that is done.

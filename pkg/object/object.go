@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -34,9 +35,31 @@ type Object struct {
 // Snapshot is what was read of the store: all of one revision.
 type Snapshot struct {
 	Revision store.Revision
-	Objects  []Object                  // those that were asked for, in key order
+	Objects  []Object                  // those that were asked for, in key order, each once
 	Strays   []string                  // keys that cannot belong to an object
-	Fences   map[string]store.Revision // by type: the last deletion, 0 for none
+	Fences   map[string]store.Revision // of each type that was read for a change: its last deletion, 0 for none
+}
+
+// Select returns the objects of a type that a selector chooses.
+func (s Snapshot) Select(t *schema.Type, chosen selector.Selector) []Object {
+	var objects []Object
+	for _, o := range s.Objects {
+		if o.Type == t && chosen.Match(o.Tags, o.Name) {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// Find returns the object with a key, as Object.Key has it; nil if there is
+// none.
+func (s Snapshot) Find(key string) *Object {
+	for i := range s.Objects {
+		if s.Objects[i].Key() == key {
+			return &s.Objects[i]
+		}
+	}
+	return nil
 }
 
 // New returns an object that is not stored yet, with the defaults of its type.

@@ -246,7 +246,10 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	var touched []string
 	for _, p := range pairs {
 		f, declared := before.Type.Field(p.Name)
-		if !declared {
+		switch {
+		case !declared && slices.Contains(before.Type.Tags, p.Name):
+			return Plan{}, p.Key.Errorf("%v", before.Type.NoField(p.Name))
+		case !declared:
 			f = schema.Field{Name: p.Name, Kind: schema.Any}
 		}
 		// What is not changed is not judged, nor read as its type would have it.

@@ -28,15 +28,6 @@ type Group struct {
 	Tags []string
 }
 
-// Key is where the group's objects are below namespace and version: a prefix.
-func (g Group) Key() string {
-	key := g.Type.Path + "/"
-	for _, tag := range g.Tags {
-		key += tag + "/"
-	}
-	return key
-}
-
 // Verdict is what all rules together say about a plan.
 type Verdict struct {
 	Findings []Finding
@@ -68,7 +59,13 @@ func (v Verdict) Refusals() []Finding {
 	return refusals
 }
 
-// Adds reports whether there is a finding that another verdict did not have.
-func (v Verdict) Adds(to Verdict) bool {
-	return slices.ContainsFunc(v.Findings, func(f Finding) bool { return !slices.Contains(to.Findings, f) })
+// NewSince reports whether there is a finding that an earlier verdict did not
+// have. Numbers in the words may differ: what matters is which rule has
+// something to say about what.
+func (v Verdict) NewSince(earlier Verdict) bool {
+	return slices.ContainsFunc(v.Findings, func(f Finding) bool {
+		return !slices.ContainsFunc(earlier.Findings, func(e Finding) bool {
+			return e.Rule == f.Rule && e.Subject == f.Subject && e.Refuses == f.Refuses
+		})
+	})
 }

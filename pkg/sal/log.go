@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -61,6 +62,9 @@ func (l *Log) Writes(r Record, message string) ([]store.Write, error) {
 	return writes, nil
 }
 
+// sendTimeout is how long a message may take on its way to all sinks.
+const sendTimeout = time.Second
+
 // Deliver sends a message that was committed, and takes it out of the outbox
 // where a sink took it, by one request for all. The errors, one for each sink
 // that did not, leave it there.
@@ -104,28 +108,39 @@ func (l *Log) Records(ctx context.Context) ([]Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Stored
+	records, err := parse(snapshot.Entries)
+	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(b.Revision, a.Revision) })
+	return records, err
+}
+
+// Find returns the records of one change, those of its parts in order. There is
+// none if no such change was made.
+func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
+	const most = 100 // parts, each of which holds some thousand objects
+	keys := []string{l.Key(id)}
+	for part := 2; part <= most; part++ {
+		keys = append(keys, l.Key(PartID(id, part)))
+	}
+	snapshot, err := l.Store.Read(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	records, err := parse(snapshot.Entries)
+	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(a.Revision, b.Revision) })
+	return records, err
+}
+
+// parse reads records. The error names those that cannot be read.
+func parse(entries []store.Entry) ([]Stored, error) {
+	var records []Stored
 	var errs []error
-	for _, e := range snapshot.Entries {
+	for _, e := range entries {
 		r, err := ParseRecord(e.Value)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
 			continue
 		}
-		all = append(all, Stored{r, e.Modified})
+		records = append(records, Stored{r, e.Modified})
 	}
-	slices.SortFunc(all, func(a, b Stored) int { return cmp.Compare(b.Revision, a.Revision) })
-	return all, errors.Join(errs...)
-}
-
-// Find returns the records of one change: one, or those of its parts.
-func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
-	all, err := l.Records(ctx)
-	var found []Stored
-	for _, r := range all {
-		if r.Event.ID == id || r.Change.Run == id {
-			found = append(found, r)
-		}
-	}
-	return found, err
+	return records, errors.Join(errs...)
 }

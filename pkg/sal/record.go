@@ -62,8 +62,8 @@ type Object struct {
 	Path   string      `json:"path"` // tag values and name
 	Before value.Value `json:"before,omitzero"`
 	After  value.Value `json:"after,omitzero"`
-	// Raw is what was stored before if it was no JSON object.
-	Raw string `json:"raw,omitempty"`
+	// Raw is what was stored before if it was no JSON object; nil otherwise.
+	Raw []byte `json:"raw,omitzero"`
 }
 
 // NewID returns the id of a change made at the given time. Ids begin with the
@@ -76,13 +76,22 @@ func NewID(now time.Time) string {
 	return now.UTC().Format("20060102T150405.000000Z") + "-" + hex.EncodeToString(random[:])
 }
 
+// PartID returns the id of a part of a change, counting from 1: the change's
+// own for the first.
+func PartID(id string, part int) string {
+	if part == 1 {
+		return id
+	}
+	return fmt.Sprintf("%s-%d", id, part)
+}
+
 // Objects returns what a record says of the changes of a plan.
 func Objects(changes []object.Change) []Object {
 	all := make([]Object, len(changes))
 	for i, c := range changes {
 		o := Object{Type: c.Object().Type.Name, Path: c.Object().Path()}
 		if c.Before != nil && c.Before.Malformed != nil {
-			o.Raw = string(c.Before.Raw)
+			o.Raw = append([]byte{}, c.Before.Raw...)
 		} else if c.Before != nil {
 			o.Before = value.OfMap(c.Before.Fields...)
 		}
@@ -100,7 +109,7 @@ func (o Object) Fields() []object.FieldChange {
 }
 
 // Created reports whether the object was created by the change.
-func (o Object) Created() bool { return o.Before.IsAbsent() && o.Raw == "" }
+func (o Object) Created() bool { return o.Before.IsAbsent() && o.Raw == nil }
 
 // Deleted reports whether the object was deleted by the change.
 func (o Object) Deleted() bool { return o.After.IsAbsent() }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,6 +19,15 @@ func TestAnnouncement(t *testing.T) {
 	got := Announcement(User{Name: "alice"}, Host{Name: "deploy1001"}, "set/val=a\nb", "name=\x01x\u2028y\u0085z é")
 	if want := "!log alice@deploy1001 conftool action : set/val=a b; selector: name= x y z é"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestAnnouncementIsCut(t *testing.T) {
+	for n := range 4 { // wherever the cut falls in a character of two bytes
+		got := Announcement(User{Name: "alice"}, Host{Name: "h"}, "set/val="+strings.Repeat("x", n)+strings.Repeat("é", 1000), "s")
+		if len(got) > 425 || len(got) < 420 || !utf8.ValidString(got) || !strings.HasSuffix(got, "é…") {
+			t.Errorf("%d bytes: %q", len(got), got)
+		}
 	}
 }
 
@@ -52,7 +62,8 @@ func TestRecordKeepsValuesAsTheyAre(t *testing.T) {
 			{Type: "node", Path: "a/b", Before: parse(`{"n": 1.50, "s": "\u00e9<>"}`), After: parse(`{"n": 2e3}`)},
 			{Type: "node", Path: "new", After: parse(`{}`)},
 			{Type: "node", Path: "gone", Before: parse(`{}`)},
-			{Type: "node", Path: "mended", Raw: "\x7b oops", After: parse(`{}`)},
+			{Type: "node", Path: "mended", Raw: []byte("\xff\x00{ oops"), After: parse(`{}`)},
+			{Type: "node", Path: "empty", Raw: []byte{}},
 		}},
 	}
 	text, err := r.Encode()
@@ -75,7 +86,7 @@ func TestRecordKeepsValuesAsTheyAre(t *testing.T) {
 			t.Errorf("no %s in %s", name, text)
 		}
 	}
-	for i, want := range [][2]bool{{false, false}, {true, false}, {false, true}, {false, false}} {
+	for i, want := range [][2]bool{{false, false}, {true, false}, {false, true}, {false, false}, {false, true}} {
 		if o := back.Change.Objects[i]; o.Created() != want[0] || o.Deleted() != want[1] {
 			t.Errorf("%s: created %v, deleted %v", o.Path, o.Created(), o.Deleted())
 		}

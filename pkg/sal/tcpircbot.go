@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"time"
 )
 
 // Bot is tcpircbot: what is written to a connection is said on a channel.
@@ -52,6 +51,3 @@ func short(err error) error {
 	}
 	return err
 }
-
-// sendTimeout is how long a message may take on its way to all sinks.
-const sendTimeout = time.Second

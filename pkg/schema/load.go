@@ -342,7 +342,7 @@ func (s *Schema) checkDepends() {
 		if state[t.Name] == 1 {
 			loop := slices.Concat(above[slices.Index(above, t.Name):], []string{t.Name})
 			for _, name := range loop[1:] {
-				s.shared(name, t, "dependency loop: %s", strings.Join(loop, " -> "))
+				s.between(name, t, true, "dependency loop: %s", strings.Join(loop, " -> "))
 			}
 		}
 		if state[t.Name] != 0 {
@@ -353,7 +353,7 @@ func (s *Schema) checkDepends() {
 			if d := s.find(name); d != nil {
 				visit(d, append(slices.Clone(above), t.Name))
 			} else {
-				s.shared(t.Name, t, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
+				s.between(t.Name, t, false, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
 			}
 		}
 		state[t.Name] = 2
@@ -372,13 +372,13 @@ func (s *Schema) find(name string) *Type {
 	return nil
 }
 
-// shared records a problem between types: at is the type whose line is named.
-func (s *Schema) shared(name string, at *Type, format string, args ...any) {
+// between records a problem between types: at is the type whose line is named.
+func (s *Schema) between(name string, at *Type, loop bool, format string, args ...any) {
 	pos := at.Pos
 	if pos.File == "" {
 		pos.File = s.file
 	}
-	s.problems = append(s.problems, Problem{Type: name, Shared: true, Err: yamldoc.Errorf(pos, format, args...)})
+	s.problems = append(s.problems, Problem{Type: name, Loop: loop, Err: yamldoc.Errorf(pos, format, args...)})
 }
 
 // checkPaths finds types whose objects could be taken for each other's: on one
@@ -390,7 +390,7 @@ func (s *Schema) checkPaths() {
 				continue
 			}
 			for _, name := range []string{a.Name, b.Name} {
-				s.shared(name, a, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
+				s.between(name, a, false, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
 			}
 		}
 	}

@@ -43,10 +43,8 @@ type Type struct {
 // Problem is something wrong with a type. Its Error names file and line.
 type Problem struct {
 	Type string // empty if the problem is of no single type
-	// Shared is set when the problem is one between types (a dependency loop,
-	// two types in one place), so that none of them can be relied on.
-	Shared bool
-	Err    *yamldoc.Error
+	Loop bool   // types depend on each other, so there is no order to create objects in
+	Err  *yamldoc.Error
 }
 
 // UnknownTypeError reports a type that the schema does not have.

@@ -14,62 +14,59 @@ import (
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
 // edit lets a person change objects in an editor: a buffer each, and one
-// commit at the end. What was typed is kept until it is stored.
-type edit struct {
+// commit at the end. What was decided on values that somebody else has changed
+// meanwhile is not written.
+func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error {
+	seen, err := s.catalog.Read(ctx, what.Query)
+	if err != nil {
+		return err
+	}
+	if err := s.changeable(what, seen.Objects); err != nil {
+		return err
+	}
+	if err := s.confirmSelection(ctx, seen.Objects); err != nil {
+		return err
+	}
+	e := &editing{session: s}
+	defer e.end()
+	plan, err := e.all(ctx, seen.Objects)
+	if err != nil {
+		return err
+	}
+	in.Stop = true
+	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
+	return s.apply(ctx, in, nil, e.report)
+}
+
+// editing keeps what a person typed until it is stored.
+type editing struct {
 	*session
-	ctx    context.Context   //nolint:containedctx // the plan of one run of one command
-	typed  []*editor.Buffer  // with what a person typed and the editor took
-	plans  map[string]edited // by key, once they are edited
+	typed  []*editor.Buffer // whose text makes a change
 	stored bool
 }
 
-// edited is an object as it was shown, and what was made of it.
-type edited struct {
-	object object.Object
-	plan   object.Plan
-}
-
-// plan opens an editor for each object. Planned once more, since somebody else
-// changed something near, it keeps what was typed, as long as the objects are
-// still those that were shown.
-func (e *edit) plan(snapshot object.Snapshot) (object.Plan, error) {
-	if e.plans == nil {
-		if err := e.confirmSelection(e.ctx, snapshot.Objects); err != nil {
+// all opens an editor for each object.
+func (e *editing) all(ctx context.Context, objects []object.Object) (object.Plan, error) {
+	whole := object.Plan{Matched: objects}
+	for i := range objects {
+		plan, err := e.one(ctx, &objects[i])
+		if err != nil {
 			return object.Plan{}, err
 		}
-		e.plans = map[string]edited{}
-	}
-	whole := object.Plan{Matched: snapshot.Objects}
-	for i := range snapshot.Objects {
-		o := &snapshot.Objects[i]
-		done, seen := e.plans[o.Key()]
-		switch {
-		case !seen:
-			plan, err := e.one(o)
-			if err != nil {
-				return object.Plan{}, err
-			}
-			done = edited{*o, plan}
-			e.plans[o.Key()] = done
-		case done.object.Revision != o.Revision && len(done.plan.Changes) > 0:
-			mine := change.Conflict{Mine: done.plan.Changes[0], Theirs: o}
-			return object.Plan{}, &change.ConflictError{Objects: []change.Conflict{mine}, Err: &store.ConflictError{}}
-		}
-		whole.Changes = append(whole.Changes, done.plan.Changes...)
-		whole.Warnings = append(whole.Warnings, done.plan.Warnings...)
+		whole.Changes = append(whole.Changes, plan.Changes...)
+		whole.Warnings = append(whole.Warnings, plan.Warnings...)
 	}
 	return whole, nil
 }
 
 // one opens an editor for an object, again and again until what comes back is
 // valid or the person has had enough.
-func (e *edit) one(o *object.Object) (object.Plan, error) {
+func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error) {
 	text, err := buffer(*o)
 	if err != nil {
 		return object.Plan{}, err
@@ -86,35 +83,39 @@ func (e *edit) one(o *object.Object) (object.Plan, error) {
 		}
 		return err
 	}
-	e.editing.Store(true)
-	edited, err := b.Edit(e.ctx, check, e.again)
-	e.editing.Store(false)
+	e.interrupts.pause()
+	edited, err := b.Edit(ctx, check, func(reason error) (bool, error) {
+		e.interrupts.resume()
+		defer e.interrupts.pause()
+		return e.again(ctx, reason)
+	})
+	e.interrupts.resume()
 	switch {
 	case errors.As(err, new(*editor.KeptError)):
 		return object.Plan{}, err
-	case err != nil || bytes.Equal(edited, text):
+	case err != nil:
 		return object.Plan{}, errors.Join(err, b.Discard())
+	case bytes.Equal(edited, text) || len(plan.Changes) == 0:
+		return object.Plan{}, b.Discard()
 	}
 	e.typed = append(e.typed, b)
 	return plan, nil
 }
 
 // again says why a text is not valid and asks whether to go on.
-func (e *edit) again(reason error) (bool, error) {
-	e.editing.Store(false) // an interrupt at the question is for this program
-	defer e.editing.Store(true)
+func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 	if err := e.print("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason); err != nil {
 		return false, err
 	}
-	answer, err := e.readLine(e.ctx)
+	answer, err := e.readLine(ctx)
 	if errors.Is(err, io.EOF) {
 		return false, nil
 	}
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y"), err
 }
 
-// answer tells what was done, and that the buffers are not needed any more.
-func (e *edit) answer(done change.Done) {
+// report tells what was done, and that the buffers are not needed any more.
+func (e *editing) report(done change.Done) {
 	e.stored = true
 	for _, o := range done.Objects {
 		e.tell("Entity " + o.Path + " successfully updated")
@@ -122,7 +123,7 @@ func (e *edit) answer(done change.Done) {
 }
 
 // end removes what was typed once it is stored, or else says where it is.
-func (e *edit) end() {
+func (e *editing) end() {
 	for _, b := range e.typed {
 		if !e.stored {
 			e.say("your text is kept in %s", b.Path())
@@ -133,8 +134,8 @@ func (e *edit) end() {
 }
 
 // editorCommand returns the person's editor, or else the site's.
-func (e *edit) editorCommand() string {
-	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("VISUAL"), os.Getenv("EDITOR"), e.settings.editor} {
+func (e *editing) editorCommand() string {
+	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.editor} {
 		if strings.TrimSpace(command) != "" {
 			return command
 		}

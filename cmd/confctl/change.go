@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+)
+
+// chosen is what an action is for, and what is read to do it: more than that,
+// if a question depends on more.
+type chosen struct {
+	catalog.Query
+	text string          // in the operator's words
+	read []catalog.Query // nil for the query itself
+}
+
+// change makes a change to the objects that are chosen.
+func (s *session) change(ctx context.Context, what chosen, act action, confirm func(context.Context, change.Proposal) error) error {
+	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text}
+	if in.Read == nil {
+		in.Read = []catalog.Query{what.Query}
+	}
+	if act.verb == "edit" {
+		return s.edit(ctx, what, in)
+	}
+	plan, report := s.planner(act)
+	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		objects := on.Select(what.Type, what.Selector)
+		if err := s.changeable(what, objects); err != nil {
+			return object.Plan{}, err
+		}
+		return plan(objects)
+	}
+	return s.apply(ctx, in, confirm, report)
+}
+
+// changeable reports what is in the way of any change to what was chosen: that
+// there is nothing, or that what is stored cannot be read.
+func (s *session) changeable(what chosen, objects []object.Object) error {
+	if len(objects) == 0 {
+		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), ""}
+	}
+	for _, o := range objects {
+		if o.Malformed != nil && !s.repair {
+			return &object.InvalidError{
+				Object: o.String(),
+				Reason: fmt.Sprintf("what is stored cannot be read: %v", o.Malformed),
+				Hint:   "--repair changes it all the same, starting from the defaults; what is stored now stays in the journal",
+			}
+		}
+	}
+	return nil
+}
+
+// planner returns how an action plans, and how it tells what was done.
+func (s *session) planner(act action) (func([]object.Object) (object.Plan, error), func(change.Done)) {
+	if act.verb == "delete" {
+		return func(objects []object.Object) (object.Plan, error) { return object.Delete(objects), nil }, s.tellDeleted
+	}
+	return func(objects []object.Object) (object.Plan, error) { return object.Set(objects, act.assignments) }, s.tellChanged
+}
+
+// tellChanged prints a line for each field that changed.
+func (s *session) tellChanged(done change.Done) {
+	for _, o := range done.Objects {
+		for _, f := range o.Fields() {
+			s.tell(changedLine(o.Path, f))
+		}
+	}
+}
+
+func (s *session) tellDeleted(done change.Done) {
+	for _, o := range done.Objects {
+		s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
+	}
+}
+
+// tell prints a line about what is done already, so that an output that is
+// gone changes nothing more than that.
+func (s *session) tell(line string) {
+	if err := s.print("%s\n", line); err != nil {
+		s.warn(err.Error())
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+)
+
+// interrupts are the ways in which the program is asked to end.
+type interrupts struct {
+	paused atomic.Bool
+}
+
+// watch cancels what is under way when the program is asked to end. Asked again,
+// it ends at once.
+func (i *interrupts) watch(cancel func()) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader that goes away must not end a change half announced: writing to
+	// it is an error instead. What this program starts is not concerned.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		for signum := range asked {
+			if signum == os.Interrupt && i.paused.Load() {
+				continue
+			}
+			cancel()
+			signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			return
+		}
+	}()
+}
+
+// pause leaves ^C to whoever has the terminal.
+func (i *interrupts) pause() { i.paused.Store(true) }
+
+// resume takes ^C back.
+func (i *interrupts) resume() { i.paused.Store(false) }
