@@ -18,7 +18,7 @@ import (
 const (
 	MaxWrites = 58 * 64
 	MaxBytes  = 1200 << 10 // keys and values of all writes, and keys of guards
-	MaxGuards = 120
+	MaxGuards = 100
 )
 
 // Revision counts the transactions of a store. It only grows; 0 is the

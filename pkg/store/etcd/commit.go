@@ -6,19 +6,21 @@ import (
 	"fmt"
 	"slices"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/conftool/confctl/pkg/store"
 )
 
 // How transactions nest. etcd takes 128 operations in one: along each path the
-// larger of a transaction's conditions and its branches adds up. The widths
-// here hold store.MaxWrites beside store.MaxGuards and the once key.
+// larger of a transaction's conditions and its branches adds up. All conditions
+// stand in the root, where they decide over everything; two levels of
+// innerWidth below it hold store.MaxWrites beside store.MaxGuards and the once
+// key.
 const (
 	maxWidth   = 128
-	rootWidth  = 116 // of a root that holds nested transactions
-	innerWidth = 6   // of those, and again of the ones in them
+	innerWidth = 8
 )
 
 // Commit is described by the contract. It is one request, which either writes
@@ -33,15 +35,16 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 	if len(txn.Writes) == 0 && len(txn.Guards) == 0 {
 		return store.Receipt{}, ctx.Err()
 	}
-	request := newRequest(txn)
-	var answer *pb.TxnResponse
+	conditions, reads := conditions(txn)
+	writes := pack(ops(txn.Writes))
+	var answer *clientv3.TxnResponse
 	err := s.run(ctx, &call{
 		what:   fmt.Sprintf("commit of %d writes with %d guards", len(txn.Writes), len(txn.Guards)),
 		needs:  needs(txn),
 		writes: len(txn.Writes) > 0,
 		once:   txn.Once == "" && len(txn.Writes) > 0,
-		do: func(ctx context.Context, l *link) (err error) {
-			answer, err = pb.NewKVClient(l).Txn(ctx, request)
+		do: func(ctx context.Context, u *session) (err error) {
+			answer, err = u.Txn(ctx).If(conditions...).Then(writes...).Else(reads...).Commit()
 			return err
 		},
 	})
@@ -58,7 +61,7 @@ func commitError(txn store.Txn, err error) error {
 		unknown.Once = txn.Once
 		return err
 	}
-	if errors.As(err, new(*tooLarge)) {
+	if isAny(err, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps) {
 		e := &store.TooLargeError{Writes: len(txn.Writes), Guards: len(txn.Guards)}
 		for _, w := range txn.Writes {
 			e.Bytes += len(w.Key) + len(w.Value)
@@ -68,53 +71,42 @@ func commitError(txn store.Txn, err error) error {
 	return err
 }
 
-// newRequest builds the transaction: conditions, writes, and what to read
-// when a condition does not hold.
-//
-// All conditions stand in the root, where they decide over everything. Only
-// when there are more than rootWidth of them beside nested writes, the rest
-// stand in every one of the nested transactions: etcd tests all conditions
-// before it writes anything, so these decide alike.
-func newRequest(txn store.Txn) *pb.TxnRequest {
-	ops := make([]*pb.RequestOp, len(txn.Writes))
-	for i, w := range txn.Writes {
-		ops[i] = write(w)
-	}
-	conditions, reads := conditions(txn)
-	request := &pb.TxnRequest{Compare: conditions, Success: pack(ops), Failure: reads}
-	if len(ops) <= maxWidth || len(conditions) <= rootWidth {
-		return request
-	}
-	request.Compare = conditions[:rootWidth]
-	for i, op := range request.Success {
-		inner := op.GetRequestTxn()
-		inner.Compare = conditions[rootWidth:]
-		if i == 0 {
-			inner.Failure = reads[rootWidth:] // once is enough
-		}
-	}
-	request.Failure = nest(reads)
-	return request
-}
-
 // conditions are those of a transaction, and for each what to read when it
 // fails. That of the once key comes first.
-func conditions(txn store.Txn) ([]*pb.Compare, []*pb.RequestOp) {
-	var conditions []*pb.Compare
-	var reads []*pb.RequestOp
+func conditions(txn store.Txn) ([]clientv3.Cmp, []clientv3.Op) {
+	var conditions []clientv3.Cmp
+	var reads []clientv3.Op
 	if txn.Once != "" {
-		conditions = append(conditions, created(txn.Once))
-		reads = append(reads, rangeOp(&pb.RangeRequest{Key: []byte(txn.Once)}))
+		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(txn.Once), "=", 0))
+		reads = append(reads, clientv3.OpGet(txn.Once))
 	}
 	for _, g := range txn.Guards {
-		conditions = append(conditions, condition(g))
-		reads = append(reads, rangeOp(found(g)))
+		sp, at := guarded(g), int64(g.Revision) // 0 is that of an absent key there too
+		if g.Prefix {
+			conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(sp.key).WithRange(sp.end), "<", at+1))
+			reads = append(reads, sp.get(clientv3.WithMinModRev(at+1), clientv3.WithLimit(1), clientv3.WithKeysOnly()))
+		} else {
+			conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(g.Key), "=", at))
+			reads = append(reads, sp.get())
+		}
 	}
 	return conditions, reads
 }
 
+func ops(writes []store.Write) []clientv3.Op {
+	ops := make([]clientv3.Op, len(writes))
+	for i, w := range writes {
+		if w.Delete {
+			ops[i] = clientv3.OpDelete(w.Key)
+		} else {
+			ops[i] = clientv3.OpPut(w.Key, string(w.Value))
+		}
+	}
+	return ops
+}
+
 // pack nests operations if there are too many to stand side by side.
-func pack(ops []*pb.RequestOp) []*pb.RequestOp {
+func pack(ops []clientv3.Op) []clientv3.Op {
 	if len(ops) <= maxWidth {
 		return ops
 	}
@@ -122,78 +114,21 @@ func pack(ops []*pb.RequestOp) []*pb.RequestOp {
 }
 
 // nest makes a transaction of every few operations.
-func nest(ops []*pb.RequestOp) []*pb.RequestOp {
-	var outer []*pb.RequestOp
+func nest(ops []clientv3.Op) []clientv3.Op {
+	var outer []clientv3.Op
 	for part := range slices.Chunk(ops, innerWidth) {
-		outer = append(outer, nested(part))
+		outer = append(outer, clientv3.OpTxn(nil, part, nil))
 	}
 	return outer
 }
 
-func nested(ops []*pb.RequestOp) *pb.RequestOp {
-	return &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: &pb.TxnRequest{Success: ops}}}
-}
-
-func rangeOp(r *pb.RangeRequest) *pb.RequestOp {
-	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: r}}
-}
-
-func write(w store.Write) *pb.RequestOp {
-	if w.Delete {
-		return &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{
-			RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(w.Key)},
-		}}
-	}
-	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(w.Key), Value: w.Value}}}
-}
-
-// created is the condition that a key does not exist.
-func created(key string) *pb.Compare {
-	return &pb.Compare{
-		Key: []byte(key), Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL,
-		TargetUnion: &pb.Compare_CreateRevision{CreateRevision: 0},
-	}
-}
-
-// condition is a guard in etcd's terms. A key that does not exist has the
-// revision 0 there too.
-func condition(g store.Guard) *pb.Compare {
-	if g.Prefix {
-		sp := spanOf(g.Key)
-		return &pb.Compare{
-			Key: []byte(sp.key), RangeEnd: sp.rangeEnd(), Target: pb.Compare_MOD, Result: pb.Compare_LESS,
-			TargetUnion: &pb.Compare_ModRevision{ModRevision: int64(g.Revision) + 1},
-		}
-	}
-	return &pb.Compare{
-		Key: []byte(g.Key), Target: pb.Compare_MOD, Result: pb.Compare_EQUAL,
-		TargetUnion: &pb.Compare_ModRevision{ModRevision: int64(g.Revision)},
-	}
-}
-
-// found reads what tells whether a guard failed: the key, or one key under the
-// prefix that is too new.
-func found(g store.Guard) *pb.RangeRequest {
-	if !g.Prefix {
-		return &pb.RangeRequest{Key: []byte(g.Key)}
-	}
-	sp := spanOf(g.Key)
-	return &pb.RangeRequest{
-		Key: []byte(sp.key), RangeEnd: sp.rangeEnd(), MinModRevision: int64(g.Revision) + 1, Limit: 1, KeysOnly: true,
-	}
-}
-
 // receipt reads the answer to a transaction.
-func receipt(txn store.Txn, answer *pb.TxnResponse) (store.Receipt, error) {
+func receipt(txn store.Txn, answer *clientv3.TxnResponse) (store.Receipt, error) {
 	if !answer.Succeeded {
 		return refusedReceipt(txn, answer)
 	}
 	if len(txn.Writes) == 0 {
 		return store.Receipt{}, nil
-	}
-	if inner := answer.Responses[0].GetResponseTxn(); inner != nil && !inner.Succeeded {
-		found := slices.Collect(ranges(inner))
-		return store.Receipt{}, conflict(txn.Guards[len(txn.Guards)-len(found):], found)
 	}
 	r := store.Receipt{Revision: store.Revision(answer.Header.Revision)}
 	for _, w := range txn.Writes {
@@ -206,8 +141,8 @@ func receipt(txn store.Txn, answer *pb.TxnResponse) (store.Receipt, error) {
 
 // refusedReceipt is that of the transaction that wrote the once key, or an
 // error that says which guards failed.
-func refusedReceipt(txn store.Txn, answer *pb.TxnResponse) (store.Receipt, error) {
-	found := slices.Collect(ranges(answer))
+func refusedReceipt(txn store.Txn, answer *clientv3.TxnResponse) (store.Receipt, error) {
+	found := slices.Collect(ranges(answer.Responses))
 	if txn.Once != "" {
 		if record := found[0]; len(record) > 0 {
 			return store.Receipt{Revision: store.Revision(record[0].CreateRevision), Stored: record[0].Value}, nil
@@ -245,17 +180,20 @@ func conflict(guards []store.Guard, found [][]*mvccpb.KeyValue) error {
 func needs(txn store.Txn) []need {
 	var all []need
 	if txn.Once != "" {
-		all = append(all, need{key: txn.Once})
+		all = append(all, need{span: span{key: txn.Once}})
 	}
 	for _, g := range txn.Guards {
-		sp := span{key: g.Key}
-		if g.Prefix {
-			sp = spanOf(g.Key)
-		}
-		all = append(all, sp.read())
+		all = append(all, need{span: guarded(g)})
 	}
 	for _, w := range txn.Writes {
-		all = append(all, need{write: true, key: w.Key})
+		all = append(all, need{write: true, span: span{key: w.Key}})
 	}
 	return all
+}
+
+func guarded(g store.Guard) span {
+	if g.Prefix {
+		return spanOf(g.Key)
+	}
+	return span{key: g.Key}
 }

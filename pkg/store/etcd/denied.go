@@ -1,13 +1,13 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/authpb"
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/conftool/confctl/pkg/store"
@@ -15,45 +15,39 @@ import (
 
 // need is a permission that a request takes.
 type need struct {
-	write    bool
-	key, end string // a single key if end is empty
+	span
+	write bool
 }
 
 // denied is the error of a request that the user may not make. The server does
 // not say which permission is missing, but it tells everybody their own.
-func (s *Store) denied(ctx context.Context, c *call, l *link, err error) error {
-	known := rpctypes.Error(err)
+func (s *Store) denied(ctx context.Context, c *call, u *session, err error) error {
 	e := &store.DeniedError{User: s.who, Err: saying(err, "%s", reason(err))}
 	switch {
-	case errors.Is(known, rpctypes.ErrAuthFailed):
+	case errors.Is(err, rpctypes.ErrAuthFailed):
 		e.Err = saying(err, "wrong user or password")
-	case errors.Is(known, rpctypes.ErrUserEmpty):
+	case errors.Is(err, rpctypes.ErrUserEmpty):
 		e.Err = saying(err, "the store wants a user")
 	default:
-		e.Grant = missing(c.needs, s.permissions(ctx, l))
+		e.Grant = missing(c.needs, s.permissions(ctx, u))
 	}
 	return e
 }
 
 // permissions returns what the user may do; nothing if that is not to be had.
-func (s *Store) permissions(ctx context.Context, l *link) []*authpb.Permission {
+func (s *Store) permissions(ctx context.Context, u *session) []*authpb.Permission {
 	if s.who == "" {
 		return nil
 	}
-	token, err := s.login(ctx, l)
-	if err != nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(asking(ctx, token), s.cfg.Attempt)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Attempt)
 	defer cancel()
-	client := pb.NewAuthClient(l)
-	user, err := client.UserGet(ctx, &pb.AuthUserGetRequest{Name: s.who})
+	user, err := u.UserGet(ctx, s.who)
 	if err != nil {
 		return nil
 	}
 	var all []*authpb.Permission
 	for _, name := range user.Roles {
-		role, err := client.RoleGet(ctx, &pb.AuthRoleGetRequest{Role: name})
+		role, err := u.RoleGet(ctx, name)
 		if err != nil {
 			return nil
 		}
@@ -62,24 +56,17 @@ func (s *Store) permissions(ctx context.Context, l *link) []*authpb.Permission {
 	return all
 }
 
-// missing words the needs that no permission covers, such as
-// "read /conftool/v1/pools/ and write /conftool/.confctl/".
+// missing words the first needs, to read and to write, that no permission
+// covers, such as "read /conftool/v1/pools/ and write /conftool/.confctl/journal/".
 func missing(needs []need, has []*authpb.Permission) string {
 	var phrases []string
-	for _, write := range []bool{false, true} {
-		var lacking, granted []string
-		for _, n := range needs {
-			switch {
-			case n.write != write:
-			case slices.ContainsFunc(has, n.coveredBy):
-				granted = append(granted, n.key)
-			default:
-				lacking = append(lacking, n.key)
-			}
-		}
-		if len(lacking) > 0 {
-			verb := map[bool]string{false: "read ", true: "write "}[write]
-			phrases = append(phrases, verb+strings.Join(folders(lacking, granted), ", "))
+	for _, verb := range []string{"read ", "write "} {
+		i := slices.IndexFunc(needs, func(n need) bool {
+			return n.write == (verb == "write ") && !slices.ContainsFunc(has, n.coveredBy)
+		})
+		if i >= 0 {
+			key := needs[i].key
+			phrases = append(phrases, verb+cmp.Or(key[:strings.LastIndexByte(key, '/')+1], key))
 		}
 	}
 	return strings.Join(phrases, " and ")
@@ -90,51 +77,7 @@ func (n need) coveredBy(p *authpb.Permission) bool {
 	if p.PermType != authpb.Permission_READWRITE && (p.PermType == authpb.Permission_WRITE) != n.write {
 		return false
 	}
-	key, end := string(p.Key), string(p.RangeEnd)
-	if end == "" {
-		return n.end == "" && n.key == key
-	}
-	open := end == "\x00"
-	return key <= n.key && (open || n.end == "" && n.key < end || n.end != "" && n.end <= end)
-}
-
-// folders are the largest folders that hold all lacking keys and none that is
-// granted, but not larger than what the lacking keys have in common.
-func folders(lacking, granted []string) []string {
-	common := folder(lacking[0])
-	for _, key := range lacking {
-		for !strings.HasPrefix(key, common) {
-			common = folder(strings.TrimSuffix(common, "/"))
-		}
-	}
-	if common == "" {
-		return lacking // keys in no folder
-	}
-	inside := func(key string) bool { return strings.HasPrefix(key, common) }
-	if !slices.ContainsFunc(granted, inside) {
-		return []string{common}
-	}
-	parts := make(map[string][]string)
-	for _, key := range lacking {
-		name, _, sub := strings.Cut(key[len(common):], "/")
-		if sub {
-			name += "/"
-		}
-		parts[common+name] = append(parts[common+name], key)
-	}
-	var found []string
-	for name, keys := range parts {
-		if !strings.HasSuffix(name, "/") || name == common {
-			found = append(found, keys[0]) // a key beside granted ones
-			continue
-		}
-		found = append(found, folders(keys, granted)...)
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
-}
-
-// folder is a key up to its last slash; a folder is its own.
-func folder(key string) string {
-	return key[:strings.LastIndexByte(key, '/')+1]
+	has := span{string(p.Key), string(p.RangeEnd)}
+	open := has.end == "\x00" // to the end of all keys
+	return has.key <= n.key && (open || n.upto() <= has.upto())
 }

@@ -5,90 +5,25 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/stats"
 )
 
-// dial makes one connection and waits until the server has answered on it.
-// The gRPC library says of a failure only that there was one, so each layer
-// notes its own.
-func (s *Store) dial(e *endpoint) (*link, error) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
-	defer cancel()
-	seen := newRecord()
-	conn, err := grpc.NewClient("passthrough:///"+e.target, s.dialOptions(e, seen)...)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		state := conn.GetState()
-		switch state {
-		case connectivity.Ready:
-			return &link{ClientConn: conn, at: e, seen: seen}, nil
-		case connectivity.Idle:
-			conn.Connect()
-		case connectivity.TransientFailure, connectivity.Shutdown:
-			_ = conn.Close() // it has failed already
-			return nil, s.unconnected(e, seen.cause())
-		}
-		if !conn.WaitForStateChange(ctx, state) {
-			_ = conn.Close() // it is given up
-			return nil, noAnswer(s.cfg.Timeout)
-		}
-	}
-}
-
-// unconnected says why there is no connection.
-func (s *Store) unconnected(e *endpoint, err error) error {
-	if !e.secure && isAny(err, io.EOF, syscall.ECONNRESET) {
-		return saying(err, "connection closed by the server, does it want https?")
-	}
-	return plainly(err, s.cfg.CACert)
-}
-
-func (s *Store) dialOptions(e *endpoint, seen *record) []grpc.DialOption {
-	creds := insecure.NewCredentials()
-	if e.secure {
-		creds = credentials.NewTLS(s.tls)
-	}
-	dialer := &net.Dialer{Resolver: s.resolver}
-	const longer = 2 // than dial waits: so it is dial that gives up, and says so
-	return []grpc.DialOption{
-		grpc.WithTransportCredentials(noting{creds, seen}),
-		grpc.WithContextDialer(func(ctx context.Context, target string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, "tcp", target)
-			seen.note(err)
-			return conn, err
-		}),
-		grpc.WithStatsHandler(marker{}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32)),
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: longer * s.cfg.Timeout}),
-		grpc.WithNoProxy(),
-		grpc.WithDisableRetry(),
-		grpc.WithDisableServiceConfig(),
-		grpc.WithDisableHealthCheck(),
-		grpc.WithUserAgent("confctl"),
-	}
-}
-
-// record is what went wrong first on a connection.
+// record is what went wrong first on a connection. The libraries say of a
+// failure only that there was one, so each layer notes its own.
 type record struct {
+	at    *endpoint
 	mu    sync.Mutex
 	err   error
 	noted chan struct{} // closed once there is one
 }
-
-func newRecord() *record { return &record{noted: make(chan struct{})} }
 
 func (r *record) note(err error) {
 	r.mu.Lock()
@@ -99,52 +34,91 @@ func (r *record) note(err error) {
 	}
 }
 
-func (r *record) cause() error {
+// dial makes a connection of a session and begins its record.
+func (s *Store) dial(ctx context.Context, to *session, target string) (net.Conn, error) {
+	i := slices.IndexFunc(s.endpoints, func(e *endpoint) bool { return e.target == target })
+	r := &record{at: s.endpoints[i], noted: make(chan struct{})}
+	to.mu.Lock()
+	to.records[target] = r
+	to.mu.Unlock()
+	dialer := &net.Dialer{Resolver: s.resolver}
+	conn, err := dialer.DialContext(ctx, "tcp", target)
+	if err != nil {
+		r.note(err)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (u *session) record(target string) *record {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.records[target]
+}
+
+// cause says why there is no connection to an endpoint; nil if that is not
+// known.
+func (s *Store) cause(u *session, e *endpoint) error {
+	r := u.record(e.target)
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.err
+	var known *cause
+	switch {
+	case r.err == nil:
+		return nil
+	case errors.As(r.err, &known):
+		return known
+	case !e.secure && isAny(r.err, io.EOF, syscall.ECONNRESET):
+		return saying(r.err, "connection closed by the server, does it want https?")
+	}
+	return plainly(r.err, s.cfg.CACert)
 }
 
 // noting are credentials that note why a handshake failed, and what the
 // connection fails with afterwards: a server that wants a client certificate
 // says so only then.
 type noting struct {
-	credentials.TransportCredentials
-	seen *record
+	credentials.TransportCredentials // of the first endpoint
+	store                            *Store
+	session                          *session
 }
 
-func (n noting) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, info, err := n.TransportCredentials.ClientHandshake(ctx, authority, raw)
+// credentials are those of an endpoint.
+func (s *Store) credentials(e *endpoint) credentials.TransportCredentials {
+	if e.secure {
+		return credentials.NewTLS(s.tls)
+	}
+	return insecure.NewCredentials()
+}
+
+func (n noting) Clone() credentials.TransportCredentials { return n }
+
+func (n noting) ClientHandshake(ctx context.Context, target string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	r := n.session.record(target)
+	conn, info, err := n.store.credentials(r.at).ClientHandshake(ctx, target, raw)
 	if err != nil {
-		n.seen.note(&handshakeError{err})
+		r.note(distrust(err, n.store.cfg.CACert))
 		return nil, nil, err
 	}
-	_, secure := info.(credentials.TLSInfo)
-	return &notingConn{Conn: conn, seen: n.seen, plain: !secure}, info, nil
+	return &notingConn{Conn: conn, record: r}, info, nil
 }
-
-func (n noting) Clone() credentials.TransportCredentials {
-	return noting{n.TransportCredentials.Clone(), n.seen}
-}
-
-// handshakeError tells a failure of TLS from one of the network.
-type handshakeError struct{ err error }
-
-func (e *handshakeError) Error() string { return e.err.Error() }
-func (e *handshakeError) Unwrap() error { return e.err }
 
 type notingConn struct {
 	net.Conn
-	seen  *record
-	plain bool
+	*record
 	begun atomic.Bool
 }
 
-// errSpeaksTLS is noted when the answer to plain HTTP/2 is a TLS alert.
-var errSpeaksTLS = errors.New("the server speaks TLS")
+// remote is an address that knows its endpoint.
+type remote struct {
+	net.Addr
+	*endpoint
+}
 
-// errSpeaksHTTP1 is noted when the answer is one of HTTP/1.
-var errSpeaksHTTP1 = errors.New("the server is not etcd")
+func (c *notingConn) RemoteAddr() net.Addr { return remote{c.Conn.RemoteAddr(), c.at} }
 
 func (c *notingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -152,7 +126,7 @@ func (c *notingConn) Read(p []byte) (int, error) {
 		err = errors.Join(c.foreign(p[:n]), err)
 	}
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		c.seen.note(err)
+		c.note(err)
 	}
 	return n, err
 }
@@ -163,10 +137,10 @@ func (c *notingConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		select {
-		case <-c.seen.noted:
-		case <-time.After(stagger):
+		case <-c.noted:
+		case <-time.After(30 * time.Millisecond):
 		}
-		c.seen.note(err)
+		c.note(err)
 	}
 	return n, err
 }
@@ -175,38 +149,10 @@ func (c *notingConn) Write(p []byte) (int, error) {
 // The library would wait for more.
 func (c *notingConn) foreign(first []byte) error {
 	switch {
-	case c.plain && bytes.HasPrefix(first, []byte{0x15, 0x03}): // an alert, and the version
-		return errSpeaksTLS
+	case !c.at.secure && bytes.HasPrefix(first, []byte{0x15, 0x03}): // an alert, and the version
+		return saying(nil, "the server speaks TLS, the address is to begin with https")
 	case bytes.HasPrefix(first, []byte("HTTP/")):
-		return errSpeaksHTTP1
+		return saying(nil, "the server is not etcd")
 	}
 	return nil
-}
-
-// mark follows one attempt: whether it was sent, so that it may have been
-// performed, and whether its answer has begun to arrive.
-type mark struct {
-	sent, answered atomic.Bool
-}
-
-type markKey struct{}
-
-// marker keeps the mark of each attempt.
-type marker struct{}
-
-func (marker) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
-func (marker) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (marker) HandleConn(context.Context, stats.ConnStats)                       {}
-
-func (marker) HandleRPC(ctx context.Context, event stats.RPCStats) {
-	m, ok := ctx.Value(markKey{}).(*mark)
-	if !ok {
-		return
-	}
-	switch event.(type) {
-	case *stats.OutHeader:
-		m.sent.Store(true)
-	case *stats.InHeader:
-		m.answered.Store(true)
-	}
 }

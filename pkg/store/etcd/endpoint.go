@@ -8,35 +8,24 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// endpoint is one address of the cluster and the connection to it, if any.
+// endpoint is one address of the cluster.
 type endpoint struct {
 	address string // as configured
 	target  string // host:port
 	secure  bool
-
-	mu      sync.Mutex
-	link    *link
-	pending chan struct{} // closed when the connection being made is there, or failed
-	err     error         // why the last one failed
 }
 
-// link is a connection. It is closed when it is retired and nobody uses it:
-// a request that lost its patience must not break what others do on it.
-type link struct {
-	*grpc.ClientConn
-	at    *endpoint
-	seen  *record
-	users int // these two under at.mu
-	old   bool
+func (e *endpoint) url() string {
+	u := url.URL{Scheme: "http", Host: e.target}
+	if e.secure {
+		u.Scheme = "https"
+	}
+	return u.String()
 }
 
 func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
@@ -134,92 +123,4 @@ func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 		return nil, saying(err, "no SRV record %s", names)
 	}
 	return nil, plainly(err, s.cfg.CACert)
-}
-
-// get returns the connection if there is one, for the caller to release.
-// Otherwise it has one made, and returns what is closed when that is over, and
-// whether it was being made before.
-func (e *endpoint) get(s *Store) (l *link, pending <-chan struct{}, before bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.link != nil && e.link.GetState() == connectivity.Ready {
-		e.link.users++
-		return e.link, nil, false
-	}
-	e.retire(e.link)
-	before = e.pending != nil
-	if e.pending == nil {
-		done := make(chan struct{})
-		e.pending = done
-		s.work.Go(func() {
-			l, err := s.dial(e)
-			e.mu.Lock()
-			e.link, e.err, e.pending = l, err, nil
-			e.mu.Unlock()
-			close(done)
-		})
-	}
-	return nil, e.pending, before
-}
-
-// ready reports whether a connection is there.
-func (e *endpoint) ready() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.link != nil && e.link.GetState() == connectivity.Ready
-}
-
-// made returns the connection just made, for the caller to release, or why
-// there is none.
-func (e *endpoint) made() (*link, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.link == nil {
-		return nil, e.err
-	}
-	e.link.users++
-	return e.link, nil
-}
-
-// retire sees to it that a connection is not used again. It wants e.mu.
-func (e *endpoint) retire(l *link) {
-	if l == nil || l.old {
-		return
-	}
-	l.old = true
-	if e.link == l {
-		e.link = nil
-	}
-	if l.users == 0 {
-		_ = l.Close() // fails only when it is closed already
-	}
-}
-
-func (e *endpoint) close() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.link != nil {
-		_ = e.link.Close() // as above
-	}
-}
-
-// hold says that one more uses the connection.
-func (l *link) hold() {
-	l.at.mu.Lock()
-	defer l.at.mu.Unlock()
-	l.users++
-}
-
-func (l *link) release() {
-	l.at.mu.Lock()
-	defer l.at.mu.Unlock()
-	if l.users--; l.users == 0 && l.old {
-		_ = l.Close() // as above
-	}
-}
-
-func (l *link) retire() {
-	l.at.mu.Lock()
-	defer l.at.mu.Unlock()
-	l.at.retire(l)
 }

@@ -36,24 +36,16 @@ func noAnswer(within time.Duration) error {
 
 // plainly says in few words why a connection failed.
 func plainly(err error, ca string) error {
-	if err == nil {
-		return errors.New("the server does not answer as etcd does")
-	}
 	var (
-		dns       *net.DNSError
-		handshake *handshakeError
-		network   net.Error
+		dns     *net.DNSError
+		network net.Error
 	)
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return saying(err, "no such host")
 	case errors.As(err, &dns):
 		return saying(err, "name lookup failed: %s", dns.Err)
-	case errors.Is(err, errSpeaksTLS):
-		return saying(err, "the server speaks TLS, the address is to begin with https")
-	case errors.Is(err, errSpeaksHTTP1):
-		return err
-	case errors.As(err, &handshake), alert(err) != "":
+	case alert(err) != "":
 		return distrust(err, ca)
 	case errors.As(err, &network) && network.Timeout():
 		return saying(err, "no answer")
@@ -93,8 +85,10 @@ func distrust(err error, ca string) error {
 		return saying(err, "certificate not accepted: %s", strings.TrimPrefix(invalid.Error(), "x509: "))
 	case errors.As(err, &record):
 		return saying(err, "the server does not speak TLS, the address is to begin with http")
+	case alert(err) == "certificate required", alert(err) == "bad certificate": // the latter in TLS 1.2, of none too
+		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
 	case alert(err) != "":
-		return refusedTLS(err, alert(err))
+		return saying(err, "refused by the server: %s", alert(err))
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return saying(err, "connection closed during the TLS handshake, does the server speak TLS?")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -125,15 +119,6 @@ func alert(err error) string {
 	return ""
 }
 
-// refusedTLS says what a server has against our side of the handshake.
-func refusedTLS(err error, alert string) error {
-	switch alert {
-	case "certificate required", "bad certificate": // the latter in TLS 1.2, of none too
-		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
-	}
-	return saying(err, "refused by the server: %s", alert)
-}
-
 // verdict is what the failure of an attempt means for the request.
 type verdict int
 
@@ -141,35 +126,47 @@ const (
 	done    verdict = iota
 	refused         // it was not performed, and no server would: the error says why
 	denied          // nor was it: the user may not
-	login           // nor was it: the login is no longer valid
 	again           // nor was it: another server may, or this one later
+	nowhere         // nor was it: no endpoint could be reached
 	lost            // it may have been performed
 )
 
 // judge reads the error of an attempt.
-func judge(err error, sent bool) verdict {
-	known := rpctypes.Error(err)
+func judge(err error, at *endpoint, sent bool) verdict {
 	switch {
 	case err == nil:
 		return done
-	case isAny(known, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty):
+	case isAny(err, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty):
 		return denied
-	case isAny(known, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
-		return login
-	case isAny(known, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
-		reason(known) == reason(rpctypes.ErrGRPCNotSupportedForLearner):
+	case isAny(err, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
+		return again // the next session logs in again
+	case isAny(err, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
+		reason(err) == reason(rpctypes.ErrGRPCNotSupportedForLearner):
 		return again
-	case isAny(known, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt):
+	case isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt):
 		return refused
 	}
-	switch status.Code(err) {
+	switch code(err) {
 	case codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition, codes.NotFound, codes.Unauthenticated:
 		return refused
 	}
-	if sent {
+	switch {
+	case sent:
 		return lost
+	case at == nil:
+		return nowhere
 	}
 	return again
+}
+
+// code is the status that a server, or the library in its place, ended a
+// request with.
+func code(err error) codes.Code {
+	var known rpctypes.EtcdError
+	if errors.As(err, &known) {
+		return known.Code()
+	}
+	return status.Code(err)
 }
 
 func isAny(err error, these ...error) bool {
@@ -187,10 +184,14 @@ func reason(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(text, "etcdserver: "), "mvcc: ")
 }
 
-// fromText is the error of a server that was only given as text.
-func fromText(text string) error {
-	if _, desc, ok := strings.Cut(text, "desc = "); ok {
-		text = desc
+// fromText finds the error of a server in one that holds it as mere text, as
+// the library returns of a watch.
+func fromText(err error) error {
+	if err == nil {
+		return nil
 	}
-	return rpctypes.Error(errors.New(text))
+	if _, desc, ok := strings.Cut(err.Error(), "desc = "); ok {
+		err = saying(err, "%s", desc)
+	}
+	return rpctypes.Error(err)
 }

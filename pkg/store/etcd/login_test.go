@@ -7,15 +7,16 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// guarded starts a server with the users root, who may do everything, and
+// guardedServer starts a server with the users root, who may do everything, and
 // operator, who may read and write the pools and read our own keys. Both have
 // the password secret.
-func guarded(t *testing.T, options ...etcdtest.Option) *etcdtest.Server {
+func guardedServer(t *testing.T, options ...etcdtest.Option) *etcdtest.Server {
 	t.Helper()
 	server := etcdtest.Start(t, options...)
 	admin := client(t, server)
@@ -41,7 +42,7 @@ func guarded(t *testing.T, options ...etcdtest.Option) *etcdtest.Server {
 // takes.
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	server := guarded(t)
+	server := guardedServer(t)
 	const who, it = "denied by the store for user operator, it takes the permission to ", ": permission denied"
 	s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
 	read := func(prefixes ...string) func() error {
@@ -66,9 +67,9 @@ func TestDenied(t *testing.T) {
 		{"revision", read(), ""},
 		{"read of another type", read("/conftool/v1/dnsdisc/"), who + "read /conftool/v1/dnsdisc/" + it},
 		{"read of all types", read("/conftool/v1/"), who + "read /conftool/v1/" + it},
-		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), who + "read /conftool/v1/a/, /other/" + it},
+		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), who + "read /conftool/v1/a/" + it},
 		{"commit of what is granted", commit(nil, "/conftool/v1/pools/a"), ""},
-		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/" + it},
+		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
 		{"commit of one key of ours", commit(nil, "/conftool/.confctl/journal/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
 		{"guard", commit([]store.Guard{{Key: "/conftool/v1/geo/", Prefix: true}}, "/conftool/v1/pools/b"), who + "read /conftool/v1/geo/" + it},
 		{"watch", func() error {
@@ -130,35 +131,73 @@ func TestCertificateUser(t *testing.T) {
 	}
 }
 
-// TestLoginAgain has the server forget who logged in.
+// TestLoginAgain has the server forget who logged in, and begin to ask.
 func TestLoginAgain(t *testing.T) {
 	t.Parallel()
-	server := guarded(t)
-	s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
-	for _, token := range []string{"", "forgotten.1"} {
-		s.setToken(token)
+	server := guardedServer(t)
+	cfg := clientv3.Config{Endpoints: server.URLs(), Username: "root", Password: "secret", Logger: zap.NewNop()}
+	admin, err := clientv3.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Close() })
+	enable := func(on bool) {
+		t.Helper()
+		var err error
+		if on {
+			_, err = client(t, server).AuthEnable(t.Context())
+		} else {
+			_, err = admin.AuthDisable(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, forget := range map[string]func(s *Store){
+		"another password": func(*Store) {
+			if _, err := admin.UserChangePassword(t.Context(), "operator", "secret"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"no more of passwords, and then again": func(s *Store) {
+			enable(false)
+			defer enable(true)
+			s.retire(s.current, -1)
+			if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
 		if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
-			t.Errorf("read with token %q: %v", token, err)
+			t.Fatal(err)
 		}
-		s.setToken(token)
+		forget(s)
+		if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
+			t.Errorf("read after %s: %v", what, err)
+		}
+		forget(s)
 		if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/conftool/v1/pools/a", "")}}); err != nil {
-			t.Errorf("commit with token %q: %v", token, err)
+			t.Errorf("commit after %s: %v", what, err)
 		}
-		s.setToken(token)
+		forget(s)
 		for _, err := range s.Watch(t.Context(), 0, "/conftool/v1/pools/") {
 			if err != nil {
-				t.Errorf("watch with token %q: %v", token, err)
+				t.Errorf("watch after %s: %v", what, err)
 			}
 			break
 		}
-	}
-	server.Calls()
-	for range 3 {
 		if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
-	}
-	if got := server.Calls(); !maps.Equal(got, map[string]int{"/etcdserverpb.KV/Range": 3}) {
-		t.Errorf("once logged in, the server was sent %v", got)
+		server.Calls()
+		for range 3 {
+			if _, err := s.Read(t.Context(), "/conftool/v1/pools/"); err != nil {
+				t.Error(err)
+			}
+		}
+		if got := server.Calls(); !maps.Equal(got, map[string]int{"/etcdserverpb.KV/Range": 3}) {
+			t.Errorf("once logged in, the server was sent %v", got)
+		}
 	}
 }

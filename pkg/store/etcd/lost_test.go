@@ -11,6 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
@@ -159,6 +164,31 @@ func TestAnswerLost(t *testing.T) {
 	p.cut()
 	if receipt, err = s.Commit(t.Context(), once("2")); err != nil || string(receipt.Stored) != "2" {
 		t.Errorf("repeated: %v, %v", receipt, err)
+	}
+}
+
+// TestSentOnce has a server perform a commit without a once key and answer that
+// it did not: nobody sends it again, the library neither.
+func TestSentOnce(t *testing.T) {
+	t.Parallel()
+	for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded, codes.Unavailable, codes.Internal} {
+		server := etcdtest.Start(t, func(cfg *embed.Config) {
+			cfg.GRPCAdditionalServerOptions = append(cfg.GRPCAdditionalServerOptions, grpc.ChainUnaryInterceptor(
+				func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+					if _, err := next(ctx, req); err != nil {
+						return nil, err
+					}
+					return nil, status.Error(code, "it is said")
+				}))
+		})
+		s := open(t, Config{Endpoints: server.URLs()})
+		_, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "")}})
+		if !errors.As(err, new(*store.UnknownError)) {
+			t.Errorf("%v: %T %v", code, err, err)
+		}
+		if got := server.Calls(); got["/etcdserverpb.KV/Txn"] != 1 {
+			t.Errorf("%v: the server was sent %v", code, got)
+		}
 	}
 }
 

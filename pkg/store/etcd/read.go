@@ -10,67 +10,53 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/conftool/confctl/pkg/store"
 )
 
 // Read is described by the contract. It is one linearizable request: a range,
-// or a transaction of several.
-func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
-	spans := cover(prefixes)
-	if len(spans) == 1 {
-		return s.readSpan(ctx, spans[0])
-	}
-	return s.readSpans(ctx, spans)
-}
-
-func (s *Store) readSpan(ctx context.Context, sp span) (store.Snapshot, error) {
-	var answer *pb.RangeResponse
-	err := s.run(ctx, &call{what: "read of " + sp.key, needs: []need{sp.read()}, do: func(ctx context.Context, l *link) (err error) {
-		answer, err = pb.NewKVClient(l).Range(ctx, sp.request())
-		return err
-	}})
-	if err != nil {
-		return store.Snapshot{}, err
-	}
-	return store.Snapshot{Revision: store.Revision(answer.Header.Revision), Entries: appendEntries(nil, answer.Kvs)}, nil
-}
-
-// readSpans reads several ranges, or none. A transaction of nothing would be
+// or a transaction of several or none. A transaction of nothing would be
 // answered by a member from what it knows, old or not; one that holds another
 // is not, and asks for no permission.
-func (s *Store) readSpans(ctx context.Context, spans []span) (store.Snapshot, error) {
-	c := &call{what: fmt.Sprintf("read of %d ranges", len(spans))}
-	ops := make([]*pb.RequestOp, len(spans))
-	for i, sp := range spans {
-		ops[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: sp.request()}}
-		c.needs = append(c.needs, sp.read())
+func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
+	c := &call{what: fmt.Sprintf("read of %q", prefixes)}
+	ops := []clientv3.Op{}
+	for _, sp := range cover(prefixes) {
+		ops = append(ops, sp.get())
+		c.needs = append(c.needs, need{span: sp})
 	}
-	if len(ops) == 0 {
-		ops = []*pb.RequestOp{nested(nil)}
+	request := clientv3.OpTxn(nil, pack(ops), nil)
+	switch len(ops) {
+	case 0:
+		request = clientv3.OpTxn(nil, []clientv3.Op{request}, nil)
+	case 1:
+		request = ops[0]
 	}
-	request := &pb.TxnRequest{Success: pack(ops)}
-	var answer *pb.TxnResponse
-	c.do = func(ctx context.Context, l *link) (err error) {
-		answer, err = pb.NewKVClient(l).Txn(ctx, request)
+	var answer clientv3.OpResponse
+	c.do = func(ctx context.Context, u *session) (err error) {
+		answer, err = u.Do(ctx, request)
 		return err
 	}
 	if err := s.run(ctx, c); err != nil {
 		return store.Snapshot{}, err
 	}
-	snap := store.Snapshot{Revision: store.Revision(answer.Header.Revision)}
-	for kvs := range ranges(answer) {
+	if one := answer.Get(); one != nil {
+		return store.Snapshot{Revision: store.Revision(one.Header.Revision), Entries: appendEntries(nil, one.Kvs)}, nil
+	}
+	snap := store.Snapshot{Revision: store.Revision(answer.Txn().Header.Revision)}
+	for kvs := range ranges(answer.Txn().Responses) {
 		snap.Entries = appendEntries(snap.Entries, kvs)
 	}
 	return snap, nil
 }
 
 // ranges yields what the ranges of a transaction found, in order.
-func ranges(answer *pb.TxnResponse) iter.Seq[[]*mvccpb.KeyValue] {
+func ranges(responses []*pb.ResponseOp) iter.Seq[[]*mvccpb.KeyValue] {
 	return func(yield func([]*mvccpb.KeyValue) bool) {
-		for _, r := range answer.Responses {
+		for _, r := range responses {
 			if t := r.GetResponseTxn(); t != nil {
-				for kvs := range ranges(t) {
+				for kvs := range ranges(t.Responses) {
 					if !yield(kvs) {
 						return
 					}
@@ -121,17 +107,8 @@ func (sp span) upto() string {
 	return sp.end
 }
 
-func (sp span) read() need { return need{key: sp.key, end: sp.end} }
-
-func (sp span) request() *pb.RangeRequest {
-	return &pb.RangeRequest{Key: []byte(sp.key), RangeEnd: sp.rangeEnd()}
-}
-
-func (sp span) rangeEnd() []byte {
-	if sp.end == "" {
-		return nil
-	}
-	return []byte(sp.end)
+func (sp span) get(options ...clientv3.OpOption) clientv3.Op {
+	return clientv3.OpGet(sp.key, append(options, clientv3.WithRange(sp.end))...)
 }
 
 // cover returns the spans of prefixes in key order, none within another. Two

@@ -1,10 +1,11 @@
 // Package etcd keeps a store in an etcd v3 cluster.
 //
-// It speaks etcd's gRPC interface itself, one connection an endpoint, rather
-// than through etcd's client library: that one waits out every deadline
-// without giving a cause, retries by its own rules, and hides which endpoint
-// answered. Here every request has one budget, is made of short attempts that
-// go from endpoint to endpoint, and ends in a cause a person can act on.
+// It is built on etcd's client library, which speaks the protocol, logs in,
+// keeps watches and chooses among the connections. What it adds are answers a
+// person can act on. The library waits out every deadline and gives no cause;
+// here each request has one budget, is made of short attempts that go from
+// endpoint to endpoint, is repeated only where that is safe, fails at once
+// when the cause is certain, and then says for each endpoint why.
 package etcd
 
 import (
@@ -17,8 +18,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/grpclog"
 
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -70,18 +69,11 @@ type Store struct {
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
-	work sync.WaitGroup // connections being made
 
 	mu        sync.Mutex
 	endpoints []*endpoint // nil until the SRV records are looked up
-	token     string      // of the login, once there was one
-}
-
-//nolint:gochecknoinits // the logger is not to be set once the library is in use
-func init() {
-	// The gRPC library tells stderr what the errors of this package say
-	// better. It has to be told before anything else uses it.
-	grpclog.SetLoggerV2(quiet{})
+	first     int         // the endpoint to try first
+	current   *session    // nil until there is a request, and after it failed
 }
 
 // Open prepares a store. It reads the certificates and reports what cannot
@@ -118,12 +110,6 @@ func Open(cfg Config) (*Store, error) {
 // Close closes all connections. Requests under way fail.
 func (s *Store) Close() error {
 	s.stop()
-	s.work.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.endpoints {
-		e.close()
-	}
 	return nil
 }
 
@@ -164,21 +150,3 @@ func (s *Store) debugf(format string, args ...any) {
 		s.cfg.Debug(format, args...)
 	}
 }
-
-// quiet is a gRPC logger that says nothing. Only what ends the process anyway
-// is left to the library.
-type quiet struct{}
-
-func (quiet) Info(...any)             {}
-func (quiet) Infoln(...any)           {}
-func (quiet) Infof(string, ...any)    {}
-func (quiet) Warning(...any)          {}
-func (quiet) Warningln(...any)        {}
-func (quiet) Warningf(string, ...any) {}
-func (quiet) Error(...any)            {}
-func (quiet) Errorln(...any)          {}
-func (quiet) Errorf(string, ...any)   {}
-func (quiet) Fatal(...any)            {}
-func (quiet) Fatalln(...any)          {}
-func (quiet) Fatalf(string, ...any)   {}
-func (quiet) V(int) bool              { return false }

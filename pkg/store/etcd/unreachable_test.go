@@ -94,6 +94,7 @@ func TestCauses(t *testing.T) {
 		{"strange client certificate", Config{Endpoints: []string{asking}, CACert: ours.File, Cert: strangerCert, Key: strangerKey},
 			"refused by the server: unknown certificate authority"},
 		{"web server", Config{Endpoints: []string{talking(t, "HTTP/1.1 400 Bad Request\r\n\r\n")}}, "the server is not etcd"},
+		{"other server", Config{Endpoints: []string{talking(t, "220 mail.example.org ESMTP\r\n")}}, "the server does not answer as etcd does"},
 		{"TLS server", Config{Endpoints: []string{talking(t, "\x15\x03\x01\x00\x02\x02\x46")}}, "the server speaks TLS, the address is to begin with https"},
 		{"several", Config{Endpoints: []string{refused, refusedToo}}, "connection refused; " + refusedToo + ": connection refused"},
 	} {

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -85,105 +84,63 @@ func (w *watch) run(ctx context.Context) error {
 			return err
 		}
 		err = w.follow(ctx, st)
-		st.close()
+		st.session.end()
 		if !errors.Is(err, errLost) {
 			return err
 		}
-		w.store.debugf("etcd: watch of %s: lost after revision %d at %s: %v", w.span.key, w.seen, st.link.at.address, err)
+		w.store.retire(st.session, st.at) // another endpoint comes first now
+		w.store.debugf("etcd: watch of %s: lost after revision %d: %v", w.span.key, w.seen, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(stagger):
+		case <-time.After(30 * time.Millisecond):
 		}
 	}
 }
 
 // stream is an open watch at one server.
 type stream struct {
-	pb.Watch_WatchClient
-	link    *link
-	cancel  context.CancelFunc
-	message chan *pb.WatchResponse // closed after the last
-	err     error                  // of the last, once message is closed
+	session *session
+	ctx     context.Context // what the library knows it by
+	message clientv3.WatchChan
+	at      int // the number of the endpoint
 }
 
-// open starts the watch at a server, within the store's timeout.
+// open starts the watch at a server, within the store's timeout. It has a
+// session of its own: who asks the library for progress asks for all watches
+// of a client.
 func (w *watch) open(ctx context.Context, resumed bool) (*stream, error) {
 	w.told = w.seen // what one server said is not for the next to confirm
 	var st *stream
-	err := w.store.run(ctx, &call{
+	c := &call{
 		what:    fmt.Sprintf("watch of %s after %d", w.span.key, w.seen),
-		needs:   []need{w.span.read()},
+		needs:   []need{{span: w.span}},
 		patient: resumed,
-		do: func(attempt context.Context, l *link) (err error) {
-			st, err = w.create(ctx, attempt, l)
+		own:     true,
+		do: func(attempt context.Context, u *session) (err error) {
+			st, err = w.create(attempt, u)
 			return err
 		},
-	})
+	}
+	err := w.store.run(ctx, c)
+	if st != nil {
+		st.at = slices.Index(c.endpoints, c.at)
+	}
 	return st, err
 }
 
-// create opens a stream that outlives the attempt that made it.
-func (w *watch) create(ctx, attempt context.Context, l *link) (st *stream, err error) {
-	alive, cancel := context.WithCancel(context.WithoutCancel(attempt))
-	defer func() {
-		if err != nil {
-			cancel()
-		}
-	}()
-	stop := context.AfterFunc(attempt, cancel)
-	client, err := pb.NewWatchClient(l).Watch(alive)
-	if err != nil {
-		return nil, err
+// create opens a stream that outlives the attempt that made it, and lasts as
+// long as its session.
+func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
+	alive := context.WithValue(u.Ctx(), markKey{}, attempt.Value(markKey{}))
+	stop := context.AfterFunc(attempt, u.end)
+	st := &stream{session: u, ctx: alive, message: u.Watch(alive, w.span.key,
+		clientv3.WithRange(w.span.end), clientv3.WithRev(w.start()), clientv3.WithCreatedNotify())}
+	answer := <-st.message // empty if the attempt is over
+	if err := answer.Err(); err != nil || !stop() {
+		return nil, cmp.Or(fromText(err), attempt.Err())
 	}
-	err = client.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{
-		Key: []byte(w.span.key), RangeEnd: w.span.rangeEnd(), StartRevision: w.start(),
-	}}})
-	if err != nil {
-		return nil, err
-	}
-	answer, err := client.Recv()
-	switch {
-	case err != nil:
-		return nil, err
-	case answer.Canceled:
-		return nil, cancelled(answer)
-	case !stop():
-		return nil, attempt.Err()
-	}
-	l.hold()
-	st = &stream{Watch_WatchClient: client, link: l, message: make(chan *pb.WatchResponse)}
-	ending := context.AfterFunc(ctx, cancel)
-	st.cancel = func() { ending(); cancel() }
-	go st.receive(alive)
 	return st, nil
-}
-
-// receive hands on what the server sends until the stream ends.
-func (st *stream) receive(ctx context.Context) {
-	defer close(st.message)
-	for {
-		m, err := st.Recv()
-		if err != nil {
-			st.err = err
-			return
-		}
-		select {
-		case st.message <- m:
-		case <-ctx.Done():
-			st.err = ctx.Err()
-			return
-		}
-	}
-}
-
-// close ends the stream and waits until nothing of it is left.
-func (st *stream) close() {
-	st.cancel()
-	for range st.message {
-		continue
-	}
-	st.link.release()
 }
 
 // follow yields what a stream brings until it ends, with errLost if it can be
@@ -198,7 +155,7 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			return ctx.Err()
 		case m, open := <-st.message:
 			if !open {
-				return fmt.Errorf("%w: %s", errLost, reason(st.err))
+				return fmt.Errorf("%w: ended by the server", errLost)
 			}
 			if err := w.take(m); err != nil {
 				return err
@@ -206,10 +163,9 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			heard = time.Now() // after the consumer's own time
 		case <-ask.C:
 			if silent := time.Since(heard); silent > beat+w.store.cfg.Attempt {
-				st.link.retire()
 				return fmt.Errorf("%w: silent for %v", errLost, silent.Round(time.Millisecond))
 			}
-			if err := st.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}}); err != nil {
+			if err := st.session.RequestProgress(st.ctx); err != nil {
 				continue // what is wrong is received
 			}
 			ask.Reset(beat)
@@ -217,23 +173,30 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 	}
 }
 
-// take yields what one message of the server says.
-func (w *watch) take(m *pb.WatchResponse) error {
-	if m.Canceled {
-		if err := cancelled(m); errors.Is(err, store.ErrCompacted) && w.start() > int64(w.seen) {
-			return err
+// take yields what one message of the server says: transactions in the order
+// of their revisions, each whole, or none.
+func (w *watch) take(m clientv3.WatchResponse) error {
+	if err := m.Err(); err != nil {
+		compacted := m.CompactRevision != 0
+		if compacted && w.start() > int64(w.seen) {
+			return store.ErrCompacted
 		}
-		w.exact = m.CompactRevision != 0
-		return fmt.Errorf("%w: %s", errLost, m.CancelReason)
+		w.exact = compacted
+		return fmt.Errorf("%w: %s", errLost, reason(err))
 	}
 	w.exact = false
 	if len(m.Events) == 0 {
 		return w.alive(store.Revision(m.Header.Revision))
 	}
-	for events := range transactions(m.Events) {
-		if err := w.transaction(events); err != nil {
+	for events := m.Events; len(events) > 0; {
+		n := slices.IndexFunc(events, func(e *clientv3.Event) bool { return e.Kv.ModRevision != events[0].Kv.ModRevision })
+		if n < 0 {
+			n = len(events)
+		}
+		if err := w.transaction(events[:n]); err != nil {
 			return err
 		}
+		events = events[n:]
 	}
 	return nil
 }
@@ -251,30 +214,14 @@ func (w *watch) alive(told store.Revision) error {
 	return nil
 }
 
-// transactions splits events, which are in the order of their revisions.
-func transactions(events []*mvccpb.Event) iter.Seq[[]*mvccpb.Event] {
-	return func(yield func([]*mvccpb.Event) bool) {
-		for len(events) > 0 {
-			n := 1
-			for n < len(events) && events[n].Kv.ModRevision == events[0].Kv.ModRevision {
-				n++
-			}
-			if !yield(events[:n]) {
-				return
-			}
-			events = events[n:]
-		}
-	}
-}
-
 // transaction yields one transaction, less what is not watched.
-func (w *watch) transaction(events []*mvccpb.Event) error {
+func (w *watch) transaction(events []*clientv3.Event) error {
 	b := store.Batch{Revision: store.Revision(events[0].Kv.ModRevision)}
 	if b.Revision <= w.seen {
 		return nil // seen before the connection was lost
 	}
 	for _, e := range events {
-		ev := store.Event{Entry: entry(e.Kv), Deleted: e.Type == mvccpb.Event_DELETE}
+		ev := store.Event{Entry: entry(e.Kv), Deleted: e.Type == clientv3.EventTypeDelete}
 		if slices.ContainsFunc(w.prefixes, func(p string) bool { return store.Under(ev.Key, p) }) {
 			b.Events = append(b.Events, ev)
 		}
@@ -288,12 +235,4 @@ func (w *watch) transaction(events []*mvccpb.Event) error {
 		return errEnough
 	}
 	return nil
-}
-
-// cancelled is the error of a watch that the server ended.
-func cancelled(m *pb.WatchResponse) error {
-	if m.CompactRevision != 0 {
-		return store.ErrCompacted
-	}
-	return fromText(m.CancelReason)
 }
