@@ -14,6 +14,7 @@ import (
 type chosen struct {
 	catalog.Query
 	text string          // in the operator's words
+	hint string          // for when there is nothing
 	read []catalog.Query // nil for the query itself
 }
 
@@ -41,14 +42,14 @@ func (s *session) change(ctx context.Context, what chosen, act action, confirm f
 // there is nothing, or that what is stored cannot be read.
 func (s *session) changeable(what chosen, objects []object.Object) error {
 	if len(objects) == 0 {
-		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), ""}
+		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), what.hint}
 	}
 	for _, o := range objects {
 		if o.Malformed != nil && !s.repair {
 			return &object.InvalidError{
 				Object: o.String(),
 				Reason: fmt.Sprintf("what is stored cannot be read: %v", o.Malformed),
-				Hint:   "--repair changes it all the same, starting from the defaults; what is stored now stays in the journal",
+				Hint:   "--repair changes it all the same, a set or edit starting from the defaults; what is stored now stays in the journal",
 			}
 		}
 	}

@@ -126,10 +126,10 @@ func loadSettings(g *globals) (*settings, error) {
 
 // checkRoot checks what goes into the keys of all objects.
 func checkRoot(s *settings) error {
-	steps := strings.Split(strings.Trim(s.namespace, "/")+"/"+s.apiVersion, "/")
+	steps := strings.Split(strings.Trim(s.namespace, "/")+"/"+s.apiVersion+"/"+strings.Trim(s.poolsPath, "/"), "/")
 	for _, step := range steps {
-		if err := object.CheckName("namespace or api_version", step); err != nil {
-			return &usageError{err.Error(), "they are like namespace: /conftool and api_version: v1"}
+		if err := object.CheckName("a part of namespace, api_version or pools_path", step); err != nil {
+			return &usageError{err.Error(), "they are like namespace: /conftool, api_version: v1 and pools_path: pools"}
 		}
 		if step == ".confctl" {
 			return &usageError{"namespace and api_version cannot hold .confctl: confctl keeps its own keys there", ""}
@@ -270,7 +270,7 @@ func bot(v *viper.Viper) (string, error) {
 func timeout(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 100*time.Millisecond || d > time.Hour {
-		return 0, &usageError{fmt.Sprintf("timeout cannot be %q; it is a time such as 5s or 1m30s, at least 100ms", text), ""}
+		return 0, &usageError{fmt.Sprintf("timeout cannot be %q; it is a time such as 5s or 1m30s, from 100ms to 1h", text), "it is set in confctl.yaml or by CONFCTL_TIMEOUT"}
 	}
 	return d, nil
 }

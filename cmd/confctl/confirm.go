@@ -49,7 +49,7 @@ const sentence = "Yes, I am sure of what I am doing."
 // it.
 func (s *session) confirmMost(ctx context.Context, what string) error {
 	if !s.interactive() {
-		return &usageError{what + " is only possible from a terminal", "choose the objects with confctl select, or name them one by one"}
+		return &usageError{what + " is only possible from a terminal", "--yes does not answer this; choose the objects with confctl select, or name them one by one"}
 	}
 	answer, err := s.question(ctx, "You are operating on more than half of the objects, this is potentially VERY DANGEROUS: do you want to continue?\n"+
 		"If so, please type: '"+sentence+"'\n")

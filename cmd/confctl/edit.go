@@ -71,7 +71,11 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	if err != nil {
 		return object.Plan{}, err
 	}
-	b, err := editor.New(e.editorCommand(), e.in, e.out, e.err).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
+	command, err := e.editorCommand()
+	if err != nil {
+		return object.Plan{}, err
+	}
+	b, err := editor.New(command, e.in, e.out, e.err).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
 	if err != nil {
 		return object.Plan{}, err
 	}
@@ -134,13 +138,16 @@ func (e *editing) end() {
 }
 
 // editorCommand returns the person's editor, or else the site's.
-func (e *editing) editorCommand() string {
+func (e *editing) editorCommand() (string, error) {
 	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.editor} {
 		if strings.TrimSpace(command) != "" {
-			return command
+			return command, nil
 		}
 	}
-	return "vi"
+	if !e.interactive() {
+		return "", &usageError{"edit needs a terminal, or a program that does without in $EDITOR", ""}
+	}
+	return "vi", nil
 }
 
 // buffer is an object as a person edits it.

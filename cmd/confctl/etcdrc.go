@@ -149,6 +149,8 @@ func (rc etcdrc) endpoints() ([]string, error) {
 	}
 	host := rc["host"]
 	switch {
+	case strings.Contains(host.Text(), "://"):
+		return nil, host.Errorf("host takes a name, not a URL: the rest is said with protocol and port")
 	case host.IsEmpty():
 		return nil, nil
 	case host.IsScalar():

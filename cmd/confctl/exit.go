@@ -63,6 +63,15 @@ type noMatchError struct {
 
 func (e *noMatchError) Error() string { return e.msg }
 
+// unwrittenError is a change that failed before anything was written, or whose
+// outcome is not known.
+type unwrittenError struct {
+	err error
+}
+
+func (e *unwrittenError) Error() string { return e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }
+
 // declinedError is a question that was not answered with yes.
 type declinedError struct {
 	msg string // empty if everything is said already
@@ -156,9 +165,9 @@ func explain(err error) (code int, msg, hint string) {
 	case errors.As(err, &conflict):
 		return exitConflict, conflictText(conflict), conflictHint(conflict)
 	case errors.As(err, &away):
-		return exitUnavailable, unavailableText(away), "nothing was written"
+		return exitUnavailable, unavailableText(away), nothingWritten(err)
 	case errors.As(err, &denied):
-		return exitFailed, msg, "nothing was written; see username and password, or cert, in etcdrc"
+		return exitFailed, msg, nothingWritten(err)
 	case errors.As(err, &large):
 		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
 	case errors.As(err, &broken), errors.As(err, &file):
@@ -171,9 +180,17 @@ func explain(err error) (code int, msg, hint string) {
 		}
 		return exitFailed, msg, ""
 	case errors.Is(err, context.Canceled):
-		return exitFailed, "interrupted, nothing was written", ""
+		return exitFailed, "interrupted", nothingWritten(err)
 	}
 	return exitFailed, msg, ""
+}
+
+// nothingWritten says so, where there was something to write.
+func nothingWritten(err error) string {
+	if errors.As(err, new(*unwrittenError)) {
+		return "nothing was written"
+	}
+	return ""
 }
 
 // explainBegun explains a change that was made in part: whatever ended it, it

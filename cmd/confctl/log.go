@@ -26,6 +26,9 @@ first. The record of a change is written in the same commit as the change.
   confctl log show 20260102T030405.678900Z-0a1b2c3d`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := g.noFormat("log"); err != nil {
+				return err
+			}
 			return with(std, g, func(s *session) error { return s.runLog(cmd.Context(), most) })
 		},
 	}

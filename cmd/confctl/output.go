@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -20,6 +21,14 @@ func checkFormat(format string) error {
 		return nil
 	}
 	return &usageError{fmt.Sprintf("no output format %q", format), "known: " + strings.Join(formats(), ", ")}
+}
+
+// noFormat refuses an output format for a command that has but one.
+func (g *globals) noFormat(command string) error {
+	if g.output == "" && !g.yaml {
+		return nil
+	}
+	return &usageError{command + " has no output formats", "-o is for a get"}
 }
 
 // printObjects writes objects in a format: without one, as the contract has
@@ -173,7 +182,7 @@ func cell(v value.Value) string {
 	if !isText {
 		return v.Text()
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(s, unicode.IsControl) {
 		return v.Text()
 	}
 	return s
@@ -181,7 +190,13 @@ func cell(v value.Value) string {
 
 // changedLine tells of one field, in the words of the contract.
 func changedLine(path string, f object.FieldChange) string {
-	return fmt.Sprintf("%s: %s changed %s => %s", path, f.Name, f.Before.Python(), f.After.Python())
+	shown := func(v value.Value) string {
+		if s, isText := v.Str(); isText && strings.ContainsFunc(s, unicode.IsControl) {
+			return v.Text() // on one line, and nothing for the terminal to act on
+		}
+		return v.Python()
+	}
+	return fmt.Sprintf("%s: %s changed %s => %s", path, cell(value.OfString(f.Name)), shown(f.Before), shown(f.After))
 }
 
 // listing is the contract's summary of what was chosen: names by tag values.

@@ -43,14 +43,14 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 `, verb.short, verb.set) + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
-		Args:              arguments(0, 0),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("write confctl %s --hostname %s", name, quote(args[0]))}
+			}
+			return nil
+		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, option := range []string{"hostname", "service"} {
-				if f := cmd.Flag(option); f.Changed && f.Value.String() == "" { // an unset variable in a script
-					return &usageError{name + ": --" + option + " is empty", "name one, or leave the option out"}
-				}
-			}
 			if g.objectType != schema.Node {
 				return &usageError{
 					fmt.Sprintf("%s is for hosts, not for objects of type %s", name, g.objectType),
@@ -83,7 +83,11 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	if service != "" {
 		exact["service"], text = service, text+",service="+service
 	}
-	what := chosen{Query: catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, text: text}
+	what := chosen{
+		Query: catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)},
+		text:  text,
+		hint:  "a host is named in full, and literally; to look for it: confctl select " + quote("name="+host+".*") + " get",
+	}
 	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }
 

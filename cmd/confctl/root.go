@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // version is set by the build.
@@ -40,11 +42,12 @@ A change is planned, shown, committed whole with its record, and announced.`,
   confctl select name=web1001.example.net,service=https set/pooled=no
   confctl depool --hostname web1001.example.net
   confctl --object-type mwconfig select name=ReadOnly edit`,
-		Version:       version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          unknownVerb,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              unknownVerb,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkOptions(cmd) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetIn(std.in)
@@ -52,6 +55,9 @@ A change is planned, shown, committed whole with its record, and announced.`,
 	root.SetErr(std.err)
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if wrong := unknownVerb(root, verbOf(words[1:])); cmd == root && wrong != nil {
+			return wrong // its options are not the trouble
+		}
 		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
 	})
 	g.addTo(root)
@@ -88,6 +94,35 @@ func (g *globals) addTo(root *cobra.Command) {
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
 }
 
+// checkOptions refuses options that are empty, as those of a script whose
+// variable is not set, and such as contradict each other.
+func checkOptions(cmd *cobra.Command) error {
+	var empty []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			empty = append(empty, "--"+f.Name)
+		}
+	})
+	if len(empty) > 0 {
+		return &usageError{strings.Join(empty, ", ") + " is empty", "give it a value, or leave it out"}
+	}
+	if yaml, output := cmd.Flag("yaml"), cmd.Flag("output"); yaml.Changed && output.Changed && output.Value.String() != "yaml" {
+		return &usageError{"--yaml and -o " + output.Value.String() + " contradict each other", ""}
+	}
+	return nil
+}
+
+// verbOf returns the first of some words that is no option or its value; none
+// if there is none.
+func verbOf(words []string) []string {
+	for i, w := range words {
+		if !strings.HasPrefix(w, "-") && (i == 0 || !takesValue(words[i-1])) {
+			return []string{w}
+		}
+	}
+	return nil
+}
+
 // must is for errors that only a mistake in this program can cause, at a point
 // every run passes.
 func must(err error) {
@@ -98,7 +133,7 @@ func must(err error) {
 
 // unknownVerb is the error for a word that is no command.
 func unknownVerb(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
+	if len(args) == 0 || slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == args[0] }) {
 		return nil
 	}
 	hint := "see confctl --help"

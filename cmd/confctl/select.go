@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -77,6 +79,8 @@ func parseAction(t *schema.Type, words []string) (action, error) {
 	act := action{verb: verb, text: strings.Join(words, " ")}
 	var err error
 	switch {
+	case verb == "set" && argument == "@":
+		return act, &usageError{"set/@ names no file", "write set/@FILE; for standard input set/@/dev/stdin"}
 	case verb == "set" && slash && strings.HasPrefix(argument, "@"):
 		act.assignments, err = assignmentsOfFile(t, argument[1:])
 	case verb == "set" && slash:
@@ -87,21 +91,38 @@ func parseAction(t *schema.Type, words []string) (action, error) {
 	case verb == "set":
 		_, err = object.ParseAssignments(t, "")
 	case slash || (verb != "get" && verb != "edit" && verb != "delete"):
-		return act, unknownAction(words[0])
+		return act, unknownAction(t, words[0])
 	}
 	if err == nil && len(words) > 1 {
-		err = &usageError{fmt.Sprintf("unexpected %q after %s", words[1], words[0]), "a value with blanks in it has to be quoted"}
+		err = unexpectedWord(words)
 	}
 	return act, err
 }
 
-func unknownAction(word string) error {
-	verbs := []string{"get", "set", "edit", "delete"}
-	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit and delete"
-	if strings.Contains(word, "=") {
-		hint = "to change fields: set/" + word
+func unexpectedWord(words []string) error {
+	hint := ""
+	switch {
+	case strings.HasPrefix(words[0], "set/") && strings.Contains(words[1], "="):
+		hint = "for several fields: set/FIELD=VALUE:FIELD=VALUE, or set FIELD=VALUE FIELD=VALUE"
+	case strings.HasPrefix(words[0], "set/"):
+		hint = "a value with blanks in it has to be quoted"
 	}
-	return &usageError{fmt.Sprintf("no action %q%s", word, nearest.Suggest(word, verbs)), hint}
+	return &usageError{fmt.Sprintf("unexpected %q after %s", words[1], words[0]), hint}
+}
+
+// unknownAction says what was probably meant: a set, or a selector in two words.
+func unknownAction(t *schema.Type, word string) error {
+	name, _, assigns := strings.Cut(word, "=")
+	_, isField := t.Field(name)
+	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit and delete"
+	switch {
+	case assigns && isField:
+		hint = "to change fields: set/" + word
+	case assigns && (name == selector.Name || slices.Contains(t.Tags, name)):
+		hint = "a selector is one word: without blanks, or in quotes"
+	}
+	verb, _, _ := strings.Cut(word, "/")
+	return &usageError{fmt.Sprintf("no action %q%s", word, nearest.Suggest(verb, []string{"get", "set", "edit", "delete"})), hint}
 }
 
 func assignmentsOfFile(t *schema.Type, file string) ([]object.Assignment, error) {

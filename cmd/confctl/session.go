@@ -2,16 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
@@ -84,6 +88,9 @@ func openStore(std streams, g *globals, s *settings) (store.Store, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			std.say("the local store %s is not there yet, so it is empty; the first change makes it", path)
+		}
 		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
 	}
 	c, err := etcdConfig(s, debug)
@@ -95,6 +102,12 @@ func openStore(std streams, g *globals, s *settings) (store.Store, error) {
 
 // localPath returns the file of the local driver.
 func localPath(s *settings) (string, error) {
+	known := []string{"path", "etcd_config_file", "allow_reconnect", "suppress_san_warnings"}
+	for name, n := range s.driverOptions {
+		if !slices.Contains(known, name) {
+			return "", n.Errorf("the local driver has no option %q%s; it is named with path", name, nearest.Suggest(name, known))
+		}
+	}
 	if n, ok := s.driverOptions["path"]; ok {
 		if n.Text() == "" {
 			return "", n.Errorf("path must name a file, not %s", n.Describe())
@@ -144,6 +157,9 @@ func (s *session) apply(ctx context.Context, in change.Intent, confirm func(cont
 		Quiet:   s.quiet,
 	}
 	done, err := a.Apply(ctx, in)
+	if err != nil && done.ID == "" {
+		return &unwrittenError{err}
+	}
 	if err == nil && done.ID == "" {
 		return s.print("no change\n")
 	}

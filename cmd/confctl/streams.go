@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -23,7 +24,18 @@ type streams struct {
 
 // say writes a line of talk.
 func (s streams) say(format string, args ...any) {
-	fmt.Fprintf(s.err, "confctl: "+format+"\n", args...)
+	fmt.Fprintln(s.err, "confctl: "+visible(fmt.Sprintf(format, args...)))
+}
+
+// visible is a text without characters that a terminal acts on: they may come
+// from a key or a value that somebody else has written.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // warn writes what is wrong but stops nothing.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
@@ -77,29 +79,34 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 	return nil
 }
 
-// exactTags reads TAG=VALUE,... which has to have all tags of the type.
+// exactTags reads TAG=VALUE,... which has to have all tags of the type, each
+// once. Values are literal.
 func exactTags(t *schema.Type, list string) (map[string]string, error) {
+	all := "all tags are needed, by their exact values: " + strings.Join(t.Tags, "=...,") + "=..."
 	tags := map[string]string{}
-	if _, err := t.Selector(list); len(t.Tags) > 0 && err != nil {
-		return nil, err // unknown, repeated, without =: a selector's words for it
-	}
 	for _, pair := range strings.Split(list, ",") {
-		tag, val, _ := strings.Cut(pair, "=")
+		tag, val, found := strings.Cut(pair, "=")
 		tag, val = strings.TrimSpace(tag), strings.TrimSpace(val)
-		if tag == "" {
+		switch {
+		case tag == "" && !found && len(t.Tags) == 0:
 			continue // the empty list of a type without tags
+		case tag == selector.Name && found:
+			return nil, &usageError{"the name is no tag", fmt.Sprintf("it stands after the action: --action ACTION %s", quote(val))}
+		case !found:
+			return nil, &usageError{fmt.Sprintf("no = in %q of the tags %q", pair, list), all}
+		case !slices.Contains(t.Tags, tag):
+			return nil, &usageError{fmt.Sprintf("type %s has no tag %q%s", t.Name, tag, nearest.Suggest(tag, t.Tags)), all}
+		case tags[tag] != "":
+			return nil, &usageError{fmt.Sprintf("tag %s is there twice", tag), "for several values: confctl select"}
 		}
 		if err := object.CheckName(tag, val); err != nil {
-			return nil, &usageError{err.Error(), ""}
+			return nil, &usageError{err.Error(), all}
 		}
 		tags[tag] = val
 	}
 	for _, tag := range t.Tags {
 		if tags[tag] == "" {
-			return nil, &usageError{
-				fmt.Sprintf("tag %s of type %s is missing in %q", tag, t.Name, list),
-				"all of them are needed: " + strings.Join(t.Tags, "=...,") + "=...; with some of them: confctl select",
-			}
+			return nil, &usageError{fmt.Sprintf("tag %s of type %s is missing in %q", tag, t.Name, list), all + "; with some of them: confctl select"}
 		}
 	}
 	return tags, nil

@@ -24,6 +24,9 @@ This asks the schema alone, not the store.
 		Args:              arguments(0, 1),
 		ValidArgsFunction: g.completeType,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := g.noFormat("types"); err != nil {
+				return err
+			}
 			s, err := openSchema(std, g)
 			if err != nil {
 				return err

@@ -62,6 +62,9 @@ func ParseAssignments(t *schema.Type, text string) ([]Assignment, error) {
 
 func malformedPair(t *schema.Type, pair string, punctuated bool) error {
 	e := &ActionError{fmt.Sprintf("%q is not FIELD=VALUE", strings.TrimSpace(pair)), "write set/" + example(t)}
+	if f, ok := t.Field(strings.TrimSpace(pair)); ok {
+		e.Hint = fmt.Sprintf("write set/%s=VALUE; it takes %s", f.Name, f.Allowed())
+	}
 	if punctuated {
 		e.Hint = "a value that holds : or = is given as a word of its own: set 'FIELD=VALUE'"
 	}
@@ -154,6 +157,7 @@ func Set(objects []Object, assignments []Assignment) (Plan, error) {
 		plan.Warnings = append(plan.Warnings, warnings...)
 		if c := (Change{before, &after}); !c.isNothing() {
 			plan.Changes = append(plan.Changes, c)
+			plan.Warnings = append(plan.Warnings, doubts(c)...)
 		}
 	}
 	return plan, nil

@@ -206,7 +206,7 @@ func TestParseAssignments(t *testing.T) {
 		{"l=a,b:b=TRUE:s=", `l=["a", "b"] b=true s=""`, ""},
 		{"a=5", `a=5|"5"`, ""},
 		{"", "error: nothing to set", "write set/s=VALUE"},
-		{"i", `error: "i" is not FIELD=VALUE`, "write set/s=VALUE"},
+		{"i", `error: "i" is not FIELD=VALUE`, "write set/i=VALUE; it takes a whole number in plain digits"},
 		{"i=5:", `error: "" is not FIELD=VALUE`, "a value that holds : or = is given as a word of its own: set 'FIELD=VALUE'"},
 		{"=5", `error: "=5" is not FIELD=VALUE`, "write set s=VALUE"},
 		{"s=a=b", `error: "s=a=b" is not FIELD=VALUE`, "a value that holds : or = is given as a word of its own: set 'FIELD=VALUE'"},
@@ -409,6 +409,39 @@ func check(t *testing.T, typ *schema.Type, assignments []object.Assignment, err 
 	for _, a := range assignments {
 		if len(plan.Changes) > 0 && plan.Changes[0].After.Get(a.Field) != a.Candidates[0] {
 			t.Fatalf("%s is not %v", a.Field, a.Candidates[0])
+		}
+	}
+}
+
+// TestDoubts: what is allowed and most likely a mistake is said.
+func TestDoubts(t *testing.T) {
+	free := &schema.Type{Name: "feature", FreeForm: true, Fields: []schema.Field{
+		{Name: "enabled", Kind: schema.Bool, Default: value.OfBool(false)},
+		{Name: "val", Kind: schema.Any, Default: value.NullValue},
+		{Name: "note", Kind: schema.Text, Default: value.OfString("")},
+	}}
+	for typed, warned := range map[string]string{
+		"val=flase":       `val becomes the text "flase"`,
+		"val=off":         `val becomes the text "off"`,
+		`val="false"`:     `val becomes the text "false"`,
+		`val=[1`:          `val becomes the text "[1"`,
+		"val=false":       "",
+		"val=Maintenance": "",
+		"note=off":        "",
+		"enbled=true":     "does not declare: enbled (did you mean enabled?)",
+		"enabled=true":    "",
+	} {
+		assignments, err := object.ParseWords(free, []string{typed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := object.Set([]object.Object{object.New(free, nil, "x")}, assignments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(plan.Warnings, "; ")
+		if (warned == "") != (got == "") || !strings.Contains(got, warned) {
+			t.Errorf("%s: %q, want %q", typed, got, warned)
 		}
 	}
 }

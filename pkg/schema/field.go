@@ -200,6 +200,9 @@ func (f Field) parseInt(text string) ([]value.Value, error) {
 // parseList splits at commas, unless the text is JSON.
 func (f Field) parseList(text string) ([]value.Value, error) {
 	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "{") {
+		return nil, fmt.Errorf("%s is a list, not a map; in JSON: [%s]", f.Name, abbreviate(text))
+	}
 	if strings.HasPrefix(text, "[") {
 		v, err := value.Parse([]byte(text))
 		if err != nil {

@@ -2,11 +2,13 @@ package seed
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/selector"
 )
 
 // Queries returns what has to be read to plan: all objects of all types.
@@ -43,7 +45,8 @@ func (d Data) Problems(snapshot object.Snapshot) []string {
 		default:
 			for _, o := range extra {
 				if o.Malformed != nil {
-					lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); delete it with --repair", o, o.Malformed))
+					lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); to delete it: confctl --object-type %s --repair select '%s' delete",
+						o, o.Malformed, o.Type.Name, selectorOf(o)))
 				}
 			}
 		}
@@ -110,4 +113,13 @@ func (t Type) stored(snapshot object.Snapshot) map[string]bool {
 		}
 	}
 	return stored
+}
+
+// selectorOf is the selector, literal, that chooses one object.
+func selectorOf(o object.Object) string {
+	values := map[string]string{selector.Name: regexp.QuoteMeta(o.Name)}
+	for i, tag := range o.Type.Tags {
+		values[tag] = regexp.QuoteMeta(o.Tags[i])
+	}
+	return selector.Exactly(o.Type.Tags, values).String()
 }

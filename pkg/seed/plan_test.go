@@ -115,7 +115,7 @@ func TestPlan(t *testing.T) {
 			files:    map[string]string{"one/a.yaml": "x: [a]"},
 			stored:   []string{"ones/x/a!", "ones/x/b!", "ones/x/c"},
 			changes:  []string{"-ones/x/c"},
-			problems: []string{"one x/b is not removed: what is stored cannot be read (unexpected end); delete it with --repair"},
+			problems: []string{"one x/b is not removed: what is stored cannot be read (unexpected end); to delete it: confctl --object-type one --repair select 'a=x,name=b' delete"},
 		},
 	}
 	for _, tt := range tests {

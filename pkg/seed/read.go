@@ -64,18 +64,36 @@ func readType(dir string, t *schema.Type) Type {
 		r.Gaps = append(r.Gaps, yamldoc.Errorf(yamldoc.Pos{File: dir}, "cannot be read: %v", errors.Unwrap(err)))
 	}
 	for _, e := range entries {
-		if isData(e) {
-			r.Files++
-			r.file(filepath.Join(dir, e.Name()))
-		}
+		r.entry(e)
 	}
 	return r.Type
 }
 
-// isData tells data from what editors and people leave beside it.
-func isData(e fs.DirEntry) bool {
-	ext := filepath.Ext(e.Name())
-	return !e.IsDir() && (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(e.Name(), ".")
+// entry reads a file, or says why it is not read though it looks like one that
+// should be: leaving it out would remove what it declares. Hidden files, and
+// those of other endings, are what editors and people leave beside data.
+func (r *reader) entry(e fs.DirEntry) {
+	name, ext := filepath.Join(r.Dir, e.Name()), filepath.Ext(e.Name())
+	info, err := os.Stat(name) // of what a link leads to
+	why := ""
+	switch {
+	case strings.HasPrefix(e.Name(), "."):
+		return
+	case e.IsDir():
+		why = "is a directory; files in it are not read"
+	case !strings.EqualFold(ext, ".yaml") && !strings.EqualFold(ext, ".yml"):
+		return
+	case ext != ".yaml" && ext != ".yml":
+		why = "is not read: its name has to end in .yaml or .yml"
+	case err == nil && !info.Mode().IsRegular():
+		why = "is no regular file"
+	}
+	if why != "" {
+		r.Gaps = append(r.Gaps, yamldoc.Errorf(yamldoc.Pos{File: name}, "%s", why))
+		return
+	}
+	r.Files++
+	r.file(name)
 }
 
 // reader reads the files of one type.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -158,20 +159,36 @@ func TestReadNoYAML(t *testing.T) {
 
 func TestReadFiles(t *testing.T) {
 	dir := directory(t, map[string]string{
-		"one/b.yaml":          "x: [b, a]\n",
-		"one/a.yml":           "x: [c]\n",
-		"one/again.yaml":      "x: [a, b]\n", // declares again what is there
-		"one/README":          "x: [no]",
-		"one/c.yaml~":         "x: [no]",
-		"one/c.YAML":          "x: [no]",
-		"one/.c.yaml":         "x: [no]",
-		"one/dir.yaml/c.yaml": "x: [no]",
-		"other/a.yaml":        "x: [no]",
-		"a.yaml":              "x: [no]",
+		"one/b.yaml":     "x: [b, a]\n",
+		"one/a.yml":      "x: [c]\n",
+		"one/again.yaml": "x: [a, b]\n", // declares again what is there
+		"one/README":     "x: [no]",
+		"one/c.yaml~":    "x: [no]",
+		"one/.c.yaml":    "x: [no]",
+		"other/a.yaml":   "x: [no]",
+		"a.yaml":         "x: [no]",
 	})
 	paths, faults, gaps := declared(t, dir, "one")
 	if !slices.Equal(paths, []string{"x/c", "x/a", "x/b"}) || faults != nil || gaps != nil {
 		t.Errorf("got %v, %v, %v", paths, faults, gaps)
+	}
+}
+
+// What looks like data and is not read removes nothing: it is a gap.
+func TestReadWhatLooksLikeData(t *testing.T) {
+	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "one/b.YAML": "x: [b]\n", "one/sub/c.yaml": "x: [c]\n", "one/d.yaml/e.yaml": "x: [e]\n"})
+	if err := syscall.Mkfifo(filepath.Join(dir, "one", "fifo.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	paths, faults, gaps := declared(t, dir, "one")
+	want := []string{
+		"b.YAML: is not read: its name has to end in .yaml or .yml",
+		"d.yaml: is a directory; files in it are not read",
+		"fifo.yaml: is no regular file",
+		"sub: is a directory; files in it are not read",
+	}
+	if !slices.Equal(paths, []string{"x/a"}) || faults != nil || !slices.Equal(gaps, want) {
+		t.Errorf("got %v, %v, %q", paths, faults, gaps)
 	}
 }
 

@@ -111,7 +111,7 @@ func (s *Selector) add(part string) error {
 	at := slices.Index(all, tag)
 	switch {
 	case strings.TrimSpace(part) == "":
-		return s.errorf("take the extra comma out", "nothing between two commas, or a comma at the end")
+		return s.errorf("take the extra comma out; a selector is one word, without blanks or in quotes", "nothing between two commas, or a comma at the end")
 	case !found && slices.Contains(all, tag):
 		return s.errorf(fmt.Sprintf("write %s=VALUE", tag), "no = after %q", tag)
 	case !found:

@@ -108,9 +108,9 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ selector, msg, hint string }{
 		{"", "is empty", "say which objects, such as dc=REGEX,name=REGEX"},
 		{" \t", "is empty", "say which objects, such as dc=REGEX,name=REGEX"},
-		{"name=a,", "nothing between two commas, or a comma at the end", "take the extra comma out"},
-		{",name=a", "nothing between two commas, or a comma at the end", "take the extra comma out"},
-		{"dc=a, ,name=a", "nothing between two commas, or a comma at the end", "take the extra comma out"},
+		{"name=a,", "nothing between two commas, or a comma at the end", "take the extra comma out; a selector is one word, without blanks or in quotes"},
+		{",name=a", "nothing between two commas, or a comma at the end", "take the extra comma out; a selector is one word, without blanks or in quotes"},
+		{"dc=a, ,name=a", "nothing between two commas, or a comma at the end", "take the extra comma out; a selector is one word, without blanks or in quotes"},
 		{"name", `no = after "name"`, "write name=VALUE"},
 		{"dc,name=a", `no = after "dc"`, "write dc=VALUE"},
 		{"web1", `no = in "web1"`, "write name=web1 to mean the object's name"},

@@ -1,0 +1,46 @@
+package object
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// doubts returns warnings about what is allowed, and yet most likely a typing
+// mistake: a text where a boolean was meant, which has kept a site read-only,
+// and a new field that is a known one misspelt.
+func doubts(c Change) []string {
+	var warnings []string
+	t := c.After.Type
+	for _, changed := range c.Fields() {
+		f, declared := t.Field(changed.Name)
+		if !declared && changed.Before.IsAbsent() {
+			warnings = append(warnings, fmt.Sprintf("%s gets a field that type %s does not declare: %s%s",
+				c.After, t.Name, changed.Name, nearest.Suggest(changed.Name, t.FieldNames())))
+		}
+		if (!declared || f.Kind == schema.Any) && isDoubtful(changed.After) {
+			warnings = append(warnings, fmt.Sprintf("%s: %s becomes the text %s; booleans, numbers and null are typed without quotes, lists and maps as JSON",
+				c.After, changed.Name, changed.After.Text()))
+		}
+	}
+	return warnings
+}
+
+// isDoubtful reports whether a value is a text that looks like something else.
+func isDoubtful(v value.Value) bool {
+	text, isText := v.Str()
+	if !isText {
+		return false
+	}
+	text = strings.ToLower(strings.TrimSpace(text))
+	words := []string{"true", "false", "null"}
+	if slices.Contains([]string{"", "yes", "no", "on", "off", "y", "n", "0", "1", "none"}, text) || slices.Contains(words, text) {
+		return true
+	}
+	_, near := nearest.To(text, words)
+	return near || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{")
+}
