@@ -156,14 +156,16 @@ func BenchmarkSet1000(b *testing.B) {
 	}
 }
 
-// BenchmarkSync10000 seeds 10,000 nodes into an empty store. The program that
-// this one replaces took 19.6 s, on a machine of two cores.
+// BenchmarkSync10000 seeds 10,000 nodes into an empty store, and reports how many
+// times faster that is than the 19.6 s that the program took which this one
+// replaces, on a machine of two cores.
 func BenchmarkSync10000(b *testing.B) {
 	s, _, ours := bigSite(b, 10000)
 	for i := 0; b.Loop(); i++ {
 		s.file("config.yaml", fmt.Sprintf("namespace: /bench%d\ndriver_options: {etcd_config_file: etcdrc}\n", i))
 		ran(b, s, ours, "--config", "config.yaml", "sync", "--directory", "data")
 	}
+	b.ReportMetric(19.6*float64(b.N)/b.Elapsed().Seconds(), "times-faster")
 }
 
 // BenchmarkMemory100000 reports the peak memory of a get of 100,000 nodes.
