@@ -15,6 +15,13 @@ import (
 // --config would, so that no test depends on what the machine has in /etc.
 const configVariable = "CONFCTL_TEST_CONFIG"
 
+// A program under the race detector sleeps for a second at its end by default,
+// to let other threads finish their reports. The scripts start hundreds.
+const (
+	raceVariable = "GORACE"
+	raceOptions  = "atexit_sleep_ms=0"
+)
+
 // TestMain lets this test binary be the program, when it is called by one of
 // its names.
 func TestMain(m *testing.M) {
@@ -55,6 +62,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SITE", root)
+			env.Setenv(raceVariable, raceOptions)
 			env.Setenv("USER", "alice")
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)

@@ -23,7 +23,7 @@ func newSite(t testing.TB, config string) *site {
 	s := &site{TB: t, dir: t.TempDir()}
 	s.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "USER=alice", "TERM=xterm",
-		configVariable + "=" + filepath.Join(s.dir, "config.yaml"),
+		configVariable + "=" + filepath.Join(s.dir, "config.yaml"), raceVariable + "=" + raceOptions,
 	}
 	if err := writeSite(s.dir, config); err != nil {
 		t.Fatal(err)
