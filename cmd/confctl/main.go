@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"slices"
 )
 
 func main() { os.Exit(process(os.Args)) }
@@ -30,6 +31,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	words, err := prepare(args)
 	if err != nil {
 		return report(std, err)
+	}
+	if slices.Contains(words, "--version") { // also after a verb, whatever that would need
+		words = []string{"--version"}
 	}
 	root := newRoot(std, append(args[:1:1], words...))
 	root.SetArgs(words)
