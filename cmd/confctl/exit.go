@@ -196,12 +196,15 @@ func nothingWritten(err error) string {
 // explainBegun explains a change that was made in part: whatever ended it, it
 // is not true that nothing was written.
 func explainBegun(e *change.PartlyDoneError) (code int, msg, hint string) {
-	code, msg, _ = explain(e.Err)
-	if code != exitUnknown {
-		code = exitFailed
+	code, why := exitFailed, e.Err.Error()
+	switch {
+	case errors.As(e.Err, new(*store.UnknownError)):
+		code = exitUnknown
+	case errors.Is(e.Err, context.Canceled):
+		why = "interrupted"
 	}
-	msg = fmt.Sprintf("only partly done: %d objects changed as %s, then: %s", len(e.Done.Objects), e.Done.ID, msg)
-	return code, strings.ReplaceAll(msg, ", nothing was written", ""), "what is done stays done; run it again for the rest"
+	msg = fmt.Sprintf("only partly done: %d objects changed as %s, then: %s", len(e.Done.Objects), e.Done.ID, why)
+	return code, msg, "what is done stays done; run it again for the rest"
 }
 
 func typesHint(e *schema.UnknownTypeError) string {
