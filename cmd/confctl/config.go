@@ -60,6 +60,7 @@ func sharedSettings() []setting {
 		text("namespace", "/conftool"),
 		text("api_version", "v1"),
 		text("pools_path", "pools"),
+		text("services_path", "services"), // of earlier versions of the Python tool
 		{schema.Field{Name: "driver_options", Kind: schema.Dict, Default: value.EmptyMap}, false},
 		text("tcpircbot_host", ""),
 		{schema.Field{Name: "tcpircbot_port", Kind: schema.Int, NotNegative: true, Default: value.OfInt(0)}, true},
