@@ -35,7 +35,9 @@ func expandFiles(args []string) ([]string, error) {
 			return nil, &usageError{fmt.Sprintf("arguments of %s: %v", arg, cause(err)), ""}
 		}
 		if len(text) > 0 {
-			words = append(words, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
+			for line := range strings.Lines(string(text)) {
+				words = append(words, strings.TrimRight(line, "\r\n"))
+			}
 		}
 	}
 	return words, nil

@@ -130,7 +130,7 @@ func (e *editing) report(done change.Done) {
 func (e *editing) end() {
 	for _, b := range e.typed {
 		if !e.stored {
-			e.say("your text is kept in %s", b.Path())
+			e.say("your text is kept in %s; set/@%s gives its object all it says", b.Path(), b.Path())
 		} else if err := b.Discard(); err != nil {
 			e.warn(err.Error())
 		}

@@ -195,16 +195,17 @@ func nothingWritten(err error) string {
 
 // explainBegun explains a change that was made in part: whatever ended it, it
 // is not true that nothing was written.
-func explainBegun(e *change.PartlyDoneError) (code int, msg, hint string) {
-	code, why := exitFailed, e.Err.Error()
+func explainBegun(e *change.PartlyDoneError) (int, string, string) {
+	code, why, hint := exitFailed, e.Err.Error(), "what is done stays done; run it again for the rest"
+	var unknown *store.UnknownError
 	switch {
-	case errors.As(e.Err, new(*store.UnknownError)):
-		code = exitUnknown
+	case errors.As(e.Err, &unknown):
+		code, hint = exitUnknown, unknownHint(unknown)+"\n"+hint
 	case errors.Is(e.Err, context.Canceled):
 		why = "interrupted"
 	}
-	msg = fmt.Sprintf("only partly done: %d objects changed as %s, then: %s", len(e.Done.Objects), e.Done.ID, why)
-	return code, msg, "what is done stays done; run it again for the rest"
+	msg := fmt.Sprintf("only partly done: %d objects changed as %s, then: %s", len(e.Done.Objects), e.Done.ID, why)
+	return code, msg, hint
 }
 
 func typesHint(e *schema.UnknownTypeError) string {

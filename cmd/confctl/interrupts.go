@@ -16,13 +16,14 @@ type interrupts struct {
 // it ends at once.
 func (i *interrupts) watch(cancel func()) {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(asked, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
 	// A reader that goes away must not end a change half announced: writing to
 	// it is an error instead. What this program starts is not concerned.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		for signum := range asked {
-			if signum == os.Interrupt && i.paused.Load() {
+			fromTerminal := signum == os.Interrupt || signum == syscall.SIGQUIT
+			if fromTerminal && i.paused.Load() {
 				continue
 			}
 			cancel()
@@ -32,8 +33,8 @@ func (i *interrupts) watch(cancel func()) {
 	}()
 }
 
-// pause leaves ^C to whoever has the terminal.
+// pause leaves ^C and ^\ to whoever has the terminal.
 func (i *interrupts) pause() { i.paused.Store(true) }
 
-// resume takes ^C back.
+// resume takes them back.
 func (i *interrupts) resume() { i.paused.Store(false) }

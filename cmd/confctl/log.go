@@ -55,6 +55,9 @@ func (s *session) journal() *sal.Log {
 }
 
 func (s *session) runLog(ctx context.Context, most int) error {
+	if most < 0 {
+		return &usageError{"-n cannot be negative", "0 shows all"}
+	}
 	records, broken := s.journal().Records(ctx)
 	if records == nil && broken != nil {
 		return broken

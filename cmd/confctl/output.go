@@ -196,7 +196,11 @@ func changedLine(path string, f object.FieldChange) string {
 		}
 		return v.Python()
 	}
-	return fmt.Sprintf("%s: %s changed %s => %s", path, cell(value.OfString(f.Name)), shown(f.Before), shown(f.After))
+	before, after := shown(f.Before), shown(f.After)
+	if before == after && !f.Before.IsAbsent() { // "300" => 300
+		before, after = f.Before.Text(), f.After.Text()
+	}
+	return fmt.Sprintf("%s: %s changed %s => %s", path, cell(value.OfString(f.Name)), before, after)
 }
 
 // listing is the contract's summary of what was chosen: names by tag values.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -86,7 +87,10 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	what := chosen{
 		Query: catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)},
 		text:  text,
-		hint:  "a host is named in full, and literally; to look for it: confctl select " + quote("name="+host+".*") + " get",
+		hint:  "a host is named in full, and literally",
+	}
+	if regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
+		what.hint += "; to look for it: confctl select " + quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*") + " get"
 	}
 	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }

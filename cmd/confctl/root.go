@@ -50,6 +50,7 @@ A change is planned, shown, committed whole with its record, and announced.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -72,6 +73,7 @@ A change is planned, shown, committed whole with its record, and announced.`,
 		newLog(std, g),
 		newTypes(std, g),
 		newInit(std),
+		newCompletion(std),
 		newVersion(std),
 	)
 	return root

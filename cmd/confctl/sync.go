@@ -33,6 +33,12 @@ there is to do is one commit, if it fits.
 		Example: `  confctl sync --directory conftool-data`,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"sync is for all types, and cannot be limited by --object-type", ""}
+			}
+			if err := g.noFormat("sync"); err != nil {
+				return err
+			}
 			return with(std, g, func(s *session) error { return s.runSync(cmd.Context(), dir) })
 		},
 	}
@@ -57,17 +63,22 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		return &usageError{err.Error(), ""}
 	}
 	var faults []string
+	var strays limited
 	in := change.Intent{
 		Read:    data.Queries(),
 		Action:  "sync",
 		Summary: summary,
 		Split:   true,
 		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
-			faults = data.Problems(snapshot)
+			faults, strays = data.Problems(snapshot), limited{}
+			for _, key := range snapshot.Strays {
+				strays.add("key %s is no object of any type; ignored", key)
+			}
 			return data.Plan(snapshot), nil
 		},
 	}
 	err = s.apply(ctx, in, nil, s.tellSynced)
+	strays.warn(s.streams)
 	for _, f := range append(wrong, faults...) {
 		s.say("%s", f)
 	}

@@ -23,13 +23,18 @@ func (r *run) commit(ctx context.Context, plan object.Plan, on object.Snapshot, 
 		Process: r.Process,
 		Change:  sal.ChangeRecord{Selector: r.Selector, Run: r.id, Objects: sal.Objects(plan.Changes)},
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	message := r.message(slices.Concat(r.done.Objects, record.Change.Objects))
 	writes, err := r.Log.Writes(record, message)
 	if err != nil {
 		return err
 	}
 	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Writes: writes}
-	receipt, err := r.Catalog.Commit(ctx, plan, on, verdict.Counted, with)
+	// An interrupt does not cut off a request under way, which would leave it
+	// unknown what was done: the store's own timeout ends it.
+	receipt, err := r.Catalog.Commit(context.WithoutCancel(ctx), plan, on, verdict.Counted, with)
 	if err != nil {
 		return err
 	}

@@ -282,6 +282,7 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	plan.Warnings = warnings
 	if c := (Change{before, &after}); !c.isNothing() {
 		plan.Changes = []Change{c}
+		plan.Warnings = append(plan.Warnings, doubts(c)...)
 	}
 	return plan, nil
 }
