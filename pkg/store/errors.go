@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ErrCompacted ends a Watch whose starting point the store has forgotten.
+// ErrCompacted ends a Watch whose starting point the store does not know: it
+// has forgotten it, or an older backup was restored.
 var ErrCompacted = errors.New("the store has forgotten the changes since that revision")
 
 // ConflictError reports a transaction that was not performed because of its
@@ -73,7 +74,7 @@ func (e *UnavailableError) Unwrap() []error {
 // was written.
 type DeniedError struct {
 	User  string // empty when none was given
-	Grant string // what would be needed, such as "write on /conftool/v1/pools/"
+	Grant string // what would be needed, such as "read /conftool/.confctl/ and write /conftool/v1/pools/"
 	Err   error
 }
 

@@ -56,9 +56,9 @@ type Store interface {
 	// no event.
 	//
 	// The sequence ends when the context does, without an error, or after
-	// yielding one: ErrCompacted when the store has forgotten that far back
-	// (read again, then watch from there), or as for Read. A lost connection is
-	// resumed; *UnavailableError follows when that has failed for as long as a
+	// yielding one: ErrCompacted when the store has forgotten that far back, or
+	// has never come so far, as after a backup was restored (read again, then
+	// watch from there), or as for Read. A lost connection is resumed; *UnavailableError follows when that has failed for as long as a
 	// request may take. At least one prefix is needed, and the permission to
 	// read the smallest range around all of them.
 	Watch(ctx context.Context, after Revision, prefixes ...string) iter.Seq2[Batch, error]
@@ -157,8 +157,11 @@ func (t Txn) Check() error {
 		return malformed("key %q is to be written once, but no write puts it", t.Once)
 	}
 	for _, g := range t.Guards {
-		if g.Prefix && !strings.HasSuffix(g.Key, "/") {
+		switch {
+		case g.Prefix && !strings.HasSuffix(g.Key, "/"):
 			return malformed("guarded prefix %q does not end in a slash", g.Key)
+		case g.Key == "":
+			return malformed("a guarded key is empty")
 		}
 		size += len(g.Key)
 	}

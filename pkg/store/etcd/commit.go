@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/conftool/confctl/pkg/store"
@@ -61,7 +60,7 @@ func commitError(txn store.Txn, err error) error {
 		unknown.Once = txn.Once
 		return err
 	}
-	if isAny(err, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps) {
+	if tooLarge(err) {
 		e := &store.TooLargeError{Writes: len(txn.Writes), Guards: len(txn.Guards)}
 		for _, w := range txn.Writes {
 			e.Bytes += len(w.Key) + len(w.Value)

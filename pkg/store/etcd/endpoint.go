@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,10 @@ func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
 		if err != nil {
 			return nil, fmt.Errorf("etcd: endpoint %q: %w", a, err)
 		}
-		endpoints = append(endpoints, e)
+		twice := func(other *endpoint) bool { return other.target == e.target }
+		if !slices.ContainsFunc(endpoints, twice) { // else what fails would be followed by itself, again and again
+			endpoints = append(endpoints, e)
+		}
 	}
 	return endpoints, nil
 }
@@ -98,14 +102,18 @@ func (s *Store) resolve(ctx context.Context, budget time.Duration) ([]*endpoint,
 	return s.endpoints, nil
 }
 
-// lookup finds the endpoints by SRV records. Where TLS is offered or asked
-// for, nothing else is taken: whoever forges an answer must not get a password
-// in clear.
+// lookup finds the endpoints by SRV records. Where TLS is asked for, or offered
+// as far as can be told, nothing else is taken: whoever forges an answer, or
+// holds one back, must not get a password in clear.
 func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 	const secure, plain = "etcd-client-ssl", "etcd-client"
 	_, records, err := s.resolver.LookupSRV(ctx, secure, "tcp", s.cfg.SRVDomain)
+	absent := func() bool {
+		var dns *net.DNSError
+		return len(records) == 0 && (err == nil || errors.As(err, &dns) && dns.IsNotFound)
+	}
 	scheme, names := "https://", "_"+secure+"._tcp"
-	if len(records) == 0 && !s.cfg.secure() {
+	if absent() && !s.cfg.secure() {
 		names += " or _" + plain + "._tcp"
 		scheme = "http://"
 		_, records, err = s.resolver.LookupSRV(ctx, plain, "tcp", s.cfg.SRVDomain)
@@ -118,8 +126,7 @@ func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 	if len(addresses) > 0 {
 		return parseEndpoints(addresses, s.cfg.secure())
 	}
-	var dns *net.DNSError
-	if err == nil || errors.As(err, &dns) && dns.IsNotFound {
+	if absent() {
 		return nil, saying(err, "no SRV record %s", names)
 	}
 	return nil, plainly(err, s.cfg.CACert)

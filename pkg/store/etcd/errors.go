@@ -143,11 +143,11 @@ func judge(err error, at *endpoint, sent bool) verdict {
 	case isAny(err, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
 		reason(err) == reason(rpctypes.ErrGRPCNotSupportedForLearner):
 		return again
-	case isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt):
+	case isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt) || tooLarge(err):
 		return refused
 	}
 	switch code(err) {
-	case codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition, codes.NotFound, codes.Unauthenticated:
+	case codes.Unimplemented, codes.InvalidArgument, codes.OutOfRange, codes.FailedPrecondition, codes.NotFound, codes.Unauthenticated:
 		return refused
 	}
 	switch {
@@ -167,6 +167,14 @@ func code(err error) codes.Code {
 		return known.Code()
 	}
 	return status.Code(err)
+}
+
+// tooLarge reports whether a server takes no request as large as this one. If
+// it is by far too large, the server's library says so, for which there is but
+// its text.
+func tooLarge(err error) bool {
+	return isAny(err, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps) ||
+		err != nil && strings.Contains(err.Error(), "received message larger than max")
 }
 
 func isAny(err error, these ...error) bool {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,13 +218,22 @@ func TestStoreFull(t *testing.T) {
 // contract allows.
 func TestServerTakesLess(t *testing.T) {
 	t.Parallel()
-	for what, option := range map[string]etcdtest.Option{"bytes": etcdtest.Limits(1<<10, 128), "operations": etcdtest.Limits(1<<20, 10)} {
-		s := open(t, Config{Endpoints: etcdtest.Start(t, option).URLs()})
+	for what, c := range map[string]struct {
+		limits etcdtest.Option
+		value  string
+	}{
+		"bytes":         {etcdtest.Limits(1<<10, 128), "twenty bytes of value"},
+		"bytes, by far": {etcdtest.Limits(1<<10, 128), strings.Repeat("x", 10_000)},
+		"operations":    {etcdtest.Limits(1<<20, 10), "twenty bytes of value"},
+	} {
+		s := open(t, Config{Endpoints: etcdtest.Start(t, c.limits).URLs()})
 		txn := store.Txn{Once: "/0", Writes: []store.Write{put("/0", "")}}
 		for i := range 99 {
-			txn.Writes = append(txn.Writes, put("/"+name(i), "twenty bytes of value"))
+			txn.Writes = append(txn.Writes, put("/"+name(i), c.value))
 		}
+		begun := time.Now()
 		_, err := s.Commit(t.Context(), txn)
+		took(t, begun, atOnce)
 		var large *store.TooLargeError
 		if !errors.As(err, &large) || large.Writes != 100 {
 			t.Errorf("too many %s: %T %v", what, err, err)

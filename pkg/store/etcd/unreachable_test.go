@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/server/v3/embed"
 	"golang.org/x/net/dns/dnsmessage"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
@@ -170,6 +174,41 @@ func TestGoodAmongBad(t *testing.T) {
 	}
 }
 
+// TestSameEndpointTwice does not spend the turns of others on one that has no
+// leader.
+func TestSameEndpointTwice(t *testing.T) {
+	t.Parallel()
+	alone := answering(t, codes.Unavailable, "etcdserver: no leader").URL()
+	s := open(t, Config{Endpoints: []string{alone, alone + "/", etcdtest.Start(t).URL()}})
+	begun := time.Now()
+	if _, err := s.Read(t.Context(), "/k"); err != nil {
+		t.Error(err)
+	}
+	took(t, begun, atOnce)
+}
+
+// TestOtherService asks a gRPC server that is not etcd: what it does not know it
+// has not done.
+func TestOtherService(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{Endpoints: answering(t, codes.Unimplemented, "unknown service etcdserverpb.KV").URLs()})
+	begun := time.Now()
+	_, err := s.Commit(t.Context(), store.Txn{Once: "/k", Writes: []store.Write{put("/k", "")}})
+	took(t, begun, atOnce)
+	wantText(t, err, "refused by the store: unknown service etcdserverpb.KV")
+}
+
+// answering starts a server that answers all but watches with an error.
+func answering(t *testing.T, code codes.Code, text string) *etcdtest.Server {
+	t.Helper()
+	return etcdtest.Start(t, func(cfg *embed.Config) {
+		cfg.GRPCAdditionalServerOptions = append(cfg.GRPCAdditionalServerOptions, grpc.ChainUnaryInterceptor(
+			func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+				return nil, status.Error(code, text)
+			}))
+	})
+}
+
 // TestOpen refuses what cannot work, and connects to nothing.
 func TestOpen(t *testing.T) {
 	t.Parallel()
@@ -232,7 +271,15 @@ func TestSRV(t *testing.T) {
 	s.resolver = nameServer(t, map[string]string{"_etcd-client._tcp.example.org.": url})
 	_, err = s.Read(t.Context(), "/k")
 	wantText(t, err, "store unavailable: example.org: no SRV record _etcd-client-ssl._tcp")
+
+	s = open(t, Config{SRVDomain: "example.org"})
+	s.resolver = nameServer(t, map[string]string{"_etcd-client-ssl._tcp.example.org.": failing, "_etcd-client._tcp.example.org.": url})
+	_, err = s.Read(t.Context(), "/k")
+	wantText(t, err, "store unavailable: example.org: name lookup failed: server misbehaving")
 }
+
+// failing is the port of a name that cannot be looked up now.
+const failing = "failing"
 
 // nameServer is a resolver that knows SRV records, by name the port on this
 // host, and else only what is in no need of being looked up.
@@ -269,13 +316,16 @@ func answerName(query []byte, ports map[string]string) []byte {
 	q := m.Questions[0]
 	m.Response, m.Additionals = true, nil
 	port, known := ports[q.Name.String()]
-	if known && q.Type == dnsmessage.TypeSRV {
+	switch {
+	case port == failing:
+		m.RCode = dnsmessage.RCodeServerFailure
+	case known && q.Type == dnsmessage.TypeSRV:
 		n, _ := net.LookupPort("tcp", port)
 		m.Answers = []dnsmessage.Resource{{
 			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
 			Body:   &dnsmessage.SRVResource{Port: uint16(n), Target: dnsmessage.MustNewName("localhost.")},
 		}}
-	} else {
+	default:
 		m.RCode = dnsmessage.RCodeNameError
 	}
 	answer, err := m.Pack()

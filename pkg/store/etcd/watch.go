@@ -83,7 +83,10 @@ func (w *watch) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = w.follow(ctx, st)
+		err = w.reached(ctx, st)
+		if err == nil {
+			err = w.follow(ctx, st)
+		}
 		st.session.end()
 		if !errors.Is(err, errLost) {
 			return err
@@ -103,7 +106,8 @@ type stream struct {
 	session *session
 	ctx     context.Context // what the library knows it by
 	message clientv3.WatchChan
-	at      int // the number of the endpoint
+	at      int            // the number of the endpoint
+	is      store.Revision // of the server, when it began
 }
 
 // open starts the watch at a server, within the store's timeout. It has a
@@ -140,7 +144,21 @@ func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
 	if err := answer.Err(); err != nil || !stop() {
 		return nil, cmp.Or(fromText(err), attempt.Err())
 	}
+	st.is = store.Revision(answer.Header.Revision)
 	return st, nil
+}
+
+// reached returns store.ErrCompacted if it is not only this server that has not
+// come as far as the watch: there would be silence until it has.
+func (w *watch) reached(ctx context.Context, st *stream) error {
+	if st.is >= w.seen {
+		return nil
+	}
+	now, err := w.store.Read(ctx)
+	if err == nil && now.Revision < w.seen {
+		return store.ErrCompacted
+	}
+	return nil // or it is lost, which is noticed
 }
 
 // follow yields what a stream brings until it ends, with errLost if it can be
@@ -202,9 +220,9 @@ func (w *watch) take(m clientv3.WatchResponse) error {
 }
 
 // alive yields a sign of life. Before 3.4.25 and 3.5.8 the server could say to
-// be at a revision while events of it were still on their way; by the time it
-// says so once more they have arrived. So it is the revision said before that
-// counts.
+// be at a revision while events of it were still on their way. So it is the
+// revision said before that counts, and only if no event came since: as long as
+// the server catches up, it sends some every 100 ms.
 func (w *watch) alive(told store.Revision) error {
 	w.seen = max(w.seen, w.told)
 	w.told = max(w.told, told)
@@ -226,7 +244,7 @@ func (w *watch) transaction(events []*clientv3.Event) error {
 			b.Events = append(b.Events, ev)
 		}
 	}
-	w.seen = b.Revision
+	w.seen, w.told = b.Revision, b.Revision
 	if len(b.Events) == 0 {
 		return nil
 	}

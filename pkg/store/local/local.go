@@ -111,8 +111,8 @@ func check(txn store.Txn) error {
 		return err
 	}
 	for _, w := range txn.Writes {
-		if w.Key == "" || len(w.Key) > bolt.MaxKeySize {
-			return fmt.Errorf("malformed transaction: a key has %d bytes, of 1 to %d", len(w.Key), bolt.MaxKeySize)
+		if len(w.Key) > bolt.MaxKeySize {
+			return fmt.Errorf("malformed transaction: a key has %d bytes, of at most %d", len(w.Key), bolt.MaxKeySize)
 		}
 	}
 	return nil

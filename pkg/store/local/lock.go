@@ -122,14 +122,25 @@ func syncDir(dir string) error {
 }
 
 // lock waits for its turn. A wait in the kernel would be fairer among many,
-// but could not be given up.
+// but could not be given up; and readers who overlap would keep a writer out
+// for as long as they like. So whoever waits for the file first has to pass a
+// door, which a waiting writer keeps shut behind itself.
 func (s *Store) lock(ctx context.Context, file *os.File, exclusive bool, deadline time.Time) error {
-	how := syscall.LOCK_SH
+	how, pass := syscall.LOCK_SH, int16(syscall.F_RDLCK)
 	if exclusive {
-		how = syscall.LOCK_EX
+		how, pass = syscall.LOCK_EX, syscall.F_WRLCK
 	}
+	if err := s.poll(ctx, deadline, func() error { return door(file, pass) }); err != nil {
+		return err
+	}
+	err := s.poll(ctx, deadline, func() error { return syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB) })
+	return errors.Join(err, door(file, syscall.F_UNLCK))
+}
+
+// poll asks for a lock until it is there.
+func (s *Store) poll(ctx context.Context, deadline time.Time, lock func() error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 500*time.Microsecond) {
-		err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB)
+		err := lock()
 		switch {
 		case err == nil:
 			return nil

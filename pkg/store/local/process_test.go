@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -242,6 +243,50 @@ func TestLockHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, open(t, path), "/k", "2")
+}
+
+// TestReadersLetWritersIn has readers relieve each other without a gap. A commit
+// gets its turn all the same.
+func TestReadersLetWritersIn(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there is no door")
+	}
+	path := filepath.Join(t.TempDir(), "store")
+	s := open(t, path)
+	put(t, s, "/k", "1")
+	next := make(chan *os.File)
+	reader := func() {
+		file, err := s.open(context.Background(), false)
+		if err != nil {
+			t.Error(err)
+		}
+		next <- file
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		put(t, s, "/k", "2")
+	}()
+	go reader()
+	for held := <-next; ; {
+		go reader()
+		var relief *os.File
+		select {
+		case relief = <-next:
+		case <-time.After(50 * time.Millisecond): // it is not let in
+		}
+		_ = held.Close() // nil when it failed
+		if relief == nil {
+			relief = <-next
+		}
+		held = relief
+		select {
+		case <-done:
+			_ = held.Close()
+			return
+		default:
+		}
+	}
 }
 
 // childFill writes until the file may not grow any more, and says how far it

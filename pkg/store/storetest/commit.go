@@ -120,6 +120,8 @@ func commitMalformed(t *testing.T, open func() store.Store) {
 	commit(t, s, writes(put("/k", "1")))
 	before := read(t, s, "/")
 	for name, txn := range map[string]store.Txn{
+		"an empty key":                   writes(put("/a", "1"), put("", "1")),
+		"an empty key guarded":           {Guards: []store.Guard{keyAt("", 0)}, Writes: []store.Write{put("/a", "1")}},
 		"a key twice":                    writes(put("/a", "1"), put("/k", "2"), put("/k", "3")),
 		"a key put and deleted":          writes(put("/k", "2"), del("/k")),
 		"a once key that is not written": {Once: "/journal/1", Writes: []store.Write{put("/a", "1")}},

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ func watchTests() []test {
 		{"watch/signs of life", watchLife},
 		{"watch/resumes without loss or repetition", watchResume},
 		{"watch/ends with its context", watchContext},
+		{"watch/after a revision to come", watchFuture},
 		{"watch/consumer uses the store and breaks", watchBreak},
 	}
 }
@@ -206,6 +208,24 @@ func watchContext(t *testing.T, open func() store.Store) {
 		if took := time.Since(begin); took > wait+3*time.Second {
 			t.Errorf("the watch ended %v after it began", took)
 		}
+	}
+}
+
+// watchFuture goes on from where an older backup has never been.
+func watchFuture(t *testing.T, open func() store.Store) {
+	s := open()
+	at := commit(t, s, writes(put("/k", "1"))).Revision
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var last error
+	for b, err := range s.Watch(ctx, at+1000, "/") {
+		if err == nil {
+			t.Fatalf("revision %d of a store at %d", b.Revision, at)
+		}
+		last = err
+	}
+	if !errors.Is(last, store.ErrCompacted) {
+		t.Fatalf("the watch ended with %v", last)
 	}
 }
 
