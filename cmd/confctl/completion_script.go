@@ -15,9 +15,8 @@ func newCompletion(std streams) *cobra.Command {
 		Short: "Print the script that makes a shell complete confctl's words",
 		Long: `Print the script that makes a shell complete confctl's words: commands, object
 types, tags and their values, fields, hosts. make install puts the scripts where
-shells look for them.
-
-` + exitHelp(exitDone, exitFailed, exitUsage),
+shells look for them.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Example: `  source <(confctl completion bash)
   confctl completion zsh >"${fpath[1]}/_confctl"
   confctl completion fish >~/.config/fish/completions/confctl.fish`,

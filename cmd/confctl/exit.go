@@ -32,8 +32,11 @@ const (
 	exitUnknown     = 9 // it is not known whether the change was made
 )
 
-// exitHelp is the text for a command's help: the codes it uses.
-func exitHelp(codes ...int) string {
+// exitNote is the annotation of a command with which its help ends.
+const exitNote = "exit codes"
+
+// exitCodes annotates a command with the codes it uses.
+func exitCodes(codes ...int) map[string]string {
 	meaning := map[int]string{
 		exitDone: "done, or nothing to change", exitFailed: "failed", exitUsage: "usage",
 		exitRefused: "refused by a safety rule", exitNoMatch: "nothing matched", exitConflict: "conflict with another change",
@@ -44,7 +47,7 @@ func exitHelp(codes ...int) string {
 	for i, c := range codes {
 		parts[i] = fmt.Sprintf("%d %s", c, meaning[c])
 	}
-	return "Exit codes: " + strings.Join(parts, " · ") + "."
+	return map[string]string{exitNote: "Exit codes: " + strings.Join(parts, " · ") + "."}
 }
 
 // usageError is a command line that cannot be followed.

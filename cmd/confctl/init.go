@@ -23,9 +23,8 @@ func newInit(std streams) *cobra.Command {
 		Short: "Write a configuration and an example schema to start from",
 		Long: `Write a configuration with comments, and an example schema, to start from.
 Nothing that exists is overwritten. Without --dir they go to /etc/conftool for
-root, and to the person's own configuration directory for everybody else.
-
-` + exitHelp(exitDone, exitFailed, exitUsage),
+root, and to the person's own configuration directory for everybody else.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Example: `  confctl init --driver local
   confctl init --driver etcd --dir /etc/conftool`,
 		Args: arguments(0, 0),

@@ -19,9 +19,8 @@ func newLog(std streams, g *globals) *cobra.Command {
 		Use:   "log",
 		Short: "Show who changed what, the newest first",
 		Long: `Show who changed what, when, from where and with which command, the newest
-first. The record of a change is written in the same commit as the change.
-
-` + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable),
+first. The record of a change is written in the same commit as the change.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable),
 		Example: `  confctl log -n 5
   confctl log show 20260102T030405.678900Z-0a1b2c3d`,
 		Args: arguments(0, 0),

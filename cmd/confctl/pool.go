@@ -37,11 +37,10 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 	verb := poolVerbs()[name]
 	var host, service string
 	cmd := &cobra.Command{
-		Use:   name,
-		Short: verb.short,
-		Long: fmt.Sprintf(`%s (set/%s), all of them or one. It does not ask.
-
-`, verb.short, verb.set) + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Use:         name,
+		Short:       verb.short,
+		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask.", verb.short, verb.set),
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
 		Args: func(_ *cobra.Command, args []string) error {

@@ -54,6 +54,7 @@ A change is planned, shown, committed whole with its record, and announced.`,
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
+	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if wrong := unknownVerb(root, verbOf(words[1:])); cmd == root && wrong != nil {

@@ -31,9 +31,8 @@ expression must match the whole of its tag; a tag left out matches all.
   edit     open the objects in an editor, as YAML
   delete   delete them
 
-If more than one object is chosen, every action but get asks first.
-
-` + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+If more than one object is chosen, every action but get asks first.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl select dc=north,cluster=web,service=https get
   confctl select name=web1001.example.net set/pooled=no
   confctl --object-type mwconfig select name=ReadOnly set 'val=Maintenance: back at 10:00'

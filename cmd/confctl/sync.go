@@ -27,11 +27,10 @@ of names. What is missing is created with the defaults of its type, what is not
 declared any more is removed, and the values of what exists stay as they are.
 
 A type with a fault in its files is left as it is, and the others go on. All
-there is to do is one commit, if it fits.
-
-` + exitHelp(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
-		Example: `  confctl sync --directory conftool-data`,
-		Args:    arguments(0, 0),
+there is to do is one commit, if it fits.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Example:     `  confctl sync --directory conftool-data`,
+		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flag("object-type").Changed {
 				return &usageError{"sync is for all types, and cannot be limited by --object-type", ""}

@@ -28,9 +28,8 @@ func newTags(std streams, g *globals) *cobra.Command {
 All tags of the type are given, by their exact values. --action can be there
 several times, each with what it is for: each is a change of its own, in order,
 and the first that fails ends the command. To change all objects, or half of
-them or more by a regular expression, takes a terminal and a sentence.
-
-` + exitHelp(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+them or more by a regular expression, takes a terminal and a sentence.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
   confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001.example.net`,
 		Args:              arguments(2, -1),

@@ -16,9 +16,8 @@ func newTypes(std streams, g *globals) *cobra.Command {
 		Use:   "types [TYPE]",
 		Short: "List the object types, or explain one: its tags, fields, defaults and rules",
 		Long: `List the object types, or explain one: its tags, fields, defaults and rules.
-This asks the schema alone, not the store.
-
-` + exitHelp(exitDone, exitFailed, exitUsage, exitInvalid),
+This asks the schema alone, not the store.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
 		Example: `  confctl types
   confctl types node`,
 		Args:              arguments(0, 1),
