@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -158,14 +159,14 @@ func (f Field) Parse(text string) ([]value.Value, error) {
 	case List, CIDRs:
 		return f.parseList(text)
 	case Dict:
-		v, err := value.Parse([]byte(text))
+		v, err := value.ParseTyped([]byte(text))
 		if err != nil {
 			return nil, fmt.Errorf("%s takes %s: %w", f.Name, f.Allowed(), err)
 		}
 		return f.only(v)
 	case Any:
 	}
-	return parseAny(text), nil
+	return f.parseAny(text)
 }
 
 // only returns the one thing a text can mean, if the field can hold it.
@@ -204,7 +205,7 @@ func (f Field) parseList(text string) ([]value.Value, error) {
 		return nil, fmt.Errorf("%s is a list, not a map; in JSON: [%s]", f.Name, abbreviate(text))
 	}
 	if strings.HasPrefix(text, "[") {
-		v, err := value.Parse([]byte(text))
+		v, err := value.ParseTyped([]byte(text))
 		if err != nil {
 			return nil, fmt.Errorf("%s begins with [ but is no JSON list: %w", f.Name, err)
 		}
@@ -224,21 +225,26 @@ func (f Field) parseList(text string) ([]value.Value, error) {
 }
 
 // parseAny follows one rule that keeps a site from being read-only by the
-// string "false": a bare true, false or null is never a string.
-func parseAny(text string) []value.Value {
+// string "false": a bare true, false or null is never a string. Nor is JSON that
+// cannot be stored as it is.
+func (f Field) parseAny(text string) ([]value.Value, error) {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "true":
-		return []value.Value{value.OfBool(true)}
+		return []value.Value{value.OfBool(true)}, nil
 	case "false":
-		return []value.Value{value.OfBool(false)}
+		return []value.Value{value.OfBool(false)}, nil
 	case "null":
-		return []value.Value{value.NullValue}
+		return []value.Value{value.NullValue}, nil
 	}
 	asString := value.OfString(text)
-	if v, err := value.Parse([]byte(text)); err == nil {
-		return []value.Value{v, asString}
+	v, err := value.ParseTyped([]byte(text))
+	switch {
+	case err == nil:
+		return []value.Value{v, asString}, nil
+	case json.Valid([]byte(text)):
+		return nil, fmt.Errorf("%s cannot be %s: %w", f.Name, abbreviate(text), err)
 	}
-	return []value.Value{asString}
+	return []value.Value{asString}, nil
 }
 
 // FromYAML reads a value from a file or an edited buffer, where the field's

@@ -73,6 +73,25 @@ func Parse(text []byte) (Value, error) {
 	return v, nil
 }
 
+// ParseTyped is Parse for what a person has typed. It also refuses what is most
+// likely a mistake and means different things to different readers: a key that
+// is there twice, and a number beyond the range of a float64.
+func ParseTyped(text []byte) (Value, error) {
+	v, err := Parse(text)
+	if err != nil {
+		return Value{}, err
+	}
+	normal, err := normalize(text)
+	if err == nil && repeatsKey(string(normal)) {
+		return Value{}, errors.New("a key is there twice")
+	}
+	var decoded any
+	if json.Unmarshal(text, &decoded) != nil {
+		return Value{}, errors.New("a number is too large")
+	}
+	return v, nil
+}
+
 // OfString returns the JSON string for s. Bytes of s that are not UTF-8 become
 // U+FFFD.
 func OfString(s string) Value {

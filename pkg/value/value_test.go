@@ -468,3 +468,21 @@ func BenchmarkFields(b *testing.B) {
 		v.Fields()
 	}
 }
+
+// TestParseTyped: what a person typed is refused where readers would differ.
+func TestParseTyped(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a": 1, "b": [2.50]}`:       "",
+		`1e308`:                       "",
+		`12345678901234567890`:        "",
+		`{"a": 1, "a": 2}`:            "a key is there twice",
+		`[{"x": {"a":1,"\u0061":2}}]`: "a key is there twice",
+		`[1e400]`:                     "a number is too large",
+		`"\ud800"`:                    "half of a surrogate pair in a string",
+	} {
+		_, err := ParseTyped([]byte(text))
+		if got := fmt.Sprint(err); (want == "" && err != nil) || (want != "" && got != want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
