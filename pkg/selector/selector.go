@@ -237,15 +237,6 @@ func (s Selector) Literals() []string {
 	return values
 }
 
-// Literal returns the plain text a tag (or Name) is given as, if it is.
-func (s Selector) Literal(tag string) (string, bool) {
-	if at := slices.Index(s.words(), tag); at >= 0 {
-		t := s.term(at)
-		return t.text, t.plain
-	}
-	return "", false
-}
-
 // literal returns the one text a pattern matches, if there is just one.
 func literal(re *regexp.Regexp) (string, bool) {
 	parsed, err := syntax.Parse(re.String(), syntax.Perl)

@@ -156,7 +156,7 @@ func TestZeroSelectorMatchesAll(t *testing.T) {
 	if !s.Match([]string{"a", "b"}, "n") || s.Literals() != nil {
 		t.Error("it does not")
 	}
-	if _, ok := s.Literal("dc"); ok {
+	if _, ok := literalOf(s, "dc"); ok {
 		t.Error("it has a literal")
 	}
 	if s, err := s.WithName("n"); err != nil || !s.Match([]string{"a"}, "n") || s.Match([]string{"a"}, "m") {
@@ -170,10 +170,18 @@ func TestTooFewTagsNeverMatch(t *testing.T) {
 	}
 }
 
+// literalOf returns the plain text a tag or the name is given as, if it is.
+func literalOf(s Selector, tag string) (string, bool) {
+	if at := slices.Index(s.words(), tag); at >= 0 {
+		return s.term(at).text, s.term(at).plain
+	}
+	return "", false
+}
+
 func TestLiteral(t *testing.T) {
 	s := parse(t, "dc=(a|b),service=s,name=n")
 	for tag, want := range map[string]string{"dc": "", "cluster": "", "service": "s", Name: "n", "other": ""} {
-		if got, ok := s.Literal(tag); got != want || ok != (want != "") {
+		if got, ok := literalOf(s, tag); got != want || ok != (want != "") {
 			t.Errorf("%s is %q, %v; want %q", tag, got, ok, want)
 		}
 	}
@@ -295,7 +303,7 @@ func TestSelectorIsItsParts(t *testing.T) {
 			want := true
 			for _, tag := range []string{"dc", "cluster", "service", Name} {
 				v := words().Draw(t, "value")
-				if l, ok := s.Literal(tag); ok && rapid.Bool().Draw(t, "as asked") {
+				if l, ok := literalOf(s, tag); ok && rapid.Bool().Draw(t, "as asked") {
 					v = l
 				}
 				object = append(object, v)
