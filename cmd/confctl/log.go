@@ -20,7 +20,7 @@ func newLog(std streams, g *globals) *cobra.Command {
 		Short: "Show who changed what, the newest first",
 		Long: `Show who changed what, when, from where and with which command, the newest
 first. The record of a change is written in the same commit as the change.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable),
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl log -n 5
   confctl log show 20260102T030405.678900Z-0a1b2c3d`,
 		Args: arguments(0, 0),
@@ -35,6 +35,7 @@ first. The record of a change is written in the same commit as the change.`,
 	log.AddCommand(&cobra.Command{
 		Use:               "show ID",
 		Short:             "Show one change with all its values, before and after",
+		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable),
 		Args:              arguments(1, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {

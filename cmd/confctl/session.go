@@ -138,7 +138,7 @@ func with(std streams, g *globals, f func(*session) error) error {
 	return err
 }
 
-// objectType returns the type the command is about.
+// typ returns the type the command is about.
 func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
 
 // apply makes a change, the one way there is, and tells the operator what came

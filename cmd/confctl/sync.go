@@ -133,7 +133,7 @@ type group struct {
 func groups(objects []sal.Object) []group {
 	var all []group
 	for _, o := range objects {
-		name := strings.TrimSuffix(o.Type+" "+o.Path[:strings.LastIndexByte(o.Path, '/')+1], "/")
+		name := strings.TrimRight(o.Type+" "+o.Path[:strings.LastIndexByte(o.Path, '/')+1], " /")
 		if len(all) == 0 || all[len(all)-1].name != name {
 			all = append(all, group{name: name})
 		}

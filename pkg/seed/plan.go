@@ -76,6 +76,7 @@ func (d Data) Plan(snapshot object.Snapshot) object.Plan {
 	return plan
 }
 
+// missing returns what the files declare and the store has not.
 func (t Type) missing(snapshot object.Snapshot) []object.Object {
 	if len(t.Faults) > 0 {
 		return nil
@@ -83,7 +84,7 @@ func (t Type) missing(snapshot object.Snapshot) []object.Object {
 	stored := t.stored(snapshot)
 	var missing []object.Object
 	for _, o := range t.Objects {
-		if _, ok := stored[o.Path()]; !ok {
+		if !stored[o.Path()] {
 			missing = append(missing, o)
 		}
 	}
@@ -91,6 +92,7 @@ func (t Type) missing(snapshot object.Snapshot) []object.Object {
 	return missing
 }
 
+// undeclared returns what the store has and the files do not declare.
 func (t Type) undeclared(snapshot object.Snapshot) []object.Object {
 	declared := make(map[string]bool, len(t.Objects))
 	for _, o := range t.Objects {
@@ -105,6 +107,7 @@ func (t Type) undeclared(snapshot object.Snapshot) []object.Object {
 	return undeclared
 }
 
+// stored returns the paths of the type's objects in the store.
 func (t Type) stored(snapshot object.Snapshot) map[string]bool {
 	stored := map[string]bool{}
 	for _, o := range snapshot.Objects {
