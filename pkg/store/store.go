@@ -36,6 +36,15 @@ type Store interface {
 	// Errors: *UnavailableError, *DeniedError, or the context's own.
 	Read(ctx context.Context, prefixes ...string) (Snapshot, error)
 
+	// List returns at most limit entries under one prefix: those modified last,
+	// the newest first, or those modified first, the oldest first; those that
+	// one transaction wrote in no particular order. A limit of 0 or less lists
+	// all. The snapshot is of one revision, the latest when it was made. It is
+	// one request.
+	//
+	// Errors: as Read.
+	List(ctx context.Context, prefix string, order Order, limit int) (Snapshot, error)
+
 	// Commit performs a transaction whole or not at all, and exactly once: if
 	// the key txn.Once exists already, nothing is written, and the receipt is
 	// that of the transaction that wrote it. A caller that repeats a
@@ -66,6 +75,15 @@ type Store interface {
 	// Close releases what the store holds. The store is not used afterwards.
 	Close() error
 }
+
+// Order is that of a List.
+type Order bool
+
+// The orders, by the revision of the last modification.
+const (
+	NewestFirst Order = false
+	OldestFirst Order = true
+)
 
 // Entry is one key as it is stored.
 type Entry struct {

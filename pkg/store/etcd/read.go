@@ -51,6 +51,34 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, e
 	return snap, nil
 }
 
+// List is described by the contract. It is one linearizable range, which the
+// server sorts and cuts.
+func (s *Store) List(ctx context.Context, prefix string, order store.Order, limit int) (store.Snapshot, error) {
+	if prefix == "" { // the empty key, which no store has
+		return s.Read(ctx)
+	}
+	direction := clientv3.SortDescend
+	if order == store.OldestFirst {
+		direction = clientv3.SortAscend
+	}
+	sp := spanOf(prefix)
+	request := sp.get(clientv3.WithSort(clientv3.SortByModRevision, direction), clientv3.WithLimit(int64(max(limit, 0))))
+	var answer clientv3.OpResponse
+	err := s.run(ctx, &call{
+		what:  fmt.Sprintf("list of %d in %q", limit, prefix),
+		needs: []need{{span: sp}},
+		do: func(ctx context.Context, u *session) (err error) {
+			answer, err = u.Do(ctx, request)
+			return err
+		},
+	})
+	if err != nil {
+		return store.Snapshot{}, err
+	}
+	found := answer.Get()
+	return store.Snapshot{Revision: store.Revision(found.Header.Revision), Entries: appendEntries(nil, found.Kvs)}, nil
+}
+
 // ranges yields what the ranges of a transaction found, in order.
 func ranges(responses []*pb.ResponseOp) iter.Seq[[]*mvccpb.KeyValue] {
 	return func(yield func([]*mvccpb.KeyValue) bool) {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -225,4 +226,36 @@ func (st state) scanAll(prefixes []string, f func(key []byte, r record) error) e
 		}
 	}
 	return nil
+}
+
+// list returns copies of the first entries under a prefix, in the order of
+// their last modification; of all if the limit is not above 0. What it sorts
+// are references into the file: only what it returns is copied.
+func (st state) list(prefix string, order store.Order, limit int) ([]store.Entry, error) {
+	type reference struct {
+		key []byte
+		record
+	}
+	var all []reference
+	err := st.scan(prefix, func(key []byte, r record) error {
+		all = append(all, reference{key, r})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b reference) int {
+		if order == store.OldestFirst {
+			a, b = b, a
+		}
+		return cmp.Compare(b.modified, a.modified)
+	})
+	if limit > 0 && len(all) > limit {
+		all = all[:limit]
+	}
+	entries := make([]store.Entry, len(all))
+	for i, e := range all {
+		entries[i] = store.Entry{Key: string(e.key), Value: bytes.Clone(e.value), Created: e.created, Modified: e.modified}
+	}
+	return entries, nil
 }

@@ -79,6 +79,24 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapsh
 	return snap, nil
 }
 
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, prefix string, order store.Order, limit int) (snap store.Snapshot, err error) {
+	begin := time.Now()
+	err = s.view(ctx, func(st state) (err error) {
+		if snap.Revision, err = st.revision(); err != nil {
+			return err
+		}
+		snap.Entries, err = st.list(prefix, order, limit)
+		return err
+	})
+	if err != nil {
+		s.debug("local: list %s %q: %v", s.path, prefix, err)
+		return store.Snapshot{}, err
+	}
+	s.debug("local: list %s %q: %d entries at revision %d in %v", s.path, prefix, len(snap.Entries), snap.Revision, time.Since(begin))
+	return snap, nil
+}
+
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
 	begin := time.Now()

@@ -83,6 +83,10 @@ func requests(s *Store) iter.Seq2[string, error] {
 		if !yield("read", err) {
 			return
 		}
+		_, err = s.List(ctx, "/", store.NewestFirst, 0)
+		if !yield("list", err) {
+			return
+		}
 		_, err = s.Commit(ctx, store.Txn{Once: "/new", Writes: []store.Write{{Key: "/new"}, {Key: "/k/000"}}})
 		if !yield("commit", err) {
 			return

@@ -40,6 +40,7 @@ func modelRandom(t *testing.T, open func() store.Store) {
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			m.step(rapid.SampledFrom(handles).Draw(rt, "handle"))
 			m.compare(rapid.SampledFrom(handles).Draw(rt, "reader"))
+			m.list(rapid.SampledFrom(handles).Draw(rt, "lister"))
 		}
 		m.watch(rapid.SampledFrom(handles).Draw(rt, "watcher"))
 	})
@@ -201,6 +202,38 @@ func (m *model) compare(s store.Store) {
 	prefixes := m.prefixes(1, 3)
 	want := store.Snapshot{Revision: m.now, Entries: m.under(prefixes...)}
 	m.same(fmt.Sprintf("read of %q", prefixes), want, m.read(s, prefixes...), nil)
+}
+
+// list lists a random prefix and compares what is certain: how many entries,
+// that each is as it was written, and their revisions in order.
+func (m *model) list(s store.Store) {
+	prefix, limit := m.prefixes(1, 1)[0], rapid.IntRange(-1, 5).Draw(m.rapid, "limit")
+	order := store.Order(rapid.Bool().Draw(m.rapid, "oldest first"))
+	got, err := s.List(context.Background(), prefix, order, limit)
+	want := m.under(prefix)
+	var revisions []store.Revision
+	for _, e := range want {
+		revisions = append(revisions, e.Modified)
+	}
+	slices.Sort(revisions)
+	if order == store.NewestFirst {
+		slices.Reverse(revisions)
+	}
+	if limit > 0 && len(want) > limit {
+		revisions = revisions[:limit]
+	}
+	what := fmt.Sprintf("list of %d in %q, oldest first %v", limit, prefix, order)
+	m.same(what, m.now, got.Revision, err)
+	m.same(what, len(revisions), len(got.Entries), nil)
+	seen := map[string]bool{}
+	for i, e := range got.Entries {
+		m.same(what, revisions[i], e.Modified, nil)
+		m.same(what, m.entries[e.Key], e, nil)
+		if seen[e.Key] || !store.Under(e.Key, prefix) {
+			m.rapid.Fatalf("%s: got %s", what, e.Key)
+		}
+		seen[e.Key] = true
+	}
 }
 
 // watch writes an end mark, watches random prefixes from a random revision

@@ -36,7 +36,7 @@ const patience = 15 * time.Second
 // registered with t. Open is only called from the goroutine of the subtest; it
 // reports its own failures by t.Fatal.
 func Run(t *testing.T, fresh func(t *testing.T) (open func() store.Store)) {
-	for _, test := range slices.Concat(readTests(), commitTests(), guardTests(), limitTests(), raceTests(), watchTests(), modelTests()) {
+	for _, test := range slices.Concat(readTests(), listTests(), commitTests(), guardTests(), limitTests(), raceTests(), watchTests(), modelTests()) {
 		t.Run(test.name, func(t *testing.T) {
 			open := fresh(t)
 			test.run(t, func() store.Store {
