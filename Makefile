@@ -81,7 +81,7 @@ install: bin/confctl ## into DESTDIR and prefix, with shell completions
 	install -d $(bindir) $(docdir) $(datadir)/bash-completion/completions \
 		$(datadir)/zsh/site-functions $(datadir)/fish/vendor_completions.d
 	install -m 755 bin/confctl $(bindir)/confctl
-	ln -sf confctl $(bindir)/conftool-sync
+	for name in conftool-sync pool depool drain decommission; do ln -sf confctl $(bindir)/$$name; done
 	bin/confctl completion bash >$(datadir)/bash-completion/completions/confctl
 	bin/confctl completion zsh >$(datadir)/zsh/site-functions/_confctl
 	bin/confctl completion fish >$(datadir)/fish/vendor_completions.d/confctl.fish

@@ -15,10 +15,42 @@ func prepare(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if filepath.Base(args[0]) == "conftool-sync" {
-		return append([]string{"sync"}, words...), nil
+	switch called := calledAs(args[0]); called {
+	case "confctl":
+		return modern(words), nil
+	case "sync":
+		return append([]string{called}, words...), nil
+	default:
+		return wrapped(called, words), nil
 	}
-	return modern(words), nil
+}
+
+// calledAs returns the verb that the program's name stands for: conftool-sync,
+// or one of the wrapper scripts pool, depool, drain and decommission. It is
+// confctl for none.
+func calledAs(program string) string {
+	name := filepath.Base(program)
+	if name == "conftool-sync" {
+		return "sync"
+	}
+	if _, ok := poolVerbs()[name]; ok {
+		return name
+	}
+	return "confctl"
+}
+
+// wrapped returns the words of a wrapper script's call: it takes one service,
+// bare or as service=NAME.
+func wrapped(verb string, words []string) []string {
+	all := append([]string{verb}, words...)
+	for i, word := range all[1:] {
+		isValue := takesValue(all[i]) || all[i] == "--hostname" || all[i] == "--service"
+		if !strings.HasPrefix(word, "-") && !isValue {
+			all[i+1] = "--service=" + strings.TrimPrefix(word, "service=")
+			break // one more is too many, which the verb says
+		}
+	}
+	return all
 }
 
 // expandFiles replaces @file by the file's lines, an argument each.
@@ -73,7 +105,7 @@ func splice(words []string, at int, with ...string) []string {
 // takesValue reports whether the word after a global option is its value.
 func takesValue(option string) bool {
 	switch option {
-	case "--config", "--schema", "--object-type", "--output", "-o":
+	case "--config", "--schema", "--object-type", "--output", "-o", "--allow", "--reason", "-m", "--task", "--expect":
 		return true
 	}
 	return false

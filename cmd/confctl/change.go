@@ -16,11 +16,13 @@ type chosen struct {
 	text string          // in the operator's words
 	hint string          // for when there is nothing
 	read []catalog.Query // nil for the query itself
+	// check, if set, refuses to change some objects; an error stops the change.
+	check func([]object.Object) error
 }
 
 // change makes a change to the objects that are chosen.
-func (s *session) change(ctx context.Context, what chosen, act action, confirm func(context.Context, change.Proposal) error) error {
-	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text}
+func (s *session) change(ctx context.Context, what chosen, act action, ask asker) error {
+	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text, Deletes: act.verb == "delete"}
 	if in.Read == nil {
 		in.Read = []catalog.Query{what.Query}
 	}
@@ -33,9 +35,14 @@ func (s *session) change(ctx context.Context, what chosen, act action, confirm f
 		if err := s.changeable(what, objects); err != nil {
 			return object.Plan{}, err
 		}
+		if what.check != nil {
+			if err := what.check(objects); err != nil {
+				return object.Plan{}, err
+			}
+		}
 		return plan(objects)
 	}
-	return s.apply(ctx, in, confirm, report)
+	return s.apply(ctx, in, ask, report)
 }
 
 // changeable reports what is in the way of any change to what was chosen: that

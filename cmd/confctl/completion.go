@@ -126,7 +126,7 @@ func (g *globals) completeAction(_ *cobra.Command, _ []string, typed string) ([]
 	if fields, isSet := strings.CutPrefix(typed, "set/"); isSet {
 		return g.completeAssignment("set/", fields)
 	}
-	return []string{"get", "set/", "edit", "delete"}, noSpace
+	return append(verbs(), "set/"), noSpace
 }
 
 // completeAssignment completes the last FIELD=VALUE: the field, or the value if
@@ -164,6 +164,39 @@ func choices(f schema.Field) []string {
 	case schema.Text, schema.Int, schema.List, schema.Dict, schema.CIDRs, schema.Any:
 	}
 	return nil
+}
+
+func (g *globals) completePools(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	return g.completeTerms(typed)
+}
+
+// completeChange completes the id of a change: the newest come first.
+func (g *globals) completeChange(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	var words []string
+	g.complete(func(ctx context.Context, s *session, _ *schema.Type) {
+		records, err := s.journal().Newest(ctx, 20)
+		if err != nil {
+			return
+		}
+		for _, r := range records {
+			words = append(words, runOf(r)+"\t"+plain(r.User.Name)+": "+short(r.Event.Action)+" "+selectorText(r))
+		}
+	})
+	return words, noFile | cobra.ShellCompDirectiveKeepOrder
+}
+
+func (g *globals) completeUndo(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	words, directive := g.completeChange(cmd, args, typed)
+	if len(args) == 0 {
+		words = append([]string{"last\tyour newest change"}, words...)
+	}
+	return words, directive
 }
 
 func (g *globals) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -35,8 +37,9 @@ type settings struct {
 	apiVersion    string
 	poolsPath     string
 	driverOptions map[string]yamldoc.Node
-	bot           string // host:port; empty for none
+	sinks         []sal.Sink // that are told of changes
 	timeout       time.Duration
+	safetyMode    safety.Mode // the strictest that a rule has
 	output        string
 	dataDirectory string
 	editor        string
@@ -73,7 +76,8 @@ func sharedSettings() []setting {
 func ownSettings() []setting {
 	return []setting{
 		{schema.Field{Name: "timeout", Kind: schema.Text, Default: value.OfString("5s")}, true},
-		{schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: []string{"enforce", "warn", "off"}, Default: value.OfString("enforce")}, false},
+		{schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: safetyModes(), Default: value.OfString("enforce")}, false}, // see safetyMode
+		{schema.Field{Name: "sal", Kind: schema.List, Default: value.EmptyList}, false},
 		{schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, true},
 		{schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, true},
 		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, false}, // CONFCTL_EDITOR goes before $EDITOR, this after it
@@ -93,8 +97,8 @@ func loadSettings(g *globals) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	beside := filepath.Join(filepath.Dir(file), "confctl.yaml")
-	if _, err := mergeFile(v, beside, ownSettings()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	own, err := mergeFile(v, filepath.Join(filepath.Dir(file), "confctl.yaml"), ownSettings())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	s := &settings{
@@ -109,13 +113,20 @@ func loadSettings(g *globals) (*settings, error) {
 		dataDirectory: v.GetString("data_directory"),
 		editor:        v.GetString("editor"),
 	}
-	if s.bot, err = bot(v); err != nil {
+	bot, err := bot(v)
+	if err != nil {
+		return nil, err
+	}
+	if s.sinks, err = readSinks(own["sal"], bot, filepath.Dir(file)); err != nil {
 		return nil, err
 	}
 	if err := checkHosts(shared["hosts"]); err != nil {
 		return nil, err
 	}
 	if s.timeout, err = timeout(v.GetString("timeout")); err != nil {
+		return nil, err
+	}
+	if s.safetyMode, err = safetyMode(v.GetString("safety_mode")); err != nil {
 		return nil, err
 	}
 	if err := checkRoot(s); err != nil {
@@ -266,6 +277,25 @@ func bot(v *viper.Viper) (string, error) {
 		return "", &usageError{fmt.Sprintf("tcpircbot_port cannot be %d; it is a port from 1 to 65535", port), ""}
 	}
 	return joinHostPort(host, strconv.Itoa(port)), nil
+}
+
+// safetyModes are the words for safety.Refuse, Warn and None.
+func safetyModes() []string { return []string{"enforce", "warn", "off"} }
+
+// safetyMode is the mode of the configuration, or a stricter one that the
+// environment has: nothing there makes it looser.
+func safetyMode(configured string) (safety.Mode, error) {
+	mode := func(word string) safety.Mode { return safety.Refuse - safety.Mode(slices.Index(safetyModes(), word)) }
+	asked := os.Getenv("CONFCTL_SAFETY_MODE")
+	switch {
+	case asked == "":
+		return mode(configured), nil
+	case !slices.Contains(safetyModes(), asked):
+		return 0, &usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE: safety_mode cannot be %q; it takes one of %s", asked, strings.Join(safetyModes(), ", ")), ""}
+	case mode(asked) < mode(configured):
+		return 0, &usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE cannot loosen the safety_mode %s of the configuration", configured), "it can only make it stricter; to override a rule once: --allow RULE --reason TEXT"}
+	}
+	return mode(asked), nil
 }
 
 func timeout(text string) (time.Duration, error) {

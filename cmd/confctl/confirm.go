@@ -12,18 +12,32 @@ import (
 )
 
 // confirm asks before more than one object is changed.
-func (s *session) confirm(ctx context.Context, p change.Proposal) error {
-	return s.confirmSelection(ctx, p.Plan.Matched)
-}
-
-// confirmSelection shows what was chosen and asks whether to go on.
-func (s *session) confirmSelection(ctx context.Context, objects []object.Object) error {
-	if s.yes || len(objects) < 2 || (s.oneHost && haveOneName(objects)) {
+func (s *session) confirm(p change.Proposal) func(context.Context) error {
+	if !s.asks(p.Plan.Matched) {
 		return nil
 	}
-	question := "The selector you chose has selected the following objects:\n" +
-		listing(objects) + "\nOk to continue? [y/N]\n"
-	answer, err := s.question(ctx, question)
+	return func(ctx context.Context) error {
+		return s.confirmSelection(ctx, p.Plan.Matched, func() { s.preview(ctx, p) })
+	}
+}
+
+// asks reports whether there is a question to ask about what was chosen.
+func (s *session) asks(objects []object.Object) bool {
+	return !s.yes && len(objects) > 1 && (!s.oneHost || !haveOneName(objects))
+}
+
+// confirmSelection shows what was chosen, has the rest shown, and asks whether
+// to go on.
+func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
+	what := listing(chosen) + "\n"
+	if isTerminal(s.out) {
+		what = listingByGroup(chosen)
+	}
+	if err := s.print("The selector you chose has selected the following objects:\n%s", what); err != nil {
+		return err
+	}
+	show()
+	answer, err := s.question(ctx, "Ok to continue? [y/N]\n")
 	if err != nil {
 		return err
 	}
@@ -47,10 +61,11 @@ const sentence = "Yes, I am sure of what I am doing."
 
 // confirmMost asks for the sentence. Without a terminal there is nobody to mean
 // it.
-func (s *session) confirmMost(ctx context.Context, what string) error {
+func (s *session) confirmMost(ctx context.Context, what string, show func()) error {
 	if !s.interactive() {
 		return &usageError{what + " is only possible from a terminal", "--yes does not answer this; choose the objects with confctl select, or name them one by one"}
 	}
+	show()
 	answer, err := s.question(ctx, "You are operating on more than half of the objects, this is potentially VERY DANGEROUS: do you want to continue?\n"+
 		"If so, please type: '"+sentence+"'\n")
 	if err != nil {

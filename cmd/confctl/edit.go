@@ -22,6 +22,9 @@ import (
 // commit at the end. What was decided on values that somebody else has changed
 // meanwhile is not written.
 func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error {
+	if s.terms.partial {
+		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
+	}
 	seen, err := s.catalog.Read(ctx, what.Query)
 	if err != nil {
 		return err
@@ -29,8 +32,10 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	if err := s.changeable(what, seen.Objects); err != nil {
 		return err
 	}
-	if err := s.confirmSelection(ctx, seen.Objects); err != nil {
-		return err
+	if s.asks(seen.Objects) {
+		if err := s.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
+			return err
+		}
 	}
 	e := &editing{session: s}
 	defer e.end()

@@ -12,6 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
@@ -121,10 +122,12 @@ func explain(err error) (code int, msg, hint string) {
 		action   *object.ActionError
 		noType   *schema.UnknownTypeError
 		noMatch  *noMatchError
+		noRecord *sal.NoRecordError
 		declined *declinedError
 		partly   *partlyError
 		begun    *change.PartlyDoneError
-		refused  *change.RefusedError
+		refused  *refusalError
+		expected *change.ExpectError
 		conflict *change.ConflictError
 		away     *store.UnavailableError
 		denied   *store.DeniedError
@@ -159,12 +162,16 @@ func explain(err error) (code int, msg, hint string) {
 		return exitUsage, msg, typesHint(noType)
 	case errors.As(err, &noMatch):
 		return exitNoMatch, msg, noMatch.hint
+	case errors.As(err, &noRecord):
+		return exitNoMatch, msg, "see confctl log"
 	case errors.As(err, &declined):
 		return exitDeclined, msg, ""
 	case errors.As(err, &partly):
 		return partly.code, msg, ""
 	case errors.As(err, &refused):
-		return exitRefused, msg, ""
+		return exitRefused, msg, refused.hint
+	case errors.As(err, &expected):
+		return exitRefused, "refused: " + msg + ", nothing changed", "see what matches with get, or what would change with --dry-run"
 	case errors.As(err, &conflict):
 		return exitConflict, conflictText(conflict), conflictHint(conflict)
 	case errors.As(err, &away):

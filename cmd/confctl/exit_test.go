@@ -12,7 +12,6 @@ import (
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
@@ -34,7 +33,8 @@ func TestExitCodes(t *testing.T) {
 		{&selector.Error{Selector: "x", Msg: "what", Hint: "how"}, exitUsage, "  how\n"},
 		{&object.ActionError{Msg: "what", Hint: "how"}, exitUsage, "  how\n"},
 		{&schema.UnknownTypeError{Name: "nod", Known: []string{"node"}, File: "s.yaml"}, exitUsage, "did you mean node?"},
-		{&change.RefusedError{Verdict: safety.Verdict{Findings: []safety.Finding{{Rule: "r", Msg: "m", Refuses: true}}}}, exitRefused, "refused by r: m"},
+		{&refusalError{msg: "refused by r, nothing changed"}, exitRefused, "refused by r, nothing changed"},
+		{&change.ExpectError{Want: 1, Got: 2}, exitRefused, "refused: 1 objects were expected, but 2 match, nothing changed"},
 		{&noMatchError{"nothing", ""}, exitNoMatch, "nothing"},
 		{&change.ConflictError{Busy: &store.ConflictError{}}, exitConflict, "nothing was written"},
 		{away, exitUnavailable, "http://a:1: refused\nconfctl:   http://b:1: mute\n"},

@@ -132,7 +132,7 @@ type ircBot struct {
 
 func newBot(t testing.TB) *ircBot {
 	t.Helper()
-	b, err := listen()
+	b, err := listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +140,8 @@ func newBot(t testing.TB) *ircBot {
 	return b
 }
 
-func listen() (*ircBot, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func listen(address string) (*ircBot, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -174,9 +174,14 @@ func (b *ircBot) config() string {
 // bots are those of the running scripts.
 var bots sync.Map
 
-// bot starts a tcpircbot and configures it.
-func startBot(ts *testscript.TestScript, _ bool, _ []string) {
-	b, err := listen()
+// bot starts a tcpircbot and configures it. bot stop stops it, and bot start
+// starts it again at the same address.
+func startBot(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) > 0 {
+		restartBot(ts, args[0])
+		return
+	}
+	b, err := listen("127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(b.close)
 	file := ts.MkAbs("config.yaml")
@@ -184,6 +189,21 @@ func startBot(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(file, []byte(text), 0o644))
 	bots.Store(ts, b)
 	ts.Defer(func() { bots.Delete(ts) })
+}
+
+func restartBot(ts *testscript.TestScript, what string) {
+	v, _ := bots.Load(ts)
+	b, ok := v.(*ircBot)
+	if !ok {
+		ts.Fatalf("no bot")
+	}
+	if b.close(); what == "stop" {
+		return
+	}
+	again, err := listen(b.listener.Addr().String())
+	ts.Check(err)
+	ts.Defer(again.close)
+	bots.Store(ts, again)
 }
 
 // said REGEX checks the next message that the bot was told; ! said, that there

@@ -2,82 +2,197 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )
 
 func newLog(std streams, g *globals) *cobra.Command {
-	var most int
+	var filter logFilter
+	var follow bool
 	log := &cobra.Command{
 		Use:   "log",
 		Short: "Show who changed what, the newest first",
-		Long: `Show who changed what, when, from where and with which command, the newest
-first. The record of a change is written in the same commit as the change.`,
+		Long: `Show who changed what, when, from where, with which command and why, the newest
+first. The record of a change is written in the same commit as the change. What
+safety rules refused is there too, and marked as such.
+
+  -o table   a line each; the default
+  -o json    one JSON object a line, with the values before and after`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl log -n 5
-  confctl log show 20260102T030405.678900Z-0a1b2c3d`,
+  confctl log --user alice --since 2h
+  confctl log --object 'web1001.*' --since 2026-01-31
+  confctl log -f`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := g.noFormat("log"); err != nil {
+			format, err := g.ownFormat("log", "table", "json")
+			if err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.runLog(cmd.Context(), most) })
+			return with(std, g, func(s *session) error { return s.runLog(cmd.Context(), filter, follow, format) })
 		},
 	}
-	log.Flags().IntVarP(&most, "number", "n", 20, "show at most so many; 0 for all")
-	log.AddCommand(&cobra.Command{
-		Use:               "show ID",
-		Short:             "Show one change with all its values, before and after",
-		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable),
-		Args:              arguments(1, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return with(std, g, func(s *session) error { return s.showChange(cmd.Context(), args[0]) })
-		},
-	})
+	f := log.Flags()
+	f.IntVarP(&filter.most, "number", "n", 20, "show at most so many; 0 for all")
+	f.StringVar(&filter.user, "user", "", "only changes by `USER`")
+	f.StringVar(&filter.typ, "type", "", "only changes of objects of `TYPE`")
+	f.StringVar(&filter.object, "object", "", "only changes of objects with this name, or tags and name: a `REGEX`")
+	f.StringVar(&filter.since, "since", "", "only from `TIME` on: how long ago, as 10m, 2h or 3d, or a date or time")
+	f.StringVar(&filter.till, "until", "", "only before `TIME`")
+	f.StringVar(&filter.grep, "grep", "", "only where `REGEX` is found in action, selector, command, reason or task")
+	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused")
+	f.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
+	must(log.RegisterFlagCompletionFunc("type", g.completeType))
+	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g))
 	return log
 }
 
-// journal returns the log of what is done, and the sinks it is told to.
-func (s *session) journal() *sal.Log {
-	l := &sal.Log{Store: s.store, Prefix: s.catalog.Own("")}
-	if s.settings.bot != "" {
-		l.Sinks = []sal.Sink{sal.Bot{Address: s.settings.bot}}
+func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, format string) error {
+	query, err := filter.query(time.Now())
+	if err != nil {
+		return err
 	}
-	return l
+	now, err := s.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	records, err := s.journal().Search(ctx, query)
+	broken, err := s.brokenRecords(err)
+	if err != nil {
+		return err
+	}
+	p := logPrinter{session: s, json: format == "json"}
+	if err := p.all(ctx, records); err != nil {
+		return err
+	}
+	if follow {
+		return p.follow(ctx, query, records, now.Revision)
+	}
+	return broken
 }
 
-func (s *session) runLog(ctx context.Context, most int) error {
-	if most < 0 {
-		return &usageError{"-n cannot be negative", "0 shows all"}
+// brokenRecords names records that cannot be read, and returns how to end in
+// spite of the others. Any other error is returned as it is.
+func (s *session) brokenRecords(err error) (ending, other error) {
+	var broken *sal.BrokenError
+	if !errors.As(err, &broken) {
+		return nil, err
 	}
-	records, broken := s.journal().Records(ctx)
-	if records == nil && broken != nil {
-		return broken
+	for _, e := range broken.Errs {
+		s.say("%v", e)
 	}
-	if most > 0 && len(records) > most {
-		records = records[:most]
+	return &partlyError{exitInvalid}, nil
+}
+
+// logPrinter prints records.
+type logPrinter struct {
+	*session
+	json bool
+}
+
+// all prints records in columns, or as JSON with what was said and done about
+// them since.
+func (p logPrinter) all(ctx context.Context, records []sal.Stored) error {
+	undone := sal.Undone(records)
+	if p.json {
+		notes, err := p.journal().Notes(ctx)
+		if _, err = p.brokenRecords(err); err != nil {
+			return err
+		}
+		return p.write(func(w *bufio.Writer) {
+			for _, r := range records {
+				w.WriteString(recordJSON(r, notes[r.Event.ID], undone[runOf(r)])) //nolint:errcheck // Flush reports it
+			}
+		})
 	}
-	err := s.write(func(w *bufio.Writer) {
+	return p.write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, r := range records {
-			fmt.Fprintf(table, "%s\t%s@%s\t%s\t%s\t%s\t%s\n", r.Time.Local().Format(time.DateTime), r.User.Name, r.Host.Name,
-				short(r.Event.Action), selectorText(r), objects(len(r.Change.Objects)), r.Event.ID)
+			fmt.Fprintln(table, strings.Join(logColumns(r, undone[runOf(r)]), "\t"))
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
 	})
-	if err == nil && broken != nil {
-		s.say("%v", broken)
-		return &partlyError{exitInvalid}
+}
+
+// follow prints records as they are committed, those after a revision and
+// after the ones that are printed already.
+func (p logPrinter) follow(ctx context.Context, query sal.Query, printed []sal.Stored, after store.Revision) error {
+	if len(printed) > 0 {
+		after = max(after, printed[0].Revision)
 	}
-	return err
+	for r, err := range p.journal().Watch(ctx, after) {
+		if _, err = p.brokenRecords(err); err != nil {
+			return err
+		}
+		if r.Event.ID == "" || !query.Match(r) {
+			continue
+		}
+		line := strings.Join(logColumns(r, ""), "  ") + "\n"
+		if p.json {
+			line = recordJSON(r, nil, "")
+		}
+		if err := p.print("%s", line); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func runOf(r sal.Stored) string { return cmp.Or(r.Change.Run, r.Event.ID) }
+
+// recordJSON is a record as a line of JSON.
+func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	must(e.Encode(struct {
+		sal.Record
+		Revision store.Revision `json:"revision"`
+		Notes    []sal.Note     `json:"notes,omitempty"`
+		UndoneBy string         `json:"undone_by,omitempty"`
+	}{r.Record, r.Revision, notes, undone})) // it was read as JSON
+	return b.String()
+}
+
+// logColumns are a record's cells in a list.
+func logColumns(r sal.Stored, undone string) []string {
+	what := objects(len(r.Change.Objects))
+	switch {
+	case r.Refused():
+		what = "refused by " + refusedBy(r.Record)
+	case undone != "":
+		what += ", undone"
+	}
+	return []string{
+		r.Time.Local().Format(time.DateTime), plain(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r), what,
+		whyText(r.Record), plain(r.Event.ID),
+	}
+}
+
+// plain is a text on one line, and without anything a terminal acts on.
+func plain(text string) string { return cell(value.OfString(text)) }
+
+// refusedBy names the rules that refused a change.
+func refusedBy(r sal.Record) string {
+	var names []string
+	for _, f := range r.Change.Findings {
+		if len(names) == 0 || names[len(names)-1] != f.Rule {
+			names = append(names, f.Rule)
+		}
+	}
+	return plain(strings.Join(names, ", "))
 }
 
 func selectorText(r sal.Stored) string {
@@ -93,7 +208,7 @@ func short(text string) string {
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
 	}
-	return cell(value.OfString(text))
+	return plain(text)
 }
 
 func objects(n int) string {
@@ -101,56 +216,4 @@ func objects(n int) string {
 		return "1 object"
 	}
 	return fmt.Sprintf("%d objects", n)
-}
-
-func (s *session) showChange(ctx context.Context, id string) error {
-	found, err := s.journal().Find(ctx, id)
-	if found == nil && err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		return &noMatchError{fmt.Sprintf("no change %s was made", id), "see confctl log"}
-	}
-	return s.write(func(w *bufio.Writer) {
-		for _, r := range found {
-			describeChange(w, r)
-		}
-	})
-}
-
-func describeChange(w *bufio.Writer, r sal.Stored) {
-	fmt.Fprintf(w, "change    %s at revision %d\n", r.Event.ID, r.Revision)
-	fmt.Fprintf(w, "time      %s\n", r.Time.Format(time.RFC3339))
-	fmt.Fprintf(w, "who       %s (uid %s) on %s\n", r.User.Name, r.User.ID, r.Host.Name)
-	fmt.Fprintf(w, "action    %s\n", cell(value.OfString(r.Event.Action)))
-	fmt.Fprintf(w, "selector  %s\n", selectorText(r))
-	fmt.Fprintf(w, "command   %s\n", cell(value.OfString(r.Process.CommandLine)))
-	for _, o := range r.Change.Objects {
-		switch {
-		case o.Created():
-			fmt.Fprintf(w, "  %s %s created: %s\n", o.Type, o.Path, o.After.Text())
-		case o.Deleted():
-			fmt.Fprintf(w, "  %s %s deleted: %s\n", o.Type, o.Path, before(o))
-		default:
-			for _, f := range o.Fields() {
-				fmt.Fprintf(w, "  %s %s: %s: %s => %s\n", o.Type, o.Path, f.Name, stored(f.Before), stored(f.After))
-			}
-		}
-	}
-}
-
-// before is what was stored before a change, as JSON if it was.
-func before(o sal.Object) string {
-	if o.Raw != nil {
-		return fmt.Sprintf("%q, which is no object", o.Raw)
-	}
-	return o.Before.Text()
-}
-
-// stored is a value as JSON, which tells text from what it looks like.
-func stored(v value.Value) string {
-	if v.IsAbsent() {
-		return "(none)"
-	}
-	return v.Text()
 }

@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	if slices.Contains(words, "--version") { // also after a verb, whatever that would need
 		words = []string{"--version"}
 	}
-	root := newRoot(std, append(args[:1:1], words...))
+	root := newRoot(std, words, calledAs(args[0]))
 	root.SetArgs(words)
 	return report(std, root.ExecuteContext(ctx))
 }

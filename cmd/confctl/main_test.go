@@ -32,7 +32,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(process(args))
 	}
-	testscript.Main(m, map[string]func(){"confctl": program, "conftool-sync": program})
+	names := map[string]func(){"confctl": program, "conftool-sync": program}
+	for name := range poolVerbs() {
+		names[name] = program
+	}
+	testscript.Main(m, names)
 }
 
 // TestScripts runs what an operator sees: one behaviour a file, on the embedded

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -31,6 +32,23 @@ func (g *globals) noFormat(command string) error {
 	return &usageError{command + " has no output formats", "-o is for a get"}
 }
 
+// ownFormat returns the output format of a command that has some of its own,
+// the first being the standard.
+func (g *globals) ownFormat(command string, known ...string) (string, error) {
+	format := g.output
+	switch {
+	case g.yaml:
+		format = "yaml"
+	case format == "":
+		return known[0], nil
+	}
+	if !slices.Contains(known, format) {
+		return "", &usageError{fmt.Sprintf("%s has no output format %q", command, format), "known: " + strings.Join(known, ", ")}
+	}
+	g.output = "" // what follows is for a get
+	return format, nil
+}
+
 // printObjects writes objects in a format: without one, as the contract has
 // it, a line of JSON each.
 func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
@@ -40,7 +58,7 @@ func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
 	case "yaml":
 		return s.printYAML(documents(objects))
 	case "table":
-		return s.write(func(w *bufio.Writer) { writeTable(w, t, objects, s.colored()) })
+		return s.write(func(w *bufio.Writer) { writeTable(w, t, objects, colored(s.out)) })
 	case "name":
 		return s.write(func(w *bufio.Writer) {
 			for _, o := range objects {
@@ -124,7 +142,7 @@ func byName(objects []object.Object) value.Value {
 }
 
 // writeTable writes aligned columns: the tags, the name, the fields.
-func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, colored bool) {
+func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, color bool) {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	rows := [][]string{append(append(slices.Clone(t.Tags), "name"), t.FieldNames()...)}
@@ -143,9 +161,15 @@ func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, colore
 		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	table.Flush() //nolint:errcheck // it writes to memory
-	for i, line := range lines(text.String()) {
+	writePainted(w, text.String(), colors, color)
+}
+
+// writePainted writes lines, each in its colour if there are to be any. They
+// are aligned already: that would count the escapes.
+func writePainted(w *bufio.Writer, text string, colors []string, color bool) {
+	for i, line := range lines(text) {
 		line = strings.TrimRight(line, " ")
-		if colored && colors[i] != "" { // after the alignment, which would count the escapes
+		if color && colors[i] != "" {
 			line = "\x1b[" + colors[i] + "m" + line + "\x1b[0m"
 		}
 		w.WriteString(line + "\n") //nolint:errcheck // Flush reports it
@@ -154,6 +178,7 @@ func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, colore
 
 const (
 	bold   = "1"
+	red    = "31"
 	green  = "32"
 	yellow = "33"
 	dim    = "2"
@@ -162,14 +187,13 @@ const (
 // rowColor tells at a glance what serves (green), what is depooled (yellow) and
 // what is out for good (dim).
 func rowColor(o object.Object) string {
-	pooled := o.Get("pooled")
-	word, _ := pooled.Str()
+	word, _ := o.Get("pooled").Str()
 	switch {
-	case pooled.True() || word == "yes":
+	case safety.Serves(o):
 		return green
 	case word == "inactive":
 		return dim
-	case !pooled.IsAbsent():
+	case safety.HasCapacity(o.Type):
 		return yellow
 	}
 	return ""
@@ -203,10 +227,10 @@ func changedLine(path string, f object.FieldChange) string {
 	return fmt.Sprintf("%s: %s changed %s => %s", path, cell(value.OfString(f.Name)), before, after)
 }
 
-// listing is the contract's summary of what was chosen: names by tag values.
-func listing(objects []object.Object) string {
-	var dirs []string
-	names := map[string][]string{}
+// namesByDir returns the names of objects by their tag values, and these in the
+// order they come.
+func namesByDir(objects []object.Object) (dirs []string, names map[string][]string) {
+	names = map[string][]string{}
 	for _, o := range objects {
 		dir := "/" + o.Dir()
 		if names[dir] == nil {
@@ -214,6 +238,29 @@ func listing(objects []object.Object) string {
 		}
 		names[dir] = append(names[dir], o.Name)
 	}
+	return dirs, names
+}
+
+// listingByGroup is a line for each group of objects, with how many there are
+// and the first of them.
+func listingByGroup(objects []object.Object) string {
+	const few = 8
+	var text strings.Builder
+	dirs, names := namesByDir(objects)
+	for _, dir := range dirs {
+		all := names[dir]
+		line := fmt.Sprintf("  %s: %d: %s", dir, len(all), strings.Join(all[:min(len(all), few)], " "))
+		if len(all) > few {
+			line += fmt.Sprintf(" and %d more", len(all)-few)
+		}
+		text.WriteString(visible(line) + "\n")
+	}
+	return text.String()
+}
+
+// listing is the contract's summary of what was chosen: names by tag values.
+func listing(objects []object.Object) string {
+	dirs, names := namesByDir(objects)
 	fields := make([]value.Field, len(dirs))
 	for i, dir := range dirs {
 		elements := make([]value.Value, len(names[dir]))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 )
@@ -36,11 +37,12 @@ func poolVerbs() map[string]poolVerb {
 func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 	verb := poolVerbs()[name]
 	var host, service string
+	canBeGone := name == "depool"
 	cmd := &cobra.Command{
 		Use:         name,
 		Short:       verb.short,
-		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask.", verb.short, verb.set),
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.", verb.short, verb.set),
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
 		Args: func(_ *cobra.Command, args []string) error {
@@ -57,11 +59,17 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 					fmt.Sprintf("use confctl --object-type %s select SELECTOR set/...", g.objectType),
 				}
 			}
-			return with(std, g, func(s *session) error { return s.runPoolVerb(cmd.Context(), verb, host, service) })
+			return with(std, g, func(s *session) error {
+				s.mayBeGone = canBeGone
+				return s.runPoolVerb(cmd.Context(), verb, host, service)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
 	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
+	if canBeGone {
+		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: no rule refuses, which would not keep it alive")
+	}
 	must(cmd.RegisterFlagCompletionFunc("hostname", g.completeHost))
 	must(cmd.RegisterFlagCompletionFunc("service", g.completeService))
 	return cmd
@@ -91,7 +99,21 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	if regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
 		what.hint += "; to look for it: confctl select " + quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*") + " get"
 	}
+	if s.wrapper && verb.set == "pooled=yes" && s.settings.safetyMode < safety.Refuse {
+		what.check = refuseWeightless
+	}
 	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
+}
+
+// refuseWeightless refuses to pool what has no weight, as the wrapper scripts
+// do, also where the rule about it does not.
+func refuseWeightless(objects []object.Object) error {
+	for _, o := range objects {
+		if n, ok := o.Get("weight").Int(); ok && n == 0 {
+			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: confctl select " + quote("name="+o.Name) + " set/weight=N"}
+		}
+	}
+	return nil
 }
 
 // fqdn returns this host's name with its domain, as far as the resolver knows

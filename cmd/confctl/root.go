@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/conftool/confctl/pkg/safety"
 )
 
 // version is set by the build.
@@ -15,6 +17,7 @@ var version = "unreleased"
 // globals are the options that every command takes, before it or after.
 type globals struct {
 	words      []string // the call itself
+	wrapper    bool     // by the name of a wrapper script
 	config     string   // file; empty for the default ones
 	schema     string   // file; empty for the default one
 	objectType string
@@ -25,29 +28,38 @@ type globals struct {
 	repair     bool
 	quiet      bool
 	debug      bool
+	terms      termOptions
 }
 
-// newRoot returns the whole command line. The words are those of the program's
-// call, for the record.
-func newRoot(std streams, words []string) *cobra.Command {
-	g := &globals{words: words}
+// newRoot returns the whole command line. The words are those after the
+// program's name, and what that is the name of; for the record, it is confctl.
+func newRoot(std streams, words []string, called string) *cobra.Command {
+	_, wrapper := poolVerbs()[called]
+	g := &globals{words: append([]string{"confctl"}, words...), wrapper: wrapper}
 	root := &cobra.Command{
 		Use:   "confctl",
 		Short: "Change the live state of a fleet, safely",
 		Long: `confctl changes the live state of a fleet: which hosts are pooled and with what
 weight, which datacenter is master, whether the site is read-only.
 
-A change is planned, shown, committed whole with its record, and announced.`,
+A change is planned, shown, judged by safety rules, committed whole with its
+record, announced, and can be undone.`,
 		Example: `  confctl select dc=north,cluster=web get
   confctl select name=web1001.example.net,service=https set/pooled=no
   confctl depool --hostname web1001.example.net
-  confctl --object-type mwconfig select name=ReadOnly edit`,
-		Version:           version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Args:              unknownVerb,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return checkOptions(cmd) },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+  confctl --object-type mwconfig select name=ReadOnly edit
+  confctl undo last`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownVerb,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOptions(cmd); err != nil {
+				return err
+			}
+			return g.checkTerms(std)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion
@@ -57,7 +69,7 @@ A change is planned, shown, committed whole with its record, and announced.`,
 	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if wrong := unknownVerb(root, verbOf(words[1:])); cmd == root && wrong != nil {
+		if wrong := unknownVerb(root, verbOf(words)); cmd == root && wrong != nil {
 			return wrong // its options are not the trouble
 		}
 		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
@@ -71,7 +83,9 @@ A change is planned, shown, committed whole with its record, and announced.`,
 		newPoolVerb(std, g, "drain"),
 		newPoolVerb(std, g, "decommission"),
 		newSync(std, g),
+		newUndo(std, g),
 		newLog(std, g),
+		newPools(std, g),
 		newTypes(std, g),
 		newInit(std),
 		newCompletion(std),
@@ -90,10 +104,12 @@ func (g *globals) addTo(root *cobra.Command) {
 	f.BoolVar(&g.oneHost, "host", false, "do not ask if all objects have one name")
 	f.BoolVarP(&g.yes, "yes", "y", false, "answer the question whether to go on with yes")
 	f.BoolVar(&g.repair, "repair", false, "overwrite or delete objects whose stored value cannot be read")
-	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change; it is in the journal all the same")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change on the channel; it is in the journal all the same")
 	f.BoolVar(&g.debug, "debug", false, "say on stderr what is asked of the store")
+	g.addTerms(f)
 	root.Flags().BoolP("version", "V", false, "print the version")
 	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
+	must(root.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(safety.Names(), cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
 }
 

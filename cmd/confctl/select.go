@@ -18,7 +18,7 @@ import (
 
 func newSelect(std streams, g *globals) *cobra.Command {
 	return &cobra.Command{
-		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete",
+		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete | history",
 		Short: "Show or change the objects that a selector chooses",
 		Long: `Show or change the objects that a selector chooses.
 
@@ -30,9 +30,11 @@ expression must match the whole of its tag; a tag left out matches all.
            where a value may hold anything: set 'val={"a": 1}'
   edit     open the objects in an editor, as YAML
   delete   delete them
+  history  what was changed of them, by whom and why, the newest first
 
-If more than one object is chosen, every action but get asks first.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+If more than one object is chosen, every change asks first, and shows what it
+would change. --dry-run shows that and writes nothing.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl select dc=north,cluster=web,service=https get
   confctl select name=web1001.example.net set/pooled=no
   confctl --object-type mwconfig select name=ReadOnly set 'val=Maintenance: back at 10:00'
@@ -59,15 +61,18 @@ func (s *session) runSelect(ctx context.Context, text string, words []string) er
 		return err
 	}
 	q := catalog.Query{Type: t, Selector: selected}
-	if act.verb == "get" {
+	switch act.verb {
+	case "get":
 		return s.get(ctx, q, s.printObjects)
+	case "history":
+		return s.history(ctx, q)
 	}
 	return s.change(ctx, chosen{Query: q, text: text}, act, s.confirm)
 }
 
 // action is what is to be done with the objects that are chosen.
 type action struct {
-	verb        string // get, set, edit or delete
+	verb        string // get, set, edit, delete or history
 	text        string // for the journal and the announcement, as it was typed
 	assignments []object.Assignment
 }
@@ -89,7 +94,7 @@ func parseAction(t *schema.Type, words []string) (action, error) {
 		return act, err
 	case verb == "set":
 		_, err = object.ParseAssignments(t, "")
-	case slash || (verb != "get" && verb != "edit" && verb != "delete"):
+	case slash || !slices.Contains(verbs(), verb):
 		return act, unknownAction(t, words[0])
 	}
 	if err == nil && len(words) > 1 {
@@ -109,11 +114,14 @@ func unexpectedWord(words []string) error {
 	return &usageError{fmt.Sprintf("unexpected %q after %s", words[1], words[0]), hint}
 }
 
+// verbs are the actions that stand alone.
+func verbs() []string { return []string{"get", "edit", "delete", "history"} }
+
 // unknownAction says what was probably meant: a set, or a selector in two words.
 func unknownAction(t *schema.Type, word string) error {
 	name, _, assigns := strings.Cut(word, "=")
 	_, isField := t.Field(name)
-	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit and delete"
+	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit, delete and history"
 	switch {
 	case assigns && isField:
 		hint = "to change fields: set/" + word
@@ -121,7 +129,7 @@ func unknownAction(t *schema.Type, word string) error {
 		hint = "a selector is one word: without blanks, or in quotes"
 	}
 	verb, _, _ := strings.Cut(word, "/")
-	return &usageError{fmt.Sprintf("no action %q%s", word, nearest.Suggest(verb, []string{"get", "set", "edit", "delete"})), hint}
+	return &usageError{fmt.Sprintf("no action %q%s", word, nearest.Suggest(verb, append(verbs(), "set"))), hint}
 }
 
 func assignmentsOfFile(t *schema.Type, file string) ([]object.Assignment, error) {

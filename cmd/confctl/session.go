@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +13,8 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
@@ -30,8 +29,13 @@ type session struct {
 	*globals
 	settings *settings
 	schema   *schema.Schema
-	store    store.Store
-	catalog  *catalog.Catalog
+	rules    *safety.Rules
+	unruled  []schema.Problem // what is wrong with the declared rules
+	shown    bool             // a dry run has shown something
+	// mayBeGone says that the verb is for taking out a host, which may be down.
+	mayBeGone bool
+	store     store.Store
+	catalog   *catalog.Catalog
 }
 
 // open reads the configuration and the schema and prepares the store, which the
@@ -54,6 +58,9 @@ func openSchema(std streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.terms.gone { // a host that is going down does not wait
+		s.timeout = min(s.timeout, 1400*time.Millisecond)
+	}
 	if g.output == "" {
 		g.output = s.output
 	}
@@ -67,7 +74,8 @@ func openSchema(std streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{streams: std, globals: g, settings: s, schema: sc}, nil
+	rules, wrong := safety.Load(sc, safetyFile(s))
+	return &session{streams: std, globals: g, settings: s, schema: sc, rules: rules, unruled: wrong}, nil
 }
 
 func loadSchema(s *settings) (*schema.Schema, error) {
@@ -75,6 +83,16 @@ func loadSchema(s *settings) (*schema.Schema, error) {
 		return schema.BuiltIn(s.poolsPath), nil
 	}
 	return schema.Load(s.schemaFile, s.poolsPath)
+}
+
+// safetyFile is where a site declares rules for types that its schema file does
+// not: beside it.
+func safetyFile(s *settings) string {
+	beside := s.schemaFile
+	if beside == "" {
+		beside = s.file
+	}
+	return filepath.Join(filepath.Dir(beside), "safety.yaml")
 }
 
 func openStore(std streams, g *globals, s *settings) (store.Store, error) {
@@ -140,34 +158,6 @@ func with(std streams, g *globals, f func(*session) error) error {
 
 // typ returns the type the command is about.
 func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
-
-// apply makes a change, the one way there is, and tells the operator what came
-// of it. Confirm may be nil: then nothing is asked.
-func (s *session) apply(ctx context.Context, in change.Intent, confirm func(context.Context, change.Proposal) error, report func(change.Done)) error {
-	a := &change.Applier{
-		Catalog: s.catalog,
-		Log:     s.journal(),
-		Confirm: confirm,
-		Report:  report,
-		Warn:    s.warn,
-		Now:     time.Now,
-		Who:     whoami(),
-		Where:   sal.Host{Name: hostname()},
-		Process: sal.Process{CommandLine: commandLine(s.words)},
-		Quiet:   s.quiet,
-	}
-	done, err := a.Apply(ctx, in)
-	if err != nil && done.ID == "" {
-		return &unwrittenError{err}
-	}
-	if err == nil && done.ID == "" {
-		return s.print("no change\n")
-	}
-	if done.Message != "" {
-		fmt.Fprintln(s.err, done.Message)
-	}
-	return err
-}
 
 // whoami returns who makes a change.
 func whoami() sal.User {

@@ -74,9 +74,9 @@ func outputError(err error) error {
 // interactive reports whether a person can answer a question.
 func (s streams) interactive() bool { return isTerminal(s.in) }
 
-// colored reports whether results may be coloured.
-func (s streams) colored() bool {
-	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(s.out)
+// colored reports whether what is written to a stream may be coloured.
+func colored(stream io.Writer) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(stream)
 }
 
 func isTerminal(stream any) bool {

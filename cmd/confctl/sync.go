@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
 )
 
@@ -28,7 +30,7 @@ declared any more is removed, and the values of what exists stay as they are.
 
 A type with a fault in its files is left as it is, and the others go on. All
 there is to do is one commit, if it fits.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example:     `  confctl sync --directory conftool-data`,
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,7 +59,9 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	data, err := seed.Read(dir, s.schema.InDependencyOrder())
+	ruled, unruled := s.withRules(s.schema.InDependencyOrder())
+	wrong = append(wrong, unruled...)
+	data, err := seed.Read(dir, ruled)
 	if err != nil {
 		return &usageError{err.Error(), ""}
 	}
@@ -68,6 +72,9 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		Action:  "sync",
 		Summary: summary,
 		Split:   true,
+		Deletes: true,
+		Seeds:   true,
+		Partial: true,
 		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
 			faults, strays = data.Problems(snapshot), limited{}
 			for _, key := range snapshot.Strays {
@@ -98,6 +105,19 @@ func (s *session) schemaProblems() ([]string, error) {
 		lines = append(lines, p.Err.Error(), fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type))
 	}
 	return lines, nil
+}
+
+// withRules returns the types whose safety rules can be asked, and a line for
+// each that cannot: it is left as it is.
+func (s *session) withRules(types []*schema.Type) (usable []*schema.Type, wrong []string) {
+	for _, t := range types {
+		if err := s.ruled([]catalog.Query{{Type: t}}); err != nil {
+			wrong = append(wrong, err.Error(), fmt.Sprintf("type %s is left as it is: mend its safety rules first", t.Name))
+			continue
+		}
+		usable = append(usable, t)
+	}
+	return usable, wrong
 }
 
 // tellSynced says what was created and removed: objects one by one if they are
@@ -142,18 +162,21 @@ func groups(objects []sal.Object) []group {
 	return all
 }
 
-// summary counts by type: node (3 created, 1 removed), discovery (1 created).
+// summary counts by type: node (3 created, 1 removed), discovery (1 changed).
 func summary(objects []sal.Object) string {
-	created, removed := map[string]int{}, map[string]int{}
+	created, changed, removed := map[string]int{}, map[string]int{}, map[string]int{}
 	var types []string
 	for _, o := range objects {
 		if !slices.Contains(types, o.Type) {
 			types = append(types, o.Type)
 		}
-		if o.Created() {
+		switch {
+		case o.Created():
 			created[o.Type]++
-		} else {
+		case o.Deleted():
 			removed[o.Type]++
+		default:
+			changed[o.Type]++
 		}
 	}
 	parts := make([]string, len(types))
@@ -161,6 +184,9 @@ func summary(objects []sal.Object) string {
 		var counts []string
 		if n := created[t]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d created", n))
+		}
+		if n := changed[t]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d changed", n))
 		}
 		if n := removed[t]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d removed", n))

@@ -29,7 +29,7 @@ All tags of the type are given, by their exact values. --action can be there
 several times, each with what it is for: each is a change of its own, in order,
 and the first that fails ends the command. To change all objects, or half of
 them or more by a regular expression, takes a terminal and a sentence.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
   confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001.example.net`,
 		Args:              arguments(2, -1),
@@ -48,8 +48,9 @@ them or more by a regular expression, takes a terminal and a sentence.`,
 type tagsStep struct {
 	action action
 	chosen chosen
-	whole  bool // all objects of the directory are meant
-	most   bool // half of them or more may be meant
+	all    selector.Selector // of the directory
+	whole  bool              // all objects of the directory are meant
+	most   bool              // half of them or more may be meant
 }
 
 func (s *session) runTags(ctx context.Context, list string, actions, names []string) error {
@@ -116,8 +117,11 @@ func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string
 	if err != nil {
 		return tagsStep{}, err
 	}
+	if act.verb == "history" {
+		return tagsStep{}, &usageError{"history is no action of tags", "use confctl select " + quote(list) + " history"}
+	}
 	whole := catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}
-	step := tagsStep{action: act, chosen: chosen{
+	step := tagsStep{action: act, all: whole.Selector, chosen: chosen{
 		Query: whole,
 		text:  fmt.Sprintf("%s (tags: %s)", name, pythonList(list)),
 		read:  []catalog.Query{whole}, // to know what half of it is
@@ -148,11 +152,14 @@ func (s *session) tagsStep(ctx context.Context, step tagsStep) error {
 	case step.most && step.action.verb == "edit":
 		return &usageError{"edit takes one name here", "to edit several objects: confctl select"}
 	}
-	return s.change(ctx, step.chosen, step.action, func(ctx context.Context, p change.Proposal) error {
-		if !step.most || (!step.whole && 2*len(p.Plan.Matched) < len(p.On.Objects)) {
+	return s.change(ctx, step.chosen, step.action, func(p change.Proposal) func(context.Context) error {
+		if !step.most || (!step.whole && 2*len(p.Plan.Matched) < len(p.On.Select(step.chosen.Type, step.all))) {
 			return nil
 		}
-		return s.confirmMost(ctx, fmt.Sprintf("%s on %d objects", step.action.text, len(p.Plan.Matched)))
+		return func(ctx context.Context) error {
+			what := fmt.Sprintf("%s on %d objects", step.action.text, len(p.Plan.Matched))
+			return s.confirmMost(ctx, what, func() { s.preview(ctx, p) })
+		}
 	})
 }
 

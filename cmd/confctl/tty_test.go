@@ -136,18 +136,18 @@ func TestTerminalMostOfAPool(t *testing.T) {
 func TestTerminalColor(t *testing.T) {
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
-	s.ok("pool", "--hostname", "web9.example")
+	s.ok("select", "name=web9.example", "set/pooled=yes:weight=7")
 	table := []string{"-o", "table", "select", "dc=south", "get"}
 	if plain := s.ok(table...); strings.Contains(plain, "\x1b") {
 		t.Errorf("coloured without a terminal: %q", plain)
 	}
 	term := s.terminal(table...)
 	term.end(exitDone)
-	term.expect("\x1b[32msouth  web      http     web9.example  0       yes\x1b[0m")
+	term.expect("\x1b[32msouth  web      http     web9.example  7       yes\x1b[0m")
 	s.env = append(s.env, "NO_COLOR=1")
 	term = s.terminal(table...)
 	term.end(exitDone)
-	term.expect("south  web      http     web9.example  0       yes")
+	term.expect("south  web      http     web9.example  7       yes")
 	if strings.Contains(term.shown(), "\x1b") {
 		t.Errorf("coloured with NO_COLOR: %q", term.shown())
 	}

@@ -75,7 +75,7 @@ func useProductionData(t *testing.T, s *site, wm func(...string) string) {
 	if got := wm("--object-type", "dbconfig-instance", "select", "name=db1151", "edit"); !strings.Contains(got, "successfully updated") {
 		t.Errorf("edit: %q", got)
 	}
-	if got := wm("--object-type", "geodns", "--yes", "select", "geodns=text-addrs", "delete"); strings.Count(got, "Deleted geodns text-addrs/") != 7 {
+	if got := wm("--object-type", "geodns", "--yes", "select", "geodns=text-addrs", "delete", "--allow", "min-pooled", "--reason", "test"); strings.Count(got, "Deleted geodns text-addrs/") != 7 {
 		t.Errorf("delete: %q", got)
 	}
 }

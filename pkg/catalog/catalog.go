@@ -43,6 +43,18 @@ type Query struct {
 	Selector selector.Selector
 }
 
+// Around returns the query for all objects that have the same values of the
+// first tags, at most so many, as far as this one names them.
+func (q Query) Around(depth int) Query {
+	values := map[string]string{}
+	for i, literal := range q.Selector.Literals() {
+		if i < min(depth, len(q.Type.Tags)) {
+			values[q.Type.Tags[i]] = literal
+		}
+	}
+	return Query{Type: q.Type, Selector: selector.Exactly(q.Type.Tags, values)}
+}
+
 // prefix returns what has to be read of the store to have all matches.
 func (c *Catalog) prefix(q Query) string {
 	literals := q.Selector.Literals()
@@ -57,53 +69,60 @@ func (c *Catalog) prefix(q Query) string {
 // revision, by one request. Keys that cannot belong to an object are in the snapshot as strays,
 // as far as they are under what was read.
 func (c *Catalog) Read(ctx context.Context, queries ...Query) (object.Snapshot, error) {
-	return c.read(ctx, nil, queries)
+	snapshot, _, err := c.read(ctx, nil, queries)
+	return snapshot, err
 }
 
 // ReadToChange is Read for a change: the snapshot has the fences of the types.
-func (c *Catalog) ReadToChange(ctx context.Context, queries ...Query) (object.Snapshot, error) {
-	var fences []string
+// In the same request it reads what is under other prefixes of confctl's own.
+func (c *Catalog) ReadToChange(ctx context.Context, own []string, queries ...Query) (object.Snapshot, []store.Entry, error) {
+	prefixes := slices.Clone(own)
 	for _, q := range queries {
-		if key := c.fence(q.Type); !slices.Contains(fences, key) {
-			fences = append(fences, key)
+		if key := c.fence(q.Type); !slices.Contains(prefixes, key) {
+			prefixes = append(prefixes, key)
 		}
 	}
-	return c.read(ctx, fences, queries)
+	return c.read(ctx, prefixes, queries)
 }
 
 // fence is the key that every deletion of an object of the type rewrites. A
 // guard on a group does not see deletions; one on the fence does.
 func (c *Catalog) fence(t *schema.Type) string { return c.Own("fence", t.Name) }
 
-func (c *Catalog) read(ctx context.Context, fences []string, queries []Query) (object.Snapshot, error) {
-	prefixes := slices.Clone(fences)
+// read reads objects and, for a change, keys of confctl's own, of which the
+// fences go into the snapshot and the others are returned.
+func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (object.Snapshot, []store.Entry, error) {
+	prefixes := slices.Clone(own)
 	for _, q := range queries {
 		prefixes = append(prefixes, c.prefix(q))
 	}
 	found, err := c.store.Read(ctx, prefixes...)
 	if err != nil {
-		return object.Snapshot{}, err
+		return object.Snapshot{}, nil, err
 	}
 	snapshot := object.Snapshot{Revision: found.Revision, Objects: make([]object.Object, 0, len(found.Entries))}
-	if fences != nil {
-		snapshot.Fences = map[string]store.Revision{}
-	}
 	decoders := c.decoders(queries)
-	for _, d := range decoders {
-		if fences != nil {
+	if own != nil {
+		snapshot.Fences = map[string]store.Revision{}
+		for _, d := range decoders {
 			snapshot.Fences[d.typ.Name] = 0
 		}
 	}
+	var others []store.Entry
 	for _, e := range found.Entries {
 		if name, isFence := strings.CutPrefix(e.Key, c.Own("fence", "")); isFence {
 			snapshot.Fences[name] = e.Modified
+			continue
+		}
+		if strings.HasPrefix(e.Key, c.own) {
+			others = append(others, e)
 			continue
 		}
 		for _, d := range decoders {
 			d.decode(e, &snapshot)
 		}
 	}
-	return snapshot, nil
+	return snapshot, others, nil
 }
 
 // decoders returns one decoder for each type that is asked for.

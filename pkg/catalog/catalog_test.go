@@ -160,6 +160,9 @@ func TestGuards(t *testing.T) {
 		{"a counted group and the fence", plan(node, 1, changed), []safety.Group{{Type: node, Tags: []string{"dc", "cluster0"}}}, []string{
 			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@1", "v1/pools/dc/cluster0/@50",
 		}},
+		{"a type that only deletions matter to", plan(node, 1, changed), []safety.Group{{Type: node, Deletions: true}}, []string{
+			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@1",
+		}},
 		{"a group in a group", plan(node, 1, changed), []safety.Group{{Type: node, Tags: []string{"dc", "cluster0"}}, {Type: node, Tags: []string{"dc"}}}, []string{
 			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@1", "v1/pools/dc/@50",
 		}},
@@ -178,6 +181,16 @@ func TestGuards(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestCountedButNotRead is a mistake of the program, and no change.
+func TestCountedButNotRead(t *testing.T) {
+	c, _, node := newCatalog(t)
+	other := &schema.Type{Name: "other", Path: "others"}
+	on := object.Snapshot{Revision: 50, Fences: map[string]store.Revision{"node": 7}}
+	if guards, err := c.guards(plan(node, 1, changed), on, []safety.Group{{Type: other}}); err == nil {
+		t.Errorf("guards %v", guards)
 	}
 }
 
@@ -211,7 +224,7 @@ func TestGuardsAreFewEnough(t *testing.T) {
 func TestDeletionRewritesTheFence(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, "/conftool/v1/pools/a/b/c/d", "{}")
-	on, err := c.ReadToChange(t.Context(), Query{Type: node})
+	on, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +232,7 @@ func TestDeletionRewritesTheFence(t *testing.T) {
 	if _, err := c.Commit(t.Context(), object.Delete(on.Objects), on, nil, with); err != nil {
 		t.Fatal(err)
 	}
-	after, err := c.ReadToChange(t.Context(), Query{Type: node})
+	after, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +253,7 @@ func TestOverlappingQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := c.ReadToChange(t.Context(), Query{node, narrow}, Query{node, wide})
+	snapshot, _, err := c.ReadToChange(t.Context(), nil, Query{node, narrow}, Query{node, wide})
 	if err != nil {
 		t.Fatal(err)
 	}

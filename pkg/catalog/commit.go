@@ -85,8 +85,10 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 		g.keys[c.Key(*change.Object())] = change.Object().Revision
 	}
 	for _, group := range counted {
-		g.prefixes[c.groupPrefix(group)] = true
 		fenced[group.Type.Name] = true
+		if !group.Deletions {
+			g.prefixes[c.groupPrefix(group)] = true
+		}
 	}
 	if len(g.keys)+len(g.prefixes)+len(fenced) > store.MaxGuards {
 		// A merged guard is on a group, which does not see deletions.

@@ -21,8 +21,9 @@ import (
 // somebody else is faster, what was asked for is planned again on what is
 // there then.
 type Intent struct {
-	// Read is what is read: what may change, and what the plan and the rules
-	// depend on.
+	// Read is what the plan depends on: what may change, and what it is compared
+	// with. The groups that rules count are read with it, so the snapshot mostly
+	// holds more.
 	Read []catalog.Query
 	// Plan says what is to happen, given what there is. It has no other effect.
 	// It returns an error to stop; the error is passed on as it is.
@@ -39,46 +40,72 @@ type Intent struct {
 	// Split allows a plan too large for one commit to be made in parts, each
 	// whole and with a record of its own.
 	Split bool
+	// Deletes says that the plan may delete: all objects of the types are read.
+	Deletes bool
+	// Seeds says that the plan makes the store like files: the rules about
+	// removals judge it too.
+	Seeds bool
+	// Partial has what no rule refuses made, and the rest held back.
+	Partial bool
+	// Lenient has rules warn where they would refuse.
+	Lenient bool
+	// Undoes are the ids of the changes that this one takes back.
+	Undoes []string
 }
 
-// Proposal is what an operator is asked about.
+// Terms are how an operator wants a change made, and why.
+type Terms struct {
+	Mode      safety.Mode // the strictest that any rule has
+	Allow     []string    // names of rules that are overridden
+	Gone      bool        // the host is down or going down: all rules are overridden
+	Emergency bool        // all rules are overridden
+	Partial   bool        // make what no rule refuses
+	Expect    *int        // how many objects have to match; nil for any number
+	DryRun    bool        // show, and write nothing
+	Reason    string
+	Task      string
+	Quiet     bool // leave tcpircbot out
+}
+
+// Proposal is what an operator is asked about, or shown.
 type Proposal struct {
 	Plan    object.Plan
 	On      object.Snapshot // what the plan was made on
 	Verdict safety.Verdict
+	// After is the capacity, once the plan is made, of the groups that it touches:
+	// the one with the least slack first.
+	After []safety.Capacity
+	// Held is what rules refuse, which is therefore not in the plan, and Refused
+	// what they said. Only of a Partial change.
+	Held    []object.Change
+	Refused []safety.Finding
 }
 
 // Done is what was done.
 type Done struct {
-	ID       string         // of the change; empty if nothing was written
-	Objects  []sal.Object   // what changed, as the journal has it
-	Revision store.Revision // of the last commit
-	Message  string         // that tells people; empty if nobody is told
+	ID       string            // of the change; empty if nothing was written
+	Objects  []sal.Object      // what changed, as the journal has it
+	Revision store.Revision    // of the last commit
+	Message  string            // that tells people
+	After    []safety.Capacity // see Proposal, of the last commit
+	Held     []object.Change   // see Proposal
+	Refused  []safety.Finding  // why that was held back
 }
 
-// Applier applies intents. Rules and Confirm may be nil, all else must be set.
+// Applier applies intents. Confirm and Show may be nil, all else must be set.
 type Applier struct {
 	Catalog *catalog.Catalog
 	Log     *sal.Log
-	Rules   []safety.Rule
+	Rules   *safety.Rules
 	Confirm func(context.Context, Proposal) error // asks before a commit; an error means no
+	Show    func(Proposal) error                  // shows what a dry run would do
 	Report  func(Done)                            // told what was done, before it is delivered
 	Warn    func(string)                          // told what does not stop anything
 	Now     func() time.Time
 	Who     sal.User
 	Where   sal.Host
 	Process sal.Process
-	Quiet   bool // announce nothing
-}
-
-// RefusedError reports a change that a rule forbids.
-type RefusedError struct {
-	Verdict safety.Verdict
-}
-
-func (e *RefusedError) Error() string {
-	refusals := e.Verdict.Refusals()
-	return "refused by " + refusals[0].Rule + ": " + refusals[0].Msg
+	Terms   Terms
 }
 
 // PartlyDoneError reports an Intent to be split that failed after some of its
@@ -103,16 +130,19 @@ type run struct {
 	parts     int // committed
 	asked     *Proposal
 	warned    []string
+	outbox    []store.Entry // what waited for delivery at the last read
+	records   []sal.Record  // of the parts
 	done      Done
 	contested time.Time // when others were faster for the first time; zero if they were not
 }
 
 // Apply makes the change that is asked for: whole, or with an error not at
-// all. If nothing has to change, nothing is written.
+// all. If nothing has to change, nothing is written. A Partial change leaves
+// out what rules refuse; what that is, Done says.
 //
-// Errors are those of the Intent's Plan and of Confirm, of store.Store,
-// *RefusedError, *ConflictError and, only for an Intent to be split,
-// *PartlyDoneError.
+// Errors are those of the Intent's Plan and of Confirm and Show, of
+// store.Store, *RefusedError, *ExpectError, *ConflictError and, only for an
+// Intent to be split, *PartlyDoneError.
 func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
 	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now())}
 	var err error
@@ -123,46 +153,59 @@ func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
 		return r.done, err
 	}
 	a.Report(r.done)
-	for _, failed := range a.Log.Deliver(ctx, r.id, r.done.Message) {
-		a.Warn("not announced: " + failed.Error() + "; the change is made and in the journal as " + r.id)
-	}
+	r.deliver(ctx)
 	if err != nil {
 		err = &PartlyDoneError{r.done, err}
 	}
 	return r.done, err
 }
 
-// step reads, plans and commits once, and reports whether there is more to do.
+// step reads, plans, judges and commits once, and reports whether there is
+// more to do.
 func (r *run) step(ctx context.Context) (more bool, err error) {
-	snapshot, err := r.Catalog.ReadToChange(ctx, r.Read...)
+	snapshot, outbox, err := r.Catalog.ReadToChange(ctx, r.Log.Prefixes(), r.reading()...)
 	if err != nil {
 		return false, err
 	}
+	r.outbox = outbox
 	plan, err := r.Plan(snapshot)
-	if err != nil || len(plan.Changes) == 0 {
+	if err != nil {
+		return false, err
+	}
+	if err := r.expected(plan); err != nil || len(plan.Changes) == 0 {
 		return false, err
 	}
 	if err := r.stale(plan, snapshot); err != nil {
 		return false, err
 	}
-	verdict := safety.Review(r.Rules, plan, snapshot)
-	if len(verdict.Refusals()) > 0 {
-		return false, &RefusedError{verdict}
-	}
-	r.warn(plan.Warnings)
-	if err := r.ask(ctx, Proposal{plan, snapshot, verdict}); err != nil {
+	p, err := r.judge(plan, snapshot)
+	if err != nil {
+		r.remember(ctx, err)
 		return false, err
 	}
-	whole := len(plan.Changes)
-	if r.Split {
-		plan.Changes = r.fit(plan.Changes)
+	r.warn(p.Plan.Warnings)
+	if r.Terms.DryRun {
+		return false, r.show(p)
 	}
-	err = r.commit(ctx, plan, snapshot, verdict)
+	if err := r.ask(ctx, p); err != nil {
+		return false, err
+	}
+	return r.write(ctx, p)
+}
+
+// write commits a proposal, or as much of it as fits, and reports whether there
+// is more to do.
+func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
+	whole := len(p.Plan.Changes)
+	if r.Split {
+		p.Plan.Changes = r.fit(p.Plan.Changes)
+	}
+	err = r.commit(ctx, p)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
-		return true, r.again(ctx, conflict, plan)
+		return true, r.again(ctx, conflict, p.Plan)
 	}
-	return len(plan.Changes) < whole, err
+	return len(p.Plan.Changes) < whole, err
 }
 
 // warn passes on the warnings of a plan: the first few, and each once.
@@ -189,6 +232,14 @@ func (r *run) ask(ctx context.Context, p Proposal) error {
 	}
 	r.asked = &p
 	return r.Confirm(ctx, p)
+}
+
+func (r *run) show(p Proposal) error {
+	r.done.Held, r.done.Refused = p.Held, p.Refused
+	if r.Show == nil {
+		return nil
+	}
+	return r.Show(p)
 }
 
 // patience is how long a change is planned again because others are faster.

@@ -62,9 +62,11 @@ type sink struct {
 
 func (*sink) Name() string { return "test" }
 
-func (s *sink) Send(_ context.Context, message string) error {
+func (*sink) Kind() sal.Kind { return sal.Channel }
+
+func (s *sink) Send(_ context.Context, d sal.Delivery) error {
 	if s.fail == nil {
-		s.sent = append(s.sent, message)
+		s.sent = append(s.sent, d.Message)
 	}
 	return s.fail
 }
@@ -105,7 +107,8 @@ func newSite(t *testing.T, n int) *site {
 func (s *site) newApplier() *change.Applier {
 	return &change.Applier{
 		Catalog: s.catalog,
-		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}},
+		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}, Self: sal.ThisProcess("deploy1001")},
+		Rules:   &safety.Rules{}, // which no test asks but those about them: see enforce
 		Report:  func(d change.Done) { s.reports = append(s.reports, d) },
 		Warn:    func(w string) { s.warned = append(s.warned, w) },
 		Now:     time.Now,
@@ -207,9 +210,9 @@ func TestNothingToChangeWritesNothing(t *testing.T) {
 
 func TestQuietAnnouncesNothing(t *testing.T) {
 	s := newSite(t, 1)
-	s.applier.Quiet = true
+	s.applier.Terms.Quiet = true
 	done, err := s.apply(s.set("name=host0", "weight=1"))
-	if err != nil || done.Message != "" || len(s.sink.sent) != 0 || len(s.stored("/conftool/.confctl/journal/")) != 1 {
+	if err != nil || len(s.sink.sent) != 0 || len(s.stored("/conftool/.confctl/journal/")) != 1 {
 		t.Errorf("done %+v, %v, sent %v", done, err, s.sink.sent)
 	}
 	if left := s.stored("/conftool/.confctl/outbox/"); len(left) > 0 {
@@ -331,44 +334,135 @@ func TestDeclinedChangesNothing(t *testing.T) {
 	}
 }
 
-// atLeast is a rule for the tests: so many nodes of the pool must serve.
-func atLeast(node *schema.Type, floor int) safety.Rule {
-	return func(plan object.Plan, on object.Snapshot) ([]safety.Finding, []safety.Group) {
-		serving := map[string]bool{}
-		for _, o := range on.Objects {
-			serving[o.Path()] = o.Get("pooled").Text() == `"yes"`
+// enforce has the built-in rules asked.
+func enforce(a *change.Applier) { a.Terms.Mode = safety.Refuse }
+
+// journal returns the records of the changes that were made, and of those that
+// were refused.
+func (s *site) journal() (made, refused []sal.Stored) {
+	s.Helper()
+	all, err := s.applier.Log.Records(context.Background())
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, r := range all {
+		if r.Refused() {
+			refused = append(refused, r)
+		} else {
+			made = append(made, r)
 		}
-		for _, c := range plan.Changes {
-			serving[c.Object().Path()] = c.After != nil && c.After.Get("pooled").Text() == `"yes"`
-		}
-		n := 0
-		for _, yes := range serving {
-			if yes {
-				n++
-			}
-		}
-		group := safety.Group{Type: node, Tags: []string{"dc", "c", "s"}}
-		if n < floor {
-			return []safety.Finding{{Rule: "at-least", Subject: "dc/c/s", Msg: fmt.Sprintf("%d serve, floor %d", n, floor), Refuses: true}}, []safety.Group{group}
-		}
-		return nil, []safety.Group{group}
+	}
+	return made, refused
+}
+
+// TestRefusedByARule: nothing is written but the refusal's record.
+func TestRefusedByARule(t *testing.T) {
+	s := newSite(t, 2)
+	enforce(s.applier)
+	before := s.stored(pool)
+	_, err := s.apply(s.set("dc=dc", "pooled=no"))
+	var refused *change.RefusedError
+	if !errors.As(err, &refused) || refused.Refused[0].Rule != safety.MinPooled || len(refused.Allowed.Changes) != 0 {
+		t.Fatalf("%v", err)
+	}
+	if diff := cmp.Diff(before, s.stored(pool)); diff != "" || len(s.sink.sent) != 0 || len(s.stored("/conftool/.confctl/outbox/")) != 0 {
+		t.Errorf("%s, sent %v", diff, s.sink.sent)
+	}
+	made, records := s.journal()
+	if len(made) != 0 || len(records) != 1 || records[0].Event.ID != refused.ID || len(records[0].Change.Objects) != 2 ||
+		len(records[0].Change.Findings) != 1 || records[0].Change.Findings[0].Rule != safety.MinPooled {
+		t.Errorf("made %v, refused %+v", made, records)
 	}
 }
 
-func TestRefusedByARule(t *testing.T) {
+// TestRuleIsOverridden: the change is made, and both the journal and the
+// announcement say over which rule.
+func TestRuleIsOverridden(t *testing.T) {
+	for name, terms := range map[string]change.Terms{
+		"(overrides min-pooled) - because (T1)": {Mode: safety.Refuse, Allow: []string{safety.MinPooled}, Reason: "because", Task: "T1"},
+		"(gone, overrides min-pooled)":          {Mode: safety.Refuse, Gone: true},
+		"(emergency, overrides min-pooled)":     {Mode: safety.Refuse, Emergency: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, 2)
+			s.applier.Terms = terms
+			done, err := s.apply(s.set("dc=dc", "pooled=no"))
+			if err != nil || len(done.Objects) != 2 || len(s.sink.sent) != 1 || !strings.HasSuffix(s.sink.sent[0], " "+name) {
+				t.Fatalf("%v, %+v, sent %q", err, done, s.sink.sent)
+			}
+			made, _ := s.journal()
+			if diff := cmp.Diff([]string{safety.MinPooled}, made[0].Change.Overrides); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestPartialLeavesOutWhatIsRefused: what may be done is done, and what is held
+// back is said.
+func TestPartialLeavesOutWhatIsRefused(t *testing.T) {
+	s := newSite(t, 4)
+	s.put("/conftool/v1/pools/dc/c/t/host0", `{"weight": 10, "pooled": "yes"}`)
+	s.put("/conftool/v1/pools/dc/c/t/host1", `{"weight": 10, "pooled": "no"}`)
+	enforce(s.applier)
+	s.applier.Terms.Partial = true
+	done, err := s.apply(s.set("name=host0", "pooled=no"))
+	if err != nil || len(done.Objects) != 1 || done.Objects[0].Path != "dc/c/s/host0" ||
+		len(done.Held) != 1 || done.Held[0].Object().Path() != "dc/c/t/host0" || len(done.Refused) != 1 {
+		t.Errorf("%v, %+v", err, done)
+	}
+	if made, _ := s.journal(); len(made) != 1 || len(made[0].Change.Findings) != 1 {
+		t.Errorf("%+v", made)
+	}
+}
+
+// TestDryRun writes nothing, not even a refusal.
+func TestDryRun(t *testing.T) {
 	s := newSite(t, 2)
-	s.applier.Rules = []safety.Rule{atLeast(s.node, 2)}
-	_, err := s.apply(s.set("name=host0", "pooled=no"))
-	var refused *change.RefusedError
-	if !errors.As(err, &refused) || s.store.commits.Load() != 0 {
+	enforce(s.applier)
+	s.applier.Terms.DryRun = true
+	var shown []change.Proposal
+	s.applier.Show = func(p change.Proposal) error { shown = append(shown, p); return nil }
+	s.applier.Confirm = func(context.Context, change.Proposal) error { t.Error("asked"); return nil }
+	done, err := s.apply(s.set("name=host0", "pooled=no"))
+	if err != nil || done.ID != "" || len(shown) != 1 || len(shown[0].Plan.Changes) != 1 || len(shown[0].Verdict.Capacity) != 1 {
+		t.Errorf("%v, %+v, shown %+v", err, done, shown)
+	}
+	_, err = s.apply(s.set("dc=dc", "pooled=no"))
+	if !errors.As(err, new(*change.RefusedError)) || s.store.commits.Load() != 0 {
 		t.Errorf("%v, %d commits", err, s.store.commits.Load())
+	}
+}
+
+// TestExpect: as many as match, changed or not.
+func TestExpect(t *testing.T) {
+	s := newSite(t, 3)
+	s.put(pool+"host0", `{"weight": 5, "pooled": "yes"}`)
+	for n, want := range map[int]string{2: "2 objects were expected, but 3 match", 4: "4 objects were expected, but 3 match", 3: ""} {
+		s.applier.Terms.Expect = &n
+		_, err := s.apply(s.set("dc=dc", "weight=5"))
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("%d expected: %v, want %q", n, err, want)
+		}
+	}
+}
+
+// TestRulesCostNoRequest: what they count is read with the rest.
+func TestRulesCostNoRequest(t *testing.T) {
+	s := newSite(t, 5)
+	enforce(s.applier)
+	if _, err := s.apply(s.set("dc=dc,cluster=c,service=s,name=host0", "pooled=no")); err != nil {
+		t.Fatal(err)
+	}
+	if r, c := s.store.reads.Load(), s.store.commits.Load(); r != 1 || c != 2 {
+		t.Errorf("%d reads and %d commits, want 1 read, 1 commit and 1 commit for the delivery", r, c)
 	}
 }
 
 // TestCountedGroupIsGuarded lets many depool random hosts at once, each after
 // a look at the whole group: the floor is never undercut.
 func TestCountedGroupIsGuarded(t *testing.T) {
-	const hosts, floor, writers = 12, 6, 8
+	const hosts, floor, writers = 12, 9, 8
 	s := newSite(t, hosts)
 	var wait sync.WaitGroup
 	var succeeded atomic.Int64
@@ -376,10 +470,9 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 		wait.Go(func() {
 			a := s.newApplier()
 			a.Log.Sinks, a.Report, a.Warn = nil, func(change.Done) {}, func(string) {}
-			a.Rules = []safety.Rule{atLeast(s.node, floor)}
+			enforce(a)
 			for range 6 {
 				in := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")
-				in.Read = append(in.Read, catalog.Query{Type: s.node}) // the group that the rule counts
 				done, err := a.Apply(context.Background(), in)
 				var refused *change.RefusedError
 				switch {
@@ -398,8 +491,8 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 			out++
 		}
 	}
-	if out != hosts-floor || int(succeeded.Load()) != out || len(s.stored("/conftool/.confctl/journal/")) != out {
-		t.Errorf("%d out, %d succeeded, %d in the journal; want %d of each", out, succeeded.Load(), len(s.stored("/conftool/.confctl/journal/")), hosts-floor)
+	if made, _ := s.journal(); out != hosts-floor || int(succeeded.Load()) != out || len(made) != out {
+		t.Errorf("%d out, %d succeeded, %d in the journal; want %d of each", out, succeeded.Load(), len(made), hosts-floor)
 	}
 }
 
@@ -412,7 +505,6 @@ func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
 	remove.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
 	plans := 0
 	in := s.set("name=host0", "pooled=no")
-	in.Read = append(in.Read, catalog.Query{Type: s.node})
 	depool := in.Plan
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
 		if plans++; plans == 1 {
@@ -422,11 +514,10 @@ func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
 		}
 		return depool(on)
 	}
-	s.applier.Rules = []safety.Rule{atLeast(s.node, 2)}
+	enforce(s.applier)
 	_, err := s.apply(in)
-	var refused *change.RefusedError
-	if !errors.As(err, &refused) || plans != 2 {
-		t.Errorf("%v after %d plans: 3 serve, one is deleted meanwhile, so the second may not go", err, plans)
+	if err != nil || plans != 2 {
+		t.Errorf("%v after %d plans: what was judged on three is to be judged again on two", err, plans)
 	}
 }
 
@@ -638,18 +729,6 @@ func TestFailedPart(t *testing.T) {
 	}
 	if len(s.reports) != 1 || len(s.sink.sent) != 1 {
 		t.Errorf("%d reports, sent %q", len(s.reports), s.sink.sent)
-	}
-}
-
-// TestCountedButNotRead is a mistake of the program, and no change.
-func TestCountedButNotRead(t *testing.T) {
-	s := newSite(t, 1)
-	other := &schema.Type{Name: "other", Path: "others"}
-	s.applier.Rules = []safety.Rule{func(object.Plan, object.Snapshot) ([]safety.Finding, []safety.Group) {
-		return nil, []safety.Group{{Type: other}}
-	}}
-	if _, err := s.apply(s.set("name=host0", "weight=5")); err == nil || s.store.commits.Load() != 0 {
-		t.Errorf("%v, %d commits", err, s.store.commits.Load())
 	}
 }
 

@@ -7,61 +7,85 @@ import (
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// commit writes a plan with its record and its message, and adds it to what
-// is done.
-func (r *run) commit(ctx context.Context, plan object.Plan, on object.Snapshot, verdict safety.Verdict) error {
-	record := sal.Record{
+// record is the journal's entry of a proposal, as far as it is to be made now.
+func (r *run) record(p Proposal) sal.Record {
+	return sal.Record{
 		Time:    r.Now().UTC(),
-		Event:   sal.Event{ID: sal.PartID(r.id, r.parts+1), Action: r.Action},
+		Event:   sal.Event{ID: sal.PartID(r.id, r.parts+1), Action: r.Action, Outcome: sal.Success, Reason: r.Terms.Reason},
 		User:    r.Who,
 		Host:    r.Where,
 		Process: r.Process,
-		Change:  sal.ChangeRecord{Selector: r.Selector, Run: r.id, Objects: sal.Objects(plan.Changes)},
+		Change: sal.ChangeRecord{
+			Selector:  r.Selector,
+			Run:       r.id,
+			Task:      r.Terms.Task,
+			Undoes:    r.Undoes,
+			Gone:      r.Terms.Gone,
+			Emergency: r.Terms.Emergency,
+			Overrides: overrides(p.Verdict),
+			Findings:  findings(slices.Concat(p.Refused, p.Verdict.Findings)),
+			Objects:   sal.Objects(p.Plan.Changes),
+		},
 	}
+}
+
+// commit writes a plan with its record and its message, and adds it to what
+// is done.
+func (r *run) commit(ctx context.Context, p Proposal) error {
+	record := r.record(p)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	message := r.message(slices.Concat(r.done.Objects, record.Change.Objects))
-	writes, err := r.Log.Writes(record, message)
+	message := r.message(record, slices.Concat(r.done.Objects, record.Change.Objects))
+	writes, err := r.Log.Writes(record, message, r.Terms.Quiet)
 	if err != nil {
 		return err
 	}
 	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Writes: writes}
 	// An interrupt does not cut off a request under way, which would leave it
 	// unknown what was done: the store's own timeout ends it.
-	receipt, err := r.Catalog.Commit(context.WithoutCancel(ctx), plan, on, verdict.Counted, with)
+	receipt, err := r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, with)
 	if err != nil {
 		return err
 	}
 	r.parts++
 	r.contested = time.Time{}
-	r.done.ID, r.done.Revision = r.id, receipt.Revision
 	// If an earlier attempt had succeeded already, its record says what was done.
 	if stored, err := sal.ParseRecord(receipt.Stored); err == nil {
 		record = stored
 	} else {
 		r.Warn(err.Error())
 	}
+	r.records = append(r.records, record)
+	r.done.ID, r.done.Revision = r.id, receipt.Revision
 	r.done.Objects = append(r.done.Objects, record.Change.Objects...)
-	r.done.Message = r.message(r.done.Objects)
+	r.done.Message = r.message(record, r.done.Objects)
+	r.done.After, r.done.Held, r.done.Refused = p.After, p.Held, p.Refused
 	return nil
 }
 
 // message is what people are told of all that is done.
-func (r *run) message(objects []sal.Object) string {
-	if r.Quiet {
-		return ""
-	}
+func (r *run) message(record sal.Record, objects []sal.Object) string {
 	selector := r.Selector
 	if r.Summary != nil {
 		selector = r.Summary(objects)
 	}
-	return sal.Announcement(r.Who, r.Where, r.Action, selector)
+	return sal.Announcement(record, selector)
+}
+
+// deliver tells people.
+func (r *run) deliver(ctx context.Context) {
+	own := sal.Delivery{
+		ID: r.id, Message: r.done.Message, Time: r.records[len(r.records)-1].Time, Records: r.records,
+		Revision: r.done.Revision, Quiet: r.Terms.Quiet,
+	}
+	for _, failed := range r.Log.Deliver(ctx, own, r.outbox) {
+		r.Warn(failed.Error())
+	}
 }
 
 // fit returns as many of the changes, from the first, as surely fit into one

@@ -1,23 +1,228 @@
 package safety
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// TestReview asks all rules and keeps all they say.
-func TestReview(t *testing.T) {
-	node := &schema.Type{Name: "node"}
-	rule := func(name string, refuses bool) Rule {
-		return func(object.Plan, object.Snapshot) ([]Finding, []Group) {
-			return []Finding{{Rule: name, Refuses: refuses}}, []Group{{Type: node, Tags: []string{name}}}
+// The types of the tests, beside node.
+const types4tests = `
+dns:
+  path: discovery
+  tags: [dnsdisc]
+  schema: {pooled: {type: bool, default: false}, ttl: {type: int, default: 300}}
+geo:
+  path: geodns
+  tags: [address]
+  schema: {pooled: {type: "enum:yes|no", default: "yes"}, weight: {type: int, default: 100}}
+flat:
+  path: flats
+  tags: []
+  schema: {pooled: {type: bool, default: false}}
+loose:
+  path: loose
+  tags: [a]
+  schema: {pooled: {type: any, default: null}, weight: {type: any, default: null}}
+plain:
+  path: plains
+  tags: [a]
+  free_form: true
+  schema: {val: {type: any, default: null}}
+`
+
+// site is a schema, the rules declared with it, and what of both is wrong.
+type site struct {
+	*schema.Schema
+	rules    *Rules
+	problems []schema.Problem
+}
+
+// siteWith returns the site whose safety.yaml has that text.
+func siteWith(t testing.TB, safetyYAML string) site {
+	t.Helper()
+	s, err := schema.Parse("schema.yaml", []byte(types4tests), "pools")
+	if err != nil || len(s.Problems()) > 0 {
+		t.Fatal(err, s.Problems())
+	}
+	doc, err := yamldoc.Parse("safety.yaml", []byte(safetyYAML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, problems := compile(s, doc)
+	return site{s, rules, problems}
+}
+
+// object reads: type path field=value... The states yes, no, off, seed and zero
+// stand for what hosts have, and bad for what cannot be read.
+func (s site) object(t testing.TB, line string) object.Object {
+	t.Helper()
+	words := strings.Fields(line)
+	typ, err := s.Type(words[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := strings.Split(words[1], "/")
+	o := object.New(typ, path[:len(path)-1], path[len(path)-1])
+	o.Revision = 1
+	return become(t, o, words[2:])
+}
+
+// become returns the object as some words say.
+func become(t testing.TB, o object.Object, words []string) object.Object {
+	t.Helper()
+	for _, word := range words {
+		switch word {
+		case "yes":
+			o = with(t, o, "pooled=yes", "weight=10")
+		case "no":
+			o = with(t, o, "pooled=no", "weight=10")
+		case "off":
+			o = with(t, o, "pooled=inactive", "weight=10")
+		case "zero":
+			o = with(t, o, "pooled=yes", "weight=0")
+		case "seed":
+		case "bad":
+			o.Malformed = errors.New("no JSON")
+		default:
+			o = with(t, o, word)
 		}
 	}
-	v := Review([]Rule{rule("a", false), rule("b", true)}, object.Plan{}, object.Snapshot{})
-	if len(v.Findings) != 2 || len(v.Counted) != 2 || len(v.Refusals()) != 1 || v.Refusals()[0].Rule != "b" {
-		t.Errorf("%+v", v)
+	return o
+}
+
+func with(t testing.TB, o object.Object, words ...string) object.Object {
+	t.Helper()
+	assignments, err := object.ParseWords(o.Type, words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := slices.Clone(o.Fields)
+	for _, a := range assignments {
+		fields = append(slices.DeleteFunc(fields, func(f value.Field) bool { return f.Name == a.Field }),
+			value.Field{Name: a.Field, Value: a.Candidates[0]})
+	}
+	return o.WithFields(fields)
+}
+
+func (s site) snapshot(t testing.TB, lines ...string) object.Snapshot {
+	t.Helper()
+	var on object.Snapshot
+	for _, line := range lines {
+		on.Objects = append(on.Objects, s.object(t, line))
+	}
+	slices.SortFunc(on.Objects, func(a, b object.Object) int { return cmp.Compare(a.Key(), b.Key()) })
+	for i := 1; i < len(on.Objects); i++ { // as it is read
+		if a, b := &on.Objects[i-1], &on.Objects[i]; a.Type == b.Type && a.Dir() == b.Dir() {
+			b.Tags = a.Tags
+		}
+	}
+	return on
+}
+
+// plan reads: type path field=value... for what is changed, with a + in front
+// for what is created, and a - for what is deleted.
+func (s site) plan(t testing.TB, on object.Snapshot, lines ...string) object.Plan {
+	t.Helper()
+	var plan object.Plan
+	for _, line := range lines {
+		o := s.object(t, strings.TrimLeft(line, "+-"))
+		before := on.Find(o.Key())
+		if before == nil && line[0] != '+' {
+			t.Fatalf("%s is not there", o)
+		}
+		switch line[0] {
+		case '+':
+			plan.Changes = append(plan.Changes, object.Change{After: &o})
+		case '-':
+			plan.Changes = append(plan.Changes, object.Change{Before: before})
+		default:
+			after := become(t, *before, strings.Fields(line)[2:])
+			plan.Changes = append(plan.Changes, object.Change{Before: before, After: &after})
+		}
+	}
+	return plan
+}
+
+// group returns the lines of hosts h1, h2... in a directory, one for each state.
+func group(dir, states string) []string {
+	var lines []string
+	for i, state := range strings.Fields(states) {
+		lines = append(lines, fmt.Sprintf("%s/h%d %s", dir, i+1, state))
+	}
+	return lines
+}
+
+// many returns the lines of n hosts in a directory, all in one state.
+func many(dir string, n int, state string) []string {
+	return group(dir, strings.Repeat(state+" ", n))
+}
+
+// set returns lines that do something to each host of others.
+func set(lines []string, change string) []string {
+	var all []string
+	for _, line := range lines {
+		words := strings.Fields(line)
+		all = append(all, strings.TrimSpace(words[0]+" "+words[1]+" "+change))
+	}
+	return all
+}
+
+func remove(lines []string) []string {
+	var all []string
+	for _, line := range set(lines, "") {
+		all = append(all, "-"+line)
+	}
+	return all
+}
+
+// said is a verdict's findings, a line each.
+func said(v Verdict) []string {
+	var lines []string
+	for _, f := range v.Findings {
+		level := [...]string{"warned", "overridden", "refused"}[f.Level]
+		lines = append(lines, fmt.Sprintf("%s %s %s %s: %s", level, f.Rule, f.Type, f.Subject, f.Msg))
+	}
+	return lines
+}
+
+func counted(v Verdict) []string {
+	var lines []string
+	for _, g := range v.Counted {
+		line := g.Type.Name + " " + strings.Join(g.Tags, "/")
+		if g.Deletions {
+			line += " deletions"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func shown(all []Capacity) []string {
+	var lines []string
+	for _, c := range all {
+		line := fmt.Sprintf("%s %s %d -> %d of %d, %d..%d %s", c.Type.Name, c.Label, c.Before, c.After, c.Members, c.Floor, c.Ceiling,
+			[...]string{"none", "warn", "refuse"}[c.Mode])
+		for i, o := range c.Out {
+			line += []string{" out ", ","}[min(i, 1)] + o.Name
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func equal(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\ngot  %q\nwant %q", what, got, want)
 	}
 }
 
@@ -34,11 +239,67 @@ func TestNewSince(t *testing.T) {
 		{asked, false},
 		{verdict(Finding{Rule: "min-pooled", Subject: "a", Msg: "4 -> 3"}), false},
 		{verdict(Finding{Rule: "min-pooled", Subject: "b", Msg: "5 -> 4"}), true},
+		{verdict(Finding{Rule: "min-pooled", Type: "t", Subject: "a", Msg: "5 -> 4"}), true},
 		{verdict(Finding{Rule: "mass-change", Subject: "a"}), true},
-		{verdict(Finding{Rule: "min-pooled", Subject: "a", Refuses: true}), true},
+		{verdict(Finding{Rule: "min-pooled", Subject: "a", Level: Refused}), true},
 	} {
 		if got := c.now.NewSince(asked); got != c.want {
 			t.Errorf("%+v: new %v, want %v", c.now.Findings, got, c.want)
 		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	s := siteWith(t, "")
+	for line, want := range map[string]bool{
+		"node a/b/c/h yes":                      true,
+		"node a/b/c/h pooled=yes weight=1":      true,
+		"node a/b/c/h zero":                     false,
+		"node a/b/c/h no":                       false,
+		"node a/b/c/h off":                      false,
+		"node a/b/c/h seed":                     false,
+		"node a/b/c/h yes bad":                  false,
+		"dns a/h pooled=true":                   true,
+		"dns a/h pooled=false":                  false,
+		"geo a/h seed":                          true, // what sync creates serves at once
+		"geo a/h weight=-1":                     false,
+		"loose a/h pooled=true weight=0.5":      true,
+		"loose a/h pooled=yes weight=1e3":       true,
+		"loose a/h pooled=yes weight=-0.5":      false,
+		"loose a/h pooled=yes weight=0.0e7":     false,
+		"loose a/h pooled=yes weight=null":      false,
+		`loose a/h pooled=yes weight="5"`:       false,
+		"loose a/h pooled=YES weight=1":         false,
+		`loose a/h pooled="true" weight=1`:      false,
+		"plain a/h pooled=yes":                  false, // a field its type does not declare
+		"plain a/h pooled=true weight=10 val=1": false,
+	} {
+		if got := Serves(s.object(t, line)); got != want {
+			t.Errorf("%s: %v, want %v", line, got, want)
+		}
+	}
+}
+
+func TestRatio(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		n    int
+		want int
+	}{
+		{"0.66", 3, 2}, {"0.66", 50, 33}, {"0.07", 100, 7}, {"0.1", 30, 3}, {"0.55", 20, 11}, {".75", 10, 8}, {"1", 7, 7}, {"1.0", 7, 7},
+		{"0.000000001", 1_000_000, 1}, {"0.999999999", 1_000_000, 1_000_000}, {"0.5", 0, 0},
+	} {
+		r, err := parseRatio(c.text)
+		if err != nil || r.of(c.n) != c.want {
+			t.Errorf("%s of %d: %d %v, want %d", c.text, c.n, r.of(c.n), err, c.want)
+		}
+	}
+	for _, text := range []string{"", "0", "0.0", "1.01", "2", "-0.5", "+0.5", "66%", "1e-1", "0.1234567890", ".", "0.5.1", "0.-5", "½", "nan", "99999999999999999999.5"} {
+		if r, err := parseRatio(text); err == nil {
+			t.Errorf("%q is %v", text, r)
+		}
+	}
+	if got := (ratio{7, 100}).String() + " " + percent(201, 1000) + " " + percent(200001, 1000000) + " " + percent(1272, 1590); got != "7 % 20.1 % 20.1 % 80 %" {
+		t.Error(got)
 	}
 }

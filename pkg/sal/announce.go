@@ -11,22 +11,64 @@ import (
 // longer one would be said as a line of its own, without its !log.
 const maxAnnouncement = 425
 
-// Announcement is the line that tells people about a change. Control
-// characters become spaces: a newline would end the line, and let a selector
-// forge the next one. What is too long ends in an ellipsis; the journal has
-// the whole.
-func Announcement(who User, where Host, action, selector string) string {
-	line := fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", who.Name, where.Name, action, selector)
-	line = strings.Map(func(r rune) rune {
+// Announcement is the line that tells people about a change: who did what to
+// what, and after that, if there was any, what was overridden, the reason and
+// the task. The selector is the record's own, or what stands for it.
+//
+// Control characters become spaces: a newline would end the line, and let a
+// selector forge the next one. What is too long is cut, marked by an ellipsis,
+// the selector first; the journal has the whole.
+func Announcement(r Record, selector string) string {
+	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", r.User.Name, r.Host.Name, r.Event.Action, selector))
+	const atLeast = 200 // bytes for the ending, however long the rest is
+	end := ending(r, max(atLeast, maxAnnouncement-len(front)))
+	return shorten(front, maxAnnouncement-len(end)) + end
+}
+
+// ending is what an announcement has behind the selector, in at most so many
+// bytes.
+func ending(r Record, most int) string {
+	ways, task, reason := oneLine(waysOut(r.Change)), oneLine(r.Change.Task), oneLine(r.Event.Reason)
+	if task != "" {
+		task = " (" + task + ")"
+	}
+	if reason != "" {
+		const few = 20 // bytes of a reason that say something
+		reason = " - " + shorten(reason, max(few, most-len(ways)-len(task)-len(" - ")))
+	}
+	return shorten(ways+reason+task, most)
+}
+
+// waysOut says how a change got past the safety rules.
+func waysOut(c ChangeRecord) string {
+	var ways []string
+	if c.Gone {
+		ways = append(ways, "gone")
+	}
+	if c.Emergency {
+		ways = append(ways, "emergency")
+	}
+	if len(c.Overrides) > 0 {
+		ways = append(ways, "overrides "+strings.Join(c.Overrides, ", "))
+	}
+	if len(ways) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(ways, ", ") + ")"
+}
+
+// oneLine returns a text without what ends a line or is no character.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
-	}, line)
-	return shorten(line, maxAnnouncement)
+	}, s)
 }
 
-// shorten cuts a text to a number of bytes, between two characters.
+// shorten cuts a text to a number of bytes, between two characters. It takes
+// a few bytes at least.
 func shorten(s string, most int) string {
 	const ellipsis = "…"
 	if len(s) <= most {

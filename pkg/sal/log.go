@@ -1,146 +1,60 @@
 package sal
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Sink is a place where people look.
-type Sink interface {
-	// Name is one word, the same for every run of the program.
-	Name() string
-	// Send delivers one message, within the context's time.
-	Send(ctx context.Context, message string) error
-}
-
-// Log writes the journal and delivers from the outbox, where every message
+// Log writes the journal, and delivers from the outbox, where every message
 // waits from the commit of its change until its sink has taken it.
+//
+// Nothing is lost: a message leaves the outbox after its sink has taken it. A
+// process that dies in between leaves it there, and it is sent once more.
 type Log struct {
 	Store  store.Store
-	Prefix string // of the keys it keeps, with a slash at the end
-	Sinks  []Sink
+	Prefix string           // of the keys it keeps, with a slash at the end
+	Sinks  []Sink           // each with a name of its own
+	Self   Holder           // this process, see ThisProcess
+	Now    func() time.Time // time.Now if nil
 }
 
-// Waiting is a message in the outbox.
-type Waiting struct {
-	ID      string `json:"id"` // of the change, or of its first part
-	Message string `json:"message"`
+func (l *Log) now() time.Time {
+	if l.Now == nil {
+		return time.Now().UTC()
+	}
+	return l.Now().UTC()
 }
 
-// Key returns where the journal's record of a change is.
-func (l *Log) Key(id string) string { return l.Prefix + "journal/" + id }
-
-func (l *Log) outbox(sink Sink, id string) string {
-	return l.Prefix + "outbox/" + sink.Name() + "/" + id
+// Sink is a place where people look.
+type Sink interface {
+	// Name is a plain word: the sink's place in the outbox, the same on all
+	// hosts.
+	Name() string
+	Kind() Kind
+	// Send delivers one message, within the context's time. An error names the
+	// sink and its address: the sink may not have it.
+	Send(ctx context.Context, d Delivery) error
 }
 
-// Writes returns what is to be written in the transaction of a change: its
-// record, and a message for each sink. An empty message is for nobody.
-func (l *Log) Writes(r Record, message string) ([]store.Write, error) {
-	record, err := r.Encode()
-	if err != nil {
-		return nil, err
-	}
-	writes := []store.Write{{Key: l.Key(r.Event.ID), Value: record}}
-	if message == "" {
-		return writes, nil
-	}
-	entry, err := json.Marshal(Waiting{ID: r.Change.Run, Message: message})
-	if err != nil {
-		return nil, fmt.Errorf("writing the outbox entry: %w", err)
-	}
-	for _, s := range l.Sinks {
-		writes = append(writes, store.Write{Key: l.outbox(s, r.Change.Run), Value: entry})
-	}
-	return writes, nil
-}
+// Kind says what is delivered to a sink, and by whom.
+type Kind int
 
-// sendTimeout is how long a message may take on its way to all sinks.
-const sendTimeout = time.Second
+// The kinds of sinks.
+const (
+	Channel Kind = iota // people read along: no quiet changes, and old ones in one line
+	Central             // one place for all hosts
+	PerHost             // every host has its own, and sends there what was done on it
+)
 
-// Deliver sends a message that was committed, and takes it out of the outbox
-// where a sink took it, by one request for all. The errors, one for each sink
-// that did not, leave it there.
-func (l *Log) Deliver(ctx context.Context, id, message string) []error {
-	if message == "" || len(l.Sinks) == 0 {
-		return nil
-	}
-	ctx = context.WithoutCancel(ctx) // the change is made: people are to know
-	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	var taken []store.Write
-	var errs []error
-	for _, s := range l.Sinks {
-		if err := s.Send(sending, message); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		taken = append(taken, store.Write{Key: l.outbox(s, id), Delete: true})
-	}
-	if len(taken) == 0 {
-		return errs
-	}
-	if _, err := l.Store.Commit(ctx, store.Txn{Writes: taken}); err != nil {
-		errs = append(errs, fmt.Errorf("announced, but still in the outbox: %w", err))
-	}
-	return errs
-}
-
-// Stored is a record with the revision of its commit.
-type Stored struct {
-	Record
-	Revision store.Revision
-}
-
-// Records returns the whole journal, the newest first by revision.
-//
-// A record that cannot be read is left out; the error names it, and is not
-// nil then, beside the others.
-func (l *Log) Records(ctx context.Context) ([]Stored, error) {
-	snapshot, err := l.Store.Read(ctx, l.Key(""))
-	if err != nil {
-		return nil, err
-	}
-	records, err := parse(snapshot.Entries)
-	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(b.Revision, a.Revision) })
-	return records, err
-}
-
-// Find returns the records of one change, those of its parts in order. There is
-// none if no such change was made.
-func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
-	const most = 100 // parts, each of which holds some thousand objects
-	keys := []string{l.Key(id)}
-	for part := 2; part <= most; part++ {
-		keys = append(keys, l.Key(PartID(id, part)))
-	}
-	snapshot, err := l.Store.Read(ctx, keys...)
-	if err != nil {
-		return nil, err
-	}
-	records, err := parse(snapshot.Entries)
-	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(a.Revision, b.Revision) })
-	return records, err
-}
-
-// parse reads records. The error names those that cannot be read.
-func parse(entries []store.Entry) ([]Stored, error) {
-	var records []Stored
-	var errs []error
-	for _, e := range entries {
-		r, err := ParseRecord(e.Value)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
-			continue
-		}
-		records = append(records, Stored{r, e.Modified})
-	}
-	return records, errors.Join(errs...)
+// Delivery is a message on its way.
+type Delivery struct {
+	ID      string    // of the change, or of its first part
+	Message string    // one line, see Announcement
+	Time    time.Time // of the change
+	Records []Record  // of all parts; there is none if the journal has lost it
+	// Of a change that was just committed, for Deliver:
+	Revision store.Revision // of its last commit
+	Quiet    bool           // channels are not told
 }

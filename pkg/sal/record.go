@@ -27,10 +27,18 @@ type Record struct {
 	Change  ChangeRecord `json:"confctl"`
 }
 
+// The outcomes of an event, as the Elastic Common Schema has them.
+const (
+	Success = "success"
+	Failure = "failure" // a safety rule refused it
+)
+
 // Event says what happened.
 type Event struct {
-	ID     string `json:"id"`
-	Action string `json:"action"` // the verb with its argument, such as set/pooled=no
+	ID      string `json:"id"`
+	Action  string `json:"action"`            // the verb with its argument, such as set/pooled=no
+	Outcome string `json:"outcome,omitempty"` // empty in records of earlier versions: a success
+	Reason  string `json:"reason,omitempty"`  // why, in the operator's words
 }
 
 // User is who made a change.
@@ -51,9 +59,22 @@ type Process struct {
 
 // ChangeRecord is what changed.
 type ChangeRecord struct {
-	Selector string   `json:"selector"`
-	Run      string   `json:"run"` // the id that all parts of a split change share
-	Objects  []Object `json:"objects"`
+	Selector  string    `json:"selector"`
+	Run       string    `json:"run"` // the id that all parts of a split change share
+	Task      string    `json:"task,omitempty"`
+	Undoes    []string  `json:"undoes,omitempty"`    // ids of the changes that this one takes back
+	Gone      bool      `json:"gone,omitempty"`      // the host was said to be down or going down
+	Emergency bool      `json:"emergency,omitempty"` // no rule was to stand in the way
+	Overrides []string  `json:"overrides,omitempty"` // names of the rules that would have refused
+	Findings  []Finding `json:"findings,omitempty"`  // what the rules said
+	Objects   []Object  `json:"objects"`             // of a refusal, what would have changed
+}
+
+// Finding is what a safety rule had to say, in words.
+type Finding struct {
+	Rule    string `json:"rule"`
+	Subject string `json:"subject"`
+	Msg     string `json:"message"`
 }
 
 // Object is one object that changed, whole, before and after.
@@ -102,6 +123,10 @@ func Objects(changes []object.Change) []Object {
 	}
 	return all
 }
+
+// Refused reports whether a safety rule refused the change: nothing of it was
+// made.
+func (r Record) Refused() bool { return r.Event.Outcome == Failure }
 
 // Fields returns the fields that changed.
 func (o Object) Fields() []object.FieldChange {

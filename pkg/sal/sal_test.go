@@ -1,35 +1,15 @@
 package sal
 
 import (
-	"context"
 	"encoding/json"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/conftool/confctl/pkg/value"
 )
-
-func TestAnnouncement(t *testing.T) {
-	got := Announcement(User{Name: "alice"}, Host{Name: "deploy1001"}, "set/val=a\nb", "name=\x01x\u2028y\u0085z é")
-	if want := "!log alice@deploy1001 conftool action : set/val=a b; selector: name= x y z é"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}
-
-func TestAnnouncementIsCut(t *testing.T) {
-	for n := range 4 { // wherever the cut falls in a character of two bytes
-		got := Announcement(User{Name: "alice"}, Host{Name: "h"}, "set/val="+strings.Repeat("x", n)+strings.Repeat("é", 1000), "s")
-		if len(got) > 425 || len(got) < 420 || !utf8.ValidString(got) || !strings.HasSuffix(got, "é…") {
-			t.Errorf("%d bytes: %q", len(got), got)
-		}
-	}
-}
 
 // TestIDsSortByTime: an id begins with the time in UTC, as text.
 func TestIDsSortByTime(t *testing.T) {
@@ -90,46 +70,5 @@ func TestRecordKeepsValuesAsTheyAre(t *testing.T) {
 		if o := back.Change.Objects[i]; o.Created() != want[0] || o.Deleted() != want[1] {
 			t.Errorf("%s: created %v, deleted %v", o.Path, o.Created(), o.Deleted())
 		}
-	}
-}
-
-// TestBot: one connection a message, without a newline, on both address
-// families.
-func TestBot(t *testing.T) {
-	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			t.Logf("no %s here: %v", address, err)
-			continue
-		}
-		heard := make(chan string, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			text, _ := io.ReadAll(c)
-			heard <- string(text)
-		}()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		if err := (Bot{Address: l.Addr().String()}).Send(ctx, "hello"); err != nil {
-			t.Error(err)
-		}
-		cancel()
-		if got := <-heard; got != "hello" {
-			t.Errorf("%q", got)
-		}
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestBotIsAway(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	err := Bot{Address: "127.0.0.1:9"}.Send(ctx, "hello")
-	if err == nil || !strings.HasPrefix(err.Error(), "tcpircbot 127.0.0.1:9: ") || strings.Contains(err.Error(), "dial") {
-		t.Error(err)
 	}
 }

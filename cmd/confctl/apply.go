@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+)
+
+// asker returns how to ask about a proposal; nil if there is nothing to ask.
+type asker func(change.Proposal) func(context.Context) error
+
+// apply makes a change, the one way there is, and tells the operator what came
+// of it. Ask may be nil: then nothing is asked.
+func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
+	if err := s.ruled(in.Read); err != nil {
+		return err
+	}
+	a := &change.Applier{
+		Catalog: s.catalog,
+		Log:     s.journal(),
+		Rules:   s.rules,
+		Confirm: func(ctx context.Context, p change.Proposal) error { return s.confirmed(ctx, p, ask) },
+		Show:    func(p change.Proposal) error { return s.showDryRun(ctx, p) },
+		Report:  report,
+		Warn:    s.warn,
+		Now:     time.Now,
+		Who:     whoami(),
+		Where:   sal.Host{Name: hostname()},
+		Process: sal.Process{CommandLine: commandLine(s.words)},
+		Terms:   s.changeTerms(),
+	}
+	done, err := a.Apply(ctx, in)
+	var refused *change.RefusedError
+	switch {
+	case errors.As(err, &refused) && done.ID == "":
+		return s.refusal(ctx, refused)
+	case err != nil && done.ID == "":
+		return &unwrittenError{err}
+	case s.terms.dryRun && len(done.Held) > 0:
+		return &partlyError{exitRefused}
+	case done.ID != "":
+		return errors.Join(err, s.tellDone(ctx, done, a.Terms))
+	case s.terms.dryRun && s.shown:
+		return nil
+	}
+	return s.print("no change\n")
+}
+
+// ruled reports the mistakes in declared rules for the types of a change: to
+// ignore a rule that somebody wrote down would be to break it.
+func (s *session) ruled(queries []catalog.Query) error {
+	if s.settings.safetyMode == safety.None || s.terms.emergency || s.terms.gone {
+		return nil
+	}
+	var wrong []schema.Problem
+	for _, p := range s.unruled {
+		concerned := func(q catalog.Query) bool { return p.Type == "" || p.Type == q.Type.Name }
+		if slices.ContainsFunc(queries, concerned) {
+			wrong = append(wrong, p)
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return &schema.InvalidError{Problems: wrong}
+}
+
+// confirmed asks about a proposal where there is something to ask. What rules
+// have to say is said in any case.
+func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) error {
+	if ask != nil {
+		if question := ask(p); question != nil {
+			return question(ctx)
+		}
+	}
+	s.tellFindings(p.Verdict.Findings)
+	return nil
+}
+
+// tellDone says what came of a change after its own report: to whom it was
+// told, what may still go, how to take it back, and what was not done.
+func (s *session) tellDone(ctx context.Context, done change.Done, terms change.Terms) error {
+	if !terms.Quiet {
+		fmt.Fprintln(s.err, done.Message)
+	}
+	after := "undo: confctl undo " + done.ID
+	if tightest := capacityAfter(done.After); tightest != "" {
+		after = tightest + "; " + after
+	}
+	fmt.Fprintln(s.err, visible(after))
+	if len(done.Held) == 0 {
+		return nil
+	}
+	s.say("refused by %s, %s held back", ruleNames(done.Refused), objects(len(done.Held)))
+	for _, line := range s.findingLines(ctx, done.Refused) {
+		fmt.Fprintln(s.err, "  "+visible(line))
+	}
+	for _, line := range s.waysOut(done.Refused, nil, false) {
+		fmt.Fprintln(s.err, "  "+visible(line))
+	}
+	return &partlyError{exitRefused}
+}
+
+// capacityAfter is how the group with the least slack stands after a change.
+func capacityAfter(groups []safety.Capacity) string {
+	judged := slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool { return c.Mode == safety.None })
+	if len(judged) == 0 {
+		return ""
+	}
+	tightest := judged[0]
+	text := fmt.Sprintf("%s %d of %d, floor %d, %s", poolName(tightest), tightest.After, tightest.Members, tightest.Floor, slack(tightest))
+	if len(judged) > 1 {
+		text += fmt.Sprintf(" (the tightest of %d pools)", len(judged))
+	}
+	return text
+}
+
+// slack is how many more may go, in words.
+func slack(c safety.Capacity) string {
+	switch n := c.Slack(); {
+	case n < 0:
+		return fmt.Sprintf("%d below its floor", -n)
+	case n == 0:
+		return "no more may go"
+	default:
+		return fmt.Sprintf("%d more may go", n)
+	}
+}
+
+// ruleNames names the rules of some findings, each once.
+func ruleNames(findings []safety.Finding) string {
+	var names []string
+	for _, f := range findings {
+		if !slices.Contains(names, f.Rule) {
+			names = append(names, f.Rule)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+func newLogShow(std streams, g *globals) *cobra.Command {
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show one change with all its values, before and after",
+		Long: `Show one change with all its values, before and after. After a change of which
+the outcome is unknown, this settles whether it was made: with --wait it looks
+again until the record is there, for at most ` + settling.String() + `.`,
+		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid),
+		Args:              arguments(1, 1),
+		ValidArgsFunction: g.completeChange,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := g.ownFormat("log show", "text", "json")
+			if err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.showChange(cmd.Context(), args[0], wait, format) })
+		},
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "if there is no such change yet, wait for it")
+	return cmd
+}
+
+func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
+	found, err := s.findChange(ctx, id, wait)
+	broken, err := s.brokenRecords(err)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		if broken != nil {
+			return broken
+		}
+		return &noMatchError{fmt.Sprintf("no change %s was made", id), "see confctl log"}
+	}
+	notes, err := s.journal().NotesOf(ctx, id)
+	if _, err = s.brokenRecords(err); err != nil {
+		return err
+	}
+	later, err := s.journal().Search(ctx, sal.Query{After: found[0].Revision})
+	if _, err = s.brokenRecords(err); err != nil {
+		return err
+	}
+	undone := sal.Undone(later)[id]
+	err = s.write(func(w *bufio.Writer) {
+		for _, r := range found {
+			if format == "json" {
+				w.WriteString(recordJSON(r, notes, undone)) //nolint:errcheck // Flush reports it
+			} else {
+				describeChange(w, r, notes, undone)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return broken
+}
+
+// settling is how long a change of unknown outcome is waited for.
+const settling = 30 * time.Second
+
+// findChange returns the records of a change. With wait it looks again until
+// there is one.
+func (s *session) findChange(ctx context.Context, id string, wait bool) ([]sal.Stored, error) {
+	for end := time.Now().Add(settling); ; {
+		found, err := s.journal().Find(ctx, id)
+		if len(found) > 0 || !wait || time.Now().After(end) {
+			return found, err
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone string) {
+	line := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "%-9s %s\n", name, text)
+		}
+	}
+	what := "change"
+	if r.Refused() {
+		what = "refused"
+	}
+	line(what, fmt.Sprintf("%s at revision %d", plain(r.Event.ID), r.Revision))
+	line("time", r.Time.Format(time.RFC3339))
+	line("who", fmt.Sprintf("%s (uid %s) on %s", plain(r.User.Name), plain(r.User.ID), plain(r.Host.Name)))
+	line("action", plain(r.Event.Action))
+	line("selector", selectorText(r))
+	line("command", plain(r.Process.CommandLine))
+	line("reason", plain(r.Event.Reason))
+	line("task", plain(r.Change.Task))
+	line("overrode", overrodeText(r.Record))
+	line("undoes", plain(strings.Join(r.Change.Undoes, ", ")))
+	line("undone by", plain(undone))
+	for _, f := range r.Change.Findings {
+		line("rule", plain(fmt.Sprintf("%s: %s %s", f.Rule, f.Subject, f.Msg)))
+	}
+	for _, n := range notes {
+		line("note", plain(fmt.Sprintf("%s %s: %s", n.Time.Format(time.RFC3339), n.User.Name, n.Text)))
+	}
+	for _, o := range r.Change.Objects {
+		describeObject(w, o)
+	}
+}
+
+// overrodeText says which rules were overridden, and in which way.
+func overrodeText(r sal.Record) string {
+	var parts []string
+	if r.Change.Gone {
+		parts = append(parts, "the host was said to be gone")
+	}
+	if r.Change.Emergency {
+		parts = append(parts, "emergency")
+	}
+	return plain(strings.Join(append(parts, r.Change.Overrides...), ", "))
+}
+
+func describeObject(w *bufio.Writer, o sal.Object) {
+	name := plain(o.Type + " " + o.Path)
+	switch {
+	case o.Created():
+		fmt.Fprintf(w, "  %s created: %s\n", name, o.After.Text())
+	case o.Deleted():
+		fmt.Fprintf(w, "  %s deleted: %s\n", name, before(o))
+	default:
+		for _, f := range o.Fields() {
+			fmt.Fprintf(w, "  %s: %s: %s => %s\n", name, plain(f.Name), stored(f.Before), stored(f.After))
+		}
+	}
+}
+
+// before is what was stored before a change, as JSON if it was.
+func before(o sal.Object) string {
+	if o.Raw != nil {
+		return fmt.Sprintf("%q, which is no object", o.Raw)
+	}
+	return o.Before.Text()
+}
+
+// stored is a value as JSON, which tells text from what it looks like.
+func stored(v value.Value) string {
+	if v.IsAbsent() {
+		return "(none)"
+	}
+	return v.Text()
+}

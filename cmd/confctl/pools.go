@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+func newPools(std streams, g *globals) *cobra.Command {
+	var violations bool
+	cmd := &cobra.Command{
+		Use:   "pools [SELECTOR]",
+		Short: "Show what serves in each pool, and how much more may go",
+		Long: `Show what serves in each pool, its floor, how much more may go, and who is out:
+since when, by whom and why, as far as the journal goes back. The pool with the
+least to spare comes first.
+
+Without a selector and without --object-type these are the pools of all types
+with a field pooled. The members of a pool are its objects, less those still as
+they were created (inactive, or false, with weight 0).
+
+  -o table   what fits on a line; the default
+  -o wide    all that are out, and the rule's mode
+  -o json    one list`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitUnavailable, exitInvalid),
+		Example: `  confctl pools
+  confctl pools dc=north,cluster=web
+  confctl pools --violations`,
+		Args:              arguments(0, 1),
+		ValidArgsFunction: g.completePools,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := g.ownFormat("pools", "table", "wide", "json")
+			if err != nil {
+				return err
+			}
+			everything := len(args) == 0 && !cmd.Flag("object-type").Changed
+			return with(std, g, func(s *session) error { return s.runPools(cmd.Context(), args, everything, violations, format) })
+		},
+	}
+	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor; exit code 3 if there is one")
+	return cmd
+}
+
+func (s *session) runPools(ctx context.Context, args []string, everything, violations bool, format string) error {
+	queries, err := s.poolQueries(args, everything)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.unruled {
+		s.warn(p.Err.Error() + "; the built-in rules are shown for this type")
+	}
+	wide := make([]catalog.Query, len(queries))
+	for i, q := range queries {
+		wide[i] = q.Around(s.rules.Depth(q.Type))
+	}
+	snapshot, err := s.catalog.Read(ctx, wide...)
+	if err != nil {
+		return err
+	}
+	pools := s.rules.Capacities(s.inGroups(snapshot, queries))
+	if len(pools) == 0 && len(args) > 0 {
+		return &noMatchError{"no pool matches " + args[0], "see confctl pools"}
+	}
+	if violations {
+		pools = slices.DeleteFunc(pools, func(c safety.Capacity) bool { return c.Slack() >= 0 })
+	}
+	if err := s.printPools(ctx, pools, format); err != nil {
+		return err
+	}
+	if violations && len(pools) > 0 {
+		return &partlyError{exitRefused}
+	}
+	return nil
+}
+
+// poolQueries returns what to look at: what is chosen, or all that can serve.
+func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, error) {
+	if everything {
+		var all []catalog.Query
+		for _, t := range s.schema.Types() {
+			if safety.HasCapacity(t) {
+				all = append(all, catalog.Query{Type: t})
+			}
+		}
+		return all, nil
+	}
+	t, err := s.typ()
+	if err != nil {
+		return nil, err
+	}
+	if !safety.HasCapacity(t) {
+		return nil, &usageError{fmt.Sprintf("objects of type %s are not pooled", t.Name), "its fields are " + strings.Join(t.FieldNames(), ", ")}
+	}
+	var chosen selector.Selector
+	if len(args) > 0 {
+		if chosen, err = t.Selector(args[0]); err != nil {
+			return nil, err
+		}
+	}
+	return []catalog.Query{{Type: t, Selector: chosen}}, nil
+}
+
+// inGroups returns a snapshot of all groups that hold something a query
+// chooses, whole.
+func (s *session) inGroups(on object.Snapshot, queries []catalog.Query) object.Snapshot {
+	for _, q := range queries {
+		depth := min(s.rules.Depth(q.Type), len(q.Type.Tags))
+		common := func(o object.Object) string { return strings.Join(o.Tags[:depth], "/") }
+		chosen := map[string]bool{}
+		for _, o := range on.Select(q.Type, q.Selector) {
+			chosen[common(o)] = true
+		}
+		on.Objects = slices.DeleteFunc(slices.Clone(on.Objects), func(o object.Object) bool { return o.Type == q.Type && !chosen[common(o)] })
+	}
+	return on
+}
+
+func (s *session) printPools(ctx context.Context, pools []safety.Capacity, format string) error {
+	var out []object.Object
+	for _, c := range pools {
+		out = append(out, c.Out...)
+	}
+	takers := s.takers(ctx, out)
+	if format == "json" {
+		return s.write(func(w *bufio.Writer) { writePoolsJSON(w, pools, takers) })
+	}
+	return s.write(func(w *bufio.Writer) { writePools(w, pools, takers, format == "wide", colored(s.out)) })
+}
+
+// writePools writes a line a pool.
+func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, color bool) {
+	head, most := "POOL\tSERVING\tFLOOR\tMAY GO\tOUT", 3
+	if wide {
+		head, most = "TYPE\tPOOL\tSERVING\tFLOOR\tMAY GO\tMODE\tOUT", 1000
+	}
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, head)
+	colors := []string{bold}
+	for _, c := range pools {
+		cells := []string{poolName(c), fmt.Sprintf("%d of %d", c.Before, c.Members), fmt.Sprint(c.Floor), fmt.Sprint(max(c.Slack(), 0)), takers.list(c.Out, most)}
+		if c.Slack() < 0 {
+			cells[3] = fmt.Sprintf("%d below", -c.Slack())
+		}
+		if wide {
+			cells = slices.Insert(cells, 4, modeText(c.Mode))
+			cells[0] = c.Type.Name + "\t" + cell(value.OfString(c.Label))
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+		colors = append(colors, poolColor(c))
+	}
+	table.Flush() //nolint:errcheck // it writes to memory
+	writePainted(w, text.String(), colors, color)
+}
+
+// poolName is a pool's label, with the type where that is not plain.
+func poolName(c safety.Capacity) string {
+	name := c.Label
+	if c.Type.Name != schema.Node && c.Type.Name != c.Label {
+		name = c.Type.Name + " " + name
+	}
+	return cell(value.OfString(name))
+}
+
+// modeText is a mode as a declared rule has it.
+func modeText(m safety.Mode) string { return []string{"none", "warn", "refuse"}[m] }
+
+// poolColor tells at a glance what is below its floor (red), and where nothing
+// more may go (yellow).
+func poolColor(c safety.Capacity) string {
+	switch {
+	case c.Slack() < 0:
+		return red
+	case c.Slack() == 0 && c.Floor > 0:
+		return yellow
+	}
+	return ""
+}
+
+func writePoolsJSON(w *bufio.Writer, pools []safety.Capacity, takers takers) {
+	w.WriteByte('[') //nolint:errcheck // Flush reports it
+	for i, c := range pools {
+		if i > 0 {
+			w.WriteByte(',') //nolint:errcheck // Flush reports it
+		}
+		w.WriteString("\n  " + poolDocument(c, takers).Text()) //nolint:errcheck // Flush reports it
+	}
+	w.WriteString("\n]\n") //nolint:errcheck // Flush reports it
+}
+
+func poolDocument(c safety.Capacity, takers takers) value.Value {
+	out := make([]value.Value, len(c.Out))
+	for i, o := range c.Out {
+		out[i] = takers.document(o)
+	}
+	number := func(name string, n int) value.Field { return value.Field{Name: name, Value: value.OfInt(int64(n))} }
+	return value.OfMap(
+		value.Field{Name: "type", Value: value.OfString(c.Type.Name)},
+		value.Field{Name: "pool", Value: value.OfString(c.Label)},
+		number("serving", c.Before),
+		number("members", c.Members),
+		number("floor", c.Floor),
+		number("slack", c.Slack()),
+		value.Field{Name: "mode", Value: value.OfString(modeText(c.Mode))},
+		value.Field{Name: "out", Value: value.OfList(out...)},
+	)
+}
+
+// document is an object that is out, and who took it out, if that is known.
+func (t takers) document(o object.Object) value.Value {
+	text := func(name, s string) value.Field { return value.Field{Name: name, Value: value.OfString(s)} }
+	fields := []value.Field{text("name", o.Name), text("tags", o.TagText()), text("state", outState(o))}
+	if r, ok := t.of(o); ok {
+		fields = append(fields, text("since", r.Time.UTC().Format(time.RFC3339)), text("user", r.User.Name), text("host", r.Host.Name),
+			text("change", r.Change.Run), text("reason", r.Event.Reason), text("task", r.Change.Task))
+	}
+	return value.OfMap(fields...)
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// mostDiffs is how many objects are shown one by one before a question. More
+// are counted, a line a group.
+const mostDiffs = 50
+
+// preview shows on stderr what would change and what there is to know about
+// it: the changes, who else was at the same objects just now, what the rules
+// say, and last a summary.
+func (s *session) preview(ctx context.Context, p change.Proposal) {
+	writeChanges(s.err, p.Plan.Changes, colored(s.err))
+	s.tellRecent(ctx, p.Plan.Changes)
+	s.tellFindings(p.Verdict.Findings)
+	fmt.Fprintln(s.err, visible(summaryOf(p)))
+}
+
+// showDryRun shows what a change would do, and whether it may.
+func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
+	s.shown = true
+	err := s.write(func(w *bufio.Writer) { writeChanges(w, p.Plan.Changes, colored(s.out)) })
+	s.tellRecent(ctx, p.Plan.Changes)
+	s.tellFindings(p.Verdict.Findings)
+	if len(p.Held) > 0 {
+		s.say("refused by %s, %s would be held back", ruleNames(p.Refused), objects(len(p.Held)))
+		for _, line := range s.findingLines(ctx, p.Refused) {
+			fmt.Fprintln(s.err, "  "+visible(line))
+		}
+	}
+	fmt.Fprintln(s.err, visible("dry run, nothing is written: "+summaryOf(p)))
+	return err
+}
+
+// summaryOf is a plan in one line: how many objects change, and what that
+// leaves of the pool that it leaves the least of.
+func summaryOf(p change.Proposal) string {
+	text := objects(len(p.Plan.Changes)) + " would change"
+	if matched := len(p.Plan.Matched); matched > len(p.Plan.Changes) {
+		text = fmt.Sprintf("%d of %s would change", len(p.Plan.Changes), objects(matched))
+	}
+	if after := capacityAfter(p.After); after != "" {
+		text += "; then " + after
+	}
+	return text
+}
+
+// tellFindings says what rules have to say that does not forbid the change.
+func (s *session) tellFindings(findings []safety.Finding) {
+	var notes limited
+	for _, f := range findings {
+		word := ""
+		if f.Level == safety.Overridden {
+			word = ", overridden"
+		}
+		notes.add("%s%s: %s %s", f.Rule, word, subject(f), f.Msg)
+	}
+	notes.warn(s.streams)
+}
+
+// writeChanges writes what changes, an object at a time, or if they are many
+// by group.
+func writeChanges(w io.Writer, changes []object.Change, color bool) {
+	paint := func(code, line string) {
+		line = visible(line)
+		if color {
+			line = "\x1b[" + code + "m" + line + "\x1b[0m"
+		}
+		fmt.Fprintln(w, line)
+	}
+	if len(changes) > mostDiffs {
+		for _, line := range changesByGroup(changes) {
+			paint(yellow, "~ "+line)
+		}
+		return
+	}
+	for _, c := range changes {
+		switch {
+		case c.Before == nil:
+			paint(green, "+ "+c.After.String()+" "+fieldsText(c.After.Fields))
+		case c.After == nil:
+			paint(red, "- "+c.Before.String()+" "+fieldsText(c.Before.Fields))
+		default:
+			for _, f := range c.Fields() {
+				writeField(paint, c.Object().Path(), f)
+			}
+		}
+	}
+}
+
+// fieldsText is an object's fields as they are stored, cut if they are long.
+func fieldsText(fields []value.Field) string { return short(value.OfMap(fields...).Text()) }
+
+// writeField writes what becomes of one field: in a line, or if it is a large
+// value line by line.
+func writeField(paint func(code, line string), path string, f object.FieldChange) {
+	const long = 200
+	line := changedLine(path, f)
+	if len(line) <= long {
+		paint(yellow, "~ "+line)
+		return
+	}
+	paint(yellow, fmt.Sprintf("~ %s: %s changed:", path, cell(value.OfString(f.Name))))
+	for _, l := range lines(udiff.Unified("before", "after", blockText(f.Before), blockText(f.After))) {
+		switch {
+		case strings.HasPrefix(l, "---"), strings.HasPrefix(l, "+++"):
+		case strings.HasPrefix(l, "+"):
+			paint(green, "    "+l)
+		case strings.HasPrefix(l, "-"):
+			paint(red, "    "+l)
+		default:
+			paint(dim, "    "+l)
+		}
+	}
+}
+
+// blockText is a value over several lines.
+func blockText(v value.Value) string {
+	if v.IsAbsent() {
+		return ""
+	}
+	text, err := yamldoc.Encode(yamldoc.OfValue(v))
+	if err != nil {
+		return v.Text() + "\n"
+	}
+	return string(text)
+}
+
+// changesByGroup counts changes by the type and tags of their objects, and
+// says what happens where it is the same for all.
+func changesByGroup(changes []object.Change) []string {
+	type group struct {
+		name  string
+		count int
+		kinds []string
+	}
+	var groups []group
+	for _, c := range changes {
+		name := c.Object().Type.Name + " " + c.Object().Dir()
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{name: name})
+		}
+		groups[i].count++
+		if kind := happening(c); !slices.Contains(groups[i].kinds, kind) {
+			groups[i].kinds = append(groups[i].kinds, kind)
+		}
+	}
+	all := make([]string, len(groups))
+	for i, g := range groups {
+		kinds := g.kinds
+		if few := 3; len(kinds) > few {
+			kinds = append(kinds[:few:few], fmt.Sprintf("and %d other changes", len(kinds)-few))
+		}
+		all[i] = fmt.Sprintf("%s: %d: %s", strings.TrimSpace(g.name), g.count, strings.Join(kinds, "; "))
+	}
+	return all
+}
+
+// happening says what happens to an object, in the same words for all to which the
+// same happens.
+func happening(c object.Change) string {
+	switch {
+	case c.Before == nil:
+		return "created"
+	case c.After == nil:
+		return "removed"
+	}
+	var parts []string
+	for _, f := range c.Fields() {
+		parts = append(parts, short(strings.TrimPrefix(changedLine("", f), ": ")))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// justNow is how long a change by somebody else is worth a word.
+const justNow = 5 * time.Minute
+
+// tellRecent says which of the objects somebody else has changed just now.
+func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
+	recent, err := s.journal().Search(ctx, sal.Query{Since: time.Now().Add(-justNow)})
+	if err != nil {
+		s.warn("whether somebody else was at these just now is not known: " + err.Error())
+		return
+	}
+	me := whoami()
+	mine := make(map[sal.ObjectID]bool, len(changes))
+	for _, c := range changes {
+		mine[sal.ObjectID{Type: c.Object().Type.Name, Path: c.Object().Path()}] = true
+	}
+	for _, r := range recent {
+		n := 0
+		for _, o := range r.Change.Objects {
+			if mine[o.ID()] {
+				n++
+			}
+		}
+		if n == 0 || r.Refused() || r.User.Name == me.Name {
+			continue
+		}
+		text := fmt.Sprintf("%s ago %s@%s changed %s of these: %s", age(time.Since(r.Time)), r.User.Name, r.Host.Name, objects(n), short(r.Event.Action))
+		if why := whyText(r.Record); why != "" {
+			text += " - " + why
+		}
+		s.warn(text)
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+)
+
+// refusalError is a change that rules refuse, in the words for the operator.
+type refusalError struct {
+	msg  string
+	hint string
+}
+
+func (e *refusalError) Error() string { return e.msg }
+
+// refusal puts a refusal into words: each group with its numbers and who is
+// out of it, what would be fine, and the lines that go on from here.
+func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
+	lines := s.findingLines(ctx, e.Refused)
+	for _, c := range capped(fine(e.Verdict.Capacity, e.Refused), &lines) {
+		lines = append(lines, fmt.Sprintf("%s would be fine (%s)", poolName(c), numbers(c)))
+	}
+	lines = append(lines, s.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
+	msg := fmt.Sprintf("refused by %s, nothing changed", ruleNames(e.Refused))
+	if s.terms.dryRun {
+		msg = fmt.Sprintf("would be refused by %s", ruleNames(e.Refused))
+	}
+	return &refusalError{msg, strings.Join(lines, "\n")}
+}
+
+// fewLines is how many lines of one sort are shown.
+const fewLines = 20
+
+// capped returns the first of some groups, and says how many more there are.
+func capped(all []safety.Capacity, lines *[]string) []safety.Capacity {
+	if len(all) <= fewLines {
+		return all
+	}
+	*lines = append(*lines, fmt.Sprintf("%d more groups would be fine", len(all)))
+	return nil
+}
+
+// fine returns the groups that no finding is about.
+func fine(groups []safety.Capacity, findings []safety.Finding) []safety.Capacity {
+	return slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool {
+		return c.Mode == safety.None || slices.ContainsFunc(findings, func(f safety.Finding) bool {
+			return f.Type == c.Type.Name && f.Subject == c.Label
+		})
+	})
+}
+
+func numbers(c safety.Capacity) string {
+	return fmt.Sprintf("%d -> %d of %d, floor %d", c.Before, c.After, c.Members, c.Floor)
+}
+
+// findingLines returns a line for each finding, in columns, and of those of a
+// pool who is out of it already.
+func (s *session) findingLines(ctx context.Context, findings []safety.Finding) []string {
+	more := len(findings) - fewLines
+	findings = findings[:min(len(findings), fewLines)]
+	takers := s.takers(ctx, outOf(findings))
+	wide, wider := 0, 0
+	for _, f := range findings {
+		wide, wider = max(wide, len(subject(f))), max(wider, len(f.Msg))
+	}
+	var lines []string
+	for _, f := range findings {
+		line := fmt.Sprintf("%-*s    %-*s", wide, subject(f), wider, f.Msg)
+		if f.Capacity != nil && len(f.Capacity.Out) > 0 {
+			line += "    out: " + takers.list(f.Capacity.Out, 5)
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more like these", more))
+	}
+	return lines
+}
+
+// subject names what a finding is about, with its type where that is not plain.
+func subject(f safety.Finding) string {
+	if f.Type == schema.Node || f.Type == f.Subject {
+		return f.Subject
+	}
+	return f.Type + " " + f.Subject
+}
+
+func outOf(findings []safety.Finding) []object.Object {
+	var out []object.Object
+	for _, f := range findings {
+		if f.Capacity != nil {
+			out = append(out, f.Capacity.Out...)
+		}
+	}
+	return out
+}
+
+// waysOut returns the command lines that do what was refused, or as much of it
+// as may be.
+func (s *session) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
+	var ways [][2]string
+	add := func(label string, options ...string) { ways = append(ways, [2]string{label, s.again(options...)}) }
+	if partly {
+		add("only what is allowed:", "--except-refused")
+	}
+	if s.mayBeGone && changes != nil {
+		add("the host is down anyway:", "--gone")
+	}
+	override := []string{"--allow", strings.ReplaceAll(ruleNames(refused), ", ", ",")}
+	if s.terms.reason == "" {
+		override = append(override, "--reason", `"..."`)
+	}
+	add(really(changes), override...)
+	wide := 0
+	for _, w := range ways {
+		wide = max(wide, len(w[0]))
+	}
+	lines := make([]string, len(ways))
+	for i, w := range ways {
+		lines[i] = fmt.Sprintf("%-*s  %s", wide, w[0], w[1])
+	}
+	return lines
+}
+
+func really(changes []object.Change) string {
+	switch len(changes) {
+	case 0, 1:
+		return "do it all the same:"
+	case 2:
+		return "really both:"
+	}
+	return "really all:"
+}
+
+// again is the command line as it was called, with more options, and not dry.
+func (s *session) again(options ...string) string {
+	called := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return w == "--dry-run" })
+	at := len(called)
+	if end := slices.Index(called, "--"); end > 0 {
+		at = end
+	}
+	line := append([]string{commandLine(called[:at])}, options...)
+	if at < len(called) {
+		line = append(line, commandLine(called[at:]))
+	}
+	return strings.Join(line, " ")
+}
+
+// age is how long ago something was, in one unit.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", max(int(d.Seconds()), 0))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// sinkKind is a word that `sink` takes in confctl.yaml.
+type sinkKind struct {
+	word     string
+	setting  string // the one it has beside sink and name
+	optional bool
+	example  string
+	// check returns what is wrong with the setting's value, or nothing.
+	check func(text string) string
+	// sink makes the sink; name may be empty. Relative paths are relative to dir.
+	sink func(name, text, dir string) sal.Sink
+}
+
+func sinkKinds() []sinkKind {
+	return []sinkKind{
+		{"tcpircbot", "address", false, "bot.example.net:9200", checkAddress, func(name, text, _ string) sal.Sink {
+			return sal.Bot{Label: name, Address: text}
+		}},
+		{"file", "path", false, "/var/log/confctl.json", anything, func(name, text, dir string) sal.Sink {
+			return sal.File{Label: name, Path: beside(dir, text)}
+		}},
+		{"syslog", "path", true, "/dev/log", anything, func(name, text, dir string) sal.Sink {
+			return sal.Syslog{Label: name, Path: beside(dir, text)}
+		}},
+		{"webhook", "url", false, "https://log.example.net/confctl", checkURL, func(name, text, _ string) sal.Sink {
+			return sal.Webhook{Label: name, URL: text}
+		}},
+	}
+}
+
+// beside is a path as a file in that directory means it.
+func beside(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func anything(string) string { return "" }
+
+func checkAddress(text string) string {
+	host, port, err := net.SplitHostPort(text)
+	n, errPort := strconv.Atoi(port)
+	if err != nil || errPort != nil || host == "" || n < 1 || n > 65535 {
+		return "it is a host and a port"
+	}
+	return ""
+}
+
+func checkURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "it is a URL of http or https"
+	}
+	return ""
+}
+
+// readSinks reads `sal` of confctl.yaml: who is told of changes. The bot of
+// config.yaml, unless bot is empty, is told too if no other tcpircbot is.
+func readSinks(n yamldoc.Node, bot, dir string) ([]sal.Sink, error) {
+	var sinks []sal.Sink
+	named := map[string]yamldoc.Node{}
+	if !n.IsEmpty() {
+		items, err := n.Items("sal")
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			s, err := readSink(item, dir)
+			if err != nil {
+				return nil, err
+			}
+			if other, twice := named[s.Name()]; twice {
+				return nil, item.Errorf("a sink named %s is there already, in line %d; name: WORD gives it another", s.Name(), other.Pos().Line)
+			}
+			named[s.Name()] = item
+			if _, isBot := s.(sal.Bot); isBot {
+				bot = ""
+			}
+			sinks = append(sinks, s)
+		}
+	}
+	if bot == "" {
+		return sinks, nil
+	}
+	standard := sal.Bot{Address: bot}
+	if other, taken := named[standard.Name()]; taken {
+		return nil, other.Errorf("a sink that is no tcpircbot cannot be named %s, which is that of tcpircbot_host in config.yaml", standard.Name())
+	}
+	return append(sinks, standard), nil
+}
+
+// readSink reads one sink, such as {sink: file, path: /var/log/confctl.json}.
+func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
+	pairs, err := n.Pairs("a sink")
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]yamldoc.Node{}
+	for _, p := range pairs {
+		values[p.Name] = p.Value
+	}
+	k, err := kindOf(n, values["sink"])
+	if err != nil {
+		return nil, err
+	}
+	known := []string{"sink", "name", k.setting}
+	for _, p := range pairs {
+		switch {
+		case p.Name != "sink" && p.Name != "name" && p.Name != k.setting:
+			return nil, p.Key.Errorf("a %s sink has no setting %q%s; known: %s", k.word, p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+		case p.Value.Text() == "" || p.Value.IsNull():
+			return nil, p.Value.Errorf("%s of a %s sink must be text, not %s", p.Name, k.word, p.Value.Describe())
+		}
+	}
+	name := values["name"]
+	if plain := regexp.MustCompile(`^[a-z0-9-]*$`); !plain.MatchString(name.Text()) {
+		return nil, name.Errorf("name of a sink cannot be %s; it is a plain word of a-z, 0-9 and -", name.Describe())
+	}
+	value, given := values[k.setting]
+	if !given && !k.optional {
+		return nil, n.Errorf("a %s sink needs %s, such as %s", k.word, k.setting, k.example)
+	}
+	if wrong := k.check(value.Text()); given && wrong != "" {
+		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.word, value.Describe(), wrong, k.example)
+	}
+	return k.sink(name.Text(), value.Text(), dir), nil
+}
+
+// kindOf returns the kind that a sink is said to be of.
+func kindOf(sink, word yamldoc.Node) (sinkKind, error) {
+	var words []string
+	for _, k := range sinkKinds() {
+		if k.word == word.Text() {
+			return k, nil
+		}
+		words = append(words, k.word)
+	}
+	if word.IsEmpty() {
+		return sinkKind{}, sink.Errorf("which sink? sink: one of %s", strings.Join(words, ", "))
+	}
+	return sinkKind{}, word.Errorf("sink cannot be %s%s; it is one of %s", word.Describe(), nearest.Suggest(word.Text(), words), strings.Join(words, ", "))
+}
+
+// journal returns the log of what is done, and the sinks it is told to.
+func (s *session) journal() *sal.Log {
+	return &sal.Log{
+		Store:  s.store,
+		Prefix: s.catalog.Own(""),
+		Sinks:  s.settings.sinks,
+		Self:   sal.ThisProcess(hostname()),
+	}
+}

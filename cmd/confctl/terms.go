@@ -1,0 +1,80 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/safety"
+)
+
+// termOptions are the options that say how a change is wanted, and why.
+type termOptions struct {
+	dryRun    bool
+	expect    string // a number; empty for any
+	allow     []string
+	partial   bool
+	gone      bool // of depool alone
+	emergency bool
+	reason    string
+	task      string
+}
+
+func (g *globals) addTerms(f *pflag.FlagSet) {
+	t := &g.terms
+	f.BoolVar(&t.dryRun, "dry-run", false, "show what would change and what the safety rules say, and write nothing")
+	f.StringVar(&t.expect, "expect", "", "refuse unless exactly `N` objects match")
+	f.StringVarP(&t.reason, "reason", "m", "", "why, in `TEXT` for the journal and the announcement")
+	f.StringVar(&t.task, "task", "", "the `TASK` this is done for, such as T123")
+	f.StringSliceVar(&t.allow, "allow", nil, "override the safety rule `RULE`,..., with --reason")
+	f.BoolVar(&t.partial, "except-refused", false, "do what the safety rules allow, and leave the rest")
+	f.BoolVar(&t.emergency, "emergency", false, "override all safety rules; always announced")
+}
+
+// checkTerms refuses options that do not go together.
+func (g *globals) checkTerms(std streams) error {
+	t := &g.terms
+	for _, rule := range t.allow {
+		if !slices.Contains(safety.Names(), rule) {
+			return &usageError{"no safety rule " + strconv.Quote(rule) + nearest.Suggest(rule, safety.Names()), "rules: " + strings.Join(safety.Names(), ", ")}
+		}
+	}
+	switch n, err := strconv.Atoi(t.expect); {
+	case t.expect == "":
+	case err != nil || n < 1:
+		return &usageError{"--expect cannot be " + strconv.Quote(t.expect) + "; it is a number of objects, from 1", ""}
+	}
+	switch {
+	case len(t.allow) > 0 && t.reason == "":
+		return &usageError{"--allow needs a reason", `add --reason "..."; it stands in the journal and the announcement`}
+	case t.partial && (len(t.allow) > 0 || t.emergency || t.gone):
+		return &usageError{"--except-refused and options that override rules contradict each other", "the one leaves out what rules refuse, the others do it"}
+	case t.emergency && t.expect == "" && !t.dryRun && !std.interactive():
+		return &usageError{"--emergency without a terminal needs --expect N", "N is the number of objects that match: see it with --dry-run"}
+	}
+	return nil
+}
+
+// changeTerms returns how the operator wants a change made.
+func (s *session) changeTerms() change.Terms {
+	t := s.terms
+	terms := change.Terms{
+		Mode:      s.settings.safetyMode,
+		Allow:     t.allow,
+		Gone:      t.gone,
+		Emergency: t.emergency,
+		Partial:   t.partial,
+		DryRun:    t.dryRun,
+		Reason:    t.reason,
+		Task:      t.task,
+		Quiet:     s.quiet && !t.emergency,
+	}
+	if n, err := strconv.Atoi(t.expect); err == nil { // checkTerms has looked at it
+		terms.Expect = &n
+	}
+	return terms
+}

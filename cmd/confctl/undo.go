@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// recently is for how long a change may be undone as "last", and for how long
+// the safety rules only warn about undoing it: whoever undoes what was done a
+// moment ago is mending something.
+const recently = time.Hour
+
+func newUndo(std streams, g *globals) *cobra.Command {
+	var since string
+	var mine bool
+	cmd := &cobra.Command{
+		Use:   "undo ID | last | --since TIME --mine",
+		Short: "Take a change back",
+		Long: `Take a change back: give exactly the fields that it changed the values they had
+before, delete what it created, create what it deleted. If somebody has changed
+the same since, nothing is written, and both are shown.
+
+  undo ID                  the change with this id, as confctl log has it
+  undo last                your newest change of the last hour that is no undo
+                           and not yet undone
+  undo --since 10m --mine  all of these of the last ten minutes, in one commit:
+                           a loop over many hosts, say
+
+Of what was done within the last hour the safety rules only warn. An undo is a
+change like any other, and can be undone.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl undo last
+  confctl undo 20260102T030405.678900Z-0a1b2c3d
+  confctl undo --since 10m --mine`,
+		Args:              arguments(0, 1),
+		ValidArgsFunction: g.completeUndo,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"undo takes back whole changes, and cannot be limited by --object-type", ""}
+			}
+			if err := g.noFormat("undo"); err != nil {
+				return err
+			}
+			wanted, err := undoOf(args, since, mine)
+			if err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.runUndo(cmd.Context(), wanted) })
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "all of your changes from `TIME` on: how long ago, as 10m or 1h, or a time; with --mine")
+	cmd.Flags().BoolVar(&mine, "mine", false, "only your own changes; with --since")
+	return cmd
+}
+
+// undoing is which changes are to be taken back.
+type undoing struct {
+	id    string    // of one change; empty for this person's
+	since time.Time // this person's from then on; zero for the last one
+	text  string    // for the announcement
+}
+
+func undoOf(args []string, since string, mine bool) (undoing, error) {
+	hint := "confctl undo ID, confctl undo last, or confctl undo --since 10m --mine"
+	switch {
+	case len(args) == 0 && since == "" && !mine:
+		return undoing{}, &usageError{"undo what?", hint}
+	case len(args) > 0 && (since != "" || mine):
+		return undoing{}, &usageError{fmt.Sprintf("undo takes %q or --since with --mine, not both", args[0]), hint}
+	case since != "" && !mine:
+		return undoing{}, &usageError{"--since undoes only your own changes: say so with --mine", "those of others one by one, by their ids: see confctl log --since " + since}
+	case since == "" && mine:
+		return undoing{}, &usageError{"--mine needs --since", hint}
+	case since != "":
+		from, err := moment("--since", since, time.Now())
+		return undoing{since: from, text: fmt.Sprintf("undo --since %s --mine", since)}, err
+	case args[0] == "last":
+		return undoing{}, nil
+	}
+	return undoing{id: args[0]}, nil
+}
+
+func (s *session) runUndo(ctx context.Context, wanted undoing) error {
+	records, err := s.toUndo(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	past, err := s.past(records)
+	if err != nil {
+		return err
+	}
+	in := change.Intent{
+		Read:    s.queriesOf(past),
+		Action:  wanted.text,
+		Summary: summary,
+		Stop:    true,
+		Split:   len(records) > len(runsOf(records)), // as the changes were
+		Deletes: slices.ContainsFunc(past, func(p object.Past) bool { return p.Before == nil }),
+		Lenient: !slices.ContainsFunc(records, func(r sal.Stored) bool { return time.Since(r.Time) > recently }),
+		Undoes:  runsOf(records),
+		Plan:    func(on object.Snapshot) (object.Plan, error) { return undo(past, on) },
+	}
+	if in.Action == "" {
+		in.Action = "undo " + in.Undoes[0]
+	}
+	return s.apply(ctx, in, s.confirm, s.tellUndone)
+}
+
+// undo plans to take changes back. If somebody has changed the same since, it
+// is a conflict.
+func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
+	plan, clashes, err := object.Undo(past, on)
+	if err != nil || len(clashes) == 0 {
+		return plan, err
+	}
+	conflicts := make([]change.Conflict, len(clashes))
+	for i, c := range clashes {
+		conflicts[i] = change.Conflict{Mine: c.Mine, Theirs: c.Theirs}
+	}
+	return object.Plan{}, &change.ConflictError{Objects: conflicts}
+}
+
+// toUndo returns the records of the changes to be taken back, the newest first.
+func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
+	if wanted.id != "" {
+		return s.oneToUndo(ctx, wanted.id)
+	}
+	from := wanted.since
+	if from.IsZero() {
+		from = time.Now().Add(-recently)
+	}
+	all, err := s.journal().Search(ctx, sal.Query{Since: from})
+	if err != nil {
+		return nil, err
+	}
+	undone, me := sal.Undone(all), whoami()
+	var mine []sal.Stored
+	for _, r := range all {
+		last := wanted.since.IsZero() && len(mine) > 0 && runOf(mine[0]) != runOf(r)
+		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" && !last {
+			mine = append(mine, r)
+		}
+	}
+	if len(mine) == 0 {
+		return nil, &noMatchError{fmt.Sprintf("%s has made no change since %s that could be undone, nothing changed", me.Name, from.Format(time.TimeOnly)),
+			"an older one, or somebody else's, is undone by its id: see confctl log"}
+	}
+	return mine, nil
+}
+
+func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
+	parts, err := s.journal().Find(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(parts) == 0:
+		return nil, &noMatchError{fmt.Sprintf("no change %s was made, nothing changed", id), "see confctl log"}
+	case parts[0].Refused():
+		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see confctl log show " + id}
+	case runOf(parts[0]) != id:
+		id = runOf(parts[0])
+		if parts, err = s.journal().Find(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	later, err := s.journal().Search(ctx, sal.Query{After: parts[0].Revision})
+	if err != nil {
+		return nil, err
+	}
+	if by := sal.Undone(later)[id]; by != "" {
+		return nil, &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: confctl undo " + by}
+	}
+	slices.Reverse(parts)
+	return parts, nil
+}
+
+// runsOf returns the ids of changes, each once.
+func runsOf(records []sal.Stored) []string {
+	var ids []string
+	for _, r := range records {
+		if !slices.Contains(ids, runOf(r)) {
+			ids = append(ids, runOf(r))
+		}
+	}
+	return ids
+}
+
+// past returns what happened to each object, the newest first.
+func (s *session) past(records []sal.Stored) ([]object.Past, error) {
+	var past []object.Past
+	for _, r := range records {
+		for _, o := range r.Change.Objects {
+			p, err := o.Past(s.schema)
+			if err != nil {
+				return nil, &object.InvalidError{Reason: err.Error(), Hint: "what was changed is shown by confctl log show " + r.Event.ID}
+			}
+			past = append(past, p)
+		}
+	}
+	return past, nil
+}
+
+// queriesOf returns what to read for some objects: each by itself if they are
+// few, or else all of their types.
+func (s *session) queriesOf(past []object.Past) []catalog.Query {
+	const few = 20
+	var queries []catalog.Query
+	seen := map[string]bool{}
+	for _, p := range past {
+		key := p.Type.Name
+		q := catalog.Query{Type: p.Type}
+		if len(past) <= few {
+			key += "/" + strings.Join(p.Tags, "/") + "/" + p.Name
+			values := map[string]string{selector.Name: p.Name}
+			for i, tag := range p.Type.Tags {
+				values[tag] = p.Tags[i]
+			}
+			q.Selector = selector.Exactly(p.Type.Tags, values)
+		}
+		if !seen[key] {
+			seen[key] = true
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+// tellUndone prints what was done, in the words of the verbs that do the same.
+func (s *session) tellUndone(done change.Done) {
+	for _, o := range done.Objects {
+		switch {
+		case o.Created():
+			s.tell(fmt.Sprintf("Created %s %s.", o.Type, plain(o.Path)))
+		case o.Deleted():
+			s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, plain(o.Path)))
+		default:
+			for _, f := range o.Fields() {
+				s.tell(changedLine(o.Path, f))
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package change
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// RefusedError reports a change that rules forbid. Nothing was written but the
+// refusal's record.
+type RefusedError struct {
+	Proposal
+	ID      string      // of the refusal in the journal; empty for a dry run
+	Allowed object.Plan // what of the plan no rule refuses
+}
+
+func (e *RefusedError) Error() string {
+	first := e.Refused[0]
+	return fmt.Sprintf("refused by %s: %s %s", first.Rule, first.Subject, first.Msg)
+}
+
+// ExpectError reports that not as many objects matched as the operator said.
+// Nothing was written.
+type ExpectError struct{ Want, Got int }
+
+func (e *ExpectError) Error() string {
+	return fmt.Sprintf("%d objects were expected, but %d match", e.Want, e.Got)
+}
+
+// expected checks the number of objects that match. A plan that matches nothing
+// by itself, as one made of files, is taken by what it changes.
+func (r *run) expected(plan object.Plan) error {
+	want, got := r.Terms.Expect, len(plan.Matched)
+	if plan.Matched == nil {
+		got = len(plan.Changes)
+	}
+	if want == nil || *want == got || r.parts > 0 {
+		return nil
+	}
+	return &ExpectError{Want: *want, Got: got}
+}
+
+// reading returns what is read: what the intent asks for, and around it the
+// whole of each group that rules count, or of the type if something may be
+// deleted.
+func (r *run) reading() []catalog.Query {
+	queries := slices.Clone(r.Read)
+	for i, q := range queries {
+		switch {
+		case r.terms().Mode == safety.None:
+		case r.Deletes:
+			queries[i].Selector = selector.Selector{}
+		case safety.HasCapacity(q.Type):
+			queries[i] = q.Around(r.Rules.Depth(q.Type))
+		}
+	}
+	return queries
+}
+
+// terms returns what the rules are told of how the change is wanted.
+func (r *run) terms() safety.Terms {
+	t := safety.Terms{
+		Mode:     r.Terms.Mode,
+		Allow:    r.Terms.Allow,
+		AllowAll: r.Terms.Gone || r.Terms.Emergency,
+		Seeds:    r.Seeds,
+	}
+	if r.Lenient {
+		t.Mode = min(t.Mode, safety.Warn)
+	}
+	return t
+}
+
+// judge asks the rules about a plan. What a Partial change may not do is taken
+// out of it; all else they refuse is a *RefusedError.
+func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
+	verdict := r.Rules.Review(plan, on, r.terms())
+	p := Proposal{Plan: plan, On: on, Verdict: verdict}
+	refused := verdict.Refusals()
+	if len(refused) == 0 {
+		p.After = r.after(p)
+		return p, nil
+	}
+	allowed, held, rest := r.Rules.Permit(plan, on, r.terms())
+	if partial := r.Partial || r.Terms.Partial; partial && len(allowed.Changes) > 0 {
+		p = Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}
+		p.After = r.after(p)
+		return p, nil
+	}
+	p.Held, p.Refused = plan.Changes, refused
+	return Proposal{}, &RefusedError{Proposal: p, Allowed: allowed}
+}
+
+// after is the capacity of the groups a plan touches, once it is made.
+func (r *run) after(p Proposal) []safety.Capacity {
+	if len(p.Verdict.Capacity) == 0 {
+		return nil
+	}
+	type group struct{ typ, label string }
+	touched := map[group]bool{}
+	for _, c := range p.Verdict.Capacity {
+		touched[group{c.Type.Name, c.Label}] = true
+	}
+	return slices.DeleteFunc(r.Rules.Capacities(p.On.With(p.Plan.Changes)), func(c safety.Capacity) bool {
+		return !touched[group{c.Type.Name, c.Label}]
+	})
+}
+
+// remember writes a refusal into the journal, as far as it is one.
+func (r *run) remember(ctx context.Context, err error) {
+	e, ok := err.(*RefusedError) //nolint:errorlint // judge makes it
+	if !ok || r.Terms.DryRun {
+		return
+	}
+	p := e.Proposal
+	p.Refused = nil // the verdict has it all
+	p.Plan.Changes = r.fit(p.Plan.Changes)
+	record := r.record(p)
+	record.Event.Outcome = sal.Failure
+	if err := r.Log.Append(ctx, record); err != nil {
+		r.Warn("the refusal is not in the journal: " + err.Error())
+		return
+	}
+	e.ID = record.Event.ID
+}
+
+// findings returns what rules said, for the journal.
+func findings(all []safety.Finding) []sal.Finding {
+	var words []sal.Finding
+	for _, f := range all {
+		words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg})
+	}
+	return words
+}
+
+// overrides returns the names of the rules that would have refused.
+func overrides(v safety.Verdict) []string {
+	var names []string
+	for _, f := range v.Overrides() {
+		if !slices.Contains(names, f.Rule) {
+			names = append(names, f.Rule)
+		}
+	}
+	return names
+}

@@ -1,0 +1,229 @@
+package safety
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Load compiles the rules that are declared beside the types of a schema, and
+// those of a file, {type: [rules]}, if it is there: a name that is empty is no
+// file. Both may have rules for a type; they add up.
+//
+// What is wrong in them is returned by type, with file and line. The built-in
+// rules hold for a type with problems; the other types' rules are compiled all
+// the same. What the file has for a type that the schema has no use for, since
+// something is wrong with the type itself, is not looked at.
+func Load(s *schema.Schema, file string) (*Rules, []schema.Problem) {
+	var doc yamldoc.Node
+	var problems []schema.Problem
+	if file != "" {
+		var err error
+		doc, err = yamldoc.Read(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, problem("", err))
+		}
+	}
+	rules, more := compile(s, doc)
+	return rules, append(problems, more...)
+}
+
+// compile is Load for a file that is already read.
+func compile(s *schema.Schema, doc yamldoc.Node) (*Rules, []schema.Problem) {
+	inFile, problems := byType(s, doc)
+	rules := &Rules{declared: map[string]*ruleSet{}}
+	for _, t := range s.Types() {
+		l := loader{typ: t, set: builtIn(), seen: map[string]yamldoc.Pos{}}
+		l.rules(t.Safety)
+		l.rules(inFile[t.Name])
+		l.contradictions()
+		for _, err := range l.errs {
+			problems = append(problems, problem(t.Name, err))
+		}
+		if len(l.errs) == 0 {
+			rules.declared[t.Name] = l.set
+		}
+	}
+	return rules, problems
+}
+
+// byType returns what a file has for each type.
+func byType(s *schema.Schema, doc yamldoc.Node) (map[string]yamldoc.Node, []schema.Problem) {
+	if doc.IsEmpty() {
+		return nil, nil
+	}
+	pairs, err := doc.Pairs("a file of safety rules")
+	if err != nil {
+		return nil, []schema.Problem{problem("", err)}
+	}
+	var problems []schema.Problem
+	rules := map[string]yamldoc.Node{}
+	for _, p := range pairs {
+		if rules[p.Name] = p.Value; !slices.Contains(s.Names(), p.Name) {
+			problems = append(problems, problem("", p.Key.Errorf("no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))))
+		}
+	}
+	return rules, problems
+}
+
+func problem(typ string, err error) schema.Problem {
+	var at *yamldoc.Error
+	if !errors.As(err, &at) { // not reached: all are
+		at = &yamldoc.Error{Msg: err.Error(), Err: err}
+	}
+	return schema.Problem{Type: typ, Err: at}
+}
+
+// loader compiles the rules of one type and gathers what is wrong with them.
+type loader struct {
+	typ  *schema.Type
+	set  *ruleSet
+	seen map[string]yamldoc.Pos // rules that there can be only one of
+	errs []error                // *yamldoc.Error, all of them
+}
+
+func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
+	l.errs = append(l.errs, n.Errorf(format, args...))
+}
+
+// rules reads a list of rules; nothing is the empty list.
+func (l *loader) rules(n yamldoc.Node) {
+	if n.IsEmpty() {
+		return
+	}
+	items, err := n.Items("the safety rules of type " + l.typ.Name)
+	if err != nil {
+		l.errs = append(l.errs, err)
+		return
+	}
+	for _, item := range items {
+		l.rule(item)
+	}
+}
+
+// declaration is one rule as it is written.
+type declaration struct {
+	yamldoc.Node
+	rule  string
+	parts map[string]yamldoc.Node
+}
+
+func (l *loader) rule(n yamldoc.Node) {
+	pairs, err := n.Pairs("a safety rule")
+	if err != nil {
+		l.errs = append(l.errs, err)
+		return
+	}
+	d := declaration{Node: n, parts: map[string]yamldoc.Node{}}
+	for _, p := range pairs {
+		d.parts[p.Name] = p.Value
+	}
+	name, named := d.parts["rule"]
+	d.rule = name.Text()
+	switch {
+	case !named:
+		l.failAt(n, "a safety rule has to say which: rule: %s, for one", MinPooled)
+		return
+	case !slices.Contains(Names(), d.rule):
+		l.failAt(name, "no safety rule %s%s; rules are %s", name.Describe(), nearest.Suggest(d.rule, Names()), strings.Join(Names(), ", "))
+		return
+	}
+	l.keys(d.rule, pairs)
+	l.applies(d)
+	switch d.rule {
+	case MinPooled, MaxPooled:
+		l.poolRule(d)
+	default:
+		l.limit(d)
+	}
+}
+
+// keysOf returns what a rule can be given.
+func keysOf(rule string) []string {
+	keys := []string{"rule", "mode"}
+	switch rule {
+	case MinPooled:
+		return append(keys, "group_by", "only", "at_least", "ratio")
+	case MaxPooled:
+		return append(keys, "group_by", "only", "at_most")
+	case MassChange:
+		return append(keys, "at_least")
+	case MassRemoval:
+		return append(keys, "at_least", "ratio")
+	}
+	return keys
+}
+
+func (l *loader) keys(rule string, pairs []yamldoc.Pair) {
+	known := keysOf(rule)
+	for _, p := range pairs {
+		if !slices.Contains(known, p.Name) {
+			l.failAt(p.Key, "rule %s has no %q%s; it takes %s", rule, p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+		}
+	}
+}
+
+// applies finds rules that can never say anything about the type.
+func (l *loader) applies(d declaration) {
+	var needs []string
+	switch d.rule {
+	case MinPooled, MaxPooled, MassChange, RemovePooled:
+		needs = []string{pooledField}
+	case PoolNeedsWeight:
+		needs = []string{pooledField, weightField}
+	}
+	for _, name := range needs {
+		if _, ok := l.typ.Field(name); !ok {
+			l.failAt(d.Node, "rule %s is of no use for type %s, which has no field %s", d.rule, l.typ.Name, name)
+			return
+		}
+	}
+	if d.rule == MassChange && len(l.typ.Tags) == 0 {
+		l.failAt(d.Node, "rule %s is of no use for type %s, which has no tags", d.rule, l.typ.Name)
+	}
+}
+
+func (l *loader) poolRule(d declaration) {
+	p := &poolRule{mode: l.mode(d), pos: d.Pos()}
+	p.groupBy(l.tags(d))
+	l.only(d, p)
+	if d.rule == MinPooled {
+		p.atLeast, p.share = l.number(d, "at_least", 0), l.ratio(d, ratio{})
+		l.set.min = append(l.set.min, p)
+		return
+	}
+	if _, given := d.parts["at_most"]; !given {
+		l.failAt(d.Node, "rule %s needs at_most: how many may serve at once", d.rule)
+	}
+	p.atMost = l.number(d, "at_most", 1)
+	l.set.max = append(l.set.max, p)
+}
+
+func (l *loader) limit(d declaration) {
+	if was, again := l.seen[d.rule]; again {
+		l.failAt(d.Node, "rule %s of type %s is declared already, at %s", d.rule, l.typ.Name, was)
+		return
+	}
+	l.seen[d.rule] = d.Pos()
+	usual := l.set.limits[d.rule]
+	l.set.limits[d.rule] = limit{l.mode(d), l.number(d, "at_least", usual.atLeast), l.ratio(d, usual.share)}
+}
+
+// contradictions finds groups in which nothing could be done at all: more have
+// to serve than may.
+func (l *loader) contradictions() {
+	for _, most := range l.set.max {
+		for _, least := range l.set.min {
+			same := slices.Equal(least.by, most.by) && least.only.String() == most.only.String()
+			if same && least.mode == Refuse && most.mode == Refuse && least.atLeast > most.atMost {
+				l.errs = append(l.errs, yamldoc.Errorf(most.pos, "at_most %d of %s is less than at_least %d of %s for the same groups, at %s",
+					most.atMost, MaxPooled, least.atLeast, MinPooled, least.pos))
+			}
+		}
+	}
+}

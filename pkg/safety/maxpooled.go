@@ -1,0 +1,22 @@
+package safety
+
+import "fmt"
+
+// maxPooled refuses that more serve in a group, and more than a declared rule
+// allows.
+func (r *review) maxPooled(v *view, p *pool, rule *poolRule, c *Capacity) {
+	mode := min(rule.mode, r.terms.Mode)
+	if p.after <= p.before {
+		return
+	}
+	r.count(MaxPooled, mode, p.guarded())
+	if p.after <= rule.atMost {
+		return
+	}
+	r.find(mode, Finding{
+		Rule: MaxPooled, Type: p.typ.Name, Subject: c.Label,
+		Msg:      fmt.Sprintf("%d -> %d of %d, at most %d", p.before, p.after, p.members, rule.atMost),
+		Changes:  v.keys(p.dirs, (*move).enters),
+		Capacity: c,
+	})
+}

@@ -1,0 +1,172 @@
+package safety
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+)
+
+// pool is a group of objects of which a certain number is to serve.
+type pool struct {
+	typ     *schema.Type
+	rule    *poolRule   // of min-pooled that counts it, or of max-pooled if none does
+	max     []*poolRule // of max-pooled that count it, and are judged here
+	dirs    []*dir
+	members int
+	before  int  // that serve
+	after   int  // that serve
+	changes bool // what serves
+	mode    Mode
+	floor   int
+	ceiling int // 0 is none
+}
+
+// pools returns the groups that are counted for the rules about pooled: those
+// of min-pooled, and those of max-pooled that are not the same.
+func (v *view) pools(set *ruleSet, terms Terms) []*pool {
+	if !v.fields.pooled {
+		return nil
+	}
+	var all []*pool
+	for _, rule := range append(slices.Clone(set.min), builtInMin(v.typ)) {
+		for _, p := range v.group(rule, set) {
+			p.mode = min(rule.modeFor(p.members), terms.Mode)
+			if p.mode != None {
+				p.floor = rule.floor(v.typ, p.members)
+			}
+			all = append(all, p)
+		}
+	}
+	return v.withCeilings(all, set, terms)
+}
+
+// withCeilings adds what max-pooled has to say: to the pools of just the same
+// objects, or else in pools of its own.
+func (v *view) withCeilings(all []*pool, set *ruleSet, terms Terms) []*pool {
+	for _, rule := range set.max {
+		if min(rule.mode, terms.Mode) == None {
+			continue
+		}
+		for _, mine := range v.group(rule, set) {
+			same := like(all, mine)
+			if len(same) == 0 {
+				all, same = append(all, mine), []*pool{mine}
+			}
+			same[0].max = append(same[0].max, rule)
+			for _, p := range same {
+				if p.ceiling == 0 || rule.atMost < p.ceiling {
+					p.ceiling = rule.atMost
+				}
+			}
+		}
+	}
+	return all
+}
+
+// like returns the pools of just the same objects as another, grouped the same.
+func like(all []*pool, other *pool) []*pool {
+	var same []*pool
+	for _, p := range all {
+		if p.dirs[0] == other.dirs[0] && slices.Equal(p.rule.by, other.rule.by) && slices.Equal(p.dirs, other.dirs) {
+			same = append(same, p)
+		}
+	}
+	return same
+}
+
+// group returns the groups of a rule: those of which the plan changes what
+// serves, or of a view without a plan all.
+func (v *view) group(rule *poolRule, set *ruleSet) []*pool {
+	if len(rule.by) == len(v.typ.Tags) {
+		return v.groupEach(rule, set)
+	}
+	var all []*pool
+	byValues := map[string]*pool{}
+	for _, d := range v.dirs {
+		if !rule.counts(d, set) {
+			continue
+		}
+		values := rule.values(d.tags)
+		p := byValues[values]
+		if p == nil {
+			p = &pool{typ: v.typ, rule: rule}
+			all, byValues[values] = append(all, p), p
+		}
+		p.add(d)
+	}
+	return slices.DeleteFunc(all, func(p *pool) bool { return v.planned && !p.changes })
+}
+
+// groupEach makes a group of each directory.
+func (v *view) groupEach(rule *poolRule, set *ruleSet) []*pool {
+	var all []*pool
+	for i, d := range v.dirs {
+		if (v.planned && !d.changes) || !rule.counts(d, set) {
+			continue
+		}
+		p := &pool{typ: v.typ, rule: rule, dirs: v.dirs[i : i : i+1]} // room for the one that is added
+		p.add(d)
+		all = append(all, p)
+	}
+	return all
+}
+
+func (p *pool) add(d *dir) {
+	p.dirs = append(p.dirs, d)
+	p.members += d.members
+	p.before += d.before
+	p.after += d.after
+	p.changes = p.changes || d.changes
+}
+
+// counts reports whether the rule counts the objects of a directory. The
+// built-in one counts what no declared one does.
+func (p *poolRule) counts(d *dir, set *ruleSet) bool {
+	if p.builtIn {
+		return !slices.ContainsFunc(set.min, func(declared *poolRule) bool { return declared.counts(d, set) })
+	}
+	return p.only.Match(d.tags, "")
+}
+
+// values tells the rule's groups apart.
+func (p *poolRule) values(tags []string) string {
+	values := make([]string, len(p.by))
+	for i, tag := range p.by {
+		values[i] = tags[tag]
+	}
+	return strings.Join(values, "/")
+}
+
+// guarded is what the commit is guarded against changes of: the group, or the
+// directory around it.
+func (p *pool) guarded() Group {
+	return Group{Type: p.typ, Tags: p.dirs[0].tags[:p.rule.lead]}
+}
+
+func (p *pool) capacity() Capacity {
+	return Capacity{
+		Type: p.typ, Label: p.rule.label(p.typ, p.dirs[0]),
+		Members: p.members, Before: p.before, After: p.after,
+		Floor: p.floor, Ceiling: p.ceiling, Mode: p.mode,
+		Out: p.out(),
+	}
+}
+
+// out returns the members that do not serve, before the plan.
+func (p *pool) out() []object.Object {
+	if p.members == p.before {
+		return nil
+	}
+	fields := meaningOf(p.typ)
+	out := make([]object.Object, 0, p.members-p.before)
+	for _, d := range p.dirs {
+		for i := range d.objects {
+			if o := &d.objects[i]; !fields.serves(o) && !fields.isSeeded(o) {
+				out = append(out, *o)
+			}
+		}
+	}
+	return out
+}

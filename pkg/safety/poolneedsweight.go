@@ -1,0 +1,23 @@
+package safety
+
+import "fmt"
+
+// poolNeedsWeight refuses to pool what would get no traffic: an object that
+// sync has created has no weight yet.
+func (r *review) poolNeedsWeight(v *view, l limit) {
+	if !v.fields.pooled || !v.fields.weight {
+		return
+	}
+	v.moves(func(m *move) {
+		becomes := v.fields.isPooled(m.after) && !v.fields.isPooled(m.before)
+		if m.creates() || !becomes || v.fields.weighs(m.after) {
+			return
+		}
+		weight := field(m.after, weightField).Text()
+		r.find(l.mode, Finding{
+			Rule: PoolNeedsWeight, Type: v.typ.Name, Subject: m.after.Path(),
+			Msg:     fmt.Sprintf("would be pooled with weight %s and so not serve; set a weight above 0 first, or in the same change", weight),
+			Changes: []string{v.key(m)},
+		})
+	})
+}

@@ -1,0 +1,397 @@
+package safety
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+func TestCapacity(t *testing.T) {
+	there := slices.Concat(group("node a/text/s", "yes yes yes no seed"), group("node b/text/s", "yes yes"), group("node c/text/s", "yes zero"),
+		[]string{"dns jobs/north pooled=true", "dns jobs/south pooled=false"})
+	for _, c := range []struct {
+		name, rules string
+		plan        []string
+		terms       Terms
+		want        []string
+	}{
+		{"what does not change is left out", "", []string{"node a/text/s/h1 pooled=no"}, Terms{Mode: Refuse},
+			[]string{"node a/text/s 3 -> 2 of 4, 3..0 refuse out h4"}},
+		{"a swap changes what serves", "", []string{"node a/text/s/h1 pooled=no", "node a/text/s/h4 pooled=yes"}, Terms{Mode: Warn},
+			[]string{"node a/text/s 3 -> 3 of 4, 3..0 warn out h4"}},
+		{"a field that means nothing to it", "", []string{"node a/text/s/h1 weight=11", "dns jobs/north ttl=1"}, Terms{Mode: Refuse}, nil},
+		{"by type and label", "", []string{"node c/text/s/h2 weight=1", "node b/text/s/h1 pooled=no", "dns jobs/north pooled=false"}, Terms{Mode: Refuse},
+			[]string{"dns jobs 1 -> 0 of 2, 1..0 refuse out south", "node b/text/s 2 -> 1 of 2, 1..0 refuse", "node c/text/s 1 -> 2 of 2, 1..0 refuse out h2"}},
+		{"overridden", "", []string{"dns jobs/north pooled=false"}, Terms{Mode: Refuse, AllowAll: true}, []string{"dns jobs 1 -> 0 of 2, 1..0 refuse out south"}},
+		{"a ceiling of the same group", "dns: [{rule: max-pooled, at_most: 2}, {rule: max-pooled, only: 'dnsdisc=jobs', at_most: 1}]",
+			[]string{"dns jobs/south pooled=true"}, Terms{Mode: Refuse}, []string{"dns jobs 1 -> 2 of 2, 1..1 refuse out south"}},
+		{"a ceiling alone", "dns: [{rule: max-pooled, at_most: 1}, {rule: min-pooled, mode: none}]",
+			[]string{"dns jobs/north pooled=false"}, Terms{Mode: Refuse}, []string{"dns jobs 1 -> 0 of 2, 0..1 none out south"}},
+		{"nothing is asked", "dns: [{rule: max-pooled, at_most: 1, mode: none}, {rule: min-pooled, mode: none}]",
+			[]string{"dns jobs/north pooled=false"}, Terms{Mode: Refuse}, nil},
+		{"a ceiling of other groups", "node: [{rule: max-pooled, group_by: [cluster], at_most: 9}]",
+			[]string{"node b/text/s/h1 pooled=no"}, Terms{Mode: Refuse},
+			[]string{"node b/text/s 2 -> 1 of 2, 1..0 refuse", "node cluster=text 6 -> 5 of 8, 0..9 none out h4,h2"}},
+		{"a ceiling of the same objects, but by other tags", "dns: [{rule: max-pooled, group_by: [], only: 'dnsdisc=jobs', at_most: 2}]",
+			[]string{"dns jobs/south pooled=true"}, Terms{Mode: Refuse},
+			[]string{"dns dns (dnsdisc=jobs) 1 -> 2 of 2, 0..2 none out south", "dns jobs 1 -> 2 of 2, 1..0 refuse out south"}},
+		{"a ceiling of fewer", "node: [{rule: max-pooled, group_by: [dc], only: 'cluster=x', at_most: 9}, {rule: min-pooled, group_by: [dc]}]",
+			[]string{"node b/text/s/h1 pooled=no"}, Terms{Mode: Refuse}, []string{"node b 2 -> 1 of 2, 1..0 refuse"}},
+		{"one for each rule", "node: [{rule: min-pooled}, {rule: min-pooled, group_by: [service], mode: warn}]",
+			[]string{"node b/text/s/h1 pooled=no"}, Terms{Mode: Refuse},
+			[]string{"node b/text/s 2 -> 1 of 2, 1..0 refuse", "node service=s 6 -> 5 of 8, 5..0 warn out h4,h2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := siteWith(t, c.rules)
+			on := s.snapshot(t, there...)
+			equal(t, "capacity", shown(s.rules.Review(s.plan(t, on, c.plan...), on, c.terms).Capacity), c.want)
+		})
+	}
+}
+
+func TestCapacityOfFindings(t *testing.T) {
+	s := siteWith(t, "dns: [{rule: max-pooled, at_most: 1}]")
+	on := s.snapshot(t, append(group(cdn, "yes yes yes no"), "dns jobs/north pooled=true", "dns jobs/south pooled=false")...)
+	v := s.rules.Review(s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no", "dns jobs/south pooled=true"), on, Terms{Mode: Refuse})
+	if len(v.Findings) != 2 || len(v.Refusals()) != 2 || len(v.Overrides()) != 0 {
+		t.Fatal(said(v))
+	}
+	equal(t, "min-pooled", shown([]Capacity{*v.Findings[0].Capacity}), []string{"node eqiad/text/cdn 3 -> 1 of 4, 3..0 refuse out h4"})
+	equal(t, "min-pooled", v.Findings[0].Changes, []string{"pools/eqiad/text/cdn/h1", "pools/eqiad/text/cdn/h2"})
+	equal(t, "max-pooled", shown([]Capacity{*v.Findings[1].Capacity}), []string{"dns jobs 1 -> 2 of 2, 1..1 refuse out south"})
+	equal(t, "max-pooled", v.Findings[1].Changes, []string{"discovery/jobs/south"})
+}
+
+func TestCapacities(t *testing.T) {
+	s := siteWith(t, "node: [{rule: min-pooled, only: 'dc=c', mode: none}, {rule: min-pooled, only: 'dc=d', at_least: 2, mode: warn}]\n"+
+		"dns: [{rule: max-pooled, only: 'dnsdisc=jobs', at_most: 1}]")
+	on := s.snapshot(t, slices.Concat(group("node a/x/s", "yes no no"), group("node b/x/s", pool8), group("node b/x/t", "seed seed"), group("node c/x/s", "no"),
+		group("node d/x/s", "yes"), []string{"dns jobs/n pooled=true", "dns jobs/s pooled=false", "plain a/x", "flat a pooled=true"})...)
+	equal(t, "all", shown(s.rules.Capacities(on)), []string{
+		"node a/x/s 1 -> 1 of 3, 2..0 refuse out h2,h3",
+		"node d/x/s 1 -> 1 of 1, 2..0 warn",
+		"dns jobs 1 -> 1 of 2, 1..1 refuse out s",
+		"flat flat 1 -> 1 of 1, 1..0 warn",
+		"node b/x/t 0 -> 0 of 0, 0..0 refuse",
+		"node c/x/s 0 -> 0 of 1, 0..0 none out h1",
+		"node b/x/s 8 -> 8 of 8, 5..0 refuse",
+	})
+	if got := (*Rules)(nil).Capacities(object.Snapshot{}); got != nil {
+		t.Errorf("of nothing: %v", got)
+	}
+}
+
+func TestDepth(t *testing.T) {
+	for rules, want := range map[string]int{
+		"":                           3,
+		"node: [{rule: min-pooled}]": 3,
+		"node: [{rule: mass-change, mode: none}]":                                                             3,
+		"node: [{rule: min-pooled, group_by: [dc]}, {rule: max-pooled, group_by: [cluster, dc], at_most: 1}]": 1,
+		"node: [{rule: max-pooled, group_by: [service, dc], at_most: 1}]":                                     1,
+		"node: [{rule: max-pooled, group_by: [service, cluster], at_most: 1}]":                                0,
+		"node: [{rule: min-pooled, group_by: [], mode: warn}]":                                                0,
+		"node: [{rule: min-pooled, group_by: [], mode: none}]":                                                3,
+	} {
+		s := siteWith(t, rules)
+		node, _ := s.Type("node")
+		plain, _ := s.Type("plain")
+		flat, _ := s.Type("flat")
+		if got := s.rules.Depth(node); got != want || s.rules.Depth(plain) != 1 || s.rules.Depth(flat) != 0 {
+			t.Errorf("%s: %d, want %d", rules, got, want)
+		}
+	}
+}
+
+// TestZero: no Rules, and the zero Rules, are the built-in ones.
+func TestZero(t *testing.T) {
+	s := siteWith(t, "")
+	on := s.snapshot(t, group(cdn, "yes yes")...)
+	plan := s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
+	for _, rules := range []*Rules{nil, {}, s.rules} {
+		v := rules.Review(plan, on, Terms{Mode: Refuse})
+		equal(t, "findings", said(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
+		_, held, _ := rules.Permit(plan, on, Terms{Mode: Refuse})
+		if node, _ := s.Type("node"); len(held) != 2 || len(rules.Capacities(on)) != 1 || rules.Depth(node) != 3 {
+			t.Errorf("%v: %d held", rules, len(held))
+		}
+	}
+}
+
+// TestOutsideTheSnapshot: what the plan has seen counts, even if the snapshot
+// has not got it.
+func TestOutsideTheSnapshot(t *testing.T) {
+	s := siteWith(t, "")
+	on := s.snapshot(t, group(cdn, "yes yes")...)
+	plan := s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
+	on.Objects = on.Objects[:1]
+	equal(t, "findings", said(s.rules.Review(plan, on, Terms{Mode: Refuse})), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
+}
+
+func keysOfChanges(changes []object.Change) []string {
+	var all []string
+	for _, c := range changes {
+		all = append(all, c.Object().Path())
+	}
+	return all
+}
+
+func TestPermit(t *testing.T) {
+	there := slices.Concat(group("node a/x/s", "yes yes yes"), group("node a/x/t", "yes no yes"))
+	for _, c := range []struct {
+		name          string
+		there, plan   []string
+		terms         Terms
+		allowed, held []string
+		want          []string
+	}{
+		{"all", there, []string{"node a/x/s/h1 pooled=no"}, Terms{Mode: Refuse}, []string{"a/x/s/h1"}, nil, nil},
+		{"in part", there, []string{"node a/x/t/h1 pooled=no", "node a/x/s/h1 pooled=no"}, Terms{Mode: Refuse},
+			[]string{"a/x/s/h1"}, []string{"a/x/t/h1"}, nil},
+		{"nothing", there, []string{"node a/x/t/h1 pooled=no"}, Terms{Mode: Refuse}, nil, []string{"a/x/t/h1"}, nil},
+		{"repairs stay", there, []string{"node a/x/t/h1 pooled=no", "node a/x/t/h3 weight=0", "node a/x/t/h2 pooled=yes"}, Terms{Mode: Refuse},
+			[]string{"a/x/t/h2"}, []string{"a/x/t/h1", "a/x/t/h3"}, nil},
+		{"one refusal leads to another", group("node a/x/s", "yes yes seed"), []string{"node a/x/s/h1 pooled=no", "node a/x/s/h2 pooled=no", "node a/x/s/h3 pooled=yes"},
+			Terms{Mode: Refuse}, nil, []string{"a/x/s/h1", "a/x/s/h2", "a/x/s/h3"}, nil},
+		{"a warning holds nothing", there, []string{"node a/x/t/h1 pooled=no"}, Terms{Mode: Warn}, []string{"a/x/t/h1"}, nil,
+			[]string{"warned min-pooled node a/x/t: 2 -> 1 of 3, floor 2"}},
+		{"nor does what is overridden", there, []string{"node a/x/t/h1 pooled=no"}, Terms{Mode: Refuse, Allow: []string{MinPooled}}, []string{"a/x/t/h1"}, nil,
+			[]string{"overridden min-pooled node a/x/t: 2 -> 1 of 3, floor 2"}},
+		{"deletions", group("plain a", "seed seed"), []string{"-plain a/h1", "-plain a/h2"}, Terms{Mode: Refuse}, nil, []string{"a/h1", "a/h2"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := siteWith(t, "")
+			on := s.snapshot(t, c.there...)
+			plan := s.plan(t, on, c.plan...)
+			plan.Matched, plan.Warnings = on.Objects, []string{"careful"}
+			whole := slices.Clone(plan.Changes)
+			allowed, held, v := s.rules.Permit(plan, on, c.terms)
+			equal(t, "allowed", keysOfChanges(allowed.Changes), c.allowed)
+			equal(t, "held", keysOfChanges(held), c.held)
+			equal(t, "findings", said(v), c.want)
+			if len(allowed.Matched) != len(on.Objects) || len(allowed.Warnings) != 1 || !slices.Equal(whole, plan.Changes) {
+				t.Error("the plan was changed")
+			}
+		})
+	}
+}
+
+// fleet is hosts in random states, some of them in groups too small to have a
+// floor.
+func fleet(rt *rapid.T, t *testing.T, s site) object.Snapshot {
+	states := rapid.SampledFrom([]string{"yes", "yes", "yes", "no", "off", "seed", "zero", "bad"})
+	var lines []string
+	for _, dir := range []string{"node a/x/s", "node a/y/s", "node b/x/s"} {
+		lines = append(lines, group(dir, strings.Join(rapid.SliceOfN(states, 0, 12).Draw(rt, dir), " "))...)
+	}
+	for _, dir := range []string{"dns a", "dns b"} {
+		lines = append(lines, group(dir, strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"pooled=true", "pooled=false"}), 0, 3).Draw(rt, dir), " "))...)
+	}
+	for _, dir := range []string{"geo a", "geo b"} {
+		lines = append(lines, group(dir, strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"pooled=yes", "weight=0", "pooled=no"}), 0, 4).Draw(rt, dir), " "))...)
+	}
+	return s.snapshot(t, lines...)
+}
+
+// anything plans random changes of random objects.
+func anything(rt *rapid.T, on object.Snapshot) object.Plan {
+	var plan object.Plan
+	chance := rapid.SampledFrom([]int{2, 5, 10}).Draw(rt, "chance")
+	for i := range on.Objects {
+		before := &on.Objects[i]
+		if rapid.IntRange(0, 9).Draw(rt, "hit") >= chance {
+			continue
+		}
+		if rapid.IntRange(0, 4).Draw(rt, "delete") == 0 {
+			plan.Changes = append(plan.Changes, object.Change{Before: before})
+			continue
+		}
+		pooled := rapid.SampledFrom([]value.Value{value.OfString("yes"), value.OfString("no"), value.OfString("inactive")}).Draw(rt, "pooled")
+		if before.Type.Name == "dns" {
+			pooled = value.OfBool(pooled == value.OfString("yes"))
+		}
+		after := change(*before, "pooled", pooled)
+		if before.Type.Name != "dns" && rapid.Bool().Draw(rt, "weigh") {
+			after = change(after, "weight", value.OfInt(rapid.Int64Range(0, 2).Draw(rt, "weight")))
+		}
+		plan.Changes = append(plan.Changes, object.Change{Before: before, After: &after})
+	}
+	return create(rt, plan, on)
+}
+
+func change(o object.Object, name string, to value.Value) object.Object {
+	fields := slices.Clone(o.Fields)
+	for i := range fields {
+		if fields[i].Name == name {
+			fields[i].Value = to
+		}
+	}
+	return o.WithFields(fields)
+}
+
+// create adds new objects beside some that are there.
+func create(rt *rapid.T, plan object.Plan, on object.Snapshot) object.Plan {
+	for i := range on.Objects {
+		if rapid.IntRange(0, 9).Draw(rt, "beside") == 0 {
+			o := on.Objects[i]
+			o.Name += "-new"
+			if on.Find(o.Key()) == nil {
+				plan.Changes = append(plan.Changes, object.Change{After: &o})
+			}
+		}
+	}
+	return plan
+}
+
+// after is the snapshot once a plan is made.
+func after(plan object.Plan, on object.Snapshot) object.Snapshot {
+	byKey := map[string]object.Object{}
+	for _, o := range on.Objects {
+		byKey[o.Key()] = o
+	}
+	for _, c := range plan.Changes {
+		if c.After == nil {
+			delete(byKey, c.Before.Key())
+		} else {
+			byKey[c.After.Key()] = *c.After
+		}
+	}
+	var next object.Snapshot
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		next.Objects = append(next.Objects, byKey[key])
+	}
+	return next
+}
+
+// tally is the slow and plain way to count a group: by its path.
+type tally struct{ members, serving int }
+
+func tallies(on object.Snapshot) map[string]tally {
+	all := map[string]tally{}
+	for _, o := range on.Objects {
+		group := o.Type.Name + " " + o.Dir()
+		n := all[group]
+		pooled, weight := o.Get("pooled").Text(), o.Get("weight").Text()
+		seeded := o.Malformed == nil && weight == "0" && pooled == `"inactive"`
+		serves := o.Malformed == nil && weight != "0" && (pooled == `"yes"` || pooled == "true")
+		if !seeded {
+			n.members++
+		}
+		if serves {
+			n.serving++
+		}
+		all[group] = n
+	}
+	return all
+}
+
+// floorOf is DESIGN's table.
+func floorOf(group string, n tally) int {
+	switch {
+	case n.members < 2:
+		return 0 // a warning at most
+	case !strings.HasPrefix(group, "node "):
+		return 1
+	case n.members < 4:
+		return n.members - 1
+	case n.members < 10:
+		return n.members - n.members/2 + 1
+	}
+	return n.members - n.members/4
+}
+
+// Whatever is done one after the other, as long as the rules allow each: no
+// group that is at its floor ends below it, and none that is below it loses
+// anything. What the rules allow of a plan is held to the same.
+func TestPropertyFloorsHold(t *testing.T) {
+	s := siteWith(t, "")
+	rapid.Check(t, func(rt *rapid.T) {
+		on := fleet(rt, t, s)
+		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
+			plan := anything(rt, on)
+			terms := Terms{Mode: Refuse, Seeds: rapid.Bool().Draw(rt, "seeds")}
+			allowed, held, v := s.rules.Permit(plan, on, terms)
+			if len(v.Refusals()) > 0 || len(allowed.Changes)+len(held) != len(plan.Changes) {
+				rt.Fatalf("allowed, and yet: %v", said(v))
+			}
+			refused := len(s.rules.Review(plan, on, terms).Refusals()) > 0
+			if refused != (len(held) > 0) {
+				rt.Fatalf("refused %v, but %d were held", refused, len(held))
+			}
+			next := after(allowed, on)
+			now := tallies(next)
+			for group, was := range tallies(on) {
+				if floor := floorOf(group, was); now[group].serving < was.serving && now[group].serving < floor {
+					rt.Fatalf("%s: %d -> %d of %d, floor %d", group, was.serving, now[group].serving, was.members, floor)
+				}
+			}
+			on = next
+		}
+	})
+}
+
+// What mends is never refused by the built-in rules.
+func TestPropertyRepairsAreAllowed(t *testing.T) {
+	s := siteWith(t, "")
+	rapid.Check(t, func(rt *rapid.T) {
+		on := fleet(rt, t, s)
+		var plan object.Plan
+		for i := range on.Objects {
+			before := &on.Objects[i]
+			if rapid.IntRange(0, 2).Draw(rt, "hit") == 0 {
+				continue
+			}
+			after := *before
+			weight, _ := before.Get("weight").Int()
+			if weighs := before.Type.Name != "dns"; weighs {
+				after = change(after, "weight", value.OfInt(weight+rapid.Int64Range(1, 9).Draw(rt, "more")))
+			}
+			if rapid.Bool().Draw(rt, "pool") {
+				yes := value.OfString("yes")
+				if before.Type.Name == "dns" {
+					yes = value.OfBool(true)
+				}
+				after = change(after, "pooled", yes)
+			}
+			plan.Changes = append(plan.Changes, object.Change{Before: before, After: &after})
+		}
+		plan = create(rt, plan, on)
+		terms := Terms{Mode: Refuse, Seeds: rapid.Bool().Draw(rt, "seeds")}
+		if v := s.rules.Review(plan, on, terms); len(v.Findings) > 0 {
+			rt.Fatal(said(v))
+		}
+	})
+}
+
+// BenchmarkReview is of 2,000 objects in 200 groups: one that changes, all that
+// go away, and all groups as they are.
+func BenchmarkReview(b *testing.B) {
+	s := siteWith(b, "node: [{rule: min-pooled, only: 'cluster=(c1|c2)', at_least: 2, ratio: 0.66}, {rule: max-pooled, group_by: [dc, cluster], only: 'cluster=c3', at_most: 9}]")
+	var lines []string
+	for i := range 200 {
+		lines = append(lines, many(fmt.Sprintf("node dc%d/c%d/s%d", i/50, i%10, i), 10, "yes")...)
+	}
+	on := s.snapshot(b, lines...)
+	for name, plan := range map[string]object.Plan{
+		"one": s.plan(b, on, set(lines[:1], "pooled=no")...), "all": s.plan(b, on, set(lines, "pooled=no")...), "deleted": s.plan(b, on, remove(lines)...),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})
+			}
+		})
+	}
+	b.Run("capacities", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			s.rules.Capacities(on)
+		}
+	})
+}

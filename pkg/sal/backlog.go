@@ -1,0 +1,216 @@
+package sal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// Redeliver sends all that waits in the outbox and that this host may send,
+// the oldest first, also to sinks that have failed just now. What others are
+// sending at the moment it waits for: they take it out, or leave it behind. It
+// returns how many messages each sink has taken, and what went wrong. A sink
+// that fails is left alone from then on.
+func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
+	taken, failed := map[string]int{}, map[string]bool{}
+	var errs []error
+	var start store.Revision // what comes later is not waited for
+	for ctx.Err() == nil {
+		snapshot, err := l.Store.Read(ctx, l.outbox())
+		if err != nil {
+			return taken, append(errs, err)
+		}
+		if start == 0 {
+			start = snapshot.Revision
+		}
+		waiting, err := l.messages(snapshot.Entries)
+		if err != nil && len(taken) == 0 && len(failed) == 0 {
+			errs = append(errs, err)
+		}
+		b := l.backlogs(waiting, nil, func(b backlog) bool { return !failed[b.sink.Name()] })
+		if len(b.jobs) == 0 && !b.heldBefore(start) {
+			return taken, errs
+		}
+		if len(b.jobs) == 0 {
+			pause(ctx, claimTime/20)
+			continue
+		}
+		results, err := l.perform(ctx, b.jobs, claimTime)
+		for _, r := range results {
+			taken[r.sink.Name()] += len(r.sent)
+			if r.err != nil {
+				failed[r.sink.Name()] = true
+				errs = append(errs, r.err)
+			}
+		}
+		if err != nil {
+			return taken, append(errs, err)
+		}
+	}
+	return taken, append(errs, ctx.Err())
+}
+
+// backlogs is what waits for several sinks.
+type backlogs struct {
+	jobs []job // to send what can be sent
+	all  []backlog
+}
+
+// backlogs finds what this host may send to the sinks that are wanted.
+func (l *Log) backlogs(waiting []message, standIn []string, wanted func(backlog) bool) backlogs {
+	var all backlogs
+	now := l.now()
+	for _, s := range l.Sinks {
+		b := l.backlog(s, waiting, now, standIn)
+		if !wanted(b) {
+			continue
+		}
+		all.all = append(all.all, b)
+		j := job{sink: s, limit: sendTime}
+		if s.Kind() == Central {
+			j.limit = 5 * sendTime
+		}
+		if len(b.late) > 0 {
+			j.letters = append(j.letters, letter{covers: b.late, late: true, needs: j.limit})
+		}
+		for _, m := range b.timely {
+			j.letters = append(j.letters, letter{covers: []message{m}, needs: j.limit})
+		}
+		if len(j.letters) > 0 {
+			all.jobs = append(all.jobs, j)
+		}
+	}
+	return all
+}
+
+// heldBefore reports whether others are sending something that was there at a
+// revision.
+func (b backlogs) heldBefore(r store.Revision) bool {
+	return slices.ContainsFunc(b.all, func(b backlog) bool {
+		return slices.ContainsFunc(b.held, func(m message) bool { return m.created <= r })
+	})
+}
+
+// next returns when there may be something to send without anything being
+// written: at the latest in a minute.
+func (b backlogs) next(now time.Time) time.Time {
+	next := now.Add(restTime)
+	for _, one := range b.all {
+		if one.failed != nil {
+			next = earlier(next, one.failed.Failed.Add(restTime))
+			continue
+		}
+		for _, m := range one.held {
+			next = earlier(next, m.Until)
+		}
+	}
+	return next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// silentTime is after how long a host is not expected to send its own messages
+// any more.
+const silentTime = 7 * 24 * time.Hour
+
+// silent returns the hosts that have left messages and not made a change for
+// long.
+func silent(waiting []message, now time.Time) []string {
+	newest := map[string]time.Time{}
+	for _, m := range waiting {
+		if m.queue.host != "" && !m.Time.Before(newest[m.queue.host]) {
+			newest[m.queue.host] = m.Time
+		}
+	}
+	var hosts []string
+	for host, t := range newest {
+		if now.Sub(t) > silentTime {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
+// KeepDelivering sends what others leave behind, as soon as it is free, until the
+// context ends. It stands in for hosts that have been silent for 7 days. A sink
+// that failed is left alone for a minute. It goes on after errors, of sinks and
+// of the store, and reports them, the same at most once a minute.
+func (l *Log) KeepDelivering(ctx context.Context, report func(error)) {
+	const atLeast = time.Second // between two readings of the outbox
+	var said string
+	var when time.Time
+	tell := func(err error) {
+		if err == nil || ctx.Err() != nil || (err.Error() == said && l.now().Sub(when) < time.Minute) {
+			return
+		}
+		said, when = err.Error(), l.now()
+		report(err)
+	}
+	for ctx.Err() == nil {
+		after, next, err := l.deliverOnce(ctx)
+		tell(err)
+		pause(ctx, atLeast)
+		if after > 0 {
+			tell(l.await(ctx, after, next))
+		}
+	}
+}
+
+// deliverOnce sends what is free. It returns the revision at which it has looked,
+// 0 if it could not, and when to look again if nothing is written by then.
+func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error) {
+	snapshot, err := l.Store.Read(ctx, l.outbox())
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	waiting, errs := l.messages(snapshot.Entries)
+	now := l.now()
+	b := l.backlogs(waiting, silent(waiting, now), func(backlog) bool { return true })
+	next := b.next(now)
+	b.jobs = slices.DeleteFunc(b.jobs, func(j job) bool { return b.resting(j.sink) })
+	if len(b.jobs) == 0 {
+		return snapshot.Revision, next, errs
+	}
+	results, err := l.perform(ctx, b.jobs, claimTime)
+	errs = errors.Join(errs, err)
+	for _, r := range results {
+		errs = errors.Join(errs, r.err)
+	}
+	return snapshot.Revision, now, errs
+}
+
+// resting reports whether a sink has failed in the last minute.
+func (b backlogs) resting(s Sink) bool {
+	return slices.ContainsFunc(b.all, func(b backlog) bool { return b.sink.Name() == s.Name() && b.failed != nil })
+}
+
+// await returns when something is written to the outbox, or the time has come.
+func (l *Log) await(ctx context.Context, after store.Revision, until time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, until.Sub(l.now()))
+	defer cancel()
+	for batch, err := range l.Store.Watch(ctx, after, l.outbox()) {
+		if err != nil && !errors.Is(err, store.ErrCompacted) { // then it is time to read again
+			return err
+		}
+		if err != nil || len(batch.Events) > 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// pause waits for a while, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

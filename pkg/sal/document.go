@@ -1,0 +1,52 @@
+package sal
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// whole is one record for all parts of a change, under the change's id.
+func (d Delivery) whole() Record {
+	if len(d.Records) == 0 {
+		return Record{Time: d.Time, Event: Event{ID: d.ID}}
+	}
+	r := d.Records[0]
+	r.Event.ID = d.ID
+	c := &r.Change
+	for _, more := range d.Records[1:] {
+		c.Objects = slices.Concat(c.Objects, more.Change.Objects)
+		c.Findings = slices.Concat(c.Findings, more.Change.Findings)
+		for _, name := range more.Change.Overrides {
+			if !slices.Contains(c.Overrides, name) {
+				c.Overrides = append(slices.Clone(c.Overrides), name)
+			}
+		}
+	}
+	return r
+}
+
+// document is a delivery as one line of JSON, with the field names of the
+// Elastic Common Schema: the journal's record, and the message.
+func (d Delivery) document() ([]byte, error) {
+	var doc any = struct {
+		Record
+		Message string `json:"message"`
+	}{d.whole(), d.Message}
+	if len(d.Records) == 0 {
+		doc = struct {
+			Time    time.Time         `json:"@timestamp"`
+			Event   map[string]string `json:"event"`
+			Message string            `json:"message"`
+		}{d.Time, map[string]string{"id": d.ID}, d.Message}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(doc); err != nil {
+		return nil, fmt.Errorf("writing the message as JSON: %w", err)
+	}
+	return b.Bytes(), nil
+}

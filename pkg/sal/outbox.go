@@ -1,0 +1,309 @@
+package sal
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+const (
+	claimTime = 10 * time.Second // how long a message is its holder's
+	restTime  = time.Minute      // how long a sink that failed is left alone
+	lateTime  = 10 * time.Minute // after which channels get messages in one line
+	clockSkew = time.Minute      // what clocks of hosts may differ by
+)
+
+// entry is a message in the outbox, as it is stored.
+type entry struct {
+	ID      string    `json:"id"`
+	Message string    `json:"message"`
+	Time    time.Time `json:"time"`            // of the change
+	Parts   int       `json:"parts"`           // of the change: that many records
+	Holder  Holder    `json:"holder,omitzero"` // may send it
+	Until   time.Time `json:"until,omitzero"`  // then anybody may
+	Failed  time.Time `json:"failed,omitzero"` // when it was not to be delivered
+	Error   string    `json:"error,omitempty"` // and why
+}
+
+// queue is where messages to a sink wait, in the order of their changes.
+type queue struct {
+	host string // that made the changes; empty if any host sends them
+	sink string
+}
+
+// message is one in the outbox, with its place there.
+type message struct {
+	entry
+	queue    queue
+	key      string
+	created  store.Revision
+	modified store.Revision
+}
+
+// Prefixes returns what a change reads beside its objects, for Deliver.
+func (l *Log) Prefixes() []string {
+	if len(l.Sinks) == 0 {
+		return nil
+	}
+	return []string{l.outbox()}
+}
+
+func (l *Log) outbox() string { return l.Prefix + "outbox/" }
+
+// queueOf returns where what is done on this host waits for a sink.
+func (l *Log) queueOf(s Sink) queue {
+	if s.Kind() == PerHost {
+		return queue{host: l.Self.Host, sink: s.Name()}
+	}
+	return queue{sink: s.Name()}
+}
+
+func (l *Log) place(q queue, id string) string {
+	if q.host != "" {
+		return l.outbox() + url.PathEscape(q.host) + "/" + q.sink + "/" + id
+	}
+	return l.outbox() + q.sink + "/" + id
+}
+
+// Writes returns what is to be written in the transaction of a change: its
+// record, and a message for each sink that this process may send for the next
+// 10 s. An empty message, and what was refused, is for nobody, and a quiet one
+// not for channels. The message of a further part takes the place of the one
+// before, so it is to be about all of them.
+func (l *Log) Writes(r Record, text string, quiet bool) ([]store.Write, error) {
+	record, err := r.Encode()
+	if err != nil {
+		return nil, err
+	}
+	writes := []store.Write{{Key: l.Key(r.Event.ID), Value: record}}
+	if text == "" || r.Refused() {
+		return writes, nil
+	}
+	for _, s := range l.Sinks {
+		if !isTold(s, quiet) {
+			continue
+		}
+		m := l.fresh(s, text, r)
+		w, err := m.write()
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
+// isTold reports whether a sink is told of a change.
+func isTold(s Sink, quiet bool) bool { return !quiet || s.Kind() != Channel }
+
+// fresh is a message as the commit of a change's last part writes it.
+func (l *Log) fresh(s Sink, text string, last Record) message {
+	m := message{queue: l.queueOf(s), key: l.place(l.queueOf(s), last.Change.Run)}
+	m.entry = entry{ID: last.Change.Run, Message: text, Time: last.Time.UTC(), Parts: part(last)}
+	m.Holder, m.Until = l.Self, m.Time.Add(claimTime)
+	return m
+}
+
+// part is the number of a record's part, which its id ends with.
+func part(r Record) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(r.Event.ID, r.Change.Run), "-"))
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
+func (m message) write() (store.Write, error) {
+	text, err := json.Marshal(m.entry)
+	if err != nil {
+		return store.Write{}, fmt.Errorf("writing the outbox entry: %w", err)
+	}
+	return store.Write{Key: m.key, Value: text}, nil
+}
+
+// guard holds as long as nobody else has touched the message.
+func (m message) guard() store.Guard { return store.Guard{Key: m.key, Revision: m.modified} }
+
+// messages returns those among entries, the oldest first. The error names what
+// is in the outbox and is none.
+func (l *Log) messages(entries []store.Entry) ([]message, error) {
+	var all []message
+	var errs []error
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Key, l.outbox())
+		if !ok {
+			continue
+		}
+		m := message{key: e.Key, created: e.Created, modified: e.Modified}
+		steps := strings.Split(rest, "/")
+		switch host, err := url.PathUnescape(steps[0]); {
+		case len(steps) == 3 && err == nil:
+			m.queue = queue{host, steps[1]}
+		case len(steps) == 2:
+			m.queue = queue{sink: steps[0]}
+		default:
+			errs = append(errs, fmt.Errorf("%s: not a key of the outbox", e.Key))
+			continue
+		}
+		if err := json.Unmarshal(e.Value, &m.entry); err != nil || m.ID == "" {
+			errs = append(errs, fmt.Errorf("%s: not an entry of the outbox", e.Key))
+			continue
+		}
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b message) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.key, b.key))
+	})
+	return all, errors.Join(errs...)
+}
+
+// free reports whether this process may claim a message: nobody else is
+// sending it.
+func (l *Log) free(m message, now time.Time) bool {
+	switch {
+	case m.Holder == Holder{}, m.Holder == l.Self:
+		return true
+	case !now.Before(m.Until), m.Until.Sub(now) > claimTime+clockSkew: // or its clock is off
+		return true
+	}
+	return m.Holder.dead(l.Self)
+}
+
+// claim makes messages this process's for a while, as far as nobody else has
+// touched them, and returns those.
+func (l *Log) claim(ctx context.Context, wanted []message) ([]message, error) {
+	var claimed []message
+	for some := range slices.Chunk(wanted, store.MaxGuards) {
+		got, err := l.claimTogether(ctx, some)
+		if err != nil {
+			return claimed, fmt.Errorf("claiming older messages: %w", err)
+		}
+		claimed = append(claimed, got...)
+	}
+	return claimed, nil
+}
+
+func (l *Log) claimTogether(ctx context.Context, wanted []message) ([]message, error) {
+	wanted = slices.Clone(wanted)
+	for len(wanted) > 0 {
+		var txn store.Txn
+		for i := range wanted {
+			m := &wanted[i]
+			m.Holder, m.Until = l.Self, l.now().Add(claimTime)
+			w, err := m.write()
+			if err != nil {
+				return nil, err
+			}
+			txn.Writes, txn.Guards = append(txn.Writes, w), append(txn.Guards, m.guard())
+		}
+		receipt, err := l.Store.Commit(ctx, txn)
+		var conflict *store.ConflictError
+		switch {
+		case err == nil:
+			for i := range wanted {
+				wanted[i].modified = receipt.Revision
+			}
+			return wanted, nil
+		case !errors.As(err, &conflict):
+			return nil, err
+		}
+		// Somebody else is sending those, or has.
+		wanted = slices.DeleteFunc(wanted, func(m message) bool {
+			return slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool { return f.Key == m.key })
+		})
+	}
+	return nil, nil
+}
+
+// settle takes out of the outbox what was delivered, and marks what was not.
+func (l *Log) settle(ctx context.Context, results []result) error {
+	var taken, marks []store.Write
+	var guards []store.Guard
+	for _, r := range results {
+		for _, m := range r.sent {
+			taken = append(taken, store.Write{Key: m.key, Delete: true})
+		}
+		if r.failed == nil {
+			continue
+		}
+		m := *r.failed
+		m.Holder, m.Until = Holder{}, time.Time{}
+		m.Failed, m.Error = l.now(), shorten(oneLine(r.err.Error()), maxAnnouncement)
+		w, err := m.write()
+		if err != nil {
+			return err
+		}
+		marks, guards = append(marks, w), append(guards, m.guard())
+	}
+	const together = store.MaxWrites / 2
+	first := taken[:min(len(taken), together)]
+	err := l.commit(ctx, store.Txn{Guards: guards, Writes: slices.Concat(first, marks)})
+	var conflict *store.ConflictError
+	if errors.As(err, &conflict) { // one that failed here is in other hands now, and is not to come back
+		err = l.commit(ctx, store.Txn{Writes: first})
+	}
+	for more := range slices.Chunk(taken[len(first):], together) {
+		err = errors.Join(err, l.commit(ctx, store.Txn{Writes: more}))
+	}
+	if err != nil {
+		return fmt.Errorf("delivered, but still in the outbox, so it may be delivered again: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) commit(ctx context.Context, txn store.Txn) error {
+	if len(txn.Writes) == 0 {
+		return nil
+	}
+	_, err := l.Store.Commit(ctx, txn)
+	return err
+}
+
+// Waiting is what waits in the outbox for one sink.
+type Waiting struct {
+	Sink   string
+	Host   string    // that is to send it; empty if any may
+	Count  int       // of messages
+	Since  time.Time // of the oldest change among them
+	Failed time.Time // when the last attempt failed; zero if none did
+	Error  string    // and why
+}
+
+// Waiting returns what waits for each sink, of all hosts, also those that are
+// not configured here. Entries that cannot be read are left out; the error
+// names them.
+func (l *Log) Waiting(ctx context.Context) ([]Waiting, error) {
+	snapshot, err := l.Store.Read(ctx, l.outbox())
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.messages(snapshot.Entries)
+	var waiting []Waiting
+	for _, m := range all {
+		i := slices.IndexFunc(waiting, func(w Waiting) bool { return w.Sink == m.queue.sink && w.Host == m.queue.host })
+		if i < 0 {
+			i, waiting = len(waiting), append(waiting, Waiting{Sink: m.queue.sink, Host: m.queue.host, Since: m.Time})
+		}
+		w := &waiting[i]
+		w.Count++
+		if m.Time.Before(w.Since) {
+			w.Since = m.Time
+		}
+		if m.Failed.After(w.Failed) {
+			w.Failed, w.Error = m.Failed, m.Error
+		}
+	}
+	slices.SortFunc(waiting, func(a, b Waiting) int {
+		return cmp.Or(cmp.Compare(a.Sink, b.Sink), cmp.Compare(a.Host, b.Host))
+	})
+	return waiting, err
+}

@@ -1,0 +1,51 @@
+package sal
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// Past returns the change of the object as something that can be taken back
+// under today's schema. Errors say why it cannot, and name the object: its type
+// is gone or cannot be used, it has other tags by now, or what was there before
+// is no object.
+func (o Object) Past(s *schema.Schema) (object.Past, error) {
+	t, err := s.Type(o.Type)
+	if err != nil {
+		return object.Past{}, fmt.Errorf("%s %s: %w", o.Type, o.Path, err)
+	}
+	parts := strings.Split(o.Path, "/")
+	if len(parts) != len(t.Tags)+1 {
+		return object.Past{}, fmt.Errorf("%s %s: type %s has other tags by now: %s", o.Type, o.Path, t.Name, tagList(t))
+	}
+	if o.Raw != nil {
+		return object.Past{}, fmt.Errorf("%s %s: what was stored before cannot be restored, it was no JSON object: %q", o.Type, o.Path, excerpt(o.Raw))
+	}
+	last := len(parts) - 1
+	return object.Past{Type: t, Tags: parts[:last], Name: parts[last], Before: state(o.Before), After: state(o.After)}, nil
+}
+
+// state returns the fields of an object as it was; nil if it was absent.
+func state(v value.Value) []value.Field {
+	if v.IsAbsent() {
+		return nil
+	}
+	return append([]value.Field{}, v.Fields()...)
+}
+
+func tagList(t *schema.Type) string {
+	if len(t.Tags) == 0 {
+		return "none"
+	}
+	return strings.Join(t.Tags, ", ")
+}
+
+// excerpt is the beginning of what may be long.
+func excerpt(b []byte) []byte {
+	const most = 100
+	return b[:min(len(b), most)]
+}

@@ -1,0 +1,196 @@
+package sal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// prune prunes until there is no more, and returns how many each call took.
+func (j journal) prune(keep int, before time.Time) []int {
+	j.Helper()
+	var calls []int
+	for more := true; more; {
+		var n int
+		var err error
+		n, more, err = j.Prune(j.Context(), keep, before)
+		if err != nil || len(calls) > 10 {
+			j.Fatal(calls, err)
+		}
+		calls = append(calls, n)
+	}
+	return calls
+}
+
+func TestPrune(t *testing.T) {
+	const n = 4_500
+	at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Minute) }
+	tests := []struct {
+		name   string
+		keep   int
+		before time.Time
+		calls  []int
+		left   int // the newest
+	}{
+		{"all it may", 0, time.Time{}, []int{1_000, 1_000, 1_000, 500}, 1_000},
+		{"a negative number", -5, time.Time{}, []int{1_000, 1_000, 1_000, 500}, 1_000},
+		{"all but some", 2_500, time.Time{}, []int{1_000, 1_000}, 2_500},
+		{"nothing", n, time.Time{}, []int{0}, n},
+		{"more than there are", 2 * n, time.Time{}, []int{0}, n},
+		{"by time", 0, at(1_200), []int{1_000, 200}, 3_300},
+		{"by time, none so old", 0, noon(), []int{0}, n},
+		{"by time, all so old", 0, at(n), []int{1_000, 1_000, 1_000, 500}, 1_000},
+		{"by time and number", 4_000, at(1_200), []int{500}, 4_000},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			j := newJournal(t)
+			j.fill(n, 100)
+			if got := j.prune(tt.keep, tt.before); !slices.Equal(got, tt.calls) {
+				t.Errorf("pruned %v, want %v", got, tt.calls)
+			}
+			left := j.all()
+			slices.Sort(left)
+			if len(left) != tt.left || left[0] != fmt.Sprintf("%05d", n-tt.left) || left[len(left)-1] != fmt.Sprintf("%05d", n-1) {
+				t.Errorf("%d left, from %s to %s", len(left), left[0], left[len(left)-1])
+			}
+		})
+	}
+}
+
+// TestPruneReadsSome: that nothing is so old shows without the whole journal.
+func TestPruneReadsSome(t *testing.T) {
+	j := newJournal(t)
+	j.fill(4_500, 100)
+	got, sizes := j.prune(0, noon()), j.lists.sizes
+	if !slices.Equal(got, []int{0}) || !slices.Equal(sizes, []int{2_001}) {
+		t.Errorf("pruned %v, read %v", got, sizes)
+	}
+}
+
+// TestPruneLeavesWhatWaits: records of a run that is in the outbox stay with
+// all their parts, and do not keep the others.
+func TestPruneLeavesWhatWaits(t *testing.T) {
+	j := newJournal(t)
+	for i := range 1_300 {
+		if i%100 == 0 {
+			part := change(fmt.Sprintf("run%d-2", i), noon())
+			part.Change.Run = fmt.Sprintf("run%d", i)
+			j.add(change(part.Change.Run, noon()), part)
+		}
+	}
+	j.write(j.Prefix+"outbox/irc/run100", "x", j.Prefix+"outbox/host.example/file/run200", "x")
+	j.write(j.Key("broken"), "{")
+	j.fill(3_000, 100)
+	for id := range 20 { // as many more as one call takes, waiting too
+		j.write(j.Prefix+"outbox/irc/"+fmt.Sprintf("%05d", id), "x")
+	}
+	if got := j.prune(0, time.Time{}); !slices.Equal(got, []int{1_000, 1_000, 2}) {
+		t.Errorf("pruned %v", got)
+	}
+	snapshot, err := j.Store.Read(t.Context(), j.Prefix+"journal/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old []string
+	for _, e := range snapshot.Entries {
+		if id := strings.TrimPrefix(e.Key, j.Key("")); id < "00020" || id > "1" {
+			old = append(old, id)
+		}
+	}
+	want := []string{"broken", "run100", "run100-2", "run200", "run200-2"}
+	if !slices.Equal(old[20:], want) || len(snapshot.Entries) != 1_000+20+len(want) {
+		t.Errorf("%d left, of the oldest %v", len(snapshot.Entries), old)
+	}
+}
+
+// TestPruneBehindWhatWaits: that more wait than one call takes does not keep
+// the next from being found.
+func TestPruneBehindWhatWaits(t *testing.T) {
+	j := newJournal(t)
+	j.fill(3_500, 100)
+	var waiting []string
+	for i := range 2_400 {
+		waiting = append(waiting, fmt.Sprintf("%soutbox/irc/%05d", j.Prefix, i), "x")
+	}
+	j.write(waiting...)
+	if got := j.prune(0, time.Time{}); !slices.Equal(got, []int{100}) {
+		t.Errorf("pruned %v", got)
+	}
+}
+
+// TestPruneTakesNotesAlong: also more of them than fit into one transaction.
+func TestPruneTakesNotesAlong(t *testing.T) {
+	j := newJournal(t)
+	j.fill(1_500, 100)
+	many := func(id string, n int) {
+		var pairs []string
+		for i := range n {
+			pairs = append(pairs, fmt.Sprintf("%s%05d", j.note(id), i), "{}")
+		}
+		for part := range slices.Chunk(pairs, 2*3_000) {
+			j.write(part...)
+		}
+	}
+	many("00000", 4_000)
+	many("00100", 10)
+	many("01499", 10)
+	if got := j.prune(0, time.Time{}); !slices.Equal(got, []int{0, 500}) {
+		t.Errorf("pruned %v", got)
+	}
+	notes, err := j.Notes(t.Context())
+	if err != nil || len(notes) != 1 || len(notes["01499"]) != 10 {
+		t.Errorf("notes on %d changes, %v", len(notes), err)
+	}
+}
+
+// meanwhile is a store in which something happens before a commit.
+type meanwhile struct {
+	store.Store
+	do func()
+}
+
+func (s *meanwhile) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
+	if do := s.do; do != nil {
+		s.do = nil
+		do()
+	}
+	return s.Store.Commit(ctx, txn)
+}
+
+// TestPruneAndAnnotate: whichever is first, no note outlives its record.
+func TestPruneAndAnnotate(t *testing.T) {
+	j := newJournal(t)
+	j.fill(1_300, 100)
+	between := &meanwhile{Store: j.Store}
+	slow := &Log{Store: between, Prefix: j.Prefix}
+	note := func(l *Log) error { return l.Annotate(t.Context(), "00000", Note{Time: noon(), Text: "x"}) }
+
+	between.do = func() {
+		if err := note(j.Log); err != nil {
+			t.Error(err)
+		}
+	}
+	n, more, err := slow.Prune(t.Context(), 1_200, time.Time{})
+	if n != 100 || more || err != nil {
+		t.Errorf("pruned %d, %v, %v", n, more, err)
+	}
+	if notes, err := j.Notes(t.Context()); len(notes) > 0 || err != nil {
+		t.Errorf("notes left: %v, %v", notes, err)
+	}
+	j.add(change("00000", noon())) // and the other way round
+	j.fill(1_300, 100)
+	between.do = func() { j.prune(0, time.Time{}) }
+	if err := note(slow); !errors.As(err, new(*NoRecordError)) {
+		t.Error(err)
+	}
+	if notes, err := j.Notes(t.Context()); len(notes) > 0 || err != nil {
+		t.Errorf("notes left: %v, %v", notes, err)
+	}
+}

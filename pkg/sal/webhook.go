@@ -1,0 +1,78 @@
+package sal
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Webhook is a web server that takes what happened as JSON.
+type Webhook struct {
+	Label string // the sink's name; webhook if empty
+	URL   string
+}
+
+var _ Sink = Webhook{}
+
+// Name is the sink's name in the outbox.
+func (w Webhook) Name() string { return cmp.Or(w.Label, "webhook") }
+
+// Kind says that there is one for all hosts.
+func (Webhook) Kind() Kind { return Central }
+
+// Send posts one document. Any answer but 2xx is an error, a redirection too:
+// what follows one is no POST any more.
+func (w Webhook) Send(ctx context.Context, d Delivery) error {
+	body, err := d.document()
+	if err == nil {
+		err = w.post(ctx, body)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", w.Name(), w.address(), err)
+	}
+	return nil
+}
+
+func (w Webhook) post(ctx context.Context, body []byte) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "confctl")
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(request)
+	if err != nil {
+		return withoutURL(ctx, err)
+	}
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		return closeAfter(answer.Body, errors.New(answer.Status))
+	}
+	return answer.Body.Close()
+}
+
+// withoutURL is an error of a request without the address, which is said
+// already and may hold a secret.
+func withoutURL(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errors.New("no answer in time")
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return short(err)
+}
+
+// address is the URL without what may be a secret.
+func (w Webhook) address() string {
+	u, err := url.Parse(w.URL)
+	if err != nil {
+		return "(a malformed URL)"
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
