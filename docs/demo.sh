@@ -44,6 +44,12 @@ run 'confctl -o table select dc=north,cluster=edge,service=cdn get'
 say 'Take a host out for work on it, all of its services at once.'
 run 'confctl depool --hostname cp1001.north.example.net'
 
+say 'The next one would be one too many. The refusal says who is out, and how to go on.'
+run 'confctl depool --hostname cp1002.north.example.net --task T123' 0
+run 'confctl depool --hostname cp1003.north.example.net' 3
+run 'confctl pools dc=north,cluster=edge'
+run 'echo y | confctl undo last'
+
 say 'Mistakes are refused, with what is wrong and what would be right.'
 run 'confctl select name=cp1001 set/pooled=yes' 4
 run 'confctl select clutser=edge set/pooled=no' 2
