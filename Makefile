@@ -9,6 +9,8 @@ GO        ?= go
 FUZZTIME  ?= 20000x
 BENCHTIME ?= 1s
 PAIRS     ?= 40
+ROUNDS    ?= 200
+CHANGES   ?= 1000
 
 # The version comes from above. Without this, Go asks git itself, which refuses to
 # answer in a checkout that belongs to another user.
@@ -26,7 +28,7 @@ SOURCES := $(shell find cmd pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test race vet lint check demo bench fuzz deps install clean
+.PHONY: help build test race soak vet lint check demo bench fuzz deps install clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,11 @@ test: ## all tests
 
 race: ## all tests, under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
+
+# Some rounds and changes of these are in every test; here are as many as it takes
+# to believe them.
+soak: ## 200 rounds of 32 processes at one pool, and 1,000 changes under kill -9
+	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost' ./cmd/confctl
 
 vet: ## what go vet finds
 	$(GO) vet ./...

@@ -133,9 +133,15 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 		if len(refusals) == 0 {
 			break
 		}
-		for _, f := range refusals { // each names at least one that is not out yet
+		before := len(out)
+		for _, f := range refusals {
 			for _, key := range f.Changes {
 				out[key] = true
+			}
+		}
+		if len(out) == before { // a finding that names none of what is left is about all of it
+			for _, c := range plan.Changes {
+				out[c.Object().Key()] = true
 			}
 		}
 	}
