@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,11 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 		return err
 	}
 	if host == "" {
-		host = fqdn(ctx)
+		limit := 2 * time.Second
+		if s.terms.gone {
+			limit = hasty
+		}
+		host = fqdn(ctx, limit)
 	}
 	assignments, err := object.ParseAssignments(t, verb.set)
 	if err != nil {
@@ -99,7 +104,8 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	if regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
 		what.hint += "; to look for it: confctl select " + quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*") + " get"
 	}
-	if s.wrapper && verb.set == "pooled=yes" && s.settings.safetyMode < safety.Refuse {
+	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
+	if s.wrapper && verb.set == "pooled=yes" && s.settings.safetyMode < safety.Refuse && !overridden {
 		what.check = refuseWeightless
 	}
 	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
@@ -117,13 +123,13 @@ func refuseWeightless(objects []object.Object) error {
 }
 
 // fqdn returns this host's name with its domain, as far as the resolver knows
-// it.
-func fqdn(ctx context.Context) string {
+// it and says so in time.
+func fqdn(ctx context.Context, limit time.Duration) string {
 	name, err := os.Hostname()
 	if err != nil || strings.Contains(name, ".") {
 		return name
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
 	if err != nil {

@@ -38,6 +38,11 @@ type session struct {
 	catalog   *catalog.Catalog
 }
 
+// hasty is how long a name is looked up, and how long each of the two requests
+// of a change may take, where the answer has to be there within three seconds: a
+// host that is going down does not wait.
+const hasty = time.Second
+
 // open reads the configuration and the schema and prepares the store, which the
 // caller closes.
 func open(std streams, g *globals) (*session, error) {
@@ -58,8 +63,8 @@ func openSchema(std streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.terms.gone { // a host that is going down does not wait
-		s.timeout = min(s.timeout, 1400*time.Millisecond)
+	if g.terms.gone {
+		s.timeout = min(s.timeout, hasty)
 	}
 	if g.output == "" {
 		g.output = s.output
