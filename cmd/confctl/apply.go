@@ -104,7 +104,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 	for _, line := range s.findingLines(ctx, done.Refused) {
 		fmt.Fprintln(s.err, "  "+visible(line))
 	}
-	for _, line := range s.waysOut(done.Refused, nil, false) {
+	for _, line := range s.waysOut(done.Refused, done.Held, false) {
 		fmt.Fprintln(s.err, "  "+visible(line))
 	}
 	return &partlyError{exitRefused}

@@ -25,7 +25,7 @@ func (e *refusalError) Error() string { return e.msg }
 // out of it, what would be fine, and the lines that go on from here.
 func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 	lines := s.findingLines(ctx, e.Refused)
-	for _, c := range capped(fine(e.Verdict.Capacity, e.Refused), &lines) {
+	for _, c := range capped(fine(e.Verdict.Capacity, e.Verdict.Findings), &lines) {
 		lines = append(lines, fmt.Sprintf("%s would be fine (%s)", poolName(c), numbers(c)))
 	}
 	lines = append(lines, s.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
@@ -65,7 +65,7 @@ func numbers(c safety.Capacity) string {
 // pool who is out of it already.
 func (s *session) findingLines(ctx context.Context, findings []safety.Finding) []string {
 	more := len(findings) - fewLines
-	findings = findings[:min(len(findings), fewLines)]
+	findings = widestFirst(findings)[:min(len(findings), fewLines)]
 	takers := s.takers(ctx, outOf(findings))
 	wide, wider := 0, 0
 	for _, f := range findings {
@@ -83,6 +83,23 @@ func (s *session) findingLines(ctx context.Context, findings []safety.Finding) [
 		lines = append(lines, fmt.Sprintf("and %d more like these", more))
 	}
 	return lines
+}
+
+// widestFirst puts findings about a whole type before those about single groups
+// and objects, of which there may be very many.
+func widestFirst(findings []safety.Finding) []safety.Finding {
+	whole := func(f safety.Finding) bool { return f.Capacity == nil && f.Subject == f.Type }
+	sorted := slices.Clone(findings)
+	slices.SortStableFunc(sorted, func(a, b safety.Finding) int {
+		switch {
+		case whole(a) == whole(b):
+			return 0
+		case whole(a):
+			return -1
+		}
+		return 1
+	})
+	return sorted
 }
 
 // subject names what a finding is about, with its type where that is not plain.
@@ -111,7 +128,7 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 	if partly {
 		add("only what is allowed:", "--except-refused")
 	}
-	if s.mayBeGone && changes != nil {
+	if s.mayBeGone {
 		add("the host is down anyway:", "--gone")
 	}
 	override := []string{"--allow", strings.ReplaceAll(ruleNames(refused), ", ", ",")}
@@ -140,9 +157,10 @@ func really(changes []object.Change) string {
 	return "really all:"
 }
 
-// again is the command line as it was called, with more options, and not dry.
+// again is the command line as it was called, with more options and without
+// those that they would contradict.
 func (s *session) again(options ...string) string {
-	called := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return w == "--dry-run" })
+	called := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return w == "--dry-run" || w == "--except-refused" })
 	at := len(called)
 	if end := slices.Index(called, "--"); end > 0 {
 		at = end

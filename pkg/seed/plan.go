@@ -39,7 +39,7 @@ func (d Data) Problems(snapshot object.Snapshot) []string {
 		switch {
 		case len(extra) == 0:
 		case len(t.Gaps) > 0:
-			lines = append(lines, fmt.Sprintf("type %s: nothing is removed; the store has %d that the other files do not declare", t.Type.Name, len(extra)))
+			lines = append(lines, fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", t.Type.Name, len(extra), len(t.stored(snapshot))))
 		case t.Files == 0:
 			lines = append(lines, fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed", t.Type.Name, t.Dir, len(extra)))
 		default:

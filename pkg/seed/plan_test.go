@@ -93,7 +93,7 @@ func TestPlan(t *testing.T) {
 			files:    map[string]string{"one/a.yaml": "x: [a]", "one/b.yaml": "# nothing"},
 			stored:   []string{"ones/x/old", "ones/x/older!"},
 			changes:  []string{"+ones/x/a"},
-			problems: []string{"one/b.yaml: declares nothing" + mend, "type one: nothing is removed; the store has 2 that the other files do not declare"},
+			problems: []string{"one/b.yaml: declares nothing" + mend, "type one: nothing is removed; the other files do not declare 2 of the 2 that the store has"},
 		},
 		{
 			name:     "a gap, and nothing to remove",
