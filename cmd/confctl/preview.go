@@ -191,12 +191,16 @@ func happening(c object.Change) string {
 	return strings.Join(parts, ", ")
 }
 
-// justNow is how long a change by somebody else is worth a word.
-const justNow = 5 * time.Minute
+// justNow is how long a change by somebody else is worth a word, if it is one of
+// the latest.
+const (
+	justNow = 5 * time.Minute
+	latest  = 100
+)
 
 // tellRecent says which of the objects somebody else has changed just now.
 func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
-	recent, err := s.journal().Search(ctx, sal.Query{Since: time.Now().Add(-justNow)})
+	recent, err := s.journal().Newest(ctx, latest)
 	if err != nil {
 		s.warn("whether somebody else was at these just now is not known: " + err.Error())
 		return
@@ -213,10 +217,11 @@ func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
 				n++
 			}
 		}
-		if n == 0 || r.Refused() || r.User.Name == me.Name {
+		ago := time.Since(r.Time)
+		if n == 0 || ago > justNow || r.Refused() || r.User.Name == me.Name {
 			continue
 		}
-		text := fmt.Sprintf("%s ago %s@%s changed %s of these: %s", age(time.Since(r.Time)), r.User.Name, r.Host.Name, objects(n), short(r.Event.Action))
+		text := fmt.Sprintf("%s ago %s@%s changed %s of these: %s", age(ago), r.User.Name, r.Host.Name, objects(n), short(r.Event.Action))
 		if why := whyText(r.Record); why != "" {
 			text += " - " + why
 		}
