@@ -202,8 +202,7 @@ const (
 func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
 	recent, err := s.journal().Newest(ctx, latest)
 	if err != nil {
-		s.warn("whether somebody else was at these just now is not known: " + err.Error())
-		return
+		s.warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}
 	me := whoami()
 	mine := make(map[sal.ObjectID]bool, len(changes))

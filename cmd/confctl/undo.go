@@ -141,7 +141,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 		from = time.Now().Add(-recently)
 	}
 	all, err := s.journal().Search(ctx, sal.Query{Since: from})
-	if err != nil {
+	if _, err = s.brokenRecords(err); err != nil {
 		return nil, err
 	}
 	undone, me := sal.Undone(all), whoami()
@@ -162,7 +162,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
 	parts, err := s.journal().Find(ctx, id)
 	switch {
-	case err != nil:
+	case err != nil: // also if it is there and cannot be read
 		return nil, err
 	case len(parts) == 0:
 		return nil, &noMatchError{fmt.Sprintf("no change %s was made, nothing changed", id), "see confctl log"}
@@ -175,7 +175,7 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 		}
 	}
 	later, err := s.journal().Search(ctx, sal.Query{After: parts[0].Revision})
-	if err != nil {
+	if _, err = s.brokenRecords(err); err != nil {
 		return nil, err
 	}
 	if by := sal.Undone(later)[id]; by != "" {
