@@ -56,7 +56,7 @@ run 'confctl select clutser=edge set/pooled=no' 2
 run 'confctl select name=cp1001.north.example.net set/pooled=maybe' 7
 
 say 'More than one object: shown, and asked.'
-run 'echo n | confctl select dc=north,cluster=edge set/pooled=no' 8
+run 'echo n | confctl select dc=north,cluster=edge,service=cdn set/weight=20' 8
 
 say 'Values are typed by their JSON schema: this false is no string.'
 run 'confctl --object-type mwconfig select scope=north,name=ReadOnly set/val=False'

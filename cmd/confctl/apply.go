@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
@@ -21,9 +21,6 @@ type asker func(change.Proposal) func(context.Context) error
 // apply makes a change, the one way there is, and tells the operator what came
 // of it. Ask may be nil: then nothing is asked.
 func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
-	if err := s.ruled(in.Read); err != nil {
-		return err
-	}
 	a := &change.Applier{
 		Catalog: s.catalog,
 		Log:     s.journal(),
@@ -44,7 +41,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	case errors.As(err, &refused) && done.ID == "":
 		return s.refusal(ctx, refused)
 	case err != nil && done.ID == "":
-		return &unwrittenError{err}
+		return &unwrittenError{err, s.where()}
 	case s.terms.dryRun && len(done.Held) > 0:
 		return &partlyError{exitRefused}
 	case done.ID != "":
@@ -55,28 +52,55 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	return s.print("no change\n")
 }
 
-// ruled reports the mistakes in declared rules for the types of a change: to
-// ignore a rule that somebody wrote down would be to break it.
-func (s *session) ruled(queries []catalog.Query) error {
+// unruledError reports mistakes in declared rules that a change would have to be
+// judged by: to ignore a rule that somebody wrote down would be to break it.
+type unruledError struct{ schema.InvalidError }
+
+// ruled returns the mistakes in the rules for some types, as far as rules are
+// asked at all; nil for none.
+func (s *session) ruled(types ...*schema.Type) error {
 	if s.settings.safetyMode == safety.None || s.terms.emergency || s.terms.gone {
 		return nil
 	}
 	var wrong []schema.Problem
 	for _, p := range s.unruled {
-		concerned := func(q catalog.Query) bool { return p.Type == "" || p.Type == q.Type.Name }
-		if slices.ContainsFunc(queries, concerned) {
+		concerned := func(t *schema.Type) bool { return p.Type == "" || p.Type == t.Name }
+		if slices.ContainsFunc(types, concerned) {
 			wrong = append(wrong, p)
 		}
 	}
 	if wrong == nil {
 		return nil
 	}
-	return &schema.InvalidError{Problems: wrong}
+	return &unruledError{schema.InvalidError{Problems: wrong}}
+}
+
+// judged reports the mistakes in the rules for what a plan takes away. What
+// only gives, as a repair does, goes on with a warning.
+func (s *session) judged(changes []object.Change) error {
+	var taken, given []*schema.Type
+	for _, c := range changes {
+		if c.After == nil || (c.Before != nil && safety.Serves(*c.Before) && !safety.Serves(*c.After)) {
+			taken = append(taken, c.Object().Type)
+		} else {
+			given = append(given, c.Object().Type)
+		}
+	}
+	if err := s.ruled(taken...); err != nil {
+		return err
+	}
+	if err := s.ruled(given...); err != nil {
+		s.warn(err.Error())
+	}
+	return nil
 }
 
 // confirmed asks about a proposal where there is something to ask. What rules
 // have to say is said in any case.
 func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) error {
+	if err := s.judged(p.Plan.Changes); err != nil {
+		return err
+	}
 	if ask != nil {
 		if question := ask(p); question != nil {
 			return question(ctx)
@@ -92,7 +116,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 	if !terms.Quiet {
 		fmt.Fprintln(s.err, done.Message)
 	}
-	after := "undo: confctl undo " + done.ID
+	after := "undo: " + s.line("undo "+done.ID)
 	if tightest := capacityAfter(done.After); tightest != "" {
 		after = tightest + "; " + after
 	}
@@ -100,10 +124,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 	if len(done.Held) == 0 {
 		return nil
 	}
-	s.say("refused by %s, %s held back", ruleNames(done.Refused), objects(len(done.Held)))
-	for _, line := range s.findingLines(ctx, done.Refused) {
-		fmt.Fprintln(s.err, "  "+visible(line))
-	}
+	s.tellHeld(ctx, "held back", done.Held, done.Refused)
 	for _, line := range s.waysOut(done.Refused, done.Held, false) {
 		fmt.Fprintln(s.err, "  "+visible(line))
 	}

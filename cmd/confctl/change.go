@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
@@ -31,7 +32,7 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 	}
 	plan, report := s.planner(act)
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
-		objects := on.Select(what.Type, what.Selector)
+		objects := s.readable(on.Select(what.Type, what.Selector))
 		if err := s.changeable(what, objects); err != nil {
 			return object.Plan{}, err
 		}
@@ -43,6 +44,20 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 		return plan(objects)
 	}
 	return s.apply(ctx, in, ask, report)
+}
+
+// readable leaves out what cannot be read, where there is no time for that: one
+// broken object does not keep the others of a host that is going down.
+func (s *session) readable(objects []object.Object) []object.Object {
+	if !s.terms.gone && !s.terms.emergency || s.repair {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o object.Object) bool {
+		if o.Malformed != nil {
+			s.warn(fmt.Sprintf("%s is left as it is: what is stored cannot be read; --repair changes it", o))
+		}
+		return o.Malformed != nil
+	})
 }
 
 // changeable reports what is in the way of any change to what was chosen: that

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 )
@@ -178,25 +179,35 @@ func (g *globals) completeChange(_ *cobra.Command, args []string, _ string) ([]s
 	if len(args) > 0 {
 		return nil, noFile
 	}
+	return g.changes(func(sal.Stored, bool) bool { return true }), noFile | cobra.ShellCompDirectiveKeepOrder
+}
+
+// completeUndo completes the id of a change that can be undone.
+func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	words := g.changes(func(r sal.Stored, undone bool) bool { return !r.Refused() && !undone })
+	return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
+}
+
+// changes returns the ids of the latest changes that are wanted, and what they
+// were.
+func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
 	var words []string
 	g.complete(func(ctx context.Context, s *session, _ *schema.Type) {
-		records, err := s.journal().Newest(ctx, 20)
+		records, err := s.journal().Newest(ctx, latest)
 		if err != nil {
 			return
 		}
+		undone := sal.Undone(records)
 		for _, r := range records {
-			words = append(words, runOf(r)+"\t"+plain(r.User.Name)+": "+short(r.Event.Action)+" "+selectorText(r))
+			if wanted(r, undone[runOf(r)] != "") && len(words) < fewLines {
+				words = append(words, runOf(r)+"\t"+plain(r.User.Name)+": "+short(r.Event.Action)+" "+selectorText(r))
+			}
 		}
 	})
-	return words, noFile | cobra.ShellCompDirectiveKeepOrder
-}
-
-func (g *globals) completeUndo(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	words, directive := g.completeChange(cmd, args, typed)
-	if len(args) == 0 {
-		words = append([]string{"last\tyour newest change"}, words...)
-	}
-	return words, directive
+	return words
 }
 
 func (g *globals) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -37,6 +37,7 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 			return err
 		}
 	}
+	s.editing = true
 	e := &editing{session: s}
 	defer e.end()
 	plan, err := e.all(ctx, seen.Objects)

@@ -36,6 +36,13 @@ const (
 // exitNote is the annotation of a command with which its help ends.
 const exitNote = "exit codes"
 
+// changeCodes annotates a command that makes changes with the codes it uses.
+func changeCodes(codes ...int) map[string]string {
+	notes := exitCodes(codes...)
+	notes[changing] = "yes"
+	return notes
+}
+
 // exitCodes annotates a command with the codes it uses.
 func exitCodes(codes ...int) map[string]string {
 	meaning := map[int]string{
@@ -70,7 +77,8 @@ func (e *noMatchError) Error() string { return e.msg }
 // unwrittenError is a change that failed before anything was written, or whose
 // outcome is not known.
 type unwrittenError struct {
-	err error
+	err   error
+	where string // options that name the same objects
 }
 
 func (e *unwrittenError) Error() string { return e.err.Error() }
@@ -129,11 +137,13 @@ func explain(err error) (code int, msg, hint string) {
 		refused  *refusalError
 		expected *change.ExpectError
 		conflict *change.ConflictError
+		overtook *overtakenError
 		away     *store.UnavailableError
 		denied   *store.DeniedError
 		unknown  *store.UnknownError
 		large    *store.TooLargeError
 		broken   *schema.InvalidError
+		unruled  *unruledError
 		invalid  *object.InvalidError
 		file     *yamldoc.Error
 		kept     *editor.KeptError
@@ -151,7 +161,7 @@ func explain(err error) (code int, msg, hint string) {
 	case errors.As(err, &begun):
 		return explainBegun(begun)
 	case errors.As(err, &unknown): // before what it may have come of
-		return exitUnknown, msg, unknownHint(unknown)
+		return exitUnknown, msg, unknownHint(err, unknown)
 	case errors.As(err, &usage):
 		return exitUsage, msg, usage.hint
 	case errors.As(err, &chosen):
@@ -171,15 +181,19 @@ func explain(err error) (code int, msg, hint string) {
 	case errors.As(err, &refused):
 		return exitRefused, msg, refused.hint
 	case errors.As(err, &expected):
-		return exitRefused, "refused: " + msg + ", nothing changed", "see what matches with get, or what would change with --dry-run"
+		return exitRefused, "refused: " + msg + ", nothing changed", "--dry-run shows what would change"
 	case errors.As(err, &conflict):
 		return exitConflict, conflictText(conflict), conflictHint(conflict)
+	case errors.As(err, &overtook):
+		return exitConflict, msg, overtook.hint()
 	case errors.As(err, &away):
 		return exitUnavailable, unavailableText(away), nothingWritten(err)
 	case errors.As(err, &denied):
 		return exitFailed, msg, nothingWritten(err)
 	case errors.As(err, &large):
 		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
+	case errors.As(err, &unruled):
+		return exitInvalid, msg, "nothing was written: mend the rule; to do without any rule, once: --emergency"
 	case errors.As(err, &broken), errors.As(err, &file):
 		return exitInvalid, msg, ""
 	case errors.As(err, &invalid):
@@ -210,7 +224,7 @@ func explainBegun(e *change.PartlyDoneError) (int, string, string) {
 	var unknown *store.UnknownError
 	switch {
 	case errors.As(e.Err, &unknown):
-		code, hint = exitUnknown, unknownHint(unknown)+"\n"+hint
+		code, hint = exitUnknown, unknownHint(e.Err, unknown)+"\n"+hint
 	case errors.Is(e.Err, context.Canceled):
 		why = "interrupted"
 	}
@@ -237,9 +251,14 @@ func unavailableText(e *store.UnavailableError) string {
 	return text
 }
 
-func unknownHint(e *store.UnknownError) string {
+func unknownHint(err error, e *store.UnknownError) string {
+	where := ""
+	var unwritten *unwrittenError
+	if errors.As(err, &unwritten) {
+		where = unwritten.where
+	}
 	id := e.Once[strings.LastIndexByte(e.Once, '/')+1:]
-	return "confctl log show " + id + " settles it, before you repeat it"
+	return "confctl log show " + id + " --wait" + where + " settles it, before you repeat it"
 }
 
 // conflictText shows what somebody else did, and what was to be done.

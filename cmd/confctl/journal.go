@@ -21,8 +21,12 @@ type logFilter struct {
 	refused     bool
 }
 
-// query returns what to look for in the journal.
-func (f logFilter) query(now time.Time) (sal.Query, error) {
+// isSet reports whether records are left out for what they are.
+func (f logFilter) isSet() bool { return f != logFilter{most: f.most} }
+
+// query returns what to look for in the journal. The notes, by the id of their
+// change, are looked at when records are.
+func (f logFilter) query(now time.Time, notes map[string][]sal.Note) (sal.Query, error) {
 	if f.most < 0 {
 		return sal.Query{}, &usageError{"-n cannot be negative", "0 shows all"}
 	}
@@ -45,23 +49,32 @@ func (f logFilter) query(now time.Time) (sal.Query, error) {
 	}
 	q.Match = func(r sal.Stored) bool {
 		return (f.user == "" || r.User.Name == f.user) &&
-			(!f.refused || r.Refused()) &&
+			(!f.refused || r.Refused() || r.Change.Held > 0) &&
 			(until.IsZero() || r.Time.Before(until)) &&
 			(f.typ == "" && object == nil || slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return f.about(o, object) })) &&
-			(grep == nil || grep.MatchString(searchable(r.Record)))
+			(grep == nil || grep.MatchString(searchable(r.Record, notes[r.Event.ID])))
 	}
 	return q, nil
 }
 
-// about reports whether an object is of the type and has the name asked for.
+// about reports whether an object is of the type and has the name asked for: a
+// host's may lack its domain.
 func (f logFilter) about(o sal.Object, name *regexp.Regexp) bool {
-	return (f.typ == "" || o.Type == f.typ) &&
-		(name == nil || name.MatchString(o.Path) || name.MatchString(o.Path[strings.LastIndexByte(o.Path, '/')+1:]))
+	if f.typ != "" && o.Type != f.typ {
+		return false
+	}
+	own := o.Path[strings.LastIndexByte(o.Path, '/')+1:]
+	label, _, _ := strings.Cut(own, ".")
+	return name == nil || slices.ContainsFunc([]string{o.Path, own, label}, name.MatchString)
 }
 
 // searchable is what --grep looks at.
-func searchable(r sal.Record) string {
-	return strings.Join([]string{r.Event.ID, r.User.Name, r.Host.Name, r.Event.Action, r.Change.Selector, r.Process.CommandLine, r.Event.Reason, r.Change.Task}, "\n")
+func searchable(r sal.Record, notes []sal.Note) string {
+	texts := []string{r.Event.ID, r.User.Name, r.Host.Name, r.Event.Action, r.Change.Selector, r.Process.CommandLine, r.Event.Reason, r.Change.Task}
+	for _, n := range notes {
+		texts = append(texts, n.Text)
+	}
+	return strings.Join(texts, "\n")
 }
 
 func pattern(option, text, form string) (*regexp.Regexp, error) {

@@ -7,13 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -26,7 +30,8 @@ func newLog(std streams, g *globals) *cobra.Command {
 		Short: "Show who changed what, the newest first",
 		Long: `Show who changed what, when, from where, with which command and why, the newest
 first. The record of a change is written in the same commit as the change. What
-safety rules refused is there too, and marked as such.
+safety rules refused is there too, and marked as such, and so is what was done
+past them.
 
   -o table   a line each; the default
   -o json    one JSON object a line, with the values before and after`,
@@ -37,6 +42,9 @@ safety rules refused is there too, and marked as such.
   confctl log -f`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"--object-type does not choose among changes", "use --type " + quote(g.objectType)}
+			}
 			format, err := g.ownFormat("log", "table", "json")
 			if err != nil {
 				return err
@@ -48,11 +56,11 @@ safety rules refused is there too, and marked as such.
 	f.IntVarP(&filter.most, "number", "n", 20, "show at most so many; 0 for all")
 	f.StringVar(&filter.user, "user", "", "only changes by `USER`")
 	f.StringVar(&filter.typ, "type", "", "only changes of objects of `TYPE`")
-	f.StringVar(&filter.object, "object", "", "only changes of objects with this name, or tags and name: a `REGEX`")
+	f.StringVar(&filter.object, "object", "", "only changes of objects with this name, its first label, or tags and name: a `REGEX`")
 	f.StringVar(&filter.since, "since", "", "only from `TIME` on: how long ago, as 10m, 2h or 3d, or a date or time")
 	f.StringVar(&filter.till, "until", "", "only before `TIME`")
-	f.StringVar(&filter.grep, "grep", "", "only where `REGEX` is found in action, selector, command, reason or task")
-	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused")
+	f.StringVar(&filter.grep, "grep", "", "only where `REGEX` is found in action, selector, command, reason, task or notes")
+	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused or held back")
 	f.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
 	must(log.RegisterFlagCompletionFunc("type", g.completeType))
 	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g))
@@ -60,7 +68,8 @@ safety rules refused is there too, and marked as such.
 }
 
 func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, format string) error {
-	query, err := filter.query(time.Now())
+	notes := map[string][]sal.Note{} // read when the options have turned out to be right
+	query, err := filter.query(time.Now(), notes)
 	if err != nil {
 		return err
 	}
@@ -68,10 +77,25 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 	if err != nil {
 		return err
 	}
+	if filter.grep != "" {
+		found, err := s.journal().Notes(ctx)
+		if _, err = s.brokenRecords(err); err != nil {
+			return err
+		}
+		maps.Copy(notes, found)
+	}
 	records, err := s.journal().Search(ctx, query)
 	broken, err := s.brokenRecords(err)
 	if err != nil {
 		return err
+	}
+	if len(records) == 0 && filter.isSet() {
+		if err := s.knownType(ctx, filter.typ); err != nil {
+			return err
+		}
+		if !follow {
+			s.say("no record matches")
+		}
 	}
 	p := logPrinter{session: s, json: format == "json"}
 	if err := p.all(ctx, records); err != nil {
@@ -81,6 +105,25 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 		return p.follow(ctx, query, records, now.Revision)
 	}
 	return broken
+}
+
+// knownType is the error for a type that neither the schema has nor any record:
+// one that the schema has no more is still in the journal.
+func (s *session) knownType(ctx context.Context, name string) error {
+	_, unknown := s.schema.Type(name)
+	if name == "" || !errors.As(unknown, new(*schema.UnknownTypeError)) {
+		return nil
+	}
+	found, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
+		return slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return o.Type == name })
+	}})
+	if err != nil && !errors.As(err, new(*sal.BrokenError)) { // those are named already
+		return err
+	}
+	if len(found) == 0 {
+		return unknown
+	}
+	return nil
 }
 
 // brokenRecords names records that cannot be read, and returns how to end in
@@ -127,16 +170,51 @@ func (p logPrinter) all(ctx context.Context, records []sal.Stored) error {
 }
 
 // follow prints records as they are committed, those after a revision and
-// after the ones that are printed already.
+// after the ones that are printed already. It outlasts a store that is out of
+// reach: nothing is missed then.
 func (p logPrinter) follow(ctx context.Context, query sal.Query, printed []sal.Stored, after store.Revision) error {
 	if len(printed) > 0 {
 		after = max(after, printed[0].Revision)
 	}
-	for r, err := range p.journal().Watch(ctx, after) {
+	for {
+		err := p.followOn(ctx, query, &after)
+		if !errors.As(err, new(*store.UnavailableError)) {
+			return err
+		}
+		p.warn(err.Error() + "; trying again until it answers")
+		if err := p.untilBack(ctx); err != nil {
+			return err
+		}
+		p.say("the store is back")
+	}
+}
+
+// untilBack waits until the store answers.
+func (s *session) untilBack(ctx context.Context) error {
+	for {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if _, err := s.store.Read(ctx); !errors.As(err, new(*store.UnavailableError)) {
+			return err
+		}
+	}
+}
+
+// followOn prints records until something ends that. After is moved on with
+// what was seen.
+func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.Revision) error {
+	for r, err := range p.journal().Watch(ctx, *after) {
 		if _, err = p.brokenRecords(err); err != nil {
 			return err
 		}
-		if r.Event.ID == "" || !query.Match(r) {
+		if r.Event.ID == "" {
+			continue // it could not be read
+		}
+		*after = r.Revision // a smaller one, if the store was put back to an earlier state
+		if !query.Match(r) {
 			continue
 		}
 		line := strings.Join(logColumns(r, ""), "  ") + "\n"
@@ -166,29 +244,59 @@ func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
 	return b.String()
 }
 
-// logColumns are a record's cells in a list.
+// logColumns are a record's cells in a list. The id is the last.
 func logColumns(r sal.Stored, undone string) []string {
-	what := objects(len(r.Change.Objects))
-	switch {
-	case r.Refused():
-		what = "refused by " + refusedBy(r.Record)
-	case undone != "":
-		what += ", undone"
-	}
 	return []string{
-		r.Time.Local().Format(time.DateTime), plain(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r), what,
-		whyText(r.Record), plain(r.Event.ID),
+		r.Time.Local().Format(time.DateTime), short(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r),
+		outcomeText(r.Record, undone), whyCell(r.Record), plain(r.Event.ID),
 	}
+}
+
+// outcomeText says how much was changed, what became of it, and how it went
+// past the rules.
+func outcomeText(r sal.Record, undone string) string {
+	if r.Refused() {
+		return "refused by " + refusedBy(r)
+	}
+	parts := []string{objects(len(r.Change.Objects))}
+	if r.Change.Gone {
+		parts = append(parts, "gone")
+	}
+	if r.Change.Emergency {
+		parts = append(parts, "emergency")
+	}
+	if len(r.Change.Overrides) > 0 {
+		parts = append(parts, "overrode "+strings.Join(r.Change.Overrides, " and "))
+	}
+	if r.Change.Held > 0 {
+		parts = append(parts, fmt.Sprintf("%d held back", r.Change.Held))
+	}
+	if undone != "" {
+		parts = append(parts, "undone")
+	}
+	return plain(strings.Join(parts, ", "))
+}
+
+// whyCell is the reason of a change and its task in the width of a cell: it is
+// the reason that is cut.
+func whyCell(r sal.Record) string {
+	all := whyText(r)
+	if utf8.RuneCountInString(all) <= widest || r.Change.Task == "" || r.Event.Reason == "" {
+		return short(all)
+	}
+	task := " (" + cut(plain(r.Change.Task), widest/2) + ")"
+	return cut(plain(r.Event.Reason), widest-utf8.RuneCountInString(task)) + task
 }
 
 // plain is a text on one line, and without anything a terminal acts on.
 func plain(text string) string { return cell(value.OfString(text)) }
 
-// refusedBy names the rules that refused a change.
+// refusedBy names the rules that refused a change. Records of earlier versions
+// have no levels, and of a refusal only what refused it.
 func refusedBy(r sal.Record) string {
 	var names []string
 	for _, f := range r.Change.Findings {
-		if len(names) == 0 || names[len(names)-1] != f.Rule {
+		if (f.Level == "" || f.Level == "refused") && !slices.Contains(names, f.Rule) {
 			names = append(names, f.Rule)
 		}
 	}
@@ -202,13 +310,20 @@ func selectorText(r sal.Stored) string {
 	return short(r.Change.Selector)
 }
 
+// widest is how many characters a cell of a list has at most: one long text
+// would push away what is beside it in all lines.
+const widest = 80
+
 // short is a text as a cell of a list, cut if it is long.
-func short(text string) string {
-	const most = 80
+func short(text string) string { return cut(plain(text), widest) }
+
+// cut shortens a text to so many characters. It is to be plain already, since
+// that makes texts longer.
+func cut(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
+		return string(runes[:most-1]) + "…"
 	}
-	return plain(text)
+	return text
 }
 
 func objects(n int) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/store"
 )
 
 func newLogAnnotate(std streams, g *globals) *cobra.Command {
@@ -25,6 +27,9 @@ func newLogAnnotate(std streams, g *globals) *cobra.Command {
 		Args:              arguments(2, -1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkID(args[0], "log annotate ID TEXT"); err != nil {
+				return err
+			}
 			text := strings.TrimSpace(strings.Join(args[1:], " "))
 			if text == "" {
 				return &usageError{"the note is empty", "confctl log annotate ID TEXT"}
@@ -89,12 +94,8 @@ along. With --follow it goes on, as a service.`,
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return with(std, g, func(s *session) error {
-				if len(s.settings.sinks) == 0 {
-					return &usageError{"no sink is configured", "sinks are listed under sal: in confctl.yaml"}
-				}
 				if follow {
-					s.journal().KeepDelivering(cmd.Context(), func(err error) { s.warn(err.Error()) })
-					return nil
+					return s.keepDelivering(cmd.Context())
 				}
 				return s.deliverLog(cmd.Context())
 			})
@@ -104,17 +105,61 @@ along. With --follow it goes on, as a service.`,
 	return cmd
 }
 
+// keepDelivering delivers until the context ends.
+func (s *session) keepDelivering(ctx context.Context) error {
+	if _, err := s.tellStranded(ctx); err != nil {
+		s.warn(err.Error()) // a service waits for its store
+	}
+	if len(s.settings.sinks) == 0 {
+		return noSinks()
+	}
+	s.journal().KeepDelivering(ctx, func(err error) { s.warn(err.Error()) })
+	return nil
+}
+
+func noSinks() error {
+	return &usageError{"no sink is configured", "sinks are listed under sal: in confctl.yaml"}
+}
+
+// hasSink reports whether a sink is configured here.
+func (s *session) hasSink(name string) bool {
+	return slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
+}
+
+// tellStranded names what waits for sinks that are not configured here, which
+// nothing delivers from here, and reports whether there is any.
+func (s *session) tellStranded(ctx context.Context) (bool, error) {
+	waiting, err := s.journal().Waiting(ctx)
+	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
+	for _, w := range waiting {
+		s.say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
+	}
+	return len(waiting) > 0, err
+}
+
+// wayOut is how to be rid of what waits for a sink that is not configured.
+const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
+
 func (s *session) deliverLog(ctx context.Context) error {
+	if len(s.settings.sinks) == 0 {
+		_, err := s.tellStranded(ctx)
+		return cmp.Or(err, noSinks())
+	}
 	taken, errs := s.journal().Redeliver(ctx)
 	for _, sink := range slices.Sorted(maps.Keys(taken)) {
 		if err := s.print("%s: %d delivered\n", sink, taken[sink]); err != nil {
 			return err
 		}
 	}
-	if len(errs) == 0 && len(taken) == 0 {
+	failed := errors.Join(errs...)
+	if errors.As(failed, new(*store.UnavailableError)) {
+		return failed
+	}
+	stranded, err := s.tellStranded(ctx)
+	if failed == nil && err == nil && !stranded && len(taken) == 0 {
 		return s.print("nothing waits\n")
 	}
-	return errors.Join(errs...)
+	return cmp.Or(failed, err)
 }
 
 func newLogStatus(std streams, g *globals) *cobra.Command {
@@ -146,21 +191,31 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 	if len(waiting) == 0 {
 		return errors.Join(s.print("nothing waits for delivery\n"), err)
 	}
-	late := false
+	var late, stranded bool
 	printed := s.write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, one := range waiting {
-			wait := time.Since(one.Since)
-			late = late || wait > most
-			fmt.Fprintf(table, "%s\t%s\n", sinkName(one), waitText(one, wait))
+			name, wait := sinkName(one), time.Since(one.Since)
+			if s.hasSink(one.Sink) {
+				late = late || wait > most
+			} else {
+				name += " (not configured here)"
+				stranded = stranded || wait > most
+			}
+			fmt.Fprintf(table, "%s\t%s\n", name, waitText(one, wait))
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
 	})
-	if late && printed == nil {
-		s.say("something waits for longer than %s; confctl log deliver tries again", most)
-		return errors.Join(err, &partlyError{exitFailed})
+	if printed != nil || !late && !stranded {
+		return errors.Join(printed, err)
 	}
-	return errors.Join(printed, err)
+	if late {
+		s.say("something waits for longer than %s; confctl log deliver tries again", most)
+	}
+	if stranded {
+		s.say("something waits for longer than %s, %s", most, wayOut)
+	}
+	return errors.Join(err, &partlyError{exitFailed})
 }
 
 func sinkName(w sal.Waiting) string {

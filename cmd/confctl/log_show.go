@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,6 +26,9 @@ again until the record is there, for at most ` + settling.String() + `.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkID(args[0], "log show ID"); err != nil {
+				return err
+			}
 			format, err := g.ownFormat("log show", "text", "json")
 			if err != nil {
 				return err
@@ -34,6 +38,15 @@ again until the record is there, for at most ` + settling.String() + `.`,
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "if there is no such change yet, wait for it")
 	return cmd
+}
+
+// checkID refuses an id that is empty, as that of a script whose variable is
+// not set.
+func checkID(id, usage string) error {
+	if strings.TrimSpace(id) == "" {
+		return &usageError{"the id is empty", "usage: confctl " + usage}
+	}
+	return nil
 }
 
 func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
@@ -46,7 +59,7 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		if broken != nil {
 			return broken
 		}
-		return &noMatchError{fmt.Sprintf("no change %s was made", id), "see confctl log"}
+		return &noMatchError{(&sal.NoRecordError{ID: id}).Error(), "it was not made, unless its record has been pruned; see confctl log"}
 	}
 	notes, err := s.journal().NotesOf(ctx, id)
 	if _, err = s.brokenRecords(err); err != nil {
@@ -105,15 +118,18 @@ func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone stri
 	line("time", r.Time.Format(time.RFC3339))
 	line("who", fmt.Sprintf("%s (uid %s) on %s", plain(r.User.Name), plain(r.User.ID), plain(r.Host.Name)))
 	line("action", plain(r.Event.Action))
-	line("selector", selectorText(r))
+	line("selector", cmp.Or(plain(r.Change.Selector), "-"))
 	line("command", plain(r.Process.CommandLine))
 	line("reason", plain(r.Event.Reason))
 	line("task", plain(r.Change.Task))
 	line("overrode", overrodeText(r.Record))
 	line("undoes", plain(strings.Join(r.Change.Undoes, ", ")))
 	line("undone by", plain(undone))
+	if r.Change.Held > 0 {
+		line("held back", objects(r.Change.Held))
+	}
 	for _, f := range r.Change.Findings {
-		line("rule", plain(fmt.Sprintf("%s: %s %s", f.Rule, f.Subject, f.Msg)))
+		line("rule", findingText(f))
 	}
 	for _, n := range notes {
 		line("note", plain(fmt.Sprintf("%s %s: %s", n.Time.Format(time.RFC3339), n.User.Name, n.Text)))
@@ -121,6 +137,15 @@ func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone stri
 	for _, o := range r.Change.Objects {
 		describeObject(w, o)
 	}
+}
+
+// findingText is what a rule said, and what came of it.
+func findingText(f sal.Finding) string {
+	rule := f.Rule
+	if f.Level != "" {
+		rule += " (" + f.Level + ")"
+	}
+	return plain(fmt.Sprintf("%s: %s %s", rule, f.Subject, f.Msg))
 }
 
 // overrodeText says which rules were overridden, and in which way.

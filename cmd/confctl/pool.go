@@ -43,10 +43,13 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 		Use:         name,
 		Short:       verb.short,
 		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.", verb.short, verb.set),
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
 		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && g.wrapper {
+				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("one service at a time: %s SERVICE; of another host: %s --hostname HOST SERVICE", name, name)}
+			}
 			if len(args) > 0 {
 				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("write confctl %s --hostname %s", name, quote(args[0]))}
 			}
@@ -101,8 +104,11 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 		text:  text,
 		hint:  "a host is named in full, and literally",
 	}
-	if regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
-		what.hint += "; to look for it: confctl select " + quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*") + " get"
+	if service != "" {
+		what.hint = "what the host has: " + s.line("select "+quote("name="+host)+" get")
+	}
+	if service == "" && regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
+		what.hint += "; to look for it: " + s.line("select "+quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*")+" get")
 	}
 	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
 	if s.wrapper && verb.set == "pooled=yes" && s.settings.safetyMode < safety.Refuse && !overridden {

@@ -30,21 +30,20 @@ func (s *session) preview(ctx context.Context, p change.Proposal) {
 	writeChanges(s.err, p.Plan.Changes, colored(s.err))
 	s.tellRecent(ctx, p.Plan.Changes)
 	s.tellFindings(p.Verdict.Findings)
+	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
 	fmt.Fprintln(s.err, visible(summaryOf(p)))
 }
 
 // showDryRun shows what a change would do, and whether it may.
 func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 	s.shown = true
+	if err := s.judged(p.Plan.Changes); err != nil {
+		return err
+	}
 	err := s.write(func(w *bufio.Writer) { writeChanges(w, p.Plan.Changes, colored(s.out)) })
 	s.tellRecent(ctx, p.Plan.Changes)
 	s.tellFindings(p.Verdict.Findings)
-	if len(p.Held) > 0 {
-		s.say("refused by %s, %s would be held back", ruleNames(p.Refused), objects(len(p.Held)))
-		for _, line := range s.findingLines(ctx, p.Refused) {
-			fmt.Fprintln(s.err, "  "+visible(line))
-		}
-	}
+	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
 	fmt.Fprintln(s.err, visible("dry run, nothing is written: "+summaryOf(p)))
 	return err
 }
@@ -52,20 +51,44 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 // summaryOf is a plan in one line: how many objects change, and what that
 // leaves of the pool that it leaves the least of.
 func summaryOf(p change.Proposal) string {
-	text := objects(len(p.Plan.Changes)) + " would change"
-	if matched := len(p.Plan.Matched); matched > len(p.Plan.Changes) {
-		text = fmt.Sprintf("%d of %s would change", len(p.Plan.Changes), objects(matched))
+	n := map[string]int{}
+	for _, c := range p.Plan.Changes {
+		n[outcome(c)]++
 	}
+	var parts []string
+	for _, what := range []string{"created", "removed"} {
+		if n[what] > 0 {
+			parts = append(parts, fmt.Sprintf("%s would be %s", objects(n[what]), what))
+		}
+	}
+	switch matched := len(p.Plan.Matched); {
+	case matched > len(p.Plan.Changes) && parts == nil:
+		parts = []string{fmt.Sprintf("%d of %s would change", n["changed"], objects(matched))}
+	case n["changed"] > 0:
+		parts = append(parts, objects(n["changed"])+" would change")
+	}
+	text := strings.Join(parts, ", ")
 	if after := capacityAfter(p.After); after != "" {
 		text += "; then " + after
 	}
 	return text
 }
 
+// outcome is what becomes of an object: created, removed or changed.
+func outcome(c object.Change) string {
+	switch {
+	case c.Before == nil:
+		return "created"
+	case c.After == nil:
+		return "removed"
+	}
+	return "changed"
+}
+
 // tellFindings says what rules have to say that does not forbid the change.
 func (s *session) tellFindings(findings []safety.Finding) {
 	var notes limited
-	for _, f := range findings {
+	for _, f := range widestFirst(findings) {
 		word := ""
 		if f.Level == safety.Overridden {
 			word = ", overridden"
@@ -150,6 +173,7 @@ func changesByGroup(changes []object.Change) []string {
 		name  string
 		count int
 		kinds []string
+		each  map[string]int
 	}
 	var groups []group
 	for _, c := range changes {
@@ -157,16 +181,22 @@ func changesByGroup(changes []object.Change) []string {
 		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
 		if i < 0 {
 			i = len(groups)
-			groups = append(groups, group{name: name})
+			groups = append(groups, group{name: name, each: map[string]int{}})
 		}
 		groups[i].count++
-		if kind := happening(c); !slices.Contains(groups[i].kinds, kind) {
+		kind := happening(c)
+		if groups[i].each[kind]++; groups[i].each[kind] == 1 {
 			groups[i].kinds = append(groups[i].kinds, kind)
 		}
 	}
 	all := make([]string, len(groups))
 	for i, g := range groups {
 		kinds := g.kinds
+		for i, kind := range kinds {
+			if len(kinds) > 1 {
+				kinds[i] = fmt.Sprintf("%s (%d)", kind, g.each[kind])
+			}
+		}
 		if few := 3; len(kinds) > few {
 			kinds = append(kinds[:few:few], fmt.Sprintf("and %d other changes", len(kinds)-few))
 		}
@@ -178,11 +208,8 @@ func changesByGroup(changes []object.Change) []string {
 // happening says what happens to an object, in the same words for all to which the
 // same happens.
 func happening(c object.Change) string {
-	switch {
-	case c.Before == nil:
-		return "created"
-	case c.After == nil:
-		return "removed"
+	if what := outcome(c); what != "changed" {
+		return what
 	}
 	var parts []string
 	for _, f := range c.Fields() {
@@ -220,7 +247,7 @@ func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
 		if n == 0 || ago > justNow || r.Refused() || r.User.Name == me.Name {
 			continue
 		}
-		text := fmt.Sprintf("%s ago %s@%s changed %s of these: %s", age(ago), r.User.Name, r.Host.Name, objects(n), short(r.Event.Action))
+		text := fmt.Sprintf("%s ago %s changed %s of these: %s", age(ago), plain(r.User.Name+"@"+r.Host.Name), objects(n), short(r.Event.Action))
 		if why := whyText(r.Record); why != "" {
 			text += " - " + why
 		}

@@ -80,7 +80,7 @@ func TestManyChangesAreCounted(t *testing.T) {
 	s.ok("sync", "--directory", "data")
 	s.ok("--yes", "select", "name=host0.*", "set/weight=1")
 	_, stderr, code := s.run("select", "cluster=big", "set/weight=5")
-	want := "~ node north/big/http: 60: weight changed 1 => 5; weight changed 0 => 5\n60 objects would change\n"
+	want := "~ node north/big/http: 60: weight changed 1 => 5 (10); weight changed 0 => 5 (50)\n60 objects would change\n"
 	if code != exitDeclined || !strings.HasPrefix(stderr, want) {
 		t.Errorf("exit code %d, %q, want %q", code, stderr, want)
 	}

@@ -25,6 +25,11 @@ func (e *refusalError) Error() string { return e.msg }
 // out of it, what would be fine, and the lines that go on from here.
 func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 	lines := s.findingLines(ctx, e.Refused)
+	for _, f := range e.Verdict.Findings {
+		if f.Level == safety.Warned && len(lines) < 2*fewLines {
+			lines = append(lines, fmt.Sprintf("%s would only warn: %s %s", f.Rule, subject(f), f.Msg))
+		}
+	}
 	for _, c := range capped(fine(e.Verdict.Capacity, e.Verdict.Findings), &lines) {
 		lines = append(lines, fmt.Sprintf("%s would be fine (%s)", poolName(c), numbers(c)))
 	}
@@ -38,6 +43,17 @@ func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 
 // fewLines is how many lines of one sort are shown.
 const fewLines = 20
+
+// tellHeld says what rules hold back of a change that does the rest.
+func (s *session) tellHeld(ctx context.Context, word string, held []object.Change, refused []safety.Finding) {
+	if len(held) == 0 {
+		return
+	}
+	s.say("refused by %s, %s %s", ruleNames(refused), objects(len(held)), word)
+	for _, line := range s.findingLines(ctx, refused) {
+		fmt.Fprintln(s.err, "  "+visible(line))
+	}
+}
 
 // capped returns the first of some groups, and says how many more there are.
 func capped(all []safety.Capacity, lines *[]string) []safety.Capacity {
@@ -69,12 +85,14 @@ func (s *session) findingLines(ctx context.Context, findings []safety.Finding) [
 	takers := s.takers(ctx, outOf(findings))
 	wide, wider := 0, 0
 	for _, f := range findings {
-		wide, wider = max(wide, len(subject(f))), max(wider, len(f.Msg))
+		if wide = max(wide, len(subject(f))); f.Capacity != nil {
+			wider = max(wider, len(f.Msg))
+		}
 	}
 	var lines []string
 	for _, f := range findings {
 		line := fmt.Sprintf("%-*s    %-*s", wide, subject(f), wider, f.Msg)
-		if f.Capacity != nil && len(f.Capacity.Out) > 0 {
+		if f.Rule == safety.MinPooled && len(f.Capacity.Out) > 0 {
 			line += "    out: " + takers.list(f.Capacity.Out, 5)
 		}
 		lines = append(lines, strings.TrimRight(line, " "))
@@ -123,17 +141,26 @@ func outOf(findings []safety.Finding) []object.Object {
 // waysOut returns the command lines that do what was refused, or as much of it
 // as may be.
 func (s *session) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
+	rules := slices.Clone(s.terms.allow)
+	for _, f := range refused {
+		if !slices.Contains(rules, f.Rule) {
+			rules = append(rules, f.Rule)
+		}
+	}
+	override := []string{"--allow", strings.Join(rules, ",")}
+	if s.terms.reason == "" {
+		override = append(override, "--reason", `"..."`)
+	}
+	if s.editing {
+		return []string{"to store it all the same:  set/@FILE with the file that your text is kept in, and " + strings.Join(override, " ")}
+	}
 	var ways [][2]string
 	add := func(label string, options ...string) { ways = append(ways, [2]string{label, s.again(options...)}) }
-	if partly {
+	if partly && len(s.terms.allow) == 0 {
 		add("only what is allowed:", "--except-refused")
 	}
 	if s.mayBeGone {
 		add("the host is down anyway:", "--gone")
-	}
-	override := []string{"--allow", strings.ReplaceAll(ruleNames(refused), ", ", ",")}
-	if s.terms.reason == "" {
-		override = append(override, "--reason", `"..."`)
 	}
 	add(really(changes), override...)
 	wide := 0
@@ -158,18 +185,41 @@ func really(changes []object.Change) string {
 }
 
 // again is the command line as it was called, with more options and without
-// those that they would contradict.
+// those that they replace or would contradict.
 func (s *session) again(options ...string) string {
-	called := slices.DeleteFunc(slices.Clone(s.words), func(w string) bool { return w == "--dry-run" || w == "--except-refused" })
+	var called []string
+	for i, word := range s.words {
+		value := i > 0 && slices.Contains([]string{"--allow", "--config", "--schema"}, s.words[i-1])
+		name, _, _ := strings.Cut(word, "=")
+		if !value && !slices.Contains([]string{"--dry-run", "--except-refused", "--allow", "--config", "--schema"}, name) {
+			called = append(called, word)
+		}
+	}
 	at := len(called)
 	if end := slices.Index(called, "--"); end > 0 {
 		at = end
 	}
-	line := append([]string{commandLine(called[:at])}, options...)
+	line := commandLine(called[:at]) + " " + strings.Join(options, " ") + s.where()
 	if at < len(called) {
-		line = append(line, commandLine(called[at:]))
+		line += " " + commandLine(called[at:])
 	}
-	return strings.Join(line, " ")
+	return line
+}
+
+// line is a command line for the same objects, for a hint.
+func (g *globals) line(words string) string { return "confctl " + words + g.where() }
+
+// where is how a command line says for which objects it is, if not for the
+// usual ones.
+func (g *globals) where() string {
+	text := ""
+	if g.config != "" {
+		text += " --config " + quote(g.config)
+	}
+	if g.schema != "" {
+		text += " --schema " + quote(g.schema)
+	}
+	return text
 }
 
 // age is how long ago something was, in one unit.

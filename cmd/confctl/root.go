@@ -57,7 +57,7 @@ record, announced, and can be undone.`,
 			if err := checkOptions(cmd); err != nil {
 				return err
 			}
-			return g.checkTerms(std)
+			return g.checkTerms(std, cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -34,7 +34,7 @@ expression must match the whole of its tag; a tag left out matches all.
 
 If more than one object is chosen, every change asks first, and shows what it
 would change. --dry-run shows that and writes nothing.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl select dc=north,cluster=web,service=https get
   confctl select name=web1001.example.net set/pooled=no
   confctl --object-type mwconfig select name=ReadOnly set 'val=Maintenance: back at 10:00'

@@ -34,6 +34,7 @@ type session struct {
 	shown    bool             // a dry run has shown something
 	// mayBeGone says that the verb is for taking out a host, which may be down.
 	mayBeGone bool
+	editing   bool // what is refused is kept in files
 	store     store.Store
 	catalog   *catalog.Catalog
 }

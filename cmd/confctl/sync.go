@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
@@ -30,7 +29,7 @@ declared any more is removed, and the values of what exists stay as they are.
 
 A type with a fault in its files is left as it is, and the others go on. All
 there is to do is one commit, if it fits.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example:     `  confctl sync --directory conftool-data`,
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,7 +110,7 @@ func (s *session) schemaProblems() ([]string, error) {
 // each that cannot: it is left as it is.
 func (s *session) withRules(types []*schema.Type) (usable []*schema.Type, wrong []string) {
 	for _, t := range types {
-		if err := s.ruled([]catalog.Query{{Type: t}}); err != nil {
+		if err := s.ruled(t); err != nil {
 			wrong = append(wrong, err.Error(), fmt.Sprintf("type %s is left as it is: mend its safety rules first", t.Name))
 			continue
 		}

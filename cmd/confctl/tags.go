@@ -29,7 +29,7 @@ All tags of the type are given, by their exact values. --action can be there
 several times, each with what it is for: each is a change of its own, in order,
 and the first that fails ends the command. To change all objects, or half of
 them or more by a regular expression, takes a terminal and a sentence.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
   confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001.example.net`,
 		Args:              arguments(2, -1),
@@ -71,8 +71,11 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 			return err
 		}
 	}
-	for _, step := range steps {
+	for i, step := range steps {
 		if err := s.tagsStep(ctx, step); err != nil {
+			if len(steps) > 1 {
+				s.say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
+			}
 			return err
 		}
 	}

@@ -92,9 +92,9 @@ func whyText(r sal.Record) string {
 	case r.Change.Task == "":
 		return short(r.Event.Reason)
 	case r.Event.Reason == "":
-		return r.Change.Task
+		return short(r.Change.Task)
 	}
-	return fmt.Sprintf("%s (%s)", short(r.Event.Reason), r.Change.Task)
+	return fmt.Sprintf("%s (%s)", short(r.Event.Reason), short(r.Change.Task))
 }
 
 // why is the task of a change, or else its reason, in a few words.

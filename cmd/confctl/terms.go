@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/conftool/confctl/pkg/change"
@@ -35,9 +37,17 @@ func (g *globals) addTerms(f *pflag.FlagSet) {
 	f.BoolVar(&t.emergency, "emergency", false, "override all safety rules; always announced")
 }
 
-// checkTerms refuses options that do not go together.
-func (g *globals) checkTerms(std streams) error {
+// changing annotates the commands that make changes, which take these options.
+const changing = "changes objects"
+
+// checkTerms refuses options that do not go together, or not with the command.
+func (g *globals) checkTerms(std streams, cmd *cobra.Command) error {
 	t := &g.terms
+	for _, name := range []string{"dry-run", "expect", "reason", "task", "allow", "except-refused", "emergency"} {
+		if f := cmd.Flag(name); f.Changed && cmd.Annotations[changing] == "" {
+			return &usageError{fmt.Sprintf("--%s is for changes of objects, which %s makes none of", name, cmd.Name()), "see " + cmd.CommandPath() + " --help"}
+		}
+	}
 	for _, rule := range t.allow {
 		if !slices.Contains(safety.Names(), rule) {
 			return &usageError{"no safety rule " + strconv.Quote(rule) + nearest.Suggest(rule, safety.Names()), "rules: " + strings.Join(safety.Names(), ", ")}
@@ -48,7 +58,12 @@ func (g *globals) checkTerms(std streams) error {
 	case err != nil || n < 1:
 		return &usageError{"--expect cannot be " + strconv.Quote(t.expect) + "; it is a number of objects, from 1", ""}
 	}
+	says := func(text string) bool { return strings.Trim(text, " .\t\n") != "" }
 	switch {
+	case cmd.Flag("allow").Changed && len(t.allow) == 0:
+		return &usageError{"--allow is empty", "give it a rule: " + strings.Join(safety.Names(), ", ")}
+	case cmd.Flag("reason").Changed && !says(t.reason), cmd.Flag("task").Changed && !says(t.task):
+		return &usageError{fmt.Sprintf("the reason %q or the task %q says nothing", t.reason, t.task), "others will want to know why, later"}
 	case len(t.allow) > 0 && t.reason == "":
 		return &usageError{"--allow needs a reason", `add --reason "..."; it stands in the journal and the announcement`}
 	case t.partial && (len(t.allow) > 0 || t.emergency || t.gone):

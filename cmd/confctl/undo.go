@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
 )
 
 // recently is for how long a change may be undone as "last", and for how long
@@ -39,7 +41,7 @@ the same since, nothing is written, and both are shown.
 
 Of what was done within the last hour the safety rules only warn. An undo is a
 change like any other, and can be undone.`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl undo last
   confctl undo 20260102T030405.678900Z-0a1b2c3d
   confctl undo --since 10m --mine`,
@@ -74,6 +76,8 @@ type undoing struct {
 func undoOf(args []string, since string, mine bool) (undoing, error) {
 	hint := "confctl undo ID, confctl undo last, or confctl undo --since 10m --mine"
 	switch {
+	case len(args) > 0 && args[0] == "":
+		return undoing{}, &usageError{"the id is empty", hint}
 	case len(args) == 0 && since == "" && !mine:
 		return undoing{}, &usageError{"undo what?", hint}
 	case len(args) > 0 && (since != "" || mine):
@@ -100,6 +104,9 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if err != nil {
 		return err
 	}
+	if err := s.overtaken(ctx, records); err != nil {
+		return err
+	}
 	in := change.Intent{
 		Read:    s.queriesOf(past),
 		Action:  wanted.text,
@@ -122,6 +129,9 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
 	plan, clashes, err := object.Undo(past, on)
 	if err != nil || len(clashes) == 0 {
+		byKey := func(a, b object.Object) int { return strings.Compare(a.Key(), b.Key()) }
+		slices.SortFunc(plan.Matched, byKey)
+		slices.SortFunc(plan.Changes, func(a, b object.Change) int { return byKey(*a.Object(), *b.Object()) })
 		return plan, err
 	}
 	conflicts := make([]change.Conflict, len(clashes))
@@ -129,6 +139,92 @@ func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
 		conflicts[i] = change.Conflict{Mine: c.Mine, Theirs: c.Theirs}
 	}
 	return object.Plan{}, &change.ConflictError{Objects: conflicts}
+}
+
+// overtakenError reports that changes cannot be taken back, because others have
+// changed the same since.
+type overtakenError struct {
+	lines []string // what, by whom, when
+	last  string   // id of the latest of these
+	where string
+}
+
+func (e *overtakenError) Error() string {
+	return "the same was changed again since, nothing was written"
+}
+
+// hint says what was changed since, and what to do about it.
+func (e *overtakenError) hint() string {
+	return strings.Join(append(slices.Clone(e.lines), "undo that first: confctl undo "+e.last+e.where, "or give the fields the values that they should have"), "\n")
+}
+
+// overtaken looks in the journal for later changes of the same fields that are
+// still in effect: the values alone do not tell, they may have come back.
+func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
+	oldest := records[len(records)-1].Revision
+	later, err := s.journal().Search(ctx, sal.Query{After: oldest})
+	if _, err = s.brokenRecords(err); err != nil {
+		return &unwrittenError{err, s.where()}
+	}
+	mine := runsOf(records)
+	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool { return slices.Contains(mine, runOf(r)) }))
+	e := &overtakenError{where: s.where()}
+	for _, r := range others {
+		for _, o := range r.Change.Objects {
+			if changesSame(o, r.Revision, records) && len(e.lines) < fewLines {
+				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s ago, %s", overtaking(o), plain(r.User.Name), age(time.Since(r.Time)), plain(runOf(r))))
+				e.last = cmp.Or(e.last, runOf(r))
+			}
+		}
+	}
+	if e.lines == nil {
+		return nil
+	}
+	return e
+}
+
+// inEffect leaves out, of records with the newest first, those that are undone
+// and those that undo what is among them.
+func inEffect(records []sal.Stored) []sal.Stored {
+	undone, there := sal.Undone(records), runsOf(records)
+	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
+		undoes := len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !slices.Contains(there, id) })
+		return r.Refused() || undone[runOf(r)] != "" || undoes
+	})
+}
+
+// changesSame reports whether one of the older records changed a field of the
+// object that it changes too.
+func changesSame(o sal.Object, at store.Revision, records []sal.Stored) bool {
+	for _, r := range records {
+		for _, was := range r.Change.Objects {
+			if r.Revision < at && was.ID() == o.ID() && overlap(was.Fields(), o.Fields()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func overlap(a, b []object.FieldChange) bool {
+	return slices.ContainsFunc(a, func(f object.FieldChange) bool {
+		return slices.ContainsFunc(b, func(g object.FieldChange) bool { return f.Name == g.Name })
+	})
+}
+
+// overtaking says what somebody else did to an object.
+func overtaking(o sal.Object) string {
+	switch {
+	case o.Created():
+		return plain(o.Path) + ": created"
+	case o.Deleted():
+		return plain(o.Path) + ": deleted"
+	}
+	var parts []string
+	for _, f := range o.Fields() {
+		parts = append(parts, changedLine(o.Path, f))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // toUndo returns the records of the changes to be taken back, the newest first.
@@ -142,7 +238,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	}
 	all, err := s.journal().Search(ctx, sal.Query{Since: from})
 	if _, err = s.brokenRecords(err); err != nil {
-		return nil, err
+		return nil, &unwrittenError{err, s.where()}
 	}
 	undone, me := sal.Undone(all), whoami()
 	var mine []sal.Stored
@@ -163,9 +259,9 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 	parts, err := s.journal().Find(ctx, id)
 	switch {
 	case err != nil: // also if it is there and cannot be read
-		return nil, err
+		return nil, &unwrittenError{err, s.where()}
 	case len(parts) == 0:
-		return nil, &noMatchError{fmt.Sprintf("no change %s was made, nothing changed", id), "see confctl log"}
+		return nil, &noMatchError{fmt.Sprintf("the journal has no change %s, nothing changed", id), "it was not made, unless its record has been pruned; see confctl log"}
 	case parts[0].Refused():
 		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see confctl log show " + id}
 	case runOf(parts[0]) != id:
@@ -179,7 +275,7 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 		return nil, err
 	}
 	if by := sal.Undone(later)[id]; by != "" {
-		return nil, &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: confctl undo " + by}
+		return nil, &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.line("undo "+by)}
 	}
 	slices.Reverse(parts)
 	return parts, nil

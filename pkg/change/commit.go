@@ -27,7 +27,8 @@ func (r *run) record(p Proposal) sal.Record {
 			Gone:      r.Terms.Gone,
 			Emergency: r.Terms.Emergency,
 			Overrides: overrides(p.Verdict),
-			Findings:  findings(slices.Concat(p.Refused, p.Verdict.Findings)),
+			Findings:  slices.Concat(findings(p.Refused, "held back"), findings(p.Verdict.Findings, "refused")),
+			Held:      len(p.Held),
 			Objects:   sal.Objects(p.Plan.Changes),
 		},
 	}

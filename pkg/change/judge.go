@@ -119,7 +119,7 @@ func (r *run) remember(ctx context.Context, err error) {
 		return
 	}
 	p := e.Proposal
-	p.Refused = nil // the verdict has it all
+	p.Refused, p.Held = nil, nil // the verdict has it all
 	p.Plan.Changes = r.fit(p.Plan.Changes)
 	record := r.record(p)
 	record.Event.Outcome = sal.Failure
@@ -130,11 +130,13 @@ func (r *run) remember(ctx context.Context, err error) {
 	e.ID = record.Event.ID
 }
 
-// findings returns what rules said, for the journal.
-func findings(all []safety.Finding) []sal.Finding {
+// findings returns what rules said, for the journal, with the word for what
+// came of those that refuse.
+func findings(all []safety.Finding, refused string) []sal.Finding {
+	levels := map[safety.Level]string{safety.Warned: "warned", safety.Overridden: "overridden", safety.Refused: refused}
 	var words []sal.Finding
 	for _, f := range all {
-		words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg})
+		words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg, Level: levels[f.Level]})
 	}
 	return words
 }

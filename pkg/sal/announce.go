@@ -51,6 +51,9 @@ func waysOut(c ChangeRecord) string {
 	if len(c.Overrides) > 0 {
 		ways = append(ways, "overrides "+strings.Join(c.Overrides, ", "))
 	}
+	if c.Held > 0 {
+		ways = append(ways, fmt.Sprintf("%d held back", c.Held))
+	}
 	if len(ways) == 0 {
 		return ""
 	}

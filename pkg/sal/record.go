@@ -67,6 +67,7 @@ type ChangeRecord struct {
 	Emergency bool      `json:"emergency,omitempty"` // no rule was to stand in the way
 	Overrides []string  `json:"overrides,omitempty"` // names of the rules that would have refused
 	Findings  []Finding `json:"findings,omitempty"`  // what the rules said
+	Held      int       `json:"held,omitempty"`      // how many objects they held back, of a change that did the rest
 	Objects   []Object  `json:"objects"`             // of a refusal, what would have changed
 }
 
@@ -75,6 +76,7 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"`
 	Msg     string `json:"message"`
+	Level   string `json:"level,omitempty"` // refused, held back, overridden or warned
 }
 
 // Object is one object that changed, whole, before and after.
