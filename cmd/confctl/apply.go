@@ -117,7 +117,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 		fmt.Fprintln(s.err, done.Message)
 	}
 	after := "undo: " + s.line("undo "+done.ID)
-	if tightest := capacityAfter(done.After); tightest != "" {
+	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}
 	fmt.Fprintln(s.err, visible(after))
@@ -137,8 +137,8 @@ func capacityAfter(groups []safety.Capacity) string {
 	if len(judged) == 0 {
 		return ""
 	}
-	tightest := judged[0]
-	text := fmt.Sprintf("%s %d of %d, floor %d, %s", poolName(tightest), tightest.After, tightest.Members, tightest.Floor, slack(tightest))
+	tightest := slices.MinFunc(judged, func(a, b safety.Capacity) int { return a.Slack() - b.Slack() })
+	text := fmt.Sprintf("%s %d of %d, floor %d, %s", poolName(tightest), tightest.After, tightest.Left, tightest.Next, slack(tightest))
 	if len(judged) > 1 {
 		text += fmt.Sprintf(" (the tightest of %d pools)", len(judged))
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
@@ -17,8 +16,8 @@ type chosen struct {
 	text string          // in the operator's words
 	hint string          // for when there is nothing
 	read []catalog.Query // nil for the query itself
-	// check, if set, refuses to change some objects; an error stops the change.
-	check func([]object.Object) error
+	// check, if set, looks at the plan too; an error stops the change.
+	check func(object.Snapshot, object.Plan) error
 }
 
 // change makes a change to the objects that are chosen.
@@ -32,32 +31,35 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 	}
 	plan, report := s.planner(act)
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
-		objects := s.readable(on.Select(what.Type, what.Selector))
+		objects, left := s.readable(on.Select(what.Type, what.Selector))
 		if err := s.changeable(what, objects); err != nil {
 			return object.Plan{}, err
 		}
-		if what.check != nil {
-			if err := what.check(objects); err != nil {
-				return object.Plan{}, err
-			}
+		made, err := plan(objects)
+		made.Warnings = append(made.Warnings, left...)
+		if err == nil && what.check != nil {
+			err = what.check(on, made)
 		}
-		return plan(objects)
+		return made, err
 	}
 	return s.apply(ctx, in, ask, report)
 }
 
 // readable leaves out what cannot be read, where there is no time for that: one
-// broken object does not keep the others of a host that is going down.
-func (s *session) readable(objects []object.Object) []object.Object {
+// broken object does not keep the others of a host that is going down. A line
+// for each says so.
+func (s *session) readable(objects []object.Object) (readable []object.Object, left []string) {
 	if !s.terms.gone && !s.terms.emergency || s.repair {
-		return objects
+		return objects, nil
 	}
-	return slices.DeleteFunc(slices.Clone(objects), func(o object.Object) bool {
-		if o.Malformed != nil {
-			s.warn(fmt.Sprintf("%s is left as it is: what is stored cannot be read; --repair changes it", o))
+	for _, o := range objects {
+		if o.Malformed == nil {
+			readable = append(readable, o)
+		} else {
+			left = append(left, fmt.Sprintf("%s is left as it is: what is stored cannot be read; --repair changes it", o))
 		}
-		return o.Malformed != nil
-	})
+	}
+	return readable, left
 }
 
 // changeable reports what is in the way of any change to what was chosen: that
@@ -104,7 +106,7 @@ func (s *session) tellDeleted(done change.Done) {
 // tell prints a line about what is done already, so that an output that is
 // gone changes nothing more than that.
 func (s *session) tell(line string) {
-	if err := s.print("%s\n", line); err != nil {
+	if err := s.print("%s\n", visible(line)); err != nil {
 		s.warn(err.Error())
 	}
 }

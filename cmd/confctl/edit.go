@@ -32,6 +32,10 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	if err := s.changeable(what, seen.Objects); err != nil {
 		return err
 	}
+	if want := s.changeTerms().Expect; want != nil && *want != len(seen.Objects) {
+		return &change.ExpectError{Want: *want, Got: len(seen.Objects)}
+	}
+	s.tellRecent(ctx, seen.Objects)
 	if s.asks(seen.Objects) {
 		if err := s.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
 			return err

@@ -109,7 +109,7 @@ func report(std streams, err error) int {
 		std.say("%s", line)
 	}
 	for _, line := range lines(hint) {
-		fmt.Fprintf(std.err, "  %s\n", line)
+		fmt.Fprintf(std.err, "  %s\n", visible(line))
 	}
 	return code
 }
@@ -138,6 +138,7 @@ func explain(err error) (code int, msg, hint string) {
 		expected *change.ExpectError
 		conflict *change.ConflictError
 		overtook *overtakenError
+		contest  *store.ConflictError
 		away     *store.UnavailableError
 		denied   *store.DeniedError
 		unknown  *store.UnknownError
@@ -184,6 +185,8 @@ func explain(err error) (code int, msg, hint string) {
 		return exitRefused, "refused: " + msg + ", nothing changed", "--dry-run shows what would change"
 	case errors.As(err, &conflict):
 		return exitConflict, conflictText(conflict), conflictHint(conflict)
+	case errors.As(err, &contest):
+		return exitConflict, msg, "try again in a moment"
 	case errors.As(err, &overtook):
 		return exitConflict, msg, overtook.hint()
 	case errors.As(err, &away):
@@ -256,6 +259,9 @@ func unknownHint(err error, e *store.UnknownError) string {
 	var unwritten *unwrittenError
 	if errors.As(err, &unwritten) {
 		where = unwritten.where
+	}
+	if !strings.Contains(e.Once, "/journal/") {
+		return "whether it was written is not known; look before you repeat it"
 	}
 	id := e.Once[strings.LastIndexByte(e.Once, '/')+1:]
 	return "confctl log show " + id + " --wait" + where + " settles it, before you repeat it"

@@ -84,7 +84,11 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 		}
 		maps.Copy(notes, found)
 	}
-	records, err := s.journal().Search(ctx, query)
+	search := query
+	if !filter.isSet() {
+		search.Match = nil // which reads no more than is shown
+	}
+	records, err := s.journal().Search(ctx, search)
 	broken, err := s.brokenRecords(err)
 	if err != nil {
 		return err

@@ -111,18 +111,22 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 		what.hint += "; to look for it: " + s.line("select "+quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*")+" get")
 	}
 	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
-	if s.wrapper && verb.set == "pooled=yes" && s.settings.safetyMode < safety.Refuse && !overridden {
-		what.check = refuseWeightless
+	if s.wrapper && verb.set == "pooled=yes" && !overridden {
+		what.check = s.refuseWeightless
 	}
 	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }
 
 // refuseWeightless refuses to pool what has no weight, as the wrapper scripts
 // do, also where the rule about it does not.
-func refuseWeightless(objects []object.Object) error {
-	for _, o := range objects {
+func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
+	verdict := s.rules.Review(plan, on, safety.Terms{Mode: s.settings.safetyMode})
+	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
+		return nil // it refuses
+	}
+	for _, o := range plan.Matched {
 		if n, ok := o.Get("weight").Int(); ok && n == 0 {
-			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: confctl select " + quote("name="+o.Name) + " set/weight=N"}
+			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.line("select "+quote("name="+o.Name)+" set/weight=N")}
 		}
 	}
 	return nil

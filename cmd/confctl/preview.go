@@ -28,7 +28,7 @@ const mostDiffs = 50
 // say, and last a summary.
 func (s *session) preview(ctx context.Context, p change.Proposal) {
 	writeChanges(s.err, p.Plan.Changes, colored(s.err))
-	s.tellRecent(ctx, p.Plan.Changes)
+	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
 	fmt.Fprintln(s.err, visible(summaryOf(p)))
@@ -41,7 +41,7 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 		return err
 	}
 	err := s.write(func(w *bufio.Writer) { writeChanges(w, p.Plan.Changes, colored(s.out)) })
-	s.tellRecent(ctx, p.Plan.Changes)
+	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
 	fmt.Fprintln(s.err, visible("dry run, nothing is written: "+summaryOf(p)))
@@ -68,7 +68,7 @@ func summaryOf(p change.Proposal) string {
 		parts = append(parts, objects(n["changed"])+" would change")
 	}
 	text := strings.Join(parts, ", ")
-	if after := capacityAfter(p.After); after != "" {
+	if after := capacityAfter(p.Verdict.Capacity); after != "" {
 		text += "; then " + after
 	}
 	return text
@@ -218,6 +218,15 @@ func happening(c object.Change) string {
 	return strings.Join(parts, ", ")
 }
 
+// concerned are the objects that some changes are about.
+func concerned(changes []object.Change) []object.Object {
+	all := make([]object.Object, len(changes))
+	for i, c := range changes {
+		all[i] = *c.Object()
+	}
+	return all
+}
+
 // justNow is how long a change by somebody else is worth a word, if it is one of
 // the latest.
 const (
@@ -226,15 +235,15 @@ const (
 )
 
 // tellRecent says which of the objects somebody else has changed just now.
-func (s *session) tellRecent(ctx context.Context, changes []object.Change) {
+func (s *session) tellRecent(ctx context.Context, concerned []object.Object) {
 	recent, err := s.journal().Newest(ctx, latest)
 	if err != nil {
 		s.warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}
 	me := whoami()
-	mine := make(map[sal.ObjectID]bool, len(changes))
-	for _, c := range changes {
-		mine[sal.ObjectID{Type: c.Object().Type.Name, Path: c.Object().Path()}] = true
+	mine := make(map[sal.ObjectID]bool, len(concerned))
+	for _, o := range concerned {
+		mine[sal.ObjectID{Type: o.Type.Name, Path: o.Path()}] = true
 	}
 	for _, r := range recent {
 		n := 0

@@ -156,7 +156,7 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 	}
 	var ways [][2]string
 	add := func(label string, options ...string) { ways = append(ways, [2]string{label, s.again(options...)}) }
-	if partly && len(s.terms.allow) == 0 {
+	if partly && len(s.terms.allow) == 0 && !s.undoing {
 		add("only what is allowed:", "--except-refused")
 	}
 	if s.mayBeGone {

@@ -35,6 +35,7 @@ type session struct {
 	// mayBeGone says that the verb is for taking out a host, which may be down.
 	mayBeGone bool
 	editing   bool // what is refused is kept in files
+	undoing   bool // a change is taken back whole or not at all
 	store     store.Store
 	catalog   *catalog.Catalog
 }

@@ -96,6 +96,10 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 }
 
 func (s *session) runUndo(ctx context.Context, wanted undoing) error {
+	if s.terms.partial {
+		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE --reason TEXT"}
+	}
+	s.undoing = true
 	records, err := s.toUndo(ctx, wanted)
 	if err != nil {
 		return err
@@ -167,7 +171,7 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 		return &unwrittenError{err, s.where()}
 	}
 	mine := runsOf(records)
-	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool { return slices.Contains(mine, runOf(r)) }))
+	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool { return slices.Contains(mine, runOf(r)) || sameUndo(r, mine) }))
 	e := &overtakenError{where: s.where()}
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
@@ -188,9 +192,14 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 func inEffect(records []sal.Stored) []sal.Stored {
 	undone, there := sal.Undone(records), runsOf(records)
 	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
-		undoes := len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !slices.Contains(there, id) })
-		return r.Refused() || undone[runOf(r)] != "" || undoes
+		return r.Refused() || undone[runOf(r)] != "" || sameUndo(r, there)
 	})
+}
+
+// sameUndo reports whether a record is of an undo of just these changes, which
+// was begun in parts and not finished: the next attempt goes on from there.
+func sameUndo(r sal.Stored, ids []string) bool {
+	return len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !slices.Contains(ids, id) })
 }
 
 // changesSame reports whether one of the older records changed a field of the

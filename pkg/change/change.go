@@ -72,9 +72,6 @@ type Proposal struct {
 	Plan    object.Plan
 	On      object.Snapshot // what the plan was made on
 	Verdict safety.Verdict
-	// After is the capacity, once the plan is made, of the groups that it touches:
-	// the one with the least slack first.
-	After []safety.Capacity
 	// Held is what rules refuse, which is therefore not in the plan, and Refused
 	// what they said. Only of a Partial change.
 	Held    []object.Change
@@ -83,13 +80,13 @@ type Proposal struct {
 
 // Done is what was done.
 type Done struct {
-	ID       string            // of the change; empty if nothing was written
-	Objects  []sal.Object      // what changed, as the journal has it
-	Revision store.Revision    // of the last commit
-	Message  string            // that tells people
-	After    []safety.Capacity // see Proposal, of the last commit
-	Held     []object.Change   // see Proposal
-	Refused  []safety.Finding  // why that was held back
+	ID       string           // of the change; empty if nothing was written
+	Objects  []sal.Object     // what changed, as the journal has it
+	Revision store.Revision   // of the last commit
+	Message  string           // that tells people
+	Verdict  safety.Verdict   // on the last commit
+	Held     []object.Change  // see Proposal
+	Refused  []safety.Finding // why that was held back
 }
 
 // Applier applies intents. Confirm and Show may be nil, all else must be set.
@@ -200,7 +197,7 @@ func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	if r.Split {
 		p.Plan.Changes = r.fit(p.Plan.Changes)
 	}
-	err = r.commit(ctx, p)
+	err = r.commit(ctx, p, len(p.Plan.Changes) < whole)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
 		return true, r.again(ctx, conflict, p.Plan)

@@ -12,7 +12,8 @@ import (
 )
 
 // record is the journal's entry of a proposal, as far as it is to be made now.
-func (r *run) record(p Proposal) sal.Record {
+// Partial says that more is to follow.
+func (r *run) record(p Proposal, partial bool) sal.Record {
 	return sal.Record{
 		Time:    r.Now().UTC(),
 		Event:   sal.Event{ID: sal.PartID(r.id, r.parts+1), Action: r.Action, Outcome: sal.Success, Reason: r.Terms.Reason},
@@ -24,6 +25,7 @@ func (r *run) record(p Proposal) sal.Record {
 			Run:       r.id,
 			Task:      r.Terms.Task,
 			Undoes:    r.Undoes,
+			Partial:   partial,
 			Gone:      r.Terms.Gone,
 			Emergency: r.Terms.Emergency,
 			Overrides: overrides(p.Verdict),
@@ -36,8 +38,8 @@ func (r *run) record(p Proposal) sal.Record {
 
 // commit writes a plan with its record and its message, and adds it to what
 // is done.
-func (r *run) commit(ctx context.Context, p Proposal) error {
-	record := r.record(p)
+func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
+	record := r.record(p, partial)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -65,7 +67,7 @@ func (r *run) commit(ctx context.Context, p Proposal) error {
 	r.done.ID, r.done.Revision = r.id, receipt.Revision
 	r.done.Objects = append(r.done.Objects, record.Change.Objects...)
 	r.done.Message = r.message(record, r.done.Objects)
-	r.done.After, r.done.Held, r.done.Refused = p.After, p.Held, p.Refused
+	r.done.Verdict, r.done.Held, r.done.Refused = p.Verdict, p.Held, p.Refused
 	return nil
 }
 

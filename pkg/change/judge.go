@@ -84,32 +84,14 @@ func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
 	p := Proposal{Plan: plan, On: on, Verdict: verdict}
 	refused := verdict.Refusals()
 	if len(refused) == 0 {
-		p.After = r.after(p)
 		return p, nil
 	}
 	allowed, held, rest := r.Rules.Permit(plan, on, r.terms())
 	if partial := r.Partial || r.Terms.Partial; partial && len(allowed.Changes) > 0 {
-		p = Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}
-		p.After = r.after(p)
-		return p, nil
+		return Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}, nil
 	}
 	p.Held, p.Refused = plan.Changes, refused
 	return Proposal{}, &RefusedError{Proposal: p, Allowed: allowed}
-}
-
-// after is the capacity of the groups a plan touches, once it is made.
-func (r *run) after(p Proposal) []safety.Capacity {
-	if len(p.Verdict.Capacity) == 0 {
-		return nil
-	}
-	type group struct{ typ, label string }
-	touched := map[group]bool{}
-	for _, c := range p.Verdict.Capacity {
-		touched[group{c.Type.Name, c.Label}] = true
-	}
-	return slices.DeleteFunc(r.Rules.Capacities(p.On.With(p.Plan.Changes)), func(c safety.Capacity) bool {
-		return !touched[group{c.Type.Name, c.Label}]
-	})
 }
 
 // remember writes a refusal into the journal, as far as it is one.
@@ -121,7 +103,7 @@ func (r *run) remember(ctx context.Context, err error) {
 	p := e.Proposal
 	p.Refused, p.Held = nil, nil // the verdict has it all
 	p.Plan.Changes = r.fit(p.Plan.Changes)
-	record := r.record(p)
+	record := r.record(p, false)
 	record.Event.Outcome = sal.Failure
 	if err := r.Log.Append(ctx, record); err != nil {
 		r.Warn("the refusal is not in the journal: " + err.Error())
@@ -134,8 +116,13 @@ func (r *run) remember(ctx context.Context, err error) {
 // came of those that refuse.
 func findings(all []safety.Finding, refused string) []sal.Finding {
 	levels := map[safety.Level]string{safety.Warned: "warned", safety.Overridden: "overridden", safety.Refused: refused}
+	const most = 200
 	var words []sal.Finding
-	for _, f := range all {
+	for i, f := range all {
+		if i == most {
+			words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Type, Msg: fmt.Sprintf("and %d more findings", len(all)-most), Level: levels[f.Level]})
+			break
+		}
 		words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg, Level: levels[f.Level]})
 	}
 	return words

@@ -50,10 +50,13 @@ func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
 	for _, changes := range byObject(past) {
 		o := changes[0].object()
 		is := now[o.Key()]
-		if is != nil {
-			plan.Matched = append(plan.Matched, *is)
-		}
 		change, clash := undo(changes, o, is)
+		switch {
+		case is != nil:
+			plan.Matched = append(plan.Matched, *is)
+		case change != nil:
+			plan.Matched = append(plan.Matched, *change.After) // it is created again
+		}
 		switch {
 		case clash != nil:
 			clashes = append(clashes, *clash)

@@ -51,33 +51,6 @@ func (s Snapshot) Select(t *schema.Type, chosen selector.Selector) []Object {
 	return objects
 }
 
-// With returns the snapshot as it would be after some changes, in key order.
-func (s Snapshot) With(changes []Change) Snapshot {
-	changed := make(map[string]*Object, len(changes))
-	var created []Object
-	for _, c := range changes {
-		if changed[c.Object().Key()] = c.After; c.Before == nil {
-			created = append(created, *c.After)
-		}
-	}
-	objects := make([]Object, 0, len(s.Objects)+len(created))
-	for _, o := range s.Objects {
-		after, changes := changed[o.Key()]
-		switch {
-		case !changes:
-			objects = append(objects, o)
-		case after != nil:
-			objects = append(objects, *after)
-		}
-	}
-	if len(created) > 0 {
-		objects = append(objects, created...)
-		slices.SortFunc(objects, func(a, b Object) int { return strings.Compare(a.Key(), b.Key()) })
-	}
-	s.Objects = objects
-	return s
-}
-
 // Find returns the object with a key, as Object.Key has it; nil if there is
 // none.
 func (s Snapshot) Find(key string) *Object {

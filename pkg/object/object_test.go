@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/value"
 )
 
 func TestCheckName(t *testing.T) {
@@ -66,27 +65,5 @@ func TestShown(t *testing.T) {
 	free := stored(t, typeOf(t, types(t, "t: {path: ts, tags: [dc], free_form: true, schema: {i: {default: 0}}}"), "t"), `{"x": 1}`)
 	if got := free.Shown(); len(got) != 2 || got[1].Name != "x" {
 		t.Errorf("got %v", got)
-	}
-}
-
-// TestSnapshotWith: what a plan would leave, in key order.
-func TestSnapshotWith(t *testing.T) {
-	typ := node(t)
-	at := func(name, weight string) object.Object {
-		o := object.New(typ, []string{"a", "b", "c"}, name)
-		return o.WithFields([]value.Field{{Name: "weight", Value: value.OfString(weight)}})
-	}
-	kept, old, changed, gone, first := at("kept", "1"), at("some", "1"), at("some", "2"), at("zone", "1"), at("afirst", "1")
-	before := object.Snapshot{Revision: 5, Objects: []object.Object{kept, old, gone}}
-	after := before.With([]object.Change{{Before: &old, After: &changed}, {Before: &gone}, {After: &first}})
-	var got []string
-	for _, o := range after.Objects {
-		got = append(got, o.Name+" "+o.Get("weight").Text())
-	}
-	if want := []string{`afirst "1"`, `kept "1"`, `some "2"`}; !slices.Equal(got, want) || after.Revision != 5 {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if len(before.Objects) != 3 || before.Objects[1].Get("weight").Text() != `"1"` {
-		t.Errorf("the snapshot itself has changed: %v", before.Objects)
 	}
 }

@@ -17,9 +17,11 @@ type pool struct {
 	members int
 	before  int  // that serve
 	after   int  // that serve
+	left    int  // members after the plan
 	changes bool // what serves
 	mode    Mode
 	floor   int
+	next    int // the floor after the plan
 	ceiling int // 0 is none
 }
 
@@ -34,7 +36,7 @@ func (v *view) pools(set *ruleSet, terms Terms) []*pool {
 		for _, p := range v.group(rule, set) {
 			p.mode = min(rule.modeFor(p.members), terms.Mode)
 			if p.mode != None {
-				p.floor = rule.floor(v.typ, p.members)
+				p.floor, p.next = rule.floor(v.typ, p.members), rule.floor(v.typ, p.left)
 			}
 			all = append(all, p)
 		}
@@ -118,6 +120,7 @@ func (p *pool) add(d *dir) {
 	p.members += d.members
 	p.before += d.before
 	p.after += d.after
+	p.left += d.left
 	p.changes = p.changes || d.changes
 }
 
@@ -148,8 +151,8 @@ func (p *pool) guarded() Group {
 func (p *pool) capacity() Capacity {
 	return Capacity{
 		Type: p.typ, Label: p.rule.label(p.typ, p.dirs[0]),
-		Members: p.members, Before: p.before, After: p.after,
-		Floor: p.floor, Ceiling: p.ceiling, Mode: p.mode,
+		Members: p.members, Before: p.before, After: p.after, Left: p.left,
+		Floor: p.floor, Next: p.next, Ceiling: p.ceiling, Mode: p.mode,
 		Out: p.out(),
 	}
 }

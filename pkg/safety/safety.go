@@ -79,7 +79,9 @@ type Capacity struct {
 	Members int    // before the change, less those still as they were seeded
 	Before  int    // that serve
 	After   int    // that serve
+	Left    int    // members after the change
 	Floor   int    // of those that serve
+	Next    int    // the floor of the next change, after this one
 	Ceiling int    // of those that serve; 0 is none
 	Mode    Mode   // of min-pooled for the group
 	// Out are the members that do not serve, before the change.
@@ -87,8 +89,8 @@ type Capacity struct {
 }
 
 // Slack returns how many more may go after the change; it is negative below
-// the floor.
-func (c Capacity) Slack() int { return c.After - c.Floor }
+// the floor there is then.
+func (c Capacity) Slack() int { return c.After - c.Next }
 
 // Group is objects that were counted together: those of a type whose first
 // tags have the given values. No tags means all objects of the type.

@@ -49,6 +49,9 @@ func (m meaning) weighs(o *object.Object) bool {
 	return !m.weight || sign(field(o, weightField)) > 0
 }
 
+// isMember reports whether an object counts for the floor of its group.
+func (m meaning) isMember(o *object.Object) bool { return m.serves(o) || !m.isSeeded(o) }
+
 // isSeeded reports whether an object is still as sync creates it: nobody has
 // taken it into service yet. What has no weight counts from the start.
 func (m meaning) isSeeded(o *object.Object) bool {

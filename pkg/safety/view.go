@@ -31,6 +31,7 @@ type dir struct {
 	members int
 	before  int // that serve
 	after   int // that serve
+	left    int // members after the plan
 }
 
 // move is what a plan does to an object.
@@ -146,7 +147,7 @@ func (v *view) add(d *dir, o *object.Object) bool {
 	if serves {
 		d.before++
 	}
-	if serves || !v.fields.isSeeded(o) {
+	if v.fields.isMember(o) {
 		d.members++
 	}
 	return serves
@@ -172,10 +173,16 @@ func (v *view) settle(d *dir) {
 			m.served = v.add(d, m.before)
 		}
 	}
-	d.after = d.before
+	d.after, d.left = d.before, d.members
 	for i := range d.moves {
 		m := &d.moves[i]
 		m.serves = v.fields.serves(m.after)
+		if m.before != nil && v.fields.isMember(m.before) {
+			d.left--
+		}
+		if m.after != nil && v.fields.isMember(m.after) {
+			d.left++
+		}
 		switch {
 		case m.leaves():
 			d.after--

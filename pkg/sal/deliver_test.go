@@ -167,8 +167,12 @@ func (o *office) written(host string) string {
 // outbox returns the keys in the outbox.
 func (o *office) outbox() string {
 	o.Helper()
+	found, err := o.store.Read(o.Context(), "/c/.confctl/outbox/")
+	if err != nil {
+		o.Fatal(err)
+	}
 	var keys []string
-	for _, e := range o.seen(o.log("", 0)) {
+	for _, e := range found.Entries {
 		keys = append(keys, strings.TrimPrefix(e.Key, "/c/.confctl/outbox/"))
 	}
 	return strings.Join(keys, " ")
@@ -486,7 +490,7 @@ func TestCrashRepeatsAndLosesNothing(t *testing.T) {
 	o.leave("h1", 1)
 	o.sleep(2 * claimTime)
 	o.broken = func(txn store.Txn) error {
-		if len(txn.Guards) == 0 {
+		if txn.Writes[0].Delete {
 			return errors.New("killed")
 		}
 		return nil
@@ -662,4 +666,17 @@ func TestOutboxWithRubbish(t *testing.T) {
 	if len(waiting) != 0 || err == nil || strings.Count(err.Error(), "/c/.confctl/outbox/") != 4 {
 		t.Errorf("%v, %v", waiting, err)
 	}
+}
+
+// TestWhatWasAddedStays: a message that a further part of its change has
+// rewritten meanwhile is not taken out with what was sent of it.
+func TestWhatWasAddedStays(t *testing.T) {
+	o := newOffice(t)
+	l := o.log("h1", 1)
+	first := o.commit(l, false)
+	o.commitPart(l, first)
+	if errs := l.Deliver(t.Context(), first, nil); errs != nil {
+		t.Error(errs)
+	}
+	o.want("outbox", o.outbox(), "h1/file/1 tcpircbot/1")
 }

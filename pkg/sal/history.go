@@ -17,8 +17,8 @@ func (r Record) run() string { return cmp.Or(r.Change.Run, r.Event.ID) }
 func Undone(records []Stored) map[string]string {
 	by := map[string]string{}
 	for _, r := range records {
-		if r.Refused() || by[r.run()] != "" {
-			continue
+		if r.Refused() || r.Change.Partial || by[r.run()] != "" {
+			continue // of an undo in parts, the last one says that it is made
 		}
 		for _, id := range r.Change.Undoes {
 			if by[id] == "" {

@@ -17,16 +17,18 @@ import (
 )
 
 // history makes records, the newest first, of lines such as "c undoes a b",
-// the oldest first; a ! makes one refused, and a-2 is a part of a.
+// the oldest first; a ! makes one refused, a ~ a part with more to follow, and
+// a-2 is a part of a.
 func history(lines ...string) []Stored {
 	var records []Stored
 	for i, line := range lines {
 		words := strings.Fields(line)
-		r := change(strings.TrimSuffix(words[0], "!"), noon())
+		r := change(strings.TrimRight(words[0], "!~"), noon())
 		r.Change.Run, _, _ = strings.Cut(r.Event.ID, "-")
 		if strings.HasSuffix(words[0], "!") {
 			r.Event.Outcome = Failure
 		}
+		r.Change.Partial = strings.HasSuffix(words[0], "~")
 		if len(words) > 2 {
 			r.Change.Undoes = words[2:]
 		}
@@ -51,6 +53,9 @@ func TestUndone(t *testing.T) {
 		{"refused", []string{"a", "b! undoes a"}, map[string]string{}},
 		{"an undo whose undo was refused", []string{"a", "b undoes a", "c! undoes b"}, map[string]string{"a": "b"}},
 		{"an undo in parts, undone", []string{"a", "b undoes a", "b-2 undoes a", "c undoes b"}, map[string]string{"b": "c"}},
+		{"an undo in parts", []string{"a", "b~ undoes a", "b-2 undoes a"}, map[string]string{"a": "b"}},
+		{"an undo in parts, not finished", []string{"a", "b~ undoes a"}, map[string]string{}},
+		{"an undo in parts, finished by another", []string{"a", "b~ undoes a", "c undoes a"}, map[string]string{"a": "c"}},
 		{"beyond what was read", []string{"b undoes a"}, map[string]string{"a": "b"}},
 	}
 	for _, tt := range tests {

@@ -49,12 +49,14 @@ type message struct {
 	modified store.Revision
 }
 
-// Prefixes returns what a change reads beside its objects, for Deliver.
+// Prefixes returns what a change reads beside its objects, for Deliver: what
+// waits and this host may send.
 func (l *Log) Prefixes() []string {
-	if len(l.Sinks) == 0 {
-		return nil
+	var prefixes []string
+	for _, s := range l.Sinks {
+		prefixes = append(prefixes, l.place(l.queueOf(s), ""))
 	}
-	return []string{l.outbox()}
+	return prefixes
 }
 
 func (l *Log) outbox() string { return l.Prefix + "outbox/" }
@@ -217,20 +219,19 @@ func (l *Log) claimTogether(ctx context.Context, wanted []message) ([]message, e
 			return nil, err
 		}
 		// Somebody else is sending those, or has.
-		wanted = slices.DeleteFunc(wanted, func(m message) bool {
-			return slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool { return f.Key == m.key })
-		})
+		wanted = slices.DeleteFunc(wanted, func(m message) bool { return fails(conflict, m) })
 	}
 	return nil, nil
 }
 
-// settle takes out of the outbox what was delivered, and marks what was not.
+// settle takes out of the outbox what was delivered, and marks what was not,
+// each only if nobody else has touched it since: what a further part of a change
+// has added stays, and what others have sent does not come back.
 func (l *Log) settle(ctx context.Context, results []result) error {
-	var taken, marks []store.Write
-	var guards []store.Guard
+	var all []settled
 	for _, r := range results {
 		for _, m := range r.sent {
-			taken = append(taken, store.Write{Key: m.key, Delete: true})
+			all = append(all, settled{m, store.Write{Key: m.key, Delete: true}})
 		}
 		if r.failed == nil {
 			continue
@@ -242,30 +243,43 @@ func (l *Log) settle(ctx context.Context, results []result) error {
 		if err != nil {
 			return err
 		}
-		marks, guards = append(marks, w), append(guards, m.guard())
+		all = append(all, settled{m, w})
 	}
-	const together = store.MaxWrites / 2
-	first := taken[:min(len(taken), together)]
-	err := l.commit(ctx, store.Txn{Guards: guards, Writes: slices.Concat(first, marks)})
-	var conflict *store.ConflictError
-	if errors.As(err, &conflict) { // one that failed here is in other hands now, and is not to come back
-		err = l.commit(ctx, store.Txn{Writes: first})
+	var errs []error
+	for some := range slices.Chunk(all, store.MaxGuards) {
+		errs = append(errs, l.settleTogether(ctx, slices.Clone(some)))
 	}
-	for more := range slices.Chunk(taken[len(first):], together) {
-		err = errors.Join(err, l.commit(ctx, store.Txn{Writes: more}))
-	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("delivered, but still in the outbox, so it may be delivered again: %w", err)
 	}
 	return nil
 }
 
-func (l *Log) commit(ctx context.Context, txn store.Txn) error {
-	if len(txn.Writes) == 0 {
-		return nil
+// settled is a message as it was claimed, and what becomes of it.
+type settled struct {
+	message
+	write store.Write
+}
+
+func (l *Log) settleTogether(ctx context.Context, all []settled) error {
+	for len(all) > 0 {
+		var txn store.Txn
+		for _, s := range all {
+			txn.Writes, txn.Guards = append(txn.Writes, s.write), append(txn.Guards, s.guard())
+		}
+		_, err := l.Store.Commit(ctx, txn)
+		var conflict *store.ConflictError
+		if !errors.As(err, &conflict) {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(s settled) bool { return fails(conflict, s.message) })
 	}
-	_, err := l.Store.Commit(ctx, txn)
-	return err
+	return nil
+}
+
+// fails reports whether somebody else has touched a message.
+func fails(conflict *store.ConflictError, m message) bool {
+	return slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool { return f.Key == m.key })
 }
 
 // Waiting is what waits in the outbox for one sink.

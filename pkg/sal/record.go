@@ -63,6 +63,7 @@ type ChangeRecord struct {
 	Run       string    `json:"run"` // the id that all parts of a split change share
 	Task      string    `json:"task,omitempty"`
 	Undoes    []string  `json:"undoes,omitempty"`    // ids of the changes that this one takes back
+	Partial   bool      `json:"partial,omitempty"`   // more parts of a split change were to follow
 	Gone      bool      `json:"gone,omitempty"`      // the host was said to be down or going down
 	Emergency bool      `json:"emergency,omitempty"` // no rule was to stand in the way
 	Overrides []string  `json:"overrides,omitempty"` // names of the rules that would have refused

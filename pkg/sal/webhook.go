@@ -68,11 +68,12 @@ func withoutURL(ctx context.Context, err error) error {
 	return short(err)
 }
 
-// address is the URL without what may be a secret.
+// address is the URL without what may be a secret, as the path of a chat's hook
+// is.
 func (w Webhook) address() string {
 	u, err := url.Parse(w.URL)
 	if err != nil {
 		return "(a malformed URL)"
 	}
-	return u.Scheme + "://" + u.Host + u.Path
+	return u.Scheme + "://" + u.Host
 }
