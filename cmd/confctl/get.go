@@ -66,11 +66,15 @@ func (l *limited) add(format string, args ...any) {
 	l.first = append(l.first, fmt.Sprintf(format, args...))
 }
 
-func (l *limited) warn(std streams) {
+func (l *limited) warn(std streams) { l.tell(std.warn) }
+
+func (l *limited) say(std streams) { l.tell(func(line string) { std.say("%s", line) }) }
+
+func (l *limited) tell(tell func(string)) {
 	for _, line := range l.first {
-		std.warn(line)
+		tell(line)
 	}
 	if l.more > 0 {
-		std.warn(fmt.Sprintf("and %d more like these", l.more))
+		tell(fmt.Sprintf("and %d more like these", l.more))
 	}
 }

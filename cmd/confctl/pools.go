@@ -25,8 +25,8 @@ func newPools(std streams, g *globals) *cobra.Command {
 		Use:   "pools [SELECTOR]",
 		Short: "Show what serves in each pool, and how much more may go",
 		Long: `Show what serves in each pool, its floor, how much more may go, and who is out:
-since when, by whom and why, as far as the journal goes back. The pool with the
-least to spare comes first.
+since when, by whom and why, as far as the newest 2,000 records of the journal
+say. The pool with the least to spare comes first.
 
 Without a selector and without --object-type these are the pools of all types
 with a field pooled. The members of a pool are its objects, less those still as
@@ -70,7 +70,7 @@ func (s *session) runPools(ctx context.Context, args []string, everything, viola
 	if err != nil {
 		return err
 	}
-	pools := s.rules.Capacities(s.inGroups(snapshot, queries))
+	pools := s.rules.Capacities(snapshot, choosesAny(queries))
 	if len(pools) == 0 && len(args) > 0 {
 		return &noMatchError{"no pool matches " + args[0], "see confctl pools"}
 	}
@@ -82,6 +82,20 @@ func (s *session) runPools(ctx context.Context, args []string, everything, viola
 	}
 	if violations && len(pools) > 0 {
 		return &partlyError{exitRefused}
+	}
+	return s.unreadable(snapshot, queries)
+}
+
+// unreadable names the objects that cannot be read, which are taken for out.
+func (s *session) unreadable(on object.Snapshot, queries []catalog.Query) error {
+	var broken limited
+	for _, o := range on.Objects {
+		if o.Malformed != nil && choosesAny(queries)(o) {
+			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
+		}
+	}
+	if broken.warn(s.streams); broken.first != nil {
+		return &partlyError{exitInvalid}
 	}
 	return nil
 }
@@ -113,19 +127,11 @@ func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, 
 	return []catalog.Query{{Type: t, Selector: chosen}}, nil
 }
 
-// inGroups returns a snapshot of all groups that hold something a query
-// chooses, whole.
-func (s *session) inGroups(on object.Snapshot, queries []catalog.Query) object.Snapshot {
-	for _, q := range queries {
-		depth := min(s.rules.Depth(q.Type), len(q.Type.Tags))
-		common := func(o object.Object) string { return strings.Join(o.Tags[:depth], "/") }
-		chosen := map[string]bool{}
-		for _, o := range on.Select(q.Type, q.Selector) {
-			chosen[common(o)] = true
-		}
-		on.Objects = slices.DeleteFunc(slices.Clone(on.Objects), func(o object.Object) bool { return o.Type == q.Type && !chosen[common(o)] })
+// choosesAny reports whether one of some queries chooses an object.
+func choosesAny(queries []catalog.Query) func(object.Object) bool {
+	return func(o object.Object) bool {
+		return slices.ContainsFunc(queries, func(q catalog.Query) bool { return q.Type == o.Type && q.Selector.Match(o.Tags, o.Name) })
 	}
-	return on
 }
 
 func (s *session) printPools(ctx context.Context, pools []safety.Capacity, format string) error {

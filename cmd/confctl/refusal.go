@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"slices"
@@ -34,11 +35,29 @@ func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 		lines = append(lines, fmt.Sprintf("%s would be fine (%s)", poolName(c), numbers(c)))
 	}
 	lines = append(lines, s.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
+	if err := s.ruled(types(e.Plan.Changes)...); err != nil {
+		lines = append(lines, "and its declared rules have to be mended first: "+err.Error())
+	}
 	msg := fmt.Sprintf("refused by %s, nothing changed", ruleNames(e.Refused))
 	if s.terms.dryRun {
 		msg = fmt.Sprintf("would be refused by %s", ruleNames(e.Refused))
+		shown := s.write(func(w *bufio.Writer) { writeChanges(w, e.Plan.Changes, colored(s.out)) })
+		if shown != nil {
+			return shown
+		}
 	}
 	return &refusalError{msg, strings.Join(lines, "\n")}
+}
+
+// types returns the types of the objects that change.
+func types(changes []object.Change) []*schema.Type {
+	var all []*schema.Type
+	for _, c := range changes {
+		if !slices.Contains(all, c.Object().Type) {
+			all = append(all, c.Object().Type)
+		}
+	}
+	return all
 }
 
 // fewLines is how many lines of one sort are shown.

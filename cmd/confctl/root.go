@@ -54,7 +54,7 @@ record, announced, and can be undone.`,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOptions(cmd); err != nil {
+			if err := checkOptions(cmd, words); err != nil {
 				return err
 			}
 			return g.checkTerms(std, cmd)
@@ -114,10 +114,14 @@ func (g *globals) addTo(root *cobra.Command) {
 }
 
 // checkOptions refuses options that are empty, as those of a script whose
-// variable is not set, and such as contradict each other.
-func checkOptions(cmd *cobra.Command) error {
-	var empty []string
+// variable is not set, those that are there twice, and such as contradict each
+// other.
+func checkOptions(cmd *cobra.Command, words []string) error {
+	var empty, repeated []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && times(words, f) > 1 {
+			repeated = append(repeated, "--"+f.Name)
+		}
 		if f.Value.Type() == "string" && f.Value.String() == "" {
 			empty = append(empty, "--"+f.Name)
 		}
@@ -125,10 +129,28 @@ func checkOptions(cmd *cobra.Command) error {
 	if len(empty) > 0 {
 		return &usageError{strings.Join(empty, ", ") + " is empty", "give it a value, or leave it out"}
 	}
+	if len(repeated) > 0 {
+		return &usageError{strings.Join(repeated, ", ") + " is given twice", "one value can be meant; which?"}
+	}
 	if yaml, output := cmd.Flag("yaml"), cmd.Flag("output"); yaml.Changed && output.Changed && output.Value.String() != "yaml" {
 		return &usageError{"--yaml and -o " + output.Value.String() + " contradict each other", ""}
 	}
 	return nil
+}
+
+// times returns how often an option is given.
+func times(words []string, f *pflag.Flag) int {
+	n := 0
+	for _, w := range words {
+		if w == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(w, "=")
+		if name == "--"+f.Name || (f.Shorthand != "" && strings.HasPrefix(w, "-"+f.Shorthand)) {
+			n++
+		}
+	}
+	return n
 }
 
 // verbOf returns the first of some words that is no option or its value; none

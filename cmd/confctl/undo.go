@@ -111,6 +111,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if err := s.overtaken(ctx, records); err != nil {
 		return err
 	}
+	s.tellUndoing(records)
 	in := change.Intent{
 		Read:    s.queriesOf(past),
 		Action:  wanted.text,
@@ -126,6 +127,15 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 		in.Action = "undo " + in.Undoes[0]
 	}
 	return s.apply(ctx, in, s.confirm, s.tellUndone)
+}
+
+// tellUndoing says which changes are to be taken back.
+func (s *session) tellUndoing(records []sal.Stored) {
+	var notes limited
+	for _, r := range records {
+		notes.add("undoing %s, of %s ago: %s %s %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action), selectorText(r), whyText(r.Record))
+	}
+	notes.say(s.streams)
 }
 
 // undo plans to take changes back. If somebody has changed the same since, it
@@ -171,6 +181,11 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 		return &unwrittenError{err, s.where()}
 	}
 	mine := runsOf(records)
+	for _, r := range later {
+		if sameUndo(r, mine) && !r.Refused() && !r.Change.Partial && sal.Undone(later)[mine[0]] == runOf(r) {
+			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", strings.Join(mine, ", "), runOf(r)), "to do it again: " + s.line("undo "+runOf(r))}
+		}
+	}
 	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool { return slices.Contains(mine, runOf(r)) || sameUndo(r, mine) }))
 	e := &overtakenError{where: s.where()}
 	for _, r := range others {
@@ -307,10 +322,17 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 	for _, r := range records {
 		for _, o := range r.Change.Objects {
 			p, err := o.Past(s.schema)
-			if err != nil {
-				return nil, &object.InvalidError{Reason: err.Error(), Hint: "what was changed is shown by confctl log show " + r.Event.ID}
+			switch {
+			case err == nil:
+				past = append(past, p)
+			case s.repair:
+				s.warn("left as it is: " + err.Error())
+			default:
+				return nil, &object.InvalidError{
+					Reason: fmt.Sprintf("%v; nothing of %s is undone", err, r.Event.ID),
+					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + s.line("log show "+r.Event.ID),
+				}
 			}
-			past = append(past, p)
 		}
 	}
 	return past, nil

@@ -210,7 +210,7 @@ func Object(t *schema.Type, tags []string, name string, e store.Entry) object.Ob
 
 func (v decoded) object(t *schema.Type, tags []string, name string, e store.Entry) object.Object {
 	o := object.Object{
-		Type: t, Tags: tags, Name: name, Revision: e.Modified,
+		Type: t, Tags: tags, Name: name, Revision: e.Modified, Created: e.Created,
 		Fields: v.fields, Violations: v.violations, Malformed: v.err,
 	}
 	if v.err != nil {

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/conftool/confctl/pkg/schema"
@@ -38,7 +39,7 @@ type Clash struct {
 // deleted one that exists, one that is gone or malformed.
 //
 // The error is an *InvalidError if a restored field would not be valid under
-// today's schema, or says why a JSON schema cannot be used. Nothing is planned
+// today's schema, unless it is the default that every new object has, or says why a JSON schema cannot be used. Nothing is planned
 // then.
 func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
 	now := make(map[string]*Object, len(on.Objects))
@@ -247,6 +248,14 @@ func judgeUndo(c Change) (warnings []string, err error) {
 		}
 		refused, warnings, err = judge(*c.Before, *c.After, touched)
 	}
+	refused = slices.DeleteFunc(refused, func(v schema.Violation) bool {
+		f, declared := c.After.Type.Field(v.Field)
+		seeded := declared && c.After.Get(v.Field) == f.Default
+		if seeded { // which every new object has, whatever its schema says
+			warnings = append(warnings, fmt.Sprintf("%s is as it was created again: %s", c.After, v))
+		}
+		return seeded
+	})
 	if err == nil && len(refused) > 0 {
 		err = refusal(*c.After, refused)
 	}

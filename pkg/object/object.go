@@ -23,6 +23,7 @@ type Object struct {
 	// where the store has none, and then whatever else is stored.
 	Fields   []value.Field
 	Revision store.Revision // of its last change; 0 if it is not stored
+	Created  store.Revision // of its creation; the same if nothing has changed it since
 
 	// Violations are the stored values that their declared type refuses.
 	Violations []schema.Violation

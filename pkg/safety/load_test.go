@@ -226,7 +226,7 @@ func FuzzLoad(f *testing.F) {
 				}
 			}
 		}
-		for _, c := range rules.Capacities(on) {
+		for _, c := range rules.Capacities(on, all) {
 			if c.Label == "" || c.Members < c.Before || len(c.Out) != c.Members-c.Before || c.Mode == None && c.Floor != 0 {
 				t.Errorf("%+v", c)
 			}

@@ -134,7 +134,7 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 			break
 		}
 		before := len(out)
-		for _, f := range refusals {
+		for _, f := range narrowest(refusals) {
 			for _, key := range f.Changes {
 				out[key] = true
 			}
@@ -153,6 +153,16 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 	return allowed, held, verdict
 }
 
+// narrowest leaves out the findings about whole types, as long as there are
+// others: without what is refused of single groups, little enough may be left.
+func narrowest(refusals []Finding) []Finding {
+	narrow := slices.DeleteFunc(slices.Clone(refusals), func(f Finding) bool { return f.Capacity == nil && f.Subject == f.Type })
+	if len(narrow) == 0 {
+		return refusals
+	}
+	return narrow
+}
+
 func without(changes []object.Change, out map[string]bool) []object.Change {
 	var rest []object.Change
 	for _, c := range changes {
@@ -163,14 +173,17 @@ func without(changes []object.Change, out map[string]bool) []object.Change {
 	return rest
 }
 
-// Capacities returns that of all groups in a snapshot, as it is, the one with
-// the least slack first, then by type and label. Those that min-pooled is not
-// asked about are there too, with the mode None and no floor.
-func (r *Rules) Capacities(on object.Snapshot) []Capacity {
+// Capacities returns that of all groups in a snapshot, as it is, which hold an
+// object that is wanted: the one with the least slack first, then by type and
+// label. Those that min-pooled is not asked about are there too, with the mode
+// None and no floor.
+func (r *Rules) Capacities(on object.Snapshot, wanted func(object.Object) bool) []Capacity {
 	var all []Capacity
 	for _, t := range types(on) {
 		for _, p := range viewOf(t, object.Plan{}, on).pools(r.of(t), Terms{Mode: Refuse}) {
-			all = append(all, p.capacity())
+			if slices.ContainsFunc(p.dirs, func(d *dir) bool { return slices.ContainsFunc(d.objects, wanted) }) {
+				all = append(all, p.capacity())
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Capacity) int {

@@ -74,7 +74,7 @@ func TestCapacities(t *testing.T) {
 		"dns: [{rule: max-pooled, only: 'dnsdisc=jobs', at_most: 1}]")
 	on := s.snapshot(t, slices.Concat(group("node a/x/s", "yes no no"), group("node b/x/s", pool8), group("node b/x/t", "seed seed"), group("node c/x/s", "no"),
 		group("node d/x/s", "yes"), []string{"dns jobs/n pooled=true", "dns jobs/s pooled=false", "plain a/x", "flat a pooled=true"})...)
-	equal(t, "all", shown(s.rules.Capacities(on)), []string{
+	equal(t, "all", shown(s.rules.Capacities(on, all)), []string{
 		"node a/x/s 1 -> 1 of 3, 2..0 refuse out h2,h3",
 		"node d/x/s 1 -> 1 of 1, 2..0 warn",
 		"dns jobs 1 -> 1 of 2, 1..1 refuse out s",
@@ -83,7 +83,7 @@ func TestCapacities(t *testing.T) {
 		"node c/x/s 0 -> 0 of 1, 0..0 none out h1",
 		"node b/x/s 8 -> 8 of 8, 5..0 refuse",
 	})
-	if got := (*Rules)(nil).Capacities(object.Snapshot{}); got != nil {
+	if got := (*Rules)(nil).Capacities(object.Snapshot{}, all); got != nil {
 		t.Errorf("of nothing: %v", got)
 	}
 }
@@ -118,7 +118,7 @@ func TestZero(t *testing.T) {
 		v := rules.Review(plan, on, Terms{Mode: Refuse})
 		equal(t, "findings", said(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
 		_, held, _ := rules.Permit(plan, on, Terms{Mode: Refuse})
-		if node, _ := s.Type("node"); len(held) != 2 || len(rules.Capacities(on)) != 1 || rules.Depth(node) != 3 {
+		if node, _ := s.Type("node"); len(held) != 2 || len(rules.Capacities(on, all)) != 1 || rules.Depth(node) != 3 {
 			t.Errorf("%v: %d held", rules, len(held))
 		}
 	}
@@ -391,7 +391,10 @@ func BenchmarkReview(b *testing.B) {
 	b.Run("capacities", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.rules.Capacities(on)
+			s.rules.Capacities(on, all)
 		}
 	})
 }
+
+// all wants every object.
+func all(object.Object) bool { return true }

@@ -72,7 +72,7 @@ func (s site) object(t testing.TB, line string) object.Object {
 	}
 	path := strings.Split(words[1], "/")
 	o := object.New(typ, path[:len(path)-1], path[len(path)-1])
-	o.Revision = 1
+	o.Revision, o.Created = 1, 1
 	return become(t, o, words[2:])
 }
 
@@ -268,7 +268,9 @@ func TestServes(t *testing.T) {
 		"loose a/h pooled=yes weight=-0.5":      false,
 		"loose a/h pooled=yes weight=0.0e7":     false,
 		"loose a/h pooled=yes weight=null":      false,
-		`loose a/h pooled=yes weight="5"`:       false,
+		`loose a/h pooled=yes weight="5"`:       true,
+		`loose a/h pooled=yes weight="0"`:       false,
+		`loose a/h pooled=yes weight="lots"`:    false,
 		"loose a/h pooled=YES weight=1":         false,
 		`loose a/h pooled="true" weight=1`:      false,
 		"plain a/h pooled=yes":                  false, // a field its type does not declare
@@ -301,5 +303,17 @@ func TestRatio(t *testing.T) {
 	}
 	if got := (ratio{7, 100}).String() + " " + percent(201, 1000) + " " + percent(200001, 1000000) + " " + percent(1272, 1590); got != "7 % 20.1 % 20.1 % 80 %" {
 		t.Error(got)
+	}
+}
+
+// TestOutForGoodIsNotSeeded: who was in service counts until it is deleted, or
+// each host taken out would lower the floor for the next.
+func TestOutForGoodIsNotSeeded(t *testing.T) {
+	s := siteWith(t, "")
+	fresh := s.object(t, "node a/b/c/h weight=0 pooled=inactive")
+	out := fresh
+	out.Revision = 2
+	if m := meaningOf(fresh.Type); m.isMember(&fresh) || !m.isMember(&out) {
+		t.Errorf("fresh: %v, out for good: %v", m.isMember(&fresh), m.isMember(&out))
 	}
 }

@@ -1,6 +1,8 @@
 package safety
 
 import (
+	"strconv"
+
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
@@ -52,10 +54,13 @@ func (m meaning) weighs(o *object.Object) bool {
 // isMember reports whether an object counts for the floor of its group.
 func (m meaning) isMember(o *object.Object) bool { return m.serves(o) || !m.isSeeded(o) }
 
-// isSeeded reports whether an object is still as sync creates it: nobody has
-// taken it into service yet. What has no weight counts from the start.
+// isSeeded reports whether an object is still as sync created it: nobody has
+// taken it into service yet. What was in service and is out for good counts
+// until it is deleted: else the floor of a pool would sink with every host that
+// is taken out of it, and each step to the last one look safe. What has no
+// weight counts from the start.
 func (m meaning) isSeeded(o *object.Object) bool {
-	if o.Malformed != nil || !m.pooled || !m.weight {
+	if o.Malformed != nil || !m.pooled || !m.weight || o.Created != o.Revision {
 		return false
 	}
 	weight, pooled := field(o, weightField), field(o, pooledField).Text()
@@ -71,11 +76,17 @@ func field(o *object.Object, name string) value.Value {
 	return value.Value{}
 }
 
-// sign returns that of a number, which may be no integer: -1, 0 or 1. It is 0
-// for what is no number.
+// sign returns that of a number, which may be no integer and may be written as
+// text: -1, 0 or 1. It is 0 for what is no number.
 func sign(v value.Value) int {
 	text := v.Text()
-	if v.Kind() != value.Number || !hasDigit(text) {
+	if v.Kind() != value.Number {
+		text, _ = v.Str()
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			return 0
+		}
+	}
+	if !hasDigit(text) {
 		return 0
 	}
 	if text[0] == '-' {

@@ -180,7 +180,7 @@ func (v *view) settle(d *dir) {
 		if m.before != nil && v.fields.isMember(m.before) {
 			d.left--
 		}
-		if m.after != nil && v.fields.isMember(m.after) {
+		if m.after != nil && (m.before != nil || v.fields.isMember(m.after)) { // changed, it is not as it was seeded
 			d.left++
 		}
 		switch {
