@@ -119,7 +119,9 @@ func (g *globals) addTo(root *cobra.Command) {
 func checkOptions(cmd *cobra.Command, words []string) error {
 	var empty, repeated []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && times(words, f) > 1 {
+		// Where to look is often in an alias, which the later one overrides.
+		place := slices.Contains([]string{"config", "schema", "output"}, f.Name)
+		if f.Value.Type() == "string" && !place && times(words, f) > 1 {
 			repeated = append(repeated, "--"+f.Name)
 		}
 		if f.Value.Type() == "string" && f.Value.String() == "" {
