@@ -313,7 +313,7 @@ func TestOutForGoodIsNotSeeded(t *testing.T) {
 	fresh := s.object(t, "node a/b/c/h weight=0 pooled=inactive")
 	out := fresh
 	out.Revision = 2
-	if m := meaningOf(fresh.Type); m.isMember(&fresh) || !m.isMember(&out) {
-		t.Errorf("fresh: %v, out for good: %v", m.isMember(&fresh), m.isMember(&out))
+	if m := meaningOf(fresh.Type); m.isMember(&fresh, false) || !m.isMember(&out, false) {
+		t.Errorf("fresh: %v, out for good: %v", m.isMember(&fresh, false), m.isMember(&out, false))
 	}
 }

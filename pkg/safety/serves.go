@@ -51,8 +51,9 @@ func (m meaning) weighs(o *object.Object) bool {
 	return !m.weight || sign(field(o, weightField)) > 0
 }
 
-// isMember reports whether an object counts for the floor of its group.
-func (m meaning) isMember(o *object.Object) bool { return m.serves(o) || !m.isSeeded(o) }
+// isMember reports whether an object, which serves or not, counts for the floor
+// of its group.
+func (m meaning) isMember(o *object.Object, serves bool) bool { return serves || !m.isSeeded(o) }
 
 // isSeeded reports whether an object is still as sync created it: nobody has
 // taken it into service yet. What was in service and is out for good counts

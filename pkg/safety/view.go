@@ -147,7 +147,7 @@ func (v *view) add(d *dir, o *object.Object) bool {
 	if serves {
 		d.before++
 	}
-	if v.fields.isMember(o) {
+	if v.fields.isMember(o, serves) {
 		d.members++
 	}
 	return serves
@@ -177,10 +177,10 @@ func (v *view) settle(d *dir) {
 	for i := range d.moves {
 		m := &d.moves[i]
 		m.serves = v.fields.serves(m.after)
-		if m.before != nil && v.fields.isMember(m.before) {
+		if m.before != nil && v.fields.isMember(m.before, m.served) {
 			d.left--
 		}
-		if m.after != nil && (m.before != nil || v.fields.isMember(m.after)) { // changed, it is not as it was seeded
+		if m.after != nil && (m.before != nil || v.fields.isMember(m.after, m.serves)) { // changed, it is not as it was seeded
 			d.left++
 		}
 		switch {
