@@ -140,7 +140,7 @@ func capacityAfter(groups []safety.Capacity) string {
 	tightest := slices.MinFunc(judged, func(a, b safety.Capacity) int { return a.Slack() - b.Slack() })
 	text := fmt.Sprintf("%s %d of %d, floor %d, %s", poolName(tightest), tightest.After, tightest.Left, tightest.Next, slack(tightest))
 	if len(judged) > 1 {
-		text += fmt.Sprintf(" (the tightest of %d pools)", len(judged))
+		text = fmt.Sprintf("tightest of %d pools: %s", len(judged), text)
 	}
 	return text
 }
