@@ -58,9 +58,10 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	ruled, unruled := s.withRules(s.schema.InDependencyOrder())
-	wrong = append(wrong, unruled...)
-	data, err := seed.Read(dir, ruled)
+	types := s.schema.InDependencyOrder()
+	unruled, lines := s.withoutRules(types)
+	wrong = append(wrong, lines...)
+	data, err := seed.Read(dir, types)
 	if err != nil {
 		return &usageError{err.Error(), ""}
 	}
@@ -79,7 +80,11 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 			for _, key := range snapshot.Strays {
 				strays.add("key %s is no object of any type; ignored", key)
 			}
-			return data.Plan(snapshot), nil
+			plan := data.Plan(snapshot)
+			plan.Changes = slices.DeleteFunc(plan.Changes, func(c object.Change) bool {
+				return c.After == nil && slices.Contains(unruled, c.Before.Type)
+			})
+			return plan, nil
 		},
 	}
 	err = s.apply(ctx, in, nil, s.tellSynced)
@@ -106,17 +111,16 @@ func (s *session) schemaProblems() ([]string, error) {
 	return lines, nil
 }
 
-// withRules returns the types whose safety rules can be asked, and a line for
-// each that cannot: it is left as it is.
-func (s *session) withRules(types []*schema.Type) (usable []*schema.Type, wrong []string) {
+// withoutRules returns the types whose safety rules cannot be asked, and lines
+// that say so: nothing is removed of them.
+func (s *session) withoutRules(types []*schema.Type) (unruled []*schema.Type, lines []string) {
 	for _, t := range types {
 		if err := s.ruled(t); err != nil {
-			wrong = append(wrong, err.Error(), fmt.Sprintf("type %s is left as it is: mend its safety rules first", t.Name))
-			continue
+			unruled = append(unruled, t)
+			lines = append(lines, err.Error(), fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Name))
 		}
-		usable = append(usable, t)
 	}
-	return usable, wrong
+	return unruled, lines
 }
 
 // tellSynced says what was created and removed: objects one by one if they are
