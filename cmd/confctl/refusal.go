@@ -207,8 +207,12 @@ func really(changes []object.Change) string {
 // those that they replace or would contradict.
 func (s *session) again(options ...string) string {
 	var called []string
-	for i, word := range s.words {
-		value := i > 0 && slices.Contains([]string{"--allow", "--config", "--schema"}, s.words[i-1])
+	words := s.words
+	if s.repeat != nil {
+		words = s.repeat
+	}
+	for i, word := range words {
+		value := i > 0 && slices.Contains([]string{"--allow", "--config", "--schema"}, words[i-1])
 		name, _, _ := strings.Cut(word, "=")
 		if !value && !slices.Contains([]string{"--dry-run", "--except-refused", "--allow", "--config", "--schema"}, name) {
 			called = append(called, word)

@@ -32,6 +32,7 @@ type session struct {
 	rules    *safety.Rules
 	unruled  []schema.Problem // what is wrong with the declared rules
 	shown    bool             // a dry run has shown something
+	repeat   []string         // the words that do what was not done yet; nil for all
 	// mayBeGone says that the verb is for taking out a host, which may be down.
 	mayBeGone bool
 	editing   bool // what is refused is kept in files

@@ -72,6 +72,7 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 		}
 	}
 	for i, step := range steps {
+		s.repeat = rest(s.words, i)
 		if err := s.tagsStep(ctx, step); err != nil {
 			if len(steps) > 1 {
 				s.say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
@@ -80,6 +81,36 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 		}
 	}
 	return nil
+}
+
+// rest returns the words of a call without the first actions, and the names
+// that they are for.
+func rest(words []string, done int) []string {
+	const before = 3 // the program, the verb and the tags
+	var left []string
+	actions, names, bare := 0, 0, 0
+	for i := 0; i < len(words); i++ {
+		word, width := words[i], 1
+		if word == "--action" || takesValue(word) {
+			width = 2
+		}
+		isAction := word == "--action" || strings.HasPrefix(word, "--action=")
+		isName := width == 1 && !strings.HasPrefix(word, "-")
+		if isName {
+			if bare++; bare > before {
+				names++
+			}
+		}
+		if isAction {
+			actions++
+		}
+		isDone := (isAction && actions <= done) || (isName && bare > before && names <= done)
+		if !isDone {
+			left = append(left, words[i:min(i+width, len(words))]...)
+		}
+		i += width - 1
+	}
+	return left
 }
 
 // exactTags reads TAG=VALUE,... which has to have all tags of the type, each

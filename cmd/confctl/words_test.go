@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/conftool/confctl/pkg/sal"
@@ -49,5 +50,20 @@ func TestCommandLine(t *testing.T) {
 	got := commandLine([]string{"/usr/bin/confctl", "select", "name=a|b", "set", "val=it's", ""})
 	if want := `confctl select 'name=a|b' set 'val=it'\''s' ''`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestRest: what is to be repeated of several actions.
+func TestRest(t *testing.T) {
+	words := []string{"confctl", "--config", "c", "tags", "a=b", "--action", "get", "x", "-y", "--action=set/a=b", "y", "--reason", "why", "--action", "delete", "z"}
+	for done, want := range []string{
+		"confctl --config c tags a=b --action get x -y --action=set/a=b y --reason why --action delete z",
+		"confctl --config c tags a=b -y --action=set/a=b y --reason why --action delete z",
+		"confctl --config c tags a=b -y --reason why --action delete z",
+		"confctl --config c tags a=b -y --reason why",
+	} {
+		if got := strings.Join(rest(words, done), " "); got != want {
+			t.Errorf("%d done: %q, want %q", done, got, want)
+		}
 	}
 }
