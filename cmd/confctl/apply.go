@@ -106,6 +106,9 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 			return question(ctx)
 		}
 	}
+	if s.editing { // what was chosen is answered for already, but not what became of it
+		writeChanges(s.err, p.Plan.Changes, colored(s.err))
+	}
 	s.tellFindings(p.Verdict.Findings)
 	return nil
 }
