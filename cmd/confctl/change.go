@@ -29,20 +29,19 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 	if act.verb == "edit" {
 		return s.edit(ctx, what, in)
 	}
-	plan, report := s.planner(act)
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
 		objects, left := s.readable(on.Select(what.Type, what.Selector))
 		if err := s.changeable(what, objects); err != nil {
 			return object.Plan{}, err
 		}
-		made, err := plan(objects)
+		made, err := act.plan(objects)
 		made.Warnings = append(made.Warnings, left...)
 		if err == nil && what.check != nil {
 			err = what.check(on, made)
 		}
 		return made, err
 	}
-	return s.apply(ctx, in, ask, report)
+	return s.apply(ctx, in, ask, s.tellChanged)
 }
 
 // readable leaves out what cannot be read, where there is no time for that: one
@@ -80,26 +79,28 @@ func (s *session) changeable(what chosen, objects []object.Object) error {
 	return nil
 }
 
-// planner returns how an action plans, and how it tells what was done.
-func (s *session) planner(act action) (func([]object.Object) (object.Plan, error), func(change.Done)) {
+// plan plans an action.
+func (act action) plan(objects []object.Object) (object.Plan, error) {
 	if act.verb == "delete" {
-		return func(objects []object.Object) (object.Plan, error) { return object.Delete(objects), nil }, s.tellDeleted
+		return object.Delete(objects), nil
 	}
-	return func(objects []object.Object) (object.Plan, error) { return object.Set(objects, act.assignments) }, s.tellChanged
+	return object.Set(objects, act.assignments)
 }
 
-// tellChanged prints a line for each field that changed.
+// tellChanged prints a line for each field that changed, and for each object
+// that was created or deleted.
 func (s *session) tellChanged(done change.Done) {
 	for _, o := range done.Objects {
-		for _, f := range o.Fields() {
-			s.tell(changedLine(o.Path, f))
+		switch {
+		case o.Created():
+			s.tell(fmt.Sprintf("Created %s %s.", o.Type, o.Path))
+		case o.Deleted():
+			s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
+		default:
+			for _, f := range o.Fields() {
+				s.tell(changedLine(o.Path, f))
+			}
 		}
-	}
-}
-
-func (s *session) tellDeleted(done change.Done) {
-	for _, o := range done.Objects {
-		s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
-	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -172,14 +171,7 @@ func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, c
 	writePainted(w, text.String(), colors, color)
 }
 
-// poolName is a pool's label, with the type where that is not plain.
-func poolName(c safety.Capacity) string {
-	name := c.Label
-	if c.Type.Name != schema.Node && c.Type.Name != c.Label {
-		name = c.Type.Name + " " + name
-	}
-	return cell(value.OfString(name))
-}
+func poolName(c safety.Capacity) string { return withType(c.Type.Name, c.Label) }
 
 // modeText is a mode as a declared rule has it.
 func modeText(m safety.Mode) string { return []string{"none", "warn", "refuse"}[m] }

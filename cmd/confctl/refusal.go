@@ -31,8 +31,12 @@ func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 			lines = append(lines, fmt.Sprintf("%s would only warn: %s %s", f.Rule, subject(f), f.Msg))
 		}
 	}
-	for _, c := range capped(fine(e.Verdict.Capacity, e.Verdict.Findings), &lines) {
-		lines = append(lines, fmt.Sprintf("%s would be fine (%s)", poolName(c), numbers(c)))
+	if others := fine(e.Verdict.Capacity, e.Verdict.Findings); len(others) > fewLines {
+		lines = append(lines, fmt.Sprintf("%d other pools would be fine", len(others)))
+	} else {
+		for _, c := range others {
+			lines = append(lines, fmt.Sprintf("%s would be fine (%d -> %d of %d, floor %d)", poolName(c), c.Before, c.After, c.Members, c.Floor))
+		}
 	}
 	lines = append(lines, s.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
 	if err := s.ruled(types(e.Plan.Changes)...); err != nil {
@@ -74,15 +78,6 @@ func (s *session) tellHeld(ctx context.Context, word string, held []object.Chang
 	}
 }
 
-// capped returns the first of some groups, and says how many more there are.
-func capped(all []safety.Capacity, lines *[]string) []safety.Capacity {
-	if len(all) <= fewLines {
-		return all
-	}
-	*lines = append(*lines, fmt.Sprintf("%d more groups would be fine", len(all)))
-	return nil
-}
-
 // fine returns the groups that no finding is about.
 func fine(groups []safety.Capacity, findings []safety.Finding) []safety.Capacity {
 	return slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool {
@@ -90,10 +85,6 @@ func fine(groups []safety.Capacity, findings []safety.Finding) []safety.Capacity
 			return f.Type == c.Type.Name && f.Subject == c.Label
 		})
 	})
-}
-
-func numbers(c safety.Capacity) string {
-	return fmt.Sprintf("%d -> %d of %d, floor %d", c.Before, c.After, c.Members, c.Floor)
 }
 
 // findingLines returns a line for each finding, in columns, and of those of a
@@ -139,12 +130,15 @@ func widestFirst(findings []safety.Finding) []safety.Finding {
 	return sorted
 }
 
-// subject names what a finding is about, with its type where that is not plain.
-func subject(f safety.Finding) string {
-	if f.Type == schema.Node || f.Type == f.Subject {
-		return f.Subject
+// subject names what a finding is about.
+func subject(f safety.Finding) string { return withType(f.Type, f.Subject) }
+
+// withType is a name within a type, with the type where that is not plain.
+func withType(typ, name string) string {
+	if typ == schema.Node || typ == name {
+		return plain(name)
 	}
-	return f.Type + " " + f.Subject
+	return plain(typ + " " + name)
 }
 
 func outOf(findings []safety.Finding) []object.Object {

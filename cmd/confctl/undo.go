@@ -126,7 +126,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if in.Action == "" {
 		in.Action = "undo " + in.Undoes[0]
 	}
-	return s.apply(ctx, in, s.confirm, s.tellUndone)
+	return s.apply(ctx, in, s.confirm, s.tellChanged)
 }
 
 // tellUndoing says which changes are to be taken back.
@@ -180,13 +180,16 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 	if _, err = s.brokenRecords(err); err != nil {
 		return &unwrittenError{err, s.where()}
 	}
-	mine := runsOf(records)
-	for _, r := range later {
-		if sameUndo(r, mine) && !r.Refused() && !r.Change.Partial && sal.Undone(later)[mine[0]] == runOf(r) {
-			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", strings.Join(mine, ", "), runOf(r)), "to do it again: " + s.line("undo "+runOf(r))}
+	mine, undone := runsOf(records), sal.Undone(later)
+	for _, id := range mine {
+		if by := undone[id]; by != "" {
+			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.line("undo "+by)}
 		}
 	}
-	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool { return slices.Contains(mine, runOf(r)) || sameUndo(r, mine) }))
+	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool {
+		begun := undoesOnly(r, mine) // in parts, and not finished: this goes on from there
+		return slices.Contains(mine, runOf(r)) || begun
+	}))
 	e := &overtakenError{where: s.where()}
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
@@ -207,13 +210,13 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 func inEffect(records []sal.Stored) []sal.Stored {
 	undone, there := sal.Undone(records), runsOf(records)
 	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
-		return r.Refused() || undone[runOf(r)] != "" || sameUndo(r, there)
+		return r.Refused() || undone[runOf(r)] != "" || undoesOnly(r, there)
 	})
 }
 
-// sameUndo reports whether a record is of an undo of just these changes, which
-// was begun in parts and not finished: the next attempt goes on from there.
-func sameUndo(r sal.Stored, ids []string) bool {
+// undoesOnly reports whether a record is of an undo, and of none but these
+// changes.
+func undoesOnly(r sal.Stored, ids []string) bool {
 	return len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !slices.Contains(ids, id) })
 }
 
@@ -279,27 +282,19 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	return mine, nil
 }
 
+// oneToUndo returns the records of one change, the newest first.
 func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
 	parts, err := s.journal().Find(ctx, id)
+	if err == nil && len(parts) > 0 && runOf(parts[0]) != id { // a part is named, the whole is meant
+		parts, err = s.journal().Find(ctx, runOf(parts[0]))
+	}
 	switch {
 	case err != nil: // also if it is there and cannot be read
 		return nil, &unwrittenError{err, s.where()}
 	case len(parts) == 0:
 		return nil, &noMatchError{fmt.Sprintf("the journal has no change %s, nothing changed", id), "it was not made, unless its record has been pruned; see confctl log"}
 	case parts[0].Refused():
-		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see confctl log show " + id}
-	case runOf(parts[0]) != id:
-		id = runOf(parts[0])
-		if parts, err = s.journal().Find(ctx, id); err != nil {
-			return nil, err
-		}
-	}
-	later, err := s.journal().Search(ctx, sal.Query{After: parts[0].Revision})
-	if _, err = s.brokenRecords(err); err != nil {
-		return nil, err
-	}
-	if by := sal.Undone(later)[id]; by != "" {
-		return nil, &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.line("undo "+by)}
+		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.line("log show "+id)}
 	}
 	slices.Reverse(parts)
 	return parts, nil
@@ -361,20 +356,4 @@ func (s *session) queriesOf(past []object.Past) []catalog.Query {
 		}
 	}
 	return queries
-}
-
-// tellUndone prints what was done, in the words of the verbs that do the same.
-func (s *session) tellUndone(done change.Done) {
-	for _, o := range done.Objects {
-		switch {
-		case o.Created():
-			s.tell(fmt.Sprintf("Created %s %s.", o.Type, plain(o.Path)))
-		case o.Deleted():
-			s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, plain(o.Path)))
-		default:
-			for _, f := range o.Fields() {
-				s.tell(changedLine(o.Path, f))
-			}
-		}
-	}
 }
