@@ -11,6 +11,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
+// The rules of what is wrong with declared rules: which sort of mistake a
+// yamldoc.Error is about.
+const (
+	RuleInvalid     = "safety-rule" // it is no rule, or none for the type
+	RuleUnknownType = "safety-type" // rules are declared for what is no type
+)
+
 // Load compiles the rules that are declared beside the types of a schema, and
 // those of a file, {type: [rules]}, if it is there: a name that is empty is no
 // file. Both may have rules for a type; they add up.
@@ -65,7 +72,8 @@ func byType(s *schema.Schema, doc yamldoc.Node) (map[string]yamldoc.Node, []sche
 	rules := map[string]yamldoc.Node{}
 	for _, p := range pairs {
 		if rules[p.Name] = p.Value; !slices.Contains(s.Names(), p.Name) {
-			problems = append(problems, problem("", p.Key.Errorf("no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))))
+			err := p.Key.Errorf("no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))
+			problems = append(problems, problem("", yamldoc.WithRule(err, RuleUnknownType)))
 		}
 	}
 	return rules, problems
@@ -73,8 +81,8 @@ func byType(s *schema.Schema, doc yamldoc.Node) (map[string]yamldoc.Node, []sche
 
 func problem(typ string, err error) schema.Problem {
 	var at *yamldoc.Error
-	if !errors.As(err, &at) { // not reached: all are
-		at = &yamldoc.Error{Msg: err.Error(), Err: err}
+	if !errors.As(yamldoc.WithRule(err, RuleInvalid), &at) { // not reached: all are
+		at = &yamldoc.Error{Msg: err.Error(), Rule: RuleInvalid, Err: err}
 	}
 	return schema.Problem{Type: typ, Err: at}
 }
@@ -193,6 +201,7 @@ func (l *loader) poolRule(d declaration) {
 	p.groupBy(l.tags(d))
 	l.only(d, p)
 	if d.rule == MinPooled {
+		p.atLeastPos = d.parts["at_least"].Pos()
 		p.atLeast, p.share = l.number(d, "at_least", 0), l.ratio(d, ratio{})
 		l.set.min = append(l.set.min, p)
 		return

@@ -34,6 +34,8 @@ type poolRule struct {
 	share   ratio             // of min-pooled; none if it is not given
 	atMost  int               // of max-pooled
 	pos     yamldoc.Pos
+	// Where only and at_least are written; zero if they are not.
+	onlyPos, atLeastPos yamldoc.Pos
 }
 
 // limit is any other rule.

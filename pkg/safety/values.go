@@ -110,5 +110,5 @@ func (l *loader) only(d declaration, p *poolRule) {
 		by = append(by, l.typ.Tags[tag])
 	}
 	_, err = selector.Parse(text, by)
-	p.only, p.partly = chosen, err != nil
+	p.only, p.onlyPos, p.partly = chosen, n.Pos(), err != nil
 }

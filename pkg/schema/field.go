@@ -37,6 +37,7 @@ type Field struct {
 	NotNegative bool     // for an Int
 	Default     value.Value
 	Pos         yamldoc.Pos
+	DefaultPos  yamldoc.Pos // zero if built in
 }
 
 // Type returns the kind as a schema file writes it.

@@ -30,8 +30,8 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, p := range s.Problems() {
-			if p.Err.Pos.Line == 0 || p.Err.Msg == "" {
-				t.Errorf("no position: %v", p.Err)
+			if p.Err.Pos.Line == 0 || p.Err.Pos.Column == 0 || p.Err.Msg == "" || p.Err.Rule == "" {
+				t.Errorf("no position, or no rule: %v", p.Err)
 			}
 			if _, err := s.Type(p.Type); err == nil {
 				t.Errorf("%s can be used, but %v", p.Type, p.Err)

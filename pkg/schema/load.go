@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,7 @@ func load(doc yamldoc.Node, file, poolsPath string) (*Schema, error) {
 	if !doc.IsEmpty() {
 		pairs, err := doc.Pairs("a schema")
 		if err != nil {
-			return nil, err
+			return nil, yamldoc.WithRule(err, RuleShape)
 		}
 		for _, p := range pairs {
 			s.add(p)
@@ -63,29 +64,45 @@ func (s *Schema) add(p yamldoc.Pair) {
 	for _, err := range l.errs {
 		s.problems = append(s.problems, Problem{Type: t.Name, Err: err})
 	}
+	s.oddities = append(s.oddities, l.odd...)
 }
 
 // loader reads one type and gathers what is wrong with it.
 type loader struct {
 	dir  string // of the schema file
 	errs []*yamldoc.Error
+	odd  []*yamldoc.Error // what is most likely a mistake, and harms nobody
 }
 
+// fail records an error; one that does not say of which rule is of the shape
+// of what is read.
 func (l *loader) fail(err error) {
 	var at *yamldoc.Error
-	if errors.As(err, &at) {
+	if errors.As(yamldoc.WithRule(err, RuleShape), &at) {
 		l.errs = append(l.errs, at)
 	}
 }
 
-func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
-	l.fail(n.Errorf(format, args...))
+func (l *loader) failAt(n yamldoc.Node, rule, format string, args ...any) {
+	l.fail(yamldoc.WithRule(n.Errorf(format, args...), rule))
+}
+
+// known looks for keys that nothing reads. A newer version may.
+func (l *loader) known(what string, pairs []yamldoc.Pair, keys ...string) {
+	for _, p := range pairs {
+		if slices.Contains(keys, p.Name) {
+			continue
+		}
+		odd := yamldoc.Errorf(p.Key.Pos(), "%s has a key %q that nothing reads%s", what, p.Name, nearest.Suggest(p.Name, keys))
+		odd.Rule = RuleUnknownKey
+		l.odd = append(l.odd, odd)
+	}
 }
 
 func (l *loader) load(p yamldoc.Pair) *Type {
 	t := &Type{Name: p.Name, Pos: p.Key.Pos()}
 	if !isStep(t.Name) {
-		l.failAt(p.Key, "%q cannot be the name of a type: letters, digits, - and _ can", t.Name)
+		l.failAt(p.Key, RuleName, "%q cannot be the name of a type: letters, digits, - and _ can", t.Name)
 	}
 	parts, err := p.Value.Pairs("type " + t.Name)
 	if err != nil {
@@ -96,9 +113,10 @@ func (l *loader) load(p yamldoc.Pair) *Type {
 	for _, part := range parts {
 		found[part.Name] = part.Value
 	}
+	l.known("type "+t.Name, parts, "path", "tags", "schema", "depends", "free_form", "json_schema", "safety")
 	for _, key := range []string{"path", "tags", "schema"} {
 		if _, ok := found[key]; !ok {
-			l.failAt(p.Key, "type %s has no %s", t.Name, key)
+			l.failAt(p.Key, RuleMissingKey, "type %s has no %s", t.Name, key)
 		}
 	}
 	l.path(t, found["path"])
@@ -137,7 +155,7 @@ func (l *loader) path(t *Type, n yamldoc.Node) {
 	t.Path = strings.Trim(text(n), "/")
 	parts := strings.Split(t.Path, "/")
 	if slices.ContainsFunc(parts, func(p string) bool { return !isStep(p) }) {
-		l.failAt(n, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
+		l.failAt(n, RulePath, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
 	}
 }
 
@@ -146,16 +164,16 @@ func (l *loader) tags(t *Type, n yamldoc.Node) {
 		return
 	}
 	if n.IsEmpty() {
-		l.failAt(n, "tags of type %s are missing; a type without tags has: tags: []", t.Name)
+		l.failAt(n, RuleMissingKey, "tags of type %s are missing; a type without tags has: tags: []", t.Name)
 		return
 	}
 	t.Tags = l.words(n, "tags")
 	for i, tag := range t.Tags {
 		if tag == selector.Name {
-			l.failAt(n, "a tag of type %s cannot be called %s: that is the object's own name", t.Name, tag)
+			l.failAt(n, RuleName, "a tag of type %s cannot be called %s: that is the object's own name", t.Name, tag)
 		}
 		if slices.Contains(t.Tags[:i], tag) {
-			l.failAt(n, "tag %s of type %s is there twice", tag, t.Name)
+			l.failAt(n, RuleName, "tag %s of type %s is there twice", tag, t.Name)
 		}
 	}
 }
@@ -173,7 +191,7 @@ func (l *loader) words(n yamldoc.Node, what string) []string {
 	var words []string
 	for _, item := range items {
 		if !item.IsScalar() || item.IsNull() || !isWord(item.Text()) {
-			l.failAt(item, "%s cannot hold %s: a word is expected", what, item.Describe())
+			l.failAt(item, RuleShape, "%s cannot hold %s: a word is expected", what, item.Describe())
 			continue
 		}
 		words = append(words, item.Text())
@@ -215,8 +233,9 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 		return
 	}
 	if f.Name == "" {
-		l.failAt(p.Key, "a field of type %s has no name", t.Name)
+		l.failAt(p.Key, RuleName, "a field of type %s has no name", t.Name)
 	}
+	l.known(fmt.Sprintf("field %s of type %s", f.Name, t.Name), parts, "type", "default")
 	var def yamldoc.Node
 	for _, part := range parts {
 		switch part.Name {
@@ -228,15 +247,16 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 	}
 	// A weight below 0 means nothing to a load balancer.
 	f.NotNegative = t.Name == Node && f.Name == "weight" && f.Kind == Int
+	f.DefaultPos = def.Pos()
 	t.Fields = append(t.Fields, f)
 	if absent(def) {
-		l.failAt(p.Key, "field %s of type %s has no default", f.Name, t.Name)
+		l.failAt(p.Key, RuleMissingKey, "field %s of type %s has no default", f.Name, t.Name)
 		return
 	}
 	if t.Fields[len(t.Fields)-1].Default, err = f.FromYAML(def); err != nil {
 		var at *yamldoc.Error
 		if errors.As(err, &at) {
-			l.failAt(def, "the default of field %s of type %s: %s", f.Name, t.Name, at.Msg)
+			l.failAt(def, RuleDefault, "the default of field %s of type %s: %s", f.Name, t.Name, at.Msg)
 		}
 	}
 }
@@ -249,7 +269,7 @@ func (l *loader) kind(f *Field, n yamldoc.Node) {
 	case isEnum && f.Kind == Enum && !slices.Contains(strings.Split(words, "|"), ""):
 		f.Words = strings.Split(words, "|")
 	case isEnum || f.Kind == Enum || !slices.Contains(kinds, name):
-		l.failAt(n, "field %s cannot be of type %s%s; types are %s", f.Name, n.Describe(), nearest.Suggest(name, kinds), strings.Join(kinds, ", "))
+		l.failAt(n, RuleType, "field %s cannot be of type %s%s; types are %s", f.Name, n.Describe(), nearest.Suggest(name, kinds), strings.Join(kinds, ", "))
 		f.Kind = Any
 	}
 }
@@ -265,6 +285,7 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		l.fail(err)
 		return
 	}
+	l.known("json_schema of type "+t.Name, pairs, "base_path", "rules")
 	var base, rules yamldoc.Node
 	for _, p := range pairs {
 		switch p.Name {
@@ -275,17 +296,17 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		}
 	}
 	if text(base) == "" || rules.IsEmpty() {
-		l.failAt(n, "json_schema of type %s needs base_path (a directory) and rules", t.Name)
+		l.failAt(n, RuleMissingKey, "json_schema of type %s needs base_path (a directory) and rules", t.Name)
 		return
 	}
-	dir := l.basePath(base.Text())
+	t.RulesDir = l.basePath(base.Text())
 	named, err := rules.Pairs("rules")
 	if err != nil {
 		l.fail(err)
 		return
 	}
 	for _, p := range named {
-		l.rule(t, dir, p)
+		l.rule(t, p)
 	}
 }
 
@@ -304,12 +325,13 @@ func (l *loader) basePath(dir string) string {
 	return beside
 }
 
-func (l *loader) rule(t *Type, dir string, p yamldoc.Pair) {
+func (l *loader) rule(t *Type, p yamldoc.Pair) {
 	parts, err := p.Value.Pairs("rule " + p.Name)
 	if err != nil {
 		l.fail(err)
 		return
 	}
+	l.known(fmt.Sprintf("rule %s of type %s", p.Name, t.Name), parts, "schema", "selector")
 	r := &Rule{Name: p.Name, Pos: p.Key.Pos()}
 	chooses := false
 	for _, part := range parts {
@@ -319,17 +341,17 @@ func (l *loader) rule(t *Type, dir string, p yamldoc.Pair) {
 			case filepath.IsAbs(file):
 				r.File = file
 			case file != "":
-				r.File = filepath.Join(dir, file)
+				r.File = filepath.Join(t.RulesDir, file)
 			}
 		case "selector":
-			chooses = true
+			chooses, r.SelectorPos = true, part.Value.Pos()
 			if r.Selector, err = selector.Parse(text(part.Value), t.Tags); err != nil {
-				l.failAt(part.Value, "rule %s: %v", p.Name, err)
+				l.failAt(part.Value, RuleSelector, "rule %s: %v", p.Name, err)
 			}
 		}
 	}
 	if r.File == "" || !chooses {
-		l.failAt(p.Key, "rule %s of type %s needs schema (a file) and selector", p.Name, t.Name)
+		l.failAt(p.Key, RuleMissingKey, "rule %s of type %s needs schema (a file) and selector", p.Name, t.Name)
 	}
 	t.Rules = append(t.Rules, r)
 }
@@ -342,7 +364,7 @@ func (s *Schema) checkDepends() {
 		if state[t.Name] == 1 {
 			loop := slices.Concat(above[slices.Index(above, t.Name):], []string{t.Name})
 			for _, name := range loop[1:] {
-				s.between(name, t, true, "dependency loop: %s", strings.Join(loop, " -> "))
+				s.between(name, t, RuleLoop, "dependency loop: %s", strings.Join(loop, " -> "))
 			}
 		}
 		if state[t.Name] != 0 {
@@ -353,7 +375,7 @@ func (s *Schema) checkDepends() {
 			if d := s.find(name); d != nil {
 				visit(d, append(slices.Clone(above), t.Name))
 			} else {
-				s.between(t.Name, t, false, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
+				s.between(t.Name, t, RuleDepends, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
 			}
 		}
 		state[t.Name] = 2
@@ -373,12 +395,14 @@ func (s *Schema) find(name string) *Type {
 }
 
 // between records a problem between types: at is the type whose line is named.
-func (s *Schema) between(name string, at *Type, loop bool, format string, args ...any) {
+func (s *Schema) between(name string, at *Type, rule, format string, args ...any) {
 	pos := at.Pos
 	if pos.File == "" {
 		pos.File = s.file
 	}
-	s.problems = append(s.problems, Problem{Type: name, Loop: loop, Err: yamldoc.Errorf(pos, format, args...)})
+	err := yamldoc.Errorf(pos, format, args...)
+	err.Rule = rule
+	s.problems = append(s.problems, Problem{Type: name, Loop: rule == RuleLoop, Err: err})
 }
 
 // checkPaths finds types whose objects could be taken for each other's: on one
@@ -390,7 +414,7 @@ func (s *Schema) checkPaths() {
 				continue
 			}
 			for _, name := range []string{a.Name, b.Name} {
-				s.between(name, a, false, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
+				s.between(name, a, RulePath, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
 			}
 		}
 	}

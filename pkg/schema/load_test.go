@@ -315,3 +315,45 @@ func TestExampleSchemas(t *testing.T) {
 		})
 	}
 }
+
+// What harms nobody is told apart from what does.
+func TestOddities(t *testing.T) {
+	s := parse(t, `
+t:
+  path: ts
+  tags: [dc]
+  shcema: {}
+  schema: {f: {type: int, default: 1, note: x}}
+  json_schema: {base_path: d, rules: {r: {schema: a.json, selector: dc=a, slector: b}}, rule: {}}
+`)
+	if len(s.Problems()) > 0 {
+		t.Fatal(problems(s))
+	}
+	var got []string
+	for _, odd := range s.Oddities() {
+		if odd.Rule != schema.RuleUnknownKey {
+			t.Errorf("%v has rule %q", odd, odd.Rule)
+		}
+		got = append(got, odd.Error())
+	}
+	want := []string{
+		`s.yaml:5:3: type t has a key "shcema" that nothing reads (did you mean schema?)`,
+		`s.yaml:6:39: field f of type t has a key "note" that nothing reads`,
+		`s.yaml:7:89: json_schema of type t has a key "rule" that nothing reads (did you mean rules?)`,
+		`s.yaml:7:75: rule r of type t has a key "slector" that nothing reads (did you mean selector?)`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Types that cannot be used are there for those who look for more that is wrong.
+func TestDeclared(t *testing.T) {
+	s := parse(t, "t: {path: ts, tags: [dc], schema: {f: {type: int, default: x}}}\nu: {path: us, tags: [], schema: {}}\n")
+	if got := names(s.Declared()); !slices.Equal(got, []string{"node", "t", "u"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := names(s.Types()); !slices.Equal(got, []string{"node", "u"}) {
+		t.Errorf("usable: %v", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -24,8 +25,11 @@ type Rule struct {
 	File     string // the JSON schema's
 	Selector selector.Selector
 	Pos      yamldoc.Pos
+	// SelectorPos is where the selector is written.
+	SelectorPos yamldoc.Pos
 
 	once     sync.Once
+	files    []document // what was read to compile it
 	compiled *jsonschema.Schema
 	parts    map[string]*jsonschema.Schema // of compiled, by location
 	err      error
@@ -36,7 +40,8 @@ type Rule struct {
 // file, or in the schema file if there is no such file.
 func (r *Rule) Compile() error {
 	r.once.Do(func() {
-		if r.compiled, r.err = r.compile(); r.err == nil {
+		r.compiled, r.err = r.compile()
+		if r.err = yamldoc.WithRule(r.err, RuleJSONInvalid); r.err == nil {
 			r.parts = map[string]*jsonschema.Schema{}
 			index(r.compiled, r.parts)
 		}
@@ -52,6 +57,7 @@ func (r *Rule) compile() (_ *jsonschema.Schema, err error) {
 	d := &documents{dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
 	// A $schema of one's own may permit what the library does not expect.
 	defer func() {
+		r.files = d.all
 		if p := recover(); p != nil {
 			err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
 		}
@@ -76,6 +82,26 @@ func (r *Rule) Description() string {
 	return strings.TrimSpace(r.compiled.Description)
 }
 
+// Files returns the files that the rule's JSON schema is made of, as errors
+// name them: its own and those it refers to, as far as they can be read.
+func (r *Rule) Files() []string {
+	_ = r.Compile() // which says what is wrong to those who ask
+	files := make([]string, len(r.files))
+	for i, d := range r.files {
+		files[i] = d.file
+	}
+	return files
+}
+
+// Violations returns what the JSON schema refuses of an object with the given
+// fields. The error is that of Compile.
+func (r *Rule) Violations(fields []value.Field) ([]Violation, error) {
+	if err := r.Compile(); err != nil {
+		return nil, err
+	}
+	return r.violations(value.OfMap(fields...).Decode()), nil
+}
+
 // documents are the JSON files that one rule's schema is made of.
 type documents struct {
 	dir   string // of the first one
@@ -94,18 +120,22 @@ type document struct {
 func (d *documents) load(address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "file" {
-		return nil, yamldoc.Errorf(d.asking(address), "%s is not known here, and nothing is read from the network", address)
+		return nil, missing(d.asking(address), "%s is not known here, and nothing is read from the network", address)
 	}
 	text, err := os.ReadFile(u.Path)
 	file := d.show(u.Path)
 	if err != nil {
-		return nil, yamldoc.Errorf(d.asking(address), "JSON schema %s cannot be read: %v", file, errors.Unwrap(err))
+		return nil, missing(d.asking(address), "JSON schema %s cannot be read: %v", file, errors.Unwrap(err))
 	}
 	d.all = append(d.all, document{file, text})
 	if err := checkJSON(file, text); err != nil {
 		return nil, err
 	}
 	return io.NopCloser(bytes.NewReader(text)), nil
+}
+
+func missing(pos yamldoc.Pos, format string, args ...any) error {
+	return yamldoc.WithRule(yamldoc.Errorf(pos, format, args...), RuleJSONMissing)
 }
 
 // show returns the path as a person would name it who knows the first one.
@@ -144,7 +174,12 @@ func (d *documents) explain(err error) error {
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
 		leaf := leaves(invalid)[0]
-		return yamldoc.Errorf(d.place(leaf.InstanceLocation), "no valid JSON schema: %s: %s%s", pointer(leaf.InstanceLocation), leaf.Message, regexHint(leaf.Message))
+		why := yamldoc.Errorf(d.place(leaf.InstanceLocation), "no valid JSON schema: %s: %s", pointer(leaf.InstanceLocation), leaf.Message)
+		if strings.Contains(leaf.Message, "regex") {
+			why.Msg += " (RE2 syntax, without look-around and back-references)"
+			why.Rule = RuleJSONPattern
+		}
+		return why
 	}
 	var bad *jsonschema.SchemaError
 	if errors.As(err, &bad) && bad.Err != nil {
@@ -173,13 +208,6 @@ func pointer(ptr string) string {
 		return "the whole"
 	}
 	return ptr
-}
-
-func regexHint(msg string) string {
-	if !strings.Contains(msg, "regex") {
-		return ""
-	}
-	return " (RE2 syntax, without look-around and back-references)"
 }
 
 // leaves returns the innermost causes, in the order of where they are.

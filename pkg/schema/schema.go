@@ -25,6 +25,7 @@ type Schema struct {
 	file     string
 	types    []*Type
 	problems []Problem
+	oddities []*yamldoc.Error
 }
 
 // Type is a kind of objects. It is read-only once loaded.
@@ -36,6 +37,7 @@ type Type struct {
 	Depends  []string // types whose objects must be created first
 	FreeForm bool     // objects may have further fields
 	Rules    []*Rule  // JSON schemas for some or all of its objects
+	RulesDir string   // where their files are; empty if there are none
 	Safety   yamldoc.Node
 	Pos      yamldoc.Pos // where it is declared; zero if built in
 }
@@ -46,6 +48,24 @@ type Problem struct {
 	Loop bool   // types depend on each other, so there is no order to create objects in
 	Err  *yamldoc.Error
 }
+
+// The rules of what is wrong with a schema, and with a JSON schema: which sort
+// of mistake a yamldoc.Error is about.
+const (
+	RuleShape       = "schema-shape"       // a map, a list or a word is expected
+	RuleName        = "schema-name"        // what a type, a tag or a field cannot be called
+	RuleMissingKey  = "schema-missing-key" // a part that has to be there
+	RuleUnknownKey  = "schema-unknown-key" // a part that nothing reads: an oddity
+	RuleType        = "schema-type"        // no such type of fields
+	RuleDefault     = "schema-default"     // the field's type refuses it
+	RulePath        = "schema-path"        // none at all, or in the way of another type's
+	RuleDepends     = "schema-depends"     // on what is no type
+	RuleLoop        = "schema-loop"        // of types that depend on each other
+	RuleSelector    = "schema-selector"    // no selector over the type's tags
+	RuleJSONInvalid = "json-schema-invalid"
+	RuleJSONMissing = "json-schema-missing" // a file that is not there, or not read
+	RuleJSONPattern = "json-schema-pattern" // a regular expression that RE2 does not know
+)
 
 // UnknownTypeError reports a type that the schema does not have.
 type UnknownTypeError struct {
@@ -130,6 +150,14 @@ func (s *Schema) Names() []string {
 
 // Problems returns what is wrong with the schema, in the order of its file.
 func (s *Schema) Problems() []Problem { return s.problems }
+
+// Oddities returns what harms nobody who uses the schema and is most likely a
+// mistake all the same: keys that nothing reads, in the order of the file.
+func (s *Schema) Oddities() []*yamldoc.Error { return s.oddities }
+
+// Declared returns all types, in the order of Types, also those that cannot be
+// used: of these, only what no problem is about is as the file has it.
+func (s *Schema) Declared() []*Type { return slices.Clone(s.types) }
 
 // File returns the file the schema was read from; it is empty without one.
 func (s *Schema) File() string { return s.file }

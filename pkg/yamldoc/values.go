@@ -201,6 +201,10 @@ var yaml11 = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?.*`,
 }, "|") + `)$`)
 
+// What is none of these words and so plainly a name, as most text is, need not be
+// parsed to know it.
+var name = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+
 // ambiguous reports whether a plain scalar would be read as something else
 // than this string, by YAML 1.1 readers too.
 func ambiguous(s string) bool {
@@ -208,7 +212,10 @@ func ambiguous(s string) bool {
 	case "yes", "no", "on", "off", "y", "n", "true", "false", "null", "~", "":
 		return true
 	}
-	if yaml11.MatchString(s) {
+	switch {
+	case name.MatchString(s):
+		return false
+	case yaml11.MatchString(s):
 		return true
 	}
 	plain, second, err := decode([]byte(s))

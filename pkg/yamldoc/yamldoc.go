@@ -47,15 +47,35 @@ func (p Pos) String() string {
 
 // Error is a complaint about a place in a file.
 type Error struct {
-	Pos Pos
-	Msg string
-	Err error // what the file system said, if the file could not be read
+	Pos  Pos
+	Msg  string
+	Rule string // what sort of complaint it is, such as yaml-syntax; may be empty
+	Err  error  // what the file system said, if the file could not be read
 }
 
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
 
 // Unwrap returns the file system's error, if there was one.
 func (e *Error) Unwrap() error { return e.Err }
+
+// The rules of what this package itself complains about.
+const (
+	RuleSyntax     = "yaml-syntax"
+	RuleDuplicate  = "yaml-duplicate-key"
+	RuleUnreadable = "file-unreadable"
+)
+
+// WithRule says of an *Error what sort of complaint it is, unless that is said
+// already: who sees it first knows best. Any other error it returns as it is.
+func WithRule(err error, rule string) error {
+	var at *Error
+	if !errors.As(err, &at) || at.Rule != "" {
+		return err
+	}
+	ruled := *at
+	ruled.Rule = rule
+	return &ruled
+}
 
 // Node is a part of a document. Aliases are followed, and merge keys applied,
 // by its methods.
@@ -75,17 +95,17 @@ type Pair struct {
 func Read(file string) (Node, error) {
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: "is a directory"}
+		return Node{}, &Error{Pos: Pos{File: file}, Msg: "is a directory", Rule: RuleUnreadable}
 	}
 	if err == nil && info.Size() > MaxBytes {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("is %d bytes, more than the %d that are read", info.Size(), MaxBytes)}
+		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("is %d bytes, more than the %d that are read", info.Size(), MaxBytes), Rule: RuleUnreadable}
 	}
 	var text []byte
 	if err == nil {
 		text, err = readFile(file)
 	}
 	if err != nil {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Err: err}
+		return Node{}, &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
 	}
 	return Parse(file, text)
 }
@@ -122,7 +142,7 @@ func Parse(file string, text []byte) (Node, error) {
 		return Node{}, syntaxError(file, text, err)
 	}
 	if more != nil {
-		return Node{}, &Error{Pos: Pos{file, more.Line, more.Column}, Msg: "a second document begins here; only one is allowed in a file"}
+		return Node{}, &Error{Pos: Pos{file, more.Line, more.Column}, Msg: "a second document begins here; only one is allowed in a file", Rule: RuleSyntax}
 	}
 	if first == nil {
 		return Node{file: file}, nil
@@ -190,7 +210,7 @@ func syntaxError(file string, text []byte, err error) *Error {
 	}
 	// What is missing at the end of the text is missing after its last word.
 	last := 1 + bytes.Count(bytes.TrimSpace(text), []byte("\n"))
-	return &Error{Pos: Pos{File: file, Line: min(line, last)}, Msg: "not valid YAML: " + msg}
+	return &Error{Pos: Pos{File: file, Line: min(line, last)}, Msg: "not valid YAML: " + msg, Rule: RuleSyntax}
 }
 
 // badLine returns the first line with something that is no text, 0 if there is
@@ -252,7 +272,7 @@ func fits(n *yaml.Node) bool {
 }
 
 func (c checker) errorf(n *yaml.Node, format string, args ...any) error {
-	return Node{c.file, n}.Errorf(format, args...)
+	return WithRule(Node{c.file, n}.Errorf(format, args...), RuleSyntax)
 }
 
 // Errorf returns an *Error at the node's place.
@@ -366,7 +386,7 @@ func (n Node) Pairs(what string) ([]Pair, error) {
 			merges = append(merges, val)
 			continue
 		case seen[key.Text()].Line != 0:
-			return nil, key.Errorf("key %q is there already, in line %d", key.Text(), seen[key.Text()].Line)
+			return nil, WithRule(key.Errorf("key %q is there already, in line %d", key.Text(), seen[key.Text()].Line), RuleDuplicate)
 		}
 		seen[key.Text()] = key.Pos()
 		pairs = append(pairs, Pair{key, key.Text(), val})
