@@ -22,18 +22,19 @@ type asker func(change.Proposal) func(context.Context) error
 // of it. Ask may be nil: then nothing is asked.
 func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
 	a := &change.Applier{
-		Catalog: s.catalog,
-		Log:     s.journal(),
-		Rules:   s.rules,
-		Confirm: func(ctx context.Context, p change.Proposal) error { return s.confirmed(ctx, p, ask) },
-		Show:    func(p change.Proposal) error { return s.showDryRun(ctx, p) },
-		Report:  report,
-		Warn:    s.warn,
-		Now:     time.Now,
-		Who:     whoami(),
-		Where:   sal.Host{Name: hostname()},
-		Process: sal.Process{CommandLine: commandLine(s.words)},
-		Terms:   s.changeTerms(),
+		Catalog:  s.catalog,
+		Log:      s.journal(),
+		Rules:    s.rules,
+		Confirm:  func(ctx context.Context, p change.Proposal) error { return s.confirmed(ctx, p, ask) },
+		Show:     func(p change.Proposal) error { return s.showDryRun(ctx, p) },
+		Progress: s.progress(),
+		Report:   report,
+		Warn:     s.warn,
+		Now:      time.Now,
+		Who:      whoami(),
+		Where:    sal.Host{Name: hostname()},
+		Process:  sal.Process{CommandLine: commandLine(s.words)},
+		Terms:    s.changeTerms(),
 	}
 	done, err := a.Apply(ctx, in)
 	var refused *change.RefusedError
@@ -50,6 +51,15 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		return nil
 	}
 	return s.print("no change\n")
+}
+
+// progress tells somebody at a terminal how far a change in parts has come; nobody
+// else waits for it.
+func (s *session) progress() func(done, left int) {
+	if !isTerminal(s.err) {
+		return nil
+	}
+	return func(done, left int) { s.say("%d of %d are done", done, done+left) }
 }
 
 // unruledError reports mistakes in declared rules that a change would have to be

@@ -37,6 +37,11 @@ func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, 
 		return err
 	}
 	show()
+	return s.goOn(ctx)
+}
+
+// goOn asks whether to go on with what was shown.
+func (s *session) goOn(ctx context.Context) error {
 	answer, err := s.question(ctx, "Ok to continue? [y/N]\n")
 	if err != nil {
 		return err

@@ -330,9 +330,12 @@ func cut(text string, most int) string {
 	return text
 }
 
-func objects(n int) string {
+func objects(n int) string { return count(n, "object") }
+
+// count is a number of things in words: 1 object, 2 objects.
+func count(n int, thing string) string {
 	if n == 1 {
-		return "1 object"
+		return "1 " + thing
 	}
-	return fmt.Sprintf("%d objects", n)
+	return fmt.Sprintf("%d %ss", n, thing)
 }

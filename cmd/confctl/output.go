@@ -99,17 +99,23 @@ func documents(objects []object.Object) value.Value {
 }
 
 func document(o object.Object) value.Value {
+	return value.OfMap(append(identity(o),
+		value.Field{Name: "values", Value: value.OfMap(o.Shown()...)},
+		value.Field{Name: "revision", Value: value.OfInt(int64(o.Revision))},
+	)...)
+}
+
+// identity is what tells one object from all others, for a document.
+func identity(o object.Object) []value.Field {
 	tags := make([]value.Field, len(o.Tags))
 	for i, tag := range o.Type.Tags {
 		tags[i] = value.Field{Name: tag, Value: value.OfString(o.Tags[i])}
 	}
-	return value.OfMap(
-		value.Field{Name: "type", Value: value.OfString(o.Type.Name)},
-		value.Field{Name: "tags", Value: value.OfMap(tags...)},
-		value.Field{Name: "name", Value: value.OfString(o.Name)},
-		value.Field{Name: "values", Value: value.OfMap(o.Shown()...)},
-		value.Field{Name: "revision", Value: value.OfInt(int64(o.Revision))},
-	)
+	return []value.Field{
+		{Name: "type", Value: value.OfString(o.Type.Name)},
+		{Name: "tags", Value: value.OfMap(tags...)},
+		{Name: "name", Value: value.OfString(o.Name)},
+	}
 }
 
 // writeJSON writes one JSON list, an object a line.

@@ -109,8 +109,8 @@ func writeChanges(w io.Writer, changes []object.Change, color bool) {
 		fmt.Fprintln(w, line)
 	}
 	if len(changes) > mostDiffs {
-		for _, line := range changesByGroup(changes) {
-			paint(yellow, "~ "+line)
+		for _, g := range changesByGroup(changes) {
+			paint(g.color, g.String())
 		}
 		return
 	}
@@ -166,51 +166,72 @@ func blockText(v value.Value) string {
 	return string(text)
 }
 
-// changesByGroup counts changes by the type and tags of their objects, and
-// says what happens where it is the same for all.
-func changesByGroup(changes []object.Change) []string {
-	type group struct {
-		name  string
-		count int
-		kinds []string
-		each  map[string]int
-	}
-	var groups []group
-	for _, c := range changes {
-		name := c.Object().Type.Name + " " + c.Object().Dir()
-		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, group{name: name, each: map[string]int{}})
-		}
-		groups[i].count++
-		kind := happening(c)
-		if groups[i].each[kind]++; groups[i].each[kind] == 1 {
-			groups[i].kinds = append(groups[i].kinds, kind)
-		}
-	}
-	all := make([]string, len(groups))
-	for i, g := range groups {
-		kinds := g.kinds
-		for i, kind := range kinds {
-			if len(kinds) > 1 {
-				kinds[i] = fmt.Sprintf("%s (%d)", kind, g.each[kind])
-			}
-		}
-		if few := 3; len(kinds) > few {
-			kinds = append(kinds[:few:few], fmt.Sprintf("and %d other changes", len(kinds)-few))
-		}
-		all[i] = fmt.Sprintf("%s: %d: %s", strings.TrimSpace(g.name), g.count, strings.Join(kinds, "; "))
-	}
-	return all
+// changeGroup is how many objects of one type and with the same tags are
+// created, or removed, or changed.
+type changeGroup struct {
+	sign, color string
+	name        string // the type and the tags
+	count       int
+	kinds       []string // what happens to those that change, in the order it comes
+	each        map[string]int
 }
 
-// happening says what happens to an object, in the same words for all to which the
-// same happens.
-func happening(c object.Change) string {
-	if what := outcome(c); what != "changed" {
-		return what
+// changesByGroup counts changes by what becomes of the objects, their type and
+// tags, in the order they come.
+func changesByGroup(changes []object.Change) []*changeGroup {
+	var groups []*changeGroup
+	known := map[string]*changeGroup{}
+	for _, c := range changes {
+		o := c.Object()
+		g := &changeGroup{sign: "~", color: yellow, name: strings.TrimSpace(o.Type.Name + " " + o.Dir()), each: map[string]int{}}
+		switch outcome(c) {
+		case "created":
+			g.sign, g.color = "+", green
+		case "removed":
+			g.sign, g.color = "-", red
+		}
+		if known[g.sign+g.name] == nil {
+			known[g.sign+g.name] = g
+			groups = append(groups, g)
+		}
+		known[g.sign+g.name].add(c)
 	}
+	return groups
+}
+
+func (g *changeGroup) add(c object.Change) {
+	g.count++
+	if outcome(c) != "changed" {
+		return
+	}
+	kind := happening(c)
+	if g.each[kind]++; g.each[kind] == 1 {
+		g.kinds = append(g.kinds, kind)
+	}
+}
+
+// String is the group in a line: how many, and what happens to them, where there
+// is more to say than that they come or go.
+func (g *changeGroup) String() string {
+	line := fmt.Sprintf("%s %s: %d", g.sign, g.name, g.count)
+	kinds := slices.Clone(g.kinds)
+	for i, kind := range kinds {
+		if len(kinds) > 1 {
+			kinds[i] = fmt.Sprintf("%s (%d)", kind, g.each[kind])
+		}
+	}
+	if few := 3; len(kinds) > few {
+		kinds = append(kinds[:few:few], fmt.Sprintf("and %d other changes", len(kinds)-few))
+	}
+	if len(kinds) > 0 {
+		line += ": " + strings.Join(kinds, "; ")
+	}
+	return line
+}
+
+// happening says what happens to an object that changes, in the same words for all
+// to which the same happens.
+func happening(c object.Change) string {
 	var parts []string
 	for _, f := range c.Fields() {
 		parts = append(parts, short(strings.TrimPrefix(changedLine("", f), ": ")))

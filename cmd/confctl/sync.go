@@ -11,7 +11,6 @@ import (
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
-	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
 )
 
@@ -27,14 +26,19 @@ cluster, host and its list of services; for other types the tags, and the list
 of names. What is missing is created with the defaults of its type, what is not
 declared any more is removed, and the values of what exists stay as they are.
 
-A type with a fault in its files is left as it is, and the others go on. All
-there is to do is one commit, if it fits.`,
-		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
-		Example:     `  confctl sync --directory conftool-data`,
-		Args:        arguments(0, 0),
+All there is to do is one commit, if it fits: a plan too large for one is made in
+parts, each whole. What is missing is created in any case. Removals that a safety
+rule refuses are held back, group by group, with exit code 3. A type with a fault
+in its files is left as it is, and the others go on, with exit code 7.
+
+On a terminal it asks first. --dry-run shows what there is to do.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl sync --directory conftool-data
+  confctl sync --directory conftool-data --dry-run`,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flag("object-type").Changed {
-				return &usageError{"sync is for all types, and cannot be limited by --object-type", ""}
+			if err := g.allTypes(cmd); err != nil {
+				return err
 			}
 			if err := g.noFormat("sync"); err != nil {
 				return err
@@ -42,33 +46,20 @@ there is to do is one commit, if it fits.`,
 			return with(std, g, func(s *session) error { return s.runSync(cmd.Context(), dir) })
 		},
 	}
-	cmd.Flags().StringVar(&dir, "directory", "", "`DIR` with the files (default data_directory of confctl.yaml)")
-	must(cmd.MarkFlagDirname("directory"))
+	addDirectory(cmd, &dir)
 	return cmd
 }
 
 func (s *session) runSync(ctx context.Context, dir string) error {
-	if dir == "" {
-		dir = s.settings.dataDirectory
-	}
-	if dir == "" {
-		return &usageError{"which directory?", "confctl sync --directory DIR, or data_directory in confctl.yaml"}
-	}
-	wrong, err := s.schemaProblems()
+	d, err := s.declared(dir)
 	if err != nil {
 		return err
 	}
-	types := s.schema.InDependencyOrder()
-	unruled, lines := s.withoutRules(types)
-	wrong = append(wrong, lines...)
-	data, err := seed.Read(dir, types)
-	if err != nil {
-		return &usageError{err.Error(), ""}
-	}
-	var faults []string
+	var c seed.Comparison
 	var strays limited
+	var done change.Done
 	in := change.Intent{
-		Read:    data.Queries(),
+		Read:    d.Queries(),
 		Action:  "sync",
 		Summary: summary,
 		Split:   true,
@@ -76,51 +67,61 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		Seeds:   true,
 		Partial: true,
 		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
-			faults, strays = data.Problems(snapshot), limited{}
+			c, strays = d.Compare(snapshot), limited{}
 			for _, key := range snapshot.Strays {
 				strays.add("key %s is no object of any type; ignored", key)
 			}
-			plan := data.Plan(snapshot)
-			plan.Changes = slices.DeleteFunc(plan.Changes, func(c object.Change) bool {
-				return c.After == nil && slices.Contains(unruled, c.Before.Type)
-			})
-			return plan, nil
+			return d.plan(c), nil
 		},
 	}
-	err = s.apply(ctx, in, nil, s.tellSynced)
+	err = s.apply(ctx, in, s.confirmSync, func(all change.Done) {
+		done = all
+		s.tellSynced(done)
+	})
 	strays.warn(s.streams)
-	for _, f := range append(wrong, faults...) {
-		s.say("%s", f)
+	wrong := slices.Concat(d.wrong, c.Problems())
+	for _, line := range wrong {
+		s.say("%s", line)
 	}
-	if err == nil && len(wrong)+len(faults) > 0 {
+	if done.ID != "" || len(wrong) > 0 {
+		s.say("sync: %s", outcomeOf(done, wrong))
+	}
+	if err == nil && len(wrong) > 0 {
 		return &partlyError{exitInvalid}
 	}
 	return err
 }
 
-// schemaProblems returns what keeps single types from being synced. A loop of
-// dependencies keeps all of them from it: there is no order to go by.
-func (s *session) schemaProblems() ([]string, error) {
-	var lines []string
-	for _, p := range s.schema.Problems() {
-		if p.Loop {
-			return nil, p.Err
+// outcomeOf is what a sync has come to, in one line.
+func outcomeOf(done change.Done, wrong []string) string {
+	created, removed := 0, 0
+	for _, o := range done.Objects {
+		if o.Created() {
+			created++
+		} else {
+			removed++
 		}
-		lines = append(lines, p.Err.Error(), fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type))
 	}
-	return lines, nil
+	text := fmt.Sprintf("%d created, %d removed", created, removed)
+	if n := len(done.Held); n > 0 {
+		text += fmt.Sprintf(", %d held back", n)
+	}
+	if len(wrong) > 0 {
+		text += "; not all could be done, see above"
+	}
+	return text
 }
 
-// withoutRules returns the types whose safety rules cannot be asked, and lines
-// that say so: nothing is removed of them.
-func (s *session) withoutRules(types []*schema.Type) (unruled []*schema.Type, lines []string) {
-	for _, t := range types {
-		if err := s.ruled(t); err != nil {
-			unruled = append(unruled, t)
-			lines = append(lines, err.Error(), fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Name))
-		}
+// confirmSync asks on a terminal whether to go on. Without one there is mostly
+// nobody to ask: the files were agreed on when they were merged.
+func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
+	if s.yes || !s.interactive() {
+		return nil
 	}
-	return unruled, lines
+	return func(ctx context.Context) error {
+		s.preview(ctx, p)
+		return s.goOn(ctx)
+	}
 }
 
 // tellSynced says what was created and removed: objects one by one if they are

@@ -133,7 +133,13 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 func (s *session) tellUndoing(records []sal.Stored) {
 	var notes limited
 	for _, r := range records {
-		notes.add("undoing %s, of %s ago: %s %s %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action), selectorText(r), whyText(r.Record))
+		text := fmt.Sprintf("undoing %s, of %s ago: %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action))
+		for _, more := range []string{selectorText(r), whyText(r.Record)} {
+			if more != "" && more != "-" {
+				text += " " + more
+			}
+		}
+		notes.add("%s", text)
 	}
 	notes.say(s.streams)
 }

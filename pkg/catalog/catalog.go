@@ -119,7 +119,9 @@ func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (obje
 			continue
 		}
 		for _, d := range decoders {
-			d.decode(e, &snapshot)
+			if d.decode(e, &snapshot) == misplaced {
+				snapshot.Strays = append(snapshot.Strays, e.Key)
+			}
 		}
 	}
 	return snapshot, others, nil
@@ -157,12 +159,21 @@ type decoded struct {
 	err        error
 }
 
-// decode adds an entry to the snapshot, if it is one of the type's and a
-// selector chooses it.
-func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
+// place is where a key is, as a type sees it.
+type place int
+
+const (
+	elsewhere place = iota // outside the type's path
+	misplaced              // in it, but where no object can be
+	inPlace                // where an object is
+)
+
+// decode adds the object of an entry to the snapshot, if it is one of the
+// type's and a selector chooses it.
+func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) place {
 	path, ok := strings.CutPrefix(e.Key, d.prefix)
 	if !ok {
-		return
+		return elsewhere
 	}
 	slash := strings.LastIndexByte(path, '/')
 	dir, name := path[:max(slash, 0)], path[slash+1:]
@@ -170,11 +181,10 @@ func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
 		d.dir, d.tags = dir, parts(dir)
 	}
 	if len(d.tags) != len(d.typ.Tags) || name == "" || slices.Contains(d.tags, "") {
-		snapshot.Strays = append(snapshot.Strays, e.Key)
-		return
+		return misplaced
 	}
 	if !slices.ContainsFunc(d.chosen, func(s selector.Selector) bool { return s.Match(d.tags, name) }) {
-		return
+		return inPlace
 	}
 	v, seen := d.known[string(e.Value)]
 	if !seen {
@@ -182,6 +192,7 @@ func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) {
 		d.known[string(e.Value)] = v
 	}
 	snapshot.Objects = append(snapshot.Objects, v.object(d.typ, d.tags, name, e))
+	return inPlace
 }
 
 func parts(dir string) []string {

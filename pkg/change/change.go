@@ -89,20 +89,24 @@ type Done struct {
 	Refused  []safety.Finding // why that was held back
 }
 
-// Applier applies intents. Confirm and Show may be nil, all else must be set.
+// Applier applies intents. Confirm, Show and Progress may be nil, all else must
+// be set.
 type Applier struct {
 	Catalog *catalog.Catalog
 	Log     *sal.Log
 	Rules   *safety.Rules
 	Confirm func(context.Context, Proposal) error // asks before a commit; an error means no
 	Show    func(Proposal) error                  // shows what a dry run would do
-	Report  func(Done)                            // told what was done, before it is delivered
-	Warn    func(string)                          // told what does not stop anything
-	Now     func() time.Time
-	Who     sal.User
-	Where   sal.Host
-	Process sal.Process
-	Terms   Terms
+	// Progress is told, after each part of a plan too large for one commit, how
+	// many objects have changed and how many are still to.
+	Progress func(done, left int)
+	Report   func(Done)   // told what was done, before it is delivered
+	Warn     func(string) // told what does not stop anything
+	Now      func() time.Time
+	Who      sal.User
+	Where    sal.Host
+	Process  sal.Process
+	Terms    Terms
 }
 
 // PartlyDoneError reports an Intent to be split that failed after some of its
@@ -197,12 +201,16 @@ func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	if r.Split {
 		p.Plan.Changes = r.fit(p.Plan.Changes)
 	}
-	err = r.commit(ctx, p, len(p.Plan.Changes) < whole)
+	left := whole - len(p.Plan.Changes)
+	err = r.commit(ctx, p, left > 0)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
 		return true, r.again(ctx, conflict, p.Plan)
 	}
-	return len(p.Plan.Changes) < whole, err
+	if err == nil && r.Progress != nil && (left > 0 || r.parts > 1) {
+		r.Progress(len(r.done.Objects), left)
+	}
+	return left > 0, err
 }
 
 // warn passes on the warnings of a plan: the first few, and each once.

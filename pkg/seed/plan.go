@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
@@ -20,54 +19,20 @@ func (d Data) Queries() []catalog.Query {
 	return queries
 }
 
-// Problems returns a line for everything that keeps a type from being synced
-// in whole, given what the store has.
-func (d Data) Problems(snapshot object.Snapshot) []string {
-	var lines []string
-	for _, t := range d.Types {
-		for _, f := range t.Faults {
-			lines = append(lines, f.Error())
-		}
-		for _, g := range t.Gaps {
-			lines = append(lines, g.Error())
-		}
-		if len(t.Faults) > 0 {
-			lines = append(lines, fmt.Sprintf("type %s is left as it is: mend its files first", t.Type.Name))
-			continue
-		}
-		extra := t.undeclared(snapshot)
-		switch {
-		case len(extra) == 0:
-		case len(t.Gaps) > 0:
-			lines = append(lines, fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", t.Type.Name, len(extra), len(t.stored(snapshot))))
-		case t.Files == 0:
-			lines = append(lines, fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed", t.Type.Name, t.Dir, len(extra)))
-		default:
-			for _, o := range extra {
-				if o.Malformed != nil {
-					lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); to delete it: confctl --object-type %s --repair select '%s' delete",
-						o, o.Malformed, o.Type.Name, selectorOf(o)))
-				}
-			}
-		}
-	}
-	return lines
-}
-
 // Plan plans to create what is missing, types in the given order, and then to
-// remove what is not declared, types in reverse.
-func (d Data) Plan(snapshot object.Snapshot) object.Plan {
+// remove what is certain to be extra, types in reverse.
+func (c Comparison) Plan() object.Plan {
 	var plan object.Plan
-	for _, t := range d.Types {
-		for _, o := range t.missing(snapshot) {
+	for _, t := range c.Types {
+		for _, o := range t.Missing {
 			plan.Changes = append(plan.Changes, object.Change{After: &o})
 		}
 	}
-	for _, t := range slices.Backward(d.Types) {
-		if len(t.Faults) > 0 || len(t.Gaps) > 0 || t.Files == 0 {
+	for _, t := range slices.Backward(c.Types) {
+		if !t.Complete() {
 			continue
 		}
-		for _, o := range t.undeclared(snapshot) {
+		for _, o := range t.Extra {
 			if o.Malformed == nil { // nobody knows what it was: that is for a person to delete
 				plan.Changes = append(plan.Changes, object.Change{Before: &o})
 			}
@@ -76,46 +41,39 @@ func (d Data) Plan(snapshot object.Snapshot) object.Plan {
 	return plan
 }
 
-// missing returns what the files declare and the store has not.
-func (t Type) missing(snapshot object.Snapshot) []object.Object {
-	if len(t.Faults) > 0 {
-		return nil
+// Problems returns a line for everything that keeps a type from being synced
+// in whole.
+func (c Comparison) Problems() []string {
+	var lines []string
+	for _, t := range c.Types {
+		lines = append(lines, t.problems()...)
 	}
-	stored := t.stored(snapshot)
-	var missing []object.Object
-	for _, o := range t.Objects {
-		if !stored[o.Path()] {
-			missing = append(missing, o)
-		}
-	}
-	slices.SortFunc(missing, func(a, b object.Object) int { return strings.Compare(a.Path(), b.Path()) })
-	return missing
+	return lines
 }
 
-// undeclared returns what the store has and the files do not declare.
-func (t Type) undeclared(snapshot object.Snapshot) []object.Object {
-	declared := make(map[string]bool, len(t.Objects))
-	for _, o := range t.Objects {
-		declared[o.Path()] = true
+func (t TypeComparison) problems() []string {
+	var lines []string
+	for _, e := range slices.Concat(t.Faults, t.Gaps) {
+		lines = append(lines, e.Error())
 	}
-	var undeclared []object.Object
-	for _, o := range snapshot.Objects {
-		if o.Type == t.Type && !declared[o.Path()] {
-			undeclared = append(undeclared, o)
+	name, extra := t.Type.Type.Name, len(t.Extra)
+	switch {
+	case len(t.Faults) > 0:
+		return append(lines, fmt.Sprintf("type %s is left as it is: mend its files first", name))
+	case extra == 0:
+		return lines
+	case len(t.Gaps) > 0:
+		return append(lines, fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", name, extra, t.Stored))
+	case !t.Complete():
+		return append(lines, fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed", name, t.Dir, extra))
+	}
+	for _, o := range t.Extra {
+		if o.Malformed != nil {
+			lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); to delete it: confctl --object-type %s --repair select '%s' delete",
+				o, o.Malformed, name, selectorOf(o)))
 		}
 	}
-	return undeclared
-}
-
-// stored returns the paths of the type's objects in the store.
-func (t Type) stored(snapshot object.Snapshot) map[string]bool {
-	stored := map[string]bool{}
-	for _, o := range snapshot.Objects {
-		if o.Type == t.Type {
-			stored[o.Path()] = true
-		}
-	}
-	return stored
+	return lines
 }
 
 // selectorOf is the selector, literal, that chooses one object.

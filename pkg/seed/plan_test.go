@@ -28,7 +28,8 @@ func plan(t *testing.T, files map[string]string, stored ...string) (changes, pro
 	for _, key := range stored {
 		snapshot.Objects = append(snapshot.Objects, atKey(t, s, key))
 	}
-	for _, c := range data.Plan(snapshot).Changes {
+	comparison := data.Compare(snapshot)
+	for _, c := range comparison.Plan().Changes {
 		if sign := "+"; c.Before == nil {
 			changes = append(changes, sign+c.After.Key())
 		} else if c.After == nil {
@@ -37,7 +38,7 @@ func plan(t *testing.T, files map[string]string, stored ...string) (changes, pro
 			t.Errorf("%s is changed", c.Before)
 		}
 	}
-	for _, line := range data.Problems(snapshot) {
+	for _, line := range comparison.Problems() {
 		problems = append(problems, strings.ReplaceAll(line, dir+"/", ""))
 	}
 	return changes, problems
@@ -142,14 +143,14 @@ func TestPlanIsDoneOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	stored := object.Snapshot{Objects: []object.Object{atKey(t, s, "ones/x/old"), atKey(t, s, "ones/y/a")}}
-	for _, c := range data.Plan(stored).Changes {
+	for _, c := range data.Compare(stored).Plan().Changes {
 		if c.Before == nil {
 			stored.Objects = append(stored.Objects, *c.After)
 			continue
 		}
 		stored.Objects = slices.DeleteFunc(stored.Objects, func(o object.Object) bool { return o.Key() == c.Before.Key() })
 	}
-	if again := data.Plan(stored).Changes; len(again) != 0 || len(stored.Objects) != 5 {
+	if again := data.Compare(stored).Plan().Changes; len(again) != 0 || len(stored.Objects) != 5 {
 		t.Errorf("got %v, %v", again, stored.Objects)
 	}
 }

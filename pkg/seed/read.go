@@ -10,12 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -29,15 +27,37 @@ type Data struct {
 type Type struct {
 	Type    *schema.Type
 	Dir     string
-	Objects []object.Object // in the order of files and lines, each once
-	Files   int             // how many were there
+	Objects []object.Object        // in the order of files and lines, each once
+	Places  map[string]yamldoc.Pos // where each is declared first, by Object.Path
+	Files   int                    // how many were there
 	// Faults are what is wrong with the files. Of a type with faults nothing
 	// is created or removed, since what its files mean is not certain.
 	Faults []*yamldoc.Error
 	// Gaps are files that are empty or cannot be read. What the other files
 	// declare is certain, so it is created, but nothing is removed.
 	Gaps []*yamldoc.Error
+	// Notes are what is odd, and changes nothing: an object that is declared
+	// twice, a file that is left beside the others and not read.
+	Notes []*yamldoc.Error
 }
+
+// What faults, gaps and notes are about, as yamldoc.Error.Rule has it. What
+// package yamldoc finds wrong with a file has a rule of its own.
+const (
+	RuleShape     = "data-shape"     // fault: no map or list where one is expected
+	RuleNull      = "data-null"      // fault: nothing where a map or list is expected
+	RuleService   = "data-service"   // fault: a service where a list of them is expected
+	RuleName      = "data-name"      // fault: what can be no name or tag value
+	RuleEmpty     = "data-empty"     // gap: a file that declares nothing
+	RuleFile      = "data-file"      // gap: what should be read, but is no file, or has not its name
+	RuleDuplicate = "data-duplicate" // note: an object that is declared again
+	RuleIgnored   = "data-ignored"   // note: a file that is not read
+	RuleDirectory = "data-directory" // of Unclaimed: a directory that no type has
+)
+
+// Complete reports whether the files say all there is to say about the type,
+// so that what they do not declare should not exist.
+func (t Type) Complete() bool { return len(t.Faults) == 0 && len(t.Gaps) == 0 && t.Files > 0 }
 
 // Read reads the files of the given types: those that end in .yaml or .yml in
 // the directory of the type's name and do not begin with a dot. A type without a directory declares
@@ -58,49 +78,90 @@ func Read(dir string, types []*schema.Type) (Data, error) {
 }
 
 func readType(dir string, t *schema.Type) Type {
-	r := reader{Type: Type{Type: t, Dir: dir}, seen: map[string]bool{}}
+	r := reader{Type: Type{Type: t, Dir: dir, Places: map[string]yamldoc.Pos{}}}
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.Gaps = append(r.Gaps, yamldoc.Errorf(yamldoc.Pos{File: dir}, "cannot be read: %v", errors.Unwrap(err)))
+	if err != nil && !isNothing(dir, err) {
+		r.Gaps = append(r.Gaps, &yamldoc.Error{
+			Pos: yamldoc.Pos{File: dir}, Rule: yamldoc.RuleUnreadable,
+			Msg: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err)), Err: errors.Unwrap(err),
+		})
 	}
 	for _, e := range entries {
-		r.entry(e)
+		r.entry(e.Name())
 	}
 	return r.Type
 }
 
+// isNothing reports whether an error says that there is nothing at all, not
+// even a link to where nothing is.
+func isNothing(dir string, err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = os.Lstat(dir)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// reader reads the files of one type.
+type reader struct {
+	Type
+	declared int  // how often, objects declared again included
+	full     bool // whether that is more than there may be
+}
+
 // entry reads a file, or says why it is not read though it looks like one that
-// should be: leaving it out would remove what it declares. Hidden files, and
-// those of other endings, are what editors and people leave beside data.
-func (r *reader) entry(e fs.DirEntry) {
-	name, ext := filepath.Join(r.Dir, e.Name()), filepath.Ext(e.Name())
+// should be: leaving it out would remove what it declares. What editors and
+// people leave beside data is another matter.
+func (r *reader) entry(base string) {
+	name := filepath.Join(r.Dir, base)
 	info, err := os.Stat(name) // of what a link leads to
+	isDir := err == nil && info.IsDir()
+	ext := filepath.Ext(base)
 	why := ""
 	switch {
-	case strings.HasPrefix(e.Name(), "."):
+	case isHidden(base) && isDir:
 		return
-	case e.IsDir():
-		why = "is a directory; files in it are not read"
-	case !strings.EqualFold(ext, ".yaml") && !strings.EqualFold(ext, ".yml"):
+	case isHidden(base), !isYAML(base) && !isDir:
+		r.ignore(name, base)
 		return
+	case isDir:
+		why = "is a directory; files in it are not read: move them up into " + r.Dir
 	case ext != ".yaml" && ext != ".yml":
-		why = "is not read: its name has to end in .yaml or .yml"
+		why = "is not read: its name has to end in .yaml or .yml: rename it to " + strings.TrimSuffix(base, ext) + strings.ToLower(ext)
 	case err == nil && !info.Mode().IsRegular():
-		why = "is no regular file"
+		why = "is no regular file: put one in its place, or take it out"
 	}
 	if why != "" {
-		r.Gaps = append(r.Gaps, yamldoc.Errorf(yamldoc.Pos{File: name}, "%s", why))
+		r.gap(RuleFile, yamldoc.Pos{File: name}, why)
 		return
 	}
 	r.Files++
 	r.file(name)
 }
 
-// reader reads the files of one type.
-type reader struct {
-	Type
-	seen     map[string]bool // paths of objects declared so far
-	declared int             // how often, those declared again included
+// ignore takes note of a file that is not read, unless nobody would expect it
+// to be.
+func (r *reader) ignore(name, base string) {
+	const leftover = ", or delete it if it is a leftover"
+	switch {
+	case strings.HasPrefix(base, ".#"), isHidden(base) && !isYAML(base), isReadme(base):
+		// .# is an editor's lock
+	case isHidden(base):
+		r.note(RuleIgnored, yamldoc.Pos{File: name}, "is not read, since its name begins with a dot: rename it"+leftover)
+	default:
+		r.note(RuleIgnored, yamldoc.Pos{File: name}, "is not read, since its name does not end in .yaml or .yml: rename it"+leftover)
+	}
+}
+
+func isHidden(base string) bool { return strings.HasPrefix(base, ".") }
+
+func isReadme(base string) bool { return strings.HasPrefix(strings.ToUpper(base), "README") }
+
+// isYAML reports whether a name ends as a data file's does, in any case of
+// letters.
+func isYAML(base string) bool {
+	ext := filepath.Ext(base)
+	return strings.EqualFold(ext, ".yaml") || strings.EqualFold(ext, ".yml")
 }
 
 func (r *reader) file(name string) {
@@ -111,115 +172,30 @@ func (r *reader) file(name string) {
 		r.Gaps = append(r.Gaps, bad)
 		return
 	case err != nil:
-		r.fault(err)
+		r.fault(RuleShape, err)
 		return
 	}
 	before, faults := r.declared, len(r.Faults)
-	switch {
-	case doc.IsEmpty():
-	case r.isNode():
-		r.level(doc, []string{"dc", "cluster", "host"}, nil, r.host)
-	default:
-		r.level(doc, r.Type.Type.Tags, nil, r.names)
+	if !doc.IsEmpty() {
+		r.document(doc)
 	}
 	if r.declared == before && len(r.Faults) == faults {
-		r.Gaps = append(r.Gaps, yamldoc.Errorf(doc.Pos(), "declares nothing; a file without objects is taken for a mistake: delete it if there are none"))
+		r.gap(RuleEmpty, doc.Pos(), "declares nothing; a file without objects is taken for a mistake: delete it if there are none")
 	}
 }
 
-// isNode reports whether the files have hosts with their services, rather than
-// names below all tags.
-func (r *reader) isNode() bool {
-	return r.Type.Type.Name == schema.Node && len(r.Type.Type.Tags) == 3
-}
-
-func (r *reader) fault(err error) {
+func (r *reader) fault(rule string, err error) {
 	var at *yamldoc.Error
-	if !errors.As(err, &at) {
-		at = yamldoc.Errorf(yamldoc.Pos{File: r.Dir}, "%v", err)
+	if !errors.As(yamldoc.WithRule(err, rule), &at) {
+		at = &yamldoc.Error{Pos: yamldoc.Pos{File: r.Dir}, Msg: err.Error(), Rule: rule}
 	}
 	r.Faults = append(r.Faults, at)
 }
 
-// level walks down one map for each of the given words, and hands what is at
-// the bottom to leaf, with the words found on the way.
-func (r *reader) level(n yamldoc.Node, what []string, above []string, leaf func(yamldoc.Node, []string)) {
-	if len(what) == 0 {
-		leaf(n, above)
-		return
-	}
-	word, below := what[0], what[1:]
-	pairs, err := n.Pairs(place(word, above))
-	if err != nil {
-		r.fault(err)
-		return
-	}
-	for _, p := range pairs {
-		if r.check(p.Key, word) {
-			r.level(p.Value, below, append(slices.Clone(above), p.Name), leaf)
-		}
-	}
+func (r *reader) gap(rule string, pos yamldoc.Pos, msg string) {
+	r.Gaps = append(r.Gaps, &yamldoc.Error{Pos: pos, Msg: msg, Rule: rule})
 }
 
-// place names a part of a file: what it is by, and what it is below.
-func place(what string, above []string) string {
-	if len(above) == 0 {
-		return "the file, by " + what + ","
-	}
-	return fmt.Sprintf("the part below %s, by %s,", strings.Join(above, "/"), what)
-}
-
-// check reports whether a word can be a tag value or a name.
-func (r *reader) check(n yamldoc.Node, what string) bool {
-	err := object.CheckName(what, n.Text())
-	if !n.IsScalar() || n.IsNull() {
-		err = fmt.Errorf("%s must be a word, not %s", what, n.Describe())
-	}
-	if err != nil {
-		r.fault(n.Errorf("%v", err))
-	}
-	return err == nil
-}
-
-// host declares a node for each of a host's services.
-func (r *reader) host(services yamldoc.Node, above []string) {
-	dc, cluster, host := above[0], above[1], above[2]
-	for _, service := range r.words(services, "the services of "+host, "service") {
-		r.declare([]string{dc, cluster, service}, host)
-	}
-}
-
-// names declares an object for each name in a list.
-func (r *reader) names(list yamldoc.Node, tags []string) {
-	what := "the names of type " + r.Type.Type.Name
-	if len(tags) > 0 {
-		what = "the names below " + strings.Join(tags, "/")
-	}
-	for _, name := range r.words(list, what, selector.Name) {
-		r.declare(tags, name)
-	}
-}
-
-func (r *reader) words(n yamldoc.Node, what, each string) []string {
-	items, err := n.Items(what)
-	if err != nil {
-		r.fault(err)
-		return nil
-	}
-	var words []string
-	for _, item := range items {
-		if r.check(item, each) {
-			words = append(words, item.Text())
-		}
-	}
-	return words
-}
-
-func (r *reader) declare(tags []string, name string) {
-	r.declared++
-	o := object.New(r.Type.Type, tags, name)
-	if path := o.Path(); !r.seen[path] {
-		r.seen[path] = true
-		r.Objects = append(r.Objects, o)
-	}
+func (r *reader) note(rule string, pos yamldoc.Pos, msg string) {
+	r.Notes = append(r.Notes, &yamldoc.Error{Pos: pos, Msg: msg, Rule: rule})
 }

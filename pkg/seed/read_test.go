@@ -50,15 +50,16 @@ func directory(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// read returns what a directory declares for one type, faults and gaps as text
-// relative to the type's directory.
-func read(t *testing.T, typ string, files map[string]string) (paths, faults, gaps []string) {
+// said is what a directory declares for one type, and what is said about it,
+// relative to the type's directory and with the rule at the end.
+type said struct{ paths, faults, gaps, notes []string }
+
+func read(t *testing.T, typ string, files map[string]string) said {
 	t.Helper()
-	dir := directory(t, files)
-	return declared(t, dir, typ)
+	return declared(t, directory(t, files), typ)
 }
 
-func declared(t *testing.T, dir, typ string) (paths, faults, gaps []string) {
+func declared(t *testing.T, dir, typ string) said {
 	t.Helper()
 	one, err := load(t, types).Type(typ)
 	if err != nil {
@@ -68,110 +69,103 @@ func declared(t *testing.T, dir, typ string) (paths, faults, gaps []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var s said
 	for _, o := range data.Types[0].Objects {
-		paths = append(paths, o.Path())
+		s.paths = append(s.paths, o.Path())
 	}
-	lines := func(all []*yamldoc.Error) (lines []string) {
-		for _, e := range all {
-			if e.Pos.File == "" {
-				t.Errorf("%v has no position", e)
-			}
-			lines = append(lines, strings.TrimPrefix(e.Error(), filepath.Join(dir, typ)+"/"))
-		}
-		return lines
-	}
-	return paths, lines(data.Types[0].Faults), lines(data.Types[0].Gaps)
+	at := filepath.Join(dir, typ) + "/"
+	s.faults, s.gaps, s.notes = ruled(t, at, data.Types[0].Faults), ruled(t, at, data.Types[0].Gaps), ruled(t, at, data.Types[0].Notes)
+	return s
 }
 
-// Shapes by the depth of tags, and what is not one of them.
-func TestRead(t *testing.T) {
-	const nothing = "declares nothing; a file without objects is taken for a mistake: delete it if there are none"
-	tests := []struct {
-		name, typ, text     string
-		paths, faults, gaps string // lines
-	}{
-		{"nodes", "node", "north:\n  edge:\n    cp1: [cdn, tls]\n    cp2: [cdn]\n", "north/edge/cdn/cp1\nnorth/edge/tls/cp1\nnorth/edge/cdn/cp2", "", ""},
-		{"a host without services", "node", "north:\n  edge:\n    cp1: [cdn]\n    cp2: []\n", "north/edge/cdn/cp1", "", ""},
-		{"services as a string", "node", "north:\n  edge:\n    cp1: cdn\n", "", `a.yaml:3:10: the services of cp1 must be a list, not "cdn"`, ""},
-		{"services as a map", "node", "north:\n  edge:\n    cp1: {cdn: x}\n", "", `a.yaml:3:10: the services of cp1 must be a list, not a map`, ""},
-		{"services null", "node", "north:\n  edge:\n    cp1:\n", "", `a.yaml:3:9: the services of cp1 must be a list, not nothing`, ""},
-		{"a cluster as a list", "node", "north:\n  edge: [cp1]\n", "", `a.yaml:2:9: the part below north/edge, by host, must be a map, not a list`, ""},
-		{"a cluster null", "node", "north:\n  edge:\n", "", `a.yaml:2:8: the part below north/edge, by host, must be a map, not nothing`, ""},
-		{"a list of nodes", "node", "- cp1", "", "a.yaml:1:1: the file, by dc, must be a map, not a list", ""},
-		{"a service null", "node", "n:\n  e:\n    c: [~]\n", "", "a.yaml:3:9: service must be a word, not nothing", ""},
-
-		{"no tags", "flat", "[a, b]", "a\nb", "", ""},
-		{"no tags, a map", "flat", "a: [b]", "", "a.yaml:1:1: the names of type flat must be a list, not a map", ""},
-		{"no tags, a word", "flat", "abc", "", `a.yaml:1:1: the names of type flat must be a list, not "abc"`, ""},
-		{"one tag", "one", "x: [a, b]\ny: [a]\n", "x/a\nx/b\ny/a", "", ""},
-		{"names as a string", "one", "x: abc\n", "", `a.yaml:1:4: the names below x must be a list, not "abc"`, ""},
-		{"names as a map", "one", "x: {y: [a]}\n", "", "a.yaml:1:4: the names below x must be a list, not a map", ""},
-		{"names null", "one", "x:\ny: [a]", "y/a", "a.yaml:1:3: the names below x must be a list, not nothing", ""},
-		{"two tags", "two", "x: {y: [a]}\n", "x/y/a", "", ""},
-		{"two tags, a list for one", "two", "x: [a]\n", "", "a.yaml:1:4: the part below x, by b, must be a map, not a list", ""},
-
-		{"numbers and booleans as names", "one", "1: [2, 0x10, 1.0, true, no, 2001-01-01]\n", "1/2\n1/0x10\n1/1.0\n1/true\n1/no\n1/2001-01-01", "", ""},
-		{"null as a key", "one", "~: [a]\n", "", "a.yaml:1:1: a must be a word, not nothing", ""},
-		{"a list as a key", "one", "? [a]\n: [b]\n", "", "a.yaml:1:3: a key of the file, by a, must be a word, not a list", ""},
-		{"a name in a list of its own", "one", "x: [[a]]\n", "", "a.yaml:1:5: name must be a word, not a list", ""},
-		{"twice in a list", "one", "x: [a, a]\n", "x/a", "", ""},
-		{"a key twice", "one", "x: [a]\ny: [a]\nx: [b]\n", "", `a.yaml:3:1: key "x" is there already, in line 1`, ""},
-		{"slash", "one", "x: [a/b]\n", "", `a.yaml:1:5: name "a/b" has a slash in it`, ""},
-		{"slash in a tag", "one", "x/y: [a]\n", "", `a.yaml:1:1: a "x/y" has a slash in it`, ""},
-		{"blank", "one", "x: [a b]\n", "", `a.yaml:1:5: name "a b" has a blank or control character in it`, ""},
-		{"control character", "one", "x: [\"a\\x01\"]\n", "", `a.yaml:1:5: name "a\x01" has a blank or control character in it`, ""},
-		{"empty", "one", "x: ['']\n", "", `a.yaml:1:5: name is empty`, ""},
-		{"..", "one", "..: [x]\n", "", `a.yaml:1:1: a cannot be ".."`, ""},
-		{"too long", "one", "x: [" + strings.Repeat("a", 254) + "]\n", "", "a.yaml:1:5: name is 254 bytes long; 253 are allowed", ""},
-		{"each fault is told", "one", "x: [a/b, c, d/e]\ny: z\n", "x/c", "a.yaml:1:5: name \"a/b\" has a slash in it\na.yaml:1:13: name \"d/e\" has a slash in it\na.yaml:2:4: the names below y must be a list, not \"z\"", ""},
-
-		{"an anchor", "two", "x: &x {p: [a]}\ny: *x\n", "x/p/a\ny/p/a", "", ""},
-		{"a merge", "two", "x: &x {p: [a], q: [b]}\ny: {<<: *x, q: [c]}\n", "x/p/a\nx/q/b\ny/q/c\ny/p/a", "", ""},
-		{"an alias inside itself", "two", "x: &x {p: *x}\n", "", "a.yaml:1:11: alias *x stands inside what it names", ""},
-
-		{"empty file", "one", "", "", "", "a.yaml: " + nothing},
-		{"only comments", "one", "# x: [a]\n", "", "", "a.yaml: " + nothing},
-		{"null", "one", "~\n", "", "", "a.yaml:1:1: " + nothing},
-		{"an empty map", "one", "{}\n", "", "", "a.yaml:1:1: " + nothing},
-		{"an empty list", "flat", "[]\n", "", "", "a.yaml:1:1: " + nothing},
-		{"empty further down", "two", "x: {y: [], z: []}\nq: {}\n", "", "", "a.yaml:1:1: " + nothing},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			paths, faults, gaps := read(t, tt.typ, map[string]string{tt.typ + "/a.yaml": tt.text})
-			got := []string{strings.Join(paths, "\n"), strings.Join(faults, "\n"), strings.Join(gaps, "\n")}
-			if d := cmp.Diff([]string{tt.paths, tt.faults, tt.gaps}, got); d != "" {
-				t.Error(d)
-			}
-		})
-	}
-}
-
-// What is no YAML is a fault, and not a file that is not there.
-func TestReadNoYAML(t *testing.T) {
-	for _, text := range []string{"x: [a\n", "x: [a]\n---\ny: [a]\n", "\x00", "x: [a]\n\ty: [a]\n", "\xff\xfe\x00"} {
-		paths, faults, gaps := read(t, "one", map[string]string{"one/a.yaml": text})
-		if paths != nil || gaps != nil || len(faults) != 1 || !strings.HasPrefix(faults[0], "a.yaml:") {
-			t.Errorf("%q: got %v, %v, %v", text, paths, faults, gaps)
+// ruled returns a line for each complaint, less the directory.
+func ruled(t *testing.T, dir string, all []*yamldoc.Error) []string {
+	t.Helper()
+	var lines []string
+	for _, e := range all {
+		if e.Pos.File == "" || e.Msg == "" || e.Rule == "" {
+			t.Errorf("%+v is without a file, message or rule", e)
 		}
+		lines = append(lines, strings.ReplaceAll(e.Error(), dir, "")+" ("+e.Rule+")")
 	}
+	return lines
 }
 
 func TestReadFiles(t *testing.T) {
-	dir := directory(t, map[string]string{
+	got := read(t, "one", map[string]string{
 		"one/b.yaml":     "x: [b, a]\n",
 		"one/a.yml":      "x: [c]\n",
 		"one/again.yaml": "x: [a, b]\n", // declares again what is there
 		"one/README":     "x: [no]",
-		"one/c.yaml~":    "x: [no]",
-		"one/.c.yaml":    "x: [no]",
+		"one/readme.md":  "x: [no]",
+		"one/.gitkeep":   "",
 		"other/a.yaml":   "x: [no]",
 		"a.yaml":         "x: [no]",
 	})
-	paths, faults, gaps := declared(t, dir, "one")
-	if !slices.Equal(paths, []string{"x/c", "x/a", "x/b"}) || faults != nil || gaps != nil {
-		t.Errorf("got %v, %v, %v", paths, faults, gaps)
+	want := said{paths: []string{"x/c", "x/a", "x/b"}, notes: []string{
+		"b.yaml:1:5: x/b is declared again; first in again.yaml:1:8: take one of the two out (data-duplicate)",
+		"b.yaml:1:8: x/a is declared again; first in again.yaml:1:5: take one of the two out (data-duplicate)",
+	}}
+	same(t, want, got)
+}
+
+func same(t *testing.T, want, got said) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(said{})); d != "" {
+		t.Error(d)
 	}
+}
+
+// What is declared twice counts once, where it is written first.
+func TestReadPlaces(t *testing.T) {
+	dir := directory(t, map[string]string{"node/a.yaml": "n:\n  e:\n    c: [s, s, t]\n", "node/b.yaml": "n: {e: {c: [t], d: [t]}}\n"})
+	s := load(t, types)
+	data, err := seed.Read(dir, s.Types())
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := data.Types[0]
+	got := map[string]string{}
+	for path, pos := range node.Places {
+		got[path] = strings.TrimPrefix(pos.String(), node.Dir+"/")
+	}
+	want := map[string]string{"n/e/s/c": "a.yaml:3:9", "n/e/t/c": "a.yaml:3:15", "n/e/t/d": "b.yaml:1:21"}
+	if d := cmp.Diff(want, got); d != "" || len(node.Objects) != len(want) {
+		t.Error(d)
+	}
+	notes := []string{
+		"a.yaml:3:12: n/e/s/c is declared again; first in line 3: take one of the two out (data-duplicate)",
+		"b.yaml:1:13: n/e/t/c is declared again; first in a.yaml:3:15: take one of the two out (data-duplicate)",
+	}
+	if d := cmp.Diff(notes, ruled(t, node.Dir+"/", node.Notes)); d != "" {
+		t.Error(d)
+	}
+}
+
+// What people and editors leave beside the files is said, and changes nothing.
+func TestReadWhatIsLeftBeside(t *testing.T) {
+	const ending = " is not read, since its name does not end in .yaml or .yml: rename it, or delete it if it is a leftover (data-ignored)"
+	got := read(t, "one", map[string]string{
+		"one/a.yaml":      "x: [a]\n",
+		"one/a.yaml.bak":  "x: [no]\n",
+		"one/a.yaml~":     "x: [no]\n",
+		"one/#a.yaml#":    "x: [no]\n",
+		"one/.a.yaml.swp": "x: [no]\n",
+		"one/.#a.yaml":    "x: [no]\n",
+		"one/.b.yaml":     "x: [no]\n",
+		"one/.b.YML":      "x: [no]\n",
+		"one/.d.yaml/a":   "x: [no]\n",
+		"one/.git/a.yaml": "x: [no]\n",
+		"one/notes.txt":   "x: [no]\n",
+	})
+	same(t, said{paths: []string{"x/a"}, notes: []string{
+		"#a.yaml#:" + ending,
+		".b.YML: is not read, since its name begins with a dot: rename it, or delete it if it is a leftover (data-ignored)",
+		".b.yaml: is not read, since its name begins with a dot: rename it, or delete it if it is a leftover (data-ignored)",
+		"a.yaml.bak:" + ending,
+		"a.yaml~:" + ending,
+		"notes.txt:" + ending,
+	}}, got)
 }
 
 // What looks like data and is not read removes nothing: it is a gap.
@@ -180,35 +174,110 @@ func TestReadWhatLooksLikeData(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "one", "fifo.yaml"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	paths, faults, gaps := declared(t, dir, "one")
-	want := []string{
-		"b.YAML: is not read: its name has to end in .yaml or .yml",
-		"d.yaml: is a directory; files in it are not read",
-		"fifo.yaml: is no regular file",
-		"sub: is a directory; files in it are not read",
-	}
-	if !slices.Equal(paths, []string{"x/a"}) || faults != nil || !slices.Equal(gaps, want) {
-		t.Errorf("got %v, %v, %q", paths, faults, gaps)
+	link(t, "sub", filepath.Join(dir, "one", "linked"))
+	link(t, "/dev/zero", filepath.Join(dir, "one", "zero.yml"))
+	up := "is a directory; files in it are not read: move them up into " + dir + "/one (data-file)"
+	same(t, said{paths: []string{"x/a"}, gaps: []string{
+		"b.YAML: is not read: its name has to end in .yaml or .yml: rename it to b.yaml (data-file)",
+		"d.yaml: " + up,
+		"fifo.yaml: is no regular file: put one in its place, or take it out (data-file)",
+		"linked: " + up,
+		"sub: " + up,
+		"zero.yml: is no regular file: put one in its place, or take it out (data-file)",
+	}}, declared(t, dir, "one"))
+}
+
+func link(t *testing.T, to, name string) {
+	t.Helper()
+	if err := os.Symlink(to, name); err != nil {
+		t.Fatal(err)
 	}
 }
 
 func TestReadWhatCannotBeRead(t *testing.T) {
 	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "two": "no directory"})
-	if err := os.Symlink("nowhere", filepath.Join(dir, "one", "b.yaml")); err != nil {
+	link(t, "nowhere", filepath.Join(dir, "one", "b.yaml"))
+	link(t, "loop.yaml", filepath.Join(dir, "one", "loop.yaml"))
+	link(t, "nowhere", filepath.Join(dir, "one", ".#a.yaml"))
+	link(t, "a.yaml", filepath.Join(dir, "one", "c.yaml")) // is read, and says the same again
+	same(t, said{
+		paths: []string{"x/a"},
+		gaps: []string{
+			"b.yaml: cannot be read: no such file or directory (file-unreadable)",
+			"loop.yaml: cannot be read: too many levels of symbolic links (file-unreadable)",
+		},
+		notes: []string{"c.yaml:1:5: x/a is declared again; first in a.yaml:1:5: take one of the two out (data-duplicate)"},
+	}, declared(t, dir, "one"))
+	if s := declared(t, dir, "two"); len(s.gaps) != 1 || !strings.HasSuffix(s.gaps[0], "/two: cannot be read: not a directory (file-unreadable)") {
+		t.Errorf("got %+v", s)
+	}
+	same(t, said{}, declared(t, dir, "flat"))
+}
+
+// A directory that is something else is a gap at once, and does not hang.
+func TestReadDirectoryOfAnotherSort(t *testing.T) {
+	tests := []struct {
+		name, want string
+		put        func(name string) error
+	}{
+		{"a pipe", "not a directory", func(name string) error { return syscall.Mkfifo(name, 0o600) }},
+		{"a device", "not a directory", func(name string) error { return os.Symlink("/dev/zero", name) }},
+		{"a link to nowhere", "no such file or directory", func(name string) error { return os.Symlink("nowhere", name) }},
+		{"a loop of links", "too many levels of symbolic links", func(name string) error { return os.Symlink("one", name) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := tt.put(filepath.Join(dir, "one")); err != nil {
+				t.Fatal(err)
+			}
+			same(t, said{gaps: []string{dir + "/one: cannot be read: " + tt.want + " (file-unreadable)"}}, declared(t, dir, "one"))
+		})
+	}
+}
+
+// A link to a directory is as good as one.
+func TestReadLinkedDirectory(t *testing.T) {
+	dir := directory(t, map[string]string{"elsewhere/a.yaml": "x: [a]\n"})
+	link(t, "elsewhere", filepath.Join(dir, "one"))
+	same(t, said{paths: []string{"x/a"}}, declared(t, dir, "one"))
+}
+
+// A file too large to be data is a fault, at once.
+func TestReadHugeFile(t *testing.T) {
+	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "one/b.yaml": ""})
+	if err := os.Truncate(filepath.Join(dir, "one", "b.yaml"), yamldoc.MaxBytes+1); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("nowhere", filepath.Join(dir, "one", ".#a.yaml")); err != nil {
-		t.Fatal(err)
+	same(t, said{
+		paths:  []string{"x/a"},
+		faults: []string{"b.yaml: is 67108865 bytes, more than the 67108864 that are read (file-unreadable)"},
+	}, declared(t, dir, "one"))
+}
+
+func TestUnclaimed(t *testing.T) {
+	dir := directory(t, map[string]string{
+		"node/a.yaml": "", "nodes/a.yaml": "", "extra/a": "", ".git/a": "", "README.yaml": "", "notes.txt": "", ".x.yaml": "", "nod.YML": "", "zzz.yaml": "", "one": "",
+	})
+	link(t, "node", filepath.Join(dir, "linked"))
+	link(t, "nowhere", filepath.Join(dir, "dangling"))
+	all, err := seed.Unclaimed(dir, []string{"node", "one", "two"})
+	want := []string{
+		"extra: no type is called extra, so nothing in it is read: rename it, or declare the type in the schema (data-directory)",
+		"linked: no type is called linked, so nothing in it is read: rename it, or declare the type in the schema (data-directory)",
+		"nod.YML: is not read: each type has a directory for its files: move it into that (did you mean node?) (data-ignored)",
+		"nodes: no type is called nodes, so nothing in it is read: rename it, or declare the type in the schema (did you mean node?) (data-directory)",
+		"zzz.yaml: is not read: each type has a directory for its files: move it into that (data-ignored)",
 	}
-	paths, faults, gaps := declared(t, dir, "one")
-	if !slices.Equal(paths, []string{"x/a"}) || faults != nil || !slices.Equal(gaps, []string{"b.yaml: cannot be read: no such file or directory"}) {
-		t.Errorf("got %v, %v, %v", paths, faults, gaps)
+	if d := cmp.Diff(want, ruled(t, dir+"/", all)); d != "" || err != nil {
+		t.Error(d, err)
 	}
-	if _, _, gaps := declared(t, dir, "two"); len(gaps) != 1 || !strings.HasSuffix(gaps[0], "/two: cannot be read: not a directory") {
-		t.Errorf("got %v", gaps)
-	}
-	if paths, faults, gaps := declared(t, dir, "flat"); paths != nil || faults != nil || gaps != nil {
-		t.Errorf("got %v, %v, %v", paths, faults, gaps)
+	for _, name := range []string{"none", "README.yaml"} {
+		_, err := seed.Unclaimed(filepath.Join(dir, name), nil)
+		_, same := seed.Read(filepath.Join(dir, name), nil)
+		if err == nil || same == nil || err.Error() != same.Error() {
+			t.Errorf("got %v, want %v", err, same)
+		}
 	}
 }
 
@@ -270,7 +339,7 @@ func TestExampleData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if lines := data.Problems(object.Snapshot{}); lines != nil {
+			if lines := data.Compare(object.Snapshot{}).Problems(); lines != nil {
 				t.Error(lines)
 			}
 			for _, typ := range data.Types {
@@ -280,48 +349,4 @@ func TestExampleData(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Whatever is in a data file: it is declared, or said to be wrong with a place.
-func FuzzRead(f *testing.F) {
-	for _, text := range []string{
-		"", "n: {e: {c: [s, t]}}", "x: [a, b]\ny: [1]", "[a]", "x: &x [a]\ny: *x\n", "x: {<<: {y: [a]}}", "x: ['', a/b, ~]", "a: &a [*a]", "? {}\n: 1", "---\n---\n", "x: [\"\\u2028\"]",
-	} {
-		f.Add([]byte(text))
-	}
-	all := load(f, types).Types()
-	dir := f.TempDir()
-	for _, typ := range all {
-		if err := os.Mkdir(filepath.Join(dir, typ.Name), 0o700); err != nil {
-			f.Fatal(err)
-		}
-	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, typ := range all {
-			if err := os.WriteFile(filepath.Join(dir, typ.Name, "a.yaml"), text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		data, err := seed.Read(dir, all)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, typ := range data.Types {
-			if len(typ.Objects)+len(typ.Faults)+len(typ.Gaps) == 0 {
-				t.Errorf("%s: nothing is declared, and nothing is wrong", typ.Type.Name)
-			}
-			for _, e := range slices.Concat(typ.Faults, typ.Gaps) {
-				if e.Pos.File == "" || e.Msg == "" {
-					t.Errorf("no position: %v", e)
-				}
-			}
-			for _, o := range typ.Objects {
-				for _, word := range append(slices.Clone(o.Tags), o.Name) {
-					if err := object.CheckName("word", word); err != nil || len(o.Tags) != len(o.Type.Tags) {
-						t.Errorf("%s: %v", o, err)
-					}
-				}
-			}
-		}
-	})
 }

@@ -1,0 +1,87 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// ReadAll returns all objects of the types, and as strays all other keys below
+// namespace and version, also those in the path of no type; see Outside for
+// types that were left out. It is one request, at one revision.
+//
+// The snapshot has no fences: it is not one to make a change on.
+func (c *Catalog) ReadAll(ctx context.Context, types ...*schema.Type) (object.Snapshot, error) {
+	found, err := c.store.Read(ctx, c.objects)
+	if err != nil {
+		return object.Snapshot{}, err
+	}
+	snapshot := c.Decode(found.Entries, types...)
+	snapshot.Revision = found.Revision
+	return snapshot, nil
+}
+
+// Decode makes objects of entries as Read does of what is stored, wherever they
+// come from, with their keys as they are in this store. Keys that belong to no
+// object of the types are strays. Of entries with the same key the last
+// counts.
+//
+// Objects and strays are in key order. The revisions of the objects are those
+// of the entries; that of the snapshot is 0.
+func (c *Catalog) Decode(entries []store.Entry, types ...*schema.Type) object.Snapshot {
+	entries = inOrder(entries)
+	queries := make([]Query, len(types))
+	for i, t := range types {
+		queries[i] = Query{Type: t}
+	}
+	decoders := c.decoders(queries)
+	snapshot := object.Snapshot{Objects: make([]object.Object, 0, len(entries))}
+	for _, e := range entries {
+		stray := true
+		for _, d := range decoders {
+			if d.decode(e, &snapshot) == inPlace {
+				stray = false
+			}
+		}
+		if stray {
+			snapshot.Strays = append(snapshot.Strays, e.Key)
+		}
+	}
+	return snapshot
+}
+
+// inOrder returns the entries in key order, each key once: its last entry.
+func inOrder(entries []store.Entry) []store.Entry {
+	ordered := true
+	for i := 1; i < len(entries) && ordered; i++ {
+		ordered = entries[i-1].Key < entries[i].Key
+	}
+	if ordered { // as a store has them
+		return entries
+	}
+	sorted := slices.Clone(entries)
+	slices.Reverse(sorted)
+	slices.SortStableFunc(sorted, func(a, b store.Entry) int { return cmp.Compare(a.Key, b.Key) })
+	return slices.CompactFunc(sorted, func(a, b store.Entry) bool { return a.Key == b.Key })
+}
+
+// Outside returns those of the keys that are in none of the paths, which are
+// as those of types. Strays are to be seen so if a type of the schema could
+// not be read: what is in its path may well be its objects.
+func (c *Catalog) Outside(keys []string, paths ...string) []string {
+	var outside []string
+	for _, key := range keys {
+		within := func(path string) bool {
+			return path != "" && strings.HasPrefix(key, c.objects+strings.Trim(path, "/")+"/")
+		}
+		if !slices.ContainsFunc(paths, within) {
+			outside = append(outside, key)
+		}
+	}
+	return outside
+}

@@ -1,0 +1,43 @@
+package seed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Unclaimed returns what lies in a data directory and is never read, as it
+// belongs to no type of these names: directories (RuleDirectory) and files that
+// end in .yaml or .yml (RuleIgnored), in the order of their names. Hidden ones
+// and a README are left out. The error is for the directory as a whole.
+func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, errors.Unwrap(err))
+	}
+	var all []*yamldoc.Error
+	for _, e := range entries {
+		base := e.Name()
+		if isHidden(base) || isReadme(base) || slices.Contains(names, base) {
+			continue
+		}
+		name := filepath.Join(dir, base)
+		info, err := os.Stat(name) // of what a link leads to
+		switch {
+		case err == nil && info.IsDir():
+			all = append(all, &yamldoc.Error{Pos: yamldoc.Pos{File: name}, Rule: RuleDirectory, Msg: fmt.Sprintf(
+				"no type is called %s, so nothing in it is read: rename it, or declare the type in the schema%s", base, nearest.Suggest(base, names))})
+		case isYAML(base):
+			stem := strings.TrimSuffix(base, filepath.Ext(base))
+			all = append(all, &yamldoc.Error{Pos: yamldoc.Pos{File: name}, Rule: RuleIgnored, Msg: fmt.Sprintf(
+				"is not read: each type has a directory for its files: move it into that%s", nearest.Suggest(stem, names))})
+		}
+	}
+	return all, nil
+}
