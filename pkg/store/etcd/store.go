@@ -11,11 +11,9 @@ package etcd
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -116,31 +114,16 @@ func (s *Store) Close() error {
 // secure reports whether the configuration speaks of TLS.
 func (c Config) secure() bool { return c.CACert != "" || c.Cert != "" }
 
+// loadTLS reads the certificates, and who the client's says that it is.
 func (s *Store) loadTLS() error {
-	s.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.cfg.CACert != "" {
-		pem, err := os.ReadFile(s.cfg.CACert)
-		if err != nil {
-			return fmt.Errorf("etcd: ca_cert: %w", err)
+	var err error
+	if s.tls, err = TLS(s.cfg.CACert, s.cfg.Cert, s.cfg.Key); err != nil {
+		return err
+	}
+	for _, pair := range s.tls.Certificates {
+		if s.who == "" && pair.Leaf != nil {
+			s.who = pair.Leaf.Subject.CommonName
 		}
-		s.tls.RootCAs = x509.NewCertPool()
-		if !s.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("etcd: ca_cert: %s holds no certificate", s.cfg.CACert)
-		}
-	}
-	if (s.cfg.Cert == "") != (s.cfg.Key == "") {
-		return errors.New("etcd: cert and key are only useful together")
-	}
-	if s.cfg.Cert == "" {
-		return nil
-	}
-	pair, err := tls.LoadX509KeyPair(s.cfg.Cert, s.cfg.Key)
-	if err != nil {
-		return fmt.Errorf("etcd: cert %s with key %s: %w", s.cfg.Cert, s.cfg.Key, err)
-	}
-	s.tls.Certificates = []tls.Certificate{pair}
-	if s.who == "" && pair.Leaf != nil {
-		s.who = pair.Leaf.Subject.CommonName
 	}
 	return nil
 }

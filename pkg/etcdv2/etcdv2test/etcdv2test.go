@@ -1,0 +1,258 @@
+// Package etcdv2test runs an etcd that serves the v2 API for a test: the
+// installed one, as a process of its own. It is for tests only.
+package etcdv2test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Server is a running etcd of one member.
+type Server struct {
+	URL string // where it takes requests, without a path
+
+	own      string // where it takes those of this package: always plain
+	password string // of root; empty without users
+}
+
+// Option changes how a server is started.
+type Option func(*options)
+
+type options struct {
+	issue    func(host string) (cert, key string)
+	clients  string
+	without  bool
+	user     string
+	password string
+	reads    string
+}
+
+// TLS makes a server serve with a certificate, for which it asks when its
+// address is known, and, if the file of an authority is given, want one of
+// that authority.
+func TLS(issue func(host string) (cert, key string), clients string) Option {
+	return func(o *options) { o.issue, o.clients = issue, clients }
+}
+
+// User makes a server let nobody in but a user, who may read what begins with
+// a text, such as /conftool/v1. It may be root, who may read everything.
+func User(name, password, reads string) Option {
+	return func(o *options) { o.user, o.password, o.reads = name, password, reads }
+}
+
+// WithoutV2 makes a server that does not serve the v2 API.
+func WithoutV2() Option { return func(o *options) { o.without = true } }
+
+// Start runs a server until the test ends. Where no etcd is installed that can
+// serve the v2 API, the test is skipped.
+func Start(t testing.TB, chosen ...Option) *Server {
+	t.Helper()
+	var o options
+	for _, choose := range chosen {
+		choose(&o)
+	}
+	program, fast := find(t)
+	host := freeHost()
+	s := &Server{own: "http://" + freeAddress(t, host), URL: "http://" + freeAddress(t, host)}
+	peer := "http://" + freeAddress(t, host)
+	args := []string{
+		"--name=v2", "--data-dir=" + filepath.Join(t.TempDir(), "data"), "--enable-v2=" + strconv.FormatBool(!o.without),
+		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=v2=" + peer,
+		"--heartbeat-interval=10", "--election-timeout=100",
+	}
+	if fast {
+		args = append(args, "--unsafe-no-fsync")
+	}
+	if o.issue != nil {
+		s.URL = strings.Replace(s.URL, "http:", "https:", 1)
+		cert, key := o.issue(host)
+		args = append(args, "--cert-file="+cert, "--key-file="+key)
+		if o.clients != "" {
+			args = append(args, "--client-cert-auth", "--trusted-ca-file="+o.clients)
+		}
+	}
+	args = append(args, "--listen-client-urls="+s.own+","+s.URL, "--advertise-client-urls="+s.own)
+	s.run(t, program, args)
+	if o.user != "" {
+		s.closeTo(t, o)
+	}
+	return s
+}
+
+// find returns the etcd that is installed, and whether it can do without
+// syncing its disk.
+func find(t testing.TB) (program string, fast bool) {
+	t.Helper()
+	const wants = "needs an etcd of 3.3 to 3.5, which serve the v2 API (Debian: etcd-server)"
+	program, err := exec.LookPath("etcd")
+	if err != nil {
+		t.Skip(wants + "; none is installed")
+	}
+	cmd := exec.CommandContext(t.Context(), program, "--version")
+	cmd.Env = environment()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s --version: %v\n%s", program, err, out)
+	}
+	version := regexp.MustCompile(`etcd Version: 3\.([0-9]+)\.`).FindSubmatch(out)
+	if version == nil {
+		t.Skipf("%s; %s says: %.60s", wants, program, out)
+	}
+	minor, err := strconv.Atoi(string(version[1]))
+	if err != nil || minor < 3 || minor > 5 {
+		t.Skipf("%s; %s is 3.%s", wants, program, version[1])
+	}
+	return program, minor > 3
+}
+
+// environment is that of the test, without settings for an etcd.
+func environment() []string {
+	env := []string{"ETCD_UNSUPPORTED_ARCH=" + runtime.GOARCH}
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "ETCD_") {
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// guardian runs a program until its own standard input ends: with the test,
+// however that ends.
+const guardian = `"$@" & read -r _; kill -9 $!; wait`
+
+// run starts the server and waits until it is ready.
+func (s *Server) run(t testing.TB, program string, args []string) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", append([]string{"-c", guardian, "sh", program}, args...)...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), log, log
+	life, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = life.Close()
+		_ = cmd.Wait() // the guardian says that it has killed it
+		_ = log.Close()
+	})
+	for range 1000 {
+		if _, err := s.do(http.MethodGet, "/health", nil); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	said, err := os.ReadFile(log.Name())
+	t.Fatalf("etcd does not get ready: %s%v", said[max(0, len(said)-2000):], err)
+}
+
+// Put stores a value at a key, which begins with a slash.
+func (s *Server) Put(t testing.TB, key, value string) {
+	t.Helper()
+	s.must(t, "/v2/keys"+(&url.URL{Path: key}).EscapedPath(), url.Values{"value": {value}}.Encode())
+}
+
+// Mkdir makes an empty directory.
+func (s *Server) Mkdir(t testing.TB, key string) {
+	t.Helper()
+	s.must(t, "/v2/keys"+(&url.URL{Path: key}).EscapedPath(), "dir=true")
+}
+
+// closeTo lets in nobody but root and one user.
+func (s *Server) closeTo(t testing.TB, o options) {
+	t.Helper()
+	root := "root" + strconv.FormatUint(rand.Uint64(), 36)
+	if o.user == "root" {
+		root = o.password
+	}
+	s.must(t, "/v2/auth/users/root", asJSON(t, map[string]any{"user": "root", "password": root}))
+	if o.user != "root" {
+		grant := map[string]any{"kv": map[string]any{"read": []string{o.reads + "*"}, "write": []string{}}}
+		s.must(t, "/v2/auth/roles/reader", asJSON(t, map[string]any{"role": "reader", "permissions": grant}))
+		s.must(t, "/v2/auth/users/"+url.PathEscape(o.user), asJSON(t, map[string]any{"user": o.user, "password": o.password, "roles": []string{"reader"}}))
+	}
+	s.must(t, "/v2/auth/enable", "")
+	s.password = root
+	everything := map[string]any{"kv": map[string]any{"read": []string{"/*"}, "write": []string{"/*"}}}
+	s.must(t, "/v2/auth/roles/guest", asJSON(t, map[string]any{"role": "guest", "revoke": everything}))
+}
+
+func asJSON(t testing.TB, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (s *Server) must(t testing.TB, path, body string) {
+	t.Helper()
+	if answer, err := s.do(http.MethodPut, path, []byte(body)); err != nil {
+		t.Fatalf("PUT %s: %v %s", path, err, answer)
+	}
+}
+
+// do makes a request as root, if there are users.
+func (s *Server) do(method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequest(method, s.own+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(body, []byte("{")) {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if s.password != "" {
+		req.SetBasicAuth("root", s.password)
+	}
+	client := http.Client{Timeout: 20 * time.Second}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err == nil && resp.StatusCode >= http.StatusBadRequest {
+		err = fmt.Errorf("%s", resp.Status)
+	}
+	return answer, err
+}
+
+// freeHost is a loopback address. Where all of 127.0.0.0/8 is this host, it is
+// one of its own: nobody else will take the ports that were found free there.
+func freeHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
+
+func freeAddress(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}

@@ -1,0 +1,38 @@
+package etcd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// TLS returns how to speak to servers that an authority vouches for, the
+// system's ones if none is given, with a client certificate if one is given. All
+// are files in PEM format, and read at once.
+func TLS(caCert, cert, key string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if caCert != "" {
+		pem, err := os.ReadFile(caCert)
+		if err != nil {
+			return nil, fmt.Errorf("etcd: ca_cert: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("etcd: ca_cert: %s holds no certificate", caCert)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return nil, errors.New("etcd: cert and key are only useful together")
+	}
+	if cert == "" {
+		return c, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("etcd: cert %s with key %s: %w", cert, key, err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
+}
