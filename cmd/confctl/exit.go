@@ -10,7 +10,9 @@ import (
 	"syscall"
 
 	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/editor"
+	"github.com/conftool/confctl/pkg/etcdv2"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
@@ -143,6 +145,8 @@ func explain(err error) (code int, msg, hint string) {
 		denied   *store.DeniedError
 		unknown  *store.UnknownError
 		large    *store.TooLargeError
+		old      *etcdv2.Error
+		faults   *dump.FaultsError
 		broken   *schema.InvalidError
 		unruled  *unruledError
 		invalid  *object.InvalidError
@@ -193,6 +197,10 @@ func explain(err error) (code int, msg, hint string) {
 		return exitUnavailable, unavailableText(away), nothingWritten(err)
 	case errors.As(err, &denied):
 		return exitFailed, msg, nothingWritten(err)
+	case errors.As(err, &old):
+		return explainV2(old, err)
+	case errors.As(err, &faults):
+		return exitInvalid, faultsText(faults), nothingWritten(err)
 	case errors.As(err, &large):
 		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
 	case errors.As(err, &unruled):
@@ -210,6 +218,29 @@ func explain(err error) (code int, msg, hint string) {
 		return exitFailed, "interrupted", nothingWritten(err)
 	}
 	return exitFailed, msg, ""
+}
+
+// explainV2 explains why the keys of an etcd v2 could not be read.
+func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
+	codes := map[etcdv2.Kind]int{etcdv2.Misused: exitUsage, etcdv2.Unavailable: exitUnavailable, etcdv2.Absent: exitNoMatch}
+	code = exitFailed
+	if known, ok := codes[e.Kind]; ok {
+		code = known
+	}
+	hint = e.Hint
+	if e.Kind == etcdv2.Misused || e.Kind == etcdv2.Denied {
+		hint = strings.TrimLeft(hint+"\nuser, password and certificates for it: --v2-etcdrc FILE", "\n")
+	}
+	return code, err.Error(), hint
+}
+
+// faultsText is what is wrong with a file, or the beginning of it.
+func faultsText(e *dump.FaultsError) string {
+	all := lines(e.Error())
+	if more := len(all) - fewLines; more > 0 {
+		all = append(all[:fewLines:fewLines], fmt.Sprintf("and %d more like these", more))
+	}
+	return strings.Join(all, "\n")
 }
 
 // nothingWritten says so, where there was something to write.

@@ -66,6 +66,8 @@ func (l *limited) add(format string, args ...any) {
 	l.first = append(l.first, fmt.Sprintf(format, args...))
 }
 
+func (l *limited) count() int { return len(l.first) + l.more }
+
 func (l *limited) warn(std streams) { l.tell(std.warn) }
 
 func (l *limited) say(std streams) { l.tell(func(line string) { std.say("%s", line) }) }

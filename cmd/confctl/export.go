@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+)
+
+func newExport(std streams, g *globals) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "export [TYPE...]",
+		Short: "Print all objects of all or some types as one file, for import, lint --against or git",
+		Long: `Print all objects of all or some types as one file, which import takes back.
+
+It is of one moment, sorted, and holds all values; no times or revisions, so that
+two exports are the same if nothing has changed. An object that cannot be read is
+not in it: it is named, and the exit code is 7.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
+		Example: `  confctl export >fleet.yaml
+  confctl export --format jsonl node discovery >part.jsonl`,
+		ValidArgsFunction: g.completeType,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"export takes the types as words", "confctl export " + quote(g.objectType)}
+			}
+			if err := g.noFormat("export"); err != nil {
+				return err
+			}
+			if !slices.Contains(dump.Formats(), format) {
+				return &usageError{fmt.Sprintf("export has no format %q%s", format, nearest.Suggest(format, dump.Formats())), "formats: " + strings.Join(dump.Formats(), ", ")}
+			}
+			return with(std, g, func(s *session) error { return s.runExport(cmd.Context(), names, dump.Format(format)) })
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", dump.Formats()[0], "`FORMAT` of the file: "+strings.Join(dump.Formats(), " or "))
+	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(dump.Formats(), cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func (s *session) runExport(ctx context.Context, names []string, format dump.Format) error {
+	types, broken, err := s.typesNamed(names)
+	if err != nil {
+		return err
+	}
+	snapshot, err := s.catalog.Read(ctx, queries(types)...)
+	if err != nil {
+		return err
+	}
+	// The objects are written in the order of the types, and within them of keys.
+	var readable []object.Object
+	for _, t := range types {
+		for _, o := range snapshot.Objects {
+			if o.Type == t && o.Malformed == nil {
+				readable = append(readable, o)
+			}
+		}
+	}
+	var failed error
+	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, readable) })
+	if err != nil || failed != nil {
+		return firstOf(err, failed)
+	}
+	return s.leftOut(snapshot, broken)
+}
+
+// queries are those for all objects of some types.
+func queries(types []*schema.Type) []catalog.Query {
+	all := make([]catalog.Query, len(types))
+	for i, t := range types {
+		all[i].Type = t
+	}
+	return all
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// typesNamed returns types by their names; all that can be used without any,
+// and then lines about those that cannot.
+func (s *session) typesNamed(names []string) (types []*schema.Type, broken []string, err error) {
+	for _, name := range names {
+		t, err := s.schema.Type(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	if len(names) > 0 {
+		return types, nil, nil
+	}
+	for _, p := range s.schema.Problems() {
+		broken = append(broken, p.Err.Error())
+	}
+	return s.schema.Types(), broken, nil
+}
+
+// leftOut says what an export does not have.
+func (s *session) leftOut(snapshot object.Snapshot, broken []string) error {
+	var strays limited
+	for _, key := range snapshot.Strays {
+		strays.add("key %s is no object of any type; left out", key)
+	}
+	strays.warn(s.streams)
+	var lost limited
+	for _, line := range broken {
+		lost.add("%s; its type is left out", line)
+	}
+	for _, o := range snapshot.Objects {
+		if o.Malformed != nil {
+			lost.add("%s is left out: what is stored cannot be read: %v", o, o.Malformed)
+		}
+	}
+	if lost.warn(s.streams); lost.count() > 0 {
+		return &partlyError{exitInvalid}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package dump
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// The keys of an object's line. What get -o json writes besides, the revision,
+// is of no interest.
+const (
+	typeKey     = "type"
+	tagsKey     = "tags"
+	nameKey     = "name"
+	valuesKey   = "values"
+	revisionKey = "revision"
+)
+
+// readLines reads an object a line.
+func (r *reader) readLines(text []byte) {
+	text = withoutMark(text)
+	first := true
+	for n := 1; len(text) > 0; n++ {
+		line, rest, _ := bytes.Cut(text, []byte("\n"))
+		text = rest
+		content := bytes.Trim(line, " \t\r")
+		if len(content) == 0 {
+			continue
+		}
+		l := jsonLine{r.file, n, bytes.Index(line, content), content}
+		r.readLine(l, first)
+		first = false
+	}
+}
+
+func (r *reader) readLine(l jsonLine, first bool) {
+	v, err := l.parse()
+	if err != nil {
+		r.count++
+		r.fault(err, l.start())
+		return
+	}
+	fields := v.Fields()
+	if headed := get(fields, headerKey); !headed.IsAbsent() {
+		r.jsonHeader(l, fields, first)
+		return
+	}
+	r.count++
+	r.jsonObject(l, fields)
+}
+
+func get(fields []value.Field, name string) value.Value {
+	i := slices.IndexFunc(fields, func(f value.Field) bool { return f.Name == name })
+	if i < 0 {
+		return value.Value{}
+	}
+	return fields[i].Value
+}
+
+func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
+	if !first {
+		r.unsure = true
+		r.faultf(l.start(), "a header here: these are several files in one; import them one by one, or take all headers out")
+		return
+	}
+	for _, f := range fields {
+		if f.Name != headerKey && f.Name != objectsKey {
+			r.unknownKey(l.place(f.Name), f.Name, headerKey, objectsKey)
+		}
+	}
+	r.setHeader(l.start(), get(fields, headerKey), get(fields, objectsKey))
+}
+
+func (r *reader) jsonObject(l jsonLine, fields []value.Field) {
+	known := []string{typeKey, tagsKey, nameKey, valuesKey}
+	right := true
+	for _, f := range fields {
+		if !slices.Contains(known, f.Name) && f.Name != revisionKey {
+			r.unknownKey(l.place(f.Name), f.Name, known...)
+			right = false
+		}
+	}
+	typeName, typed := r.text(l, fields, typeKey)
+	name, named := r.text(l, fields, nameKey)
+	if !typed {
+		return
+	}
+	t := r.typeOf(typeName, func() yamldoc.Pos { return l.place(typeKey) })
+	if t == nil {
+		return
+	}
+	tags, tagged := r.tags(l, t, get(fields, tagsKey))
+	values := get(fields, valuesKey)
+	if values.Kind() != value.Map {
+		r.faultf(l.place(valuesKey), "%s must be a map, not %s; without values it would be {}", valuesKey, values.Kind())
+		return
+	}
+	if !right || !named || !tagged {
+		return
+	}
+	item := Item{Pos: l.start(), places: func(field string) yamldoc.Pos { return l.place(valuesKey, field) }}
+	given := values.Fields()
+	for _, f := range given {
+		item.Given = append(item.Given, f.Name)
+	}
+	r.add(t, tags, name, item, given)
+}
+
+// text returns a text that has to be there.
+func (r *reader) text(l jsonLine, fields []value.Field, key string) (string, bool) {
+	v := get(fields, key)
+	s, ok := v.Str()
+	if !ok {
+		r.faultf(l.place(key), "%s must be text, not %s", key, v.Kind())
+	}
+	return s, ok
+}
+
+// tags returns the values of a type's tags. Without tags, a line need not say
+// so.
+func (r *reader) tags(l jsonLine, t *schema.Type, v value.Value) (tags []string, ok bool) {
+	if v.Kind() != value.Map && (len(t.Tags) > 0 || !v.IsAbsent()) {
+		r.faultf(l.place(tagsKey), "%s must be a map, not %s; type %s has %s", tagsKey, v.Kind(), t.Name, listed(t.Tags))
+		return nil, false
+	}
+	fields, ok := v.Fields(), true
+	for _, f := range fields {
+		if !slices.Contains(t.Tags, f.Name) {
+			r.faultf(l.place(tagsKey, f.Name), "type %s has no tag %q%s; its tags are %s", t.Name, f.Name, nearest.Suggest(f.Name, t.Tags), listed(t.Tags))
+			ok = false
+		}
+	}
+	tags = make([]string, len(t.Tags))
+	for i, tag := range t.Tags {
+		v := get(fields, tag)
+		text, isText := v.Str()
+		switch {
+		case v.IsAbsent():
+			r.faultf(l.place(tagsKey), "tag %s of type %s is missing", tag, t.Name)
+			ok = false
+		case !isText:
+			r.faultf(l.place(tagsKey, tag), "tag %s must be text, not %s", tag, v.Text())
+			ok = false
+		}
+		tags[i] = text
+	}
+	return tags, ok
+}
+
+func listed(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+// jsonLine is a line of JSON and its place.
+type jsonLine struct {
+	file   string
+	number int
+	indent int
+	text   []byte
+}
+
+func (l jsonLine) at(offset int) yamldoc.Pos {
+	return yamldoc.Pos{File: l.file, Line: l.number, Column: l.indent + max(offset, 0) + 1}
+}
+
+func (l jsonLine) start() yamldoc.Pos { return l.at(0) }
+
+// parse returns the map that a line is. Errors are *yamldoc.Error.
+func (l jsonLine) parse() (value.Value, error) {
+	v, err := value.Parse(l.text)
+	if err != nil {
+		var discard any
+		var syntax *json.SyntaxError
+		if errors.As(json.Unmarshal(l.text, &discard), &syntax) {
+			return v, yamldoc.Errorf(l.at(int(syntax.Offset)-1), "not valid JSON: %v; each line is an object", syntax)
+		}
+		return v, yamldoc.Errorf(l.start(), "there is %v in it", err)
+	}
+	if v.Kind() != value.Map {
+		return v, yamldoc.Errorf(l.start(), "each line must be a map, not %s", v.Kind())
+	}
+	if v.Text() == string(l.text) { // as Write writes it, which leaves no room for a key that is there twice
+		return v, nil
+	}
+	return v, l.repeated()
+}
+
+// repeated complains about a key that is there twice: which one is meant?
+func (l jsonLine) repeated() error {
+	var twice error
+	seen := map[string]bool{}
+	l.walk(func(path []string, offset int) {
+		key := fmt.Sprintf("%q", path)
+		if seen[key] && twice == nil {
+			twice = yamldoc.WithRule(yamldoc.Errorf(l.at(offset), "key %q is there already", path[len(path)-1]), yamldoc.RuleDuplicate)
+		}
+		seen[key] = true
+	})
+	return twice
+}
+
+// place returns where a key is that some steps lead to, or as far as they
+// lead.
+func (l jsonLine) place(steps ...string) yamldoc.Pos {
+	found, depth := 0, 0
+	l.walk(func(path []string, offset int) {
+		if n := len(path); n > depth && n <= len(steps) && slices.Equal(path, steps[:n]) {
+			found, depth = offset, n
+		}
+	})
+	return l.at(found)
+}
+
+// walk calls f with each key of each map, below those above it, and its offset.
+// The keys are only f's while it is called. The line is valid JSON.
+func (l jsonLine) walk(f func(path []string, offset int)) {
+	d := json.NewDecoder(bytes.NewReader(l.text))
+	d.UseNumber()
+	l.walkValue(d, nil, f)
+}
+
+func (l jsonLine) walkValue(d *json.Decoder, path []string, f func([]string, int)) {
+	token, err := d.Token()
+	if err != nil { // not reached
+		return
+	}
+	switch token {
+	case json.Delim('{'):
+		for d.More() {
+			offset := int(d.InputOffset())
+			offset += len(l.text[offset:]) - len(bytes.TrimLeft(l.text[offset:], " \t\r\n,"))
+			key, err := d.Token()
+			name, isText := key.(string)
+			if err != nil || !isText { // not reached
+				return
+			}
+			below := append(path, name) //nolint:gocritic // each in the place of the one before
+			f(below, offset)
+			l.walkValue(d, below, f)
+		}
+	case json.Delim('['):
+		for index := 0; d.More(); index++ {
+			l.walkValue(d, append(path, strconv.Itoa(index)), f)
+		}
+	default:
+		return
+	}
+	d.Token() //nolint:errcheck // the bracket at its end
+}

@@ -1,0 +1,250 @@
+package dump
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// The words of both formats.
+const (
+	headerKey  = "confctl_export"
+	versionKey = "version"
+	objectsKey = "objects"
+)
+
+// Read reads a file. The error is a *FaultsError.
+func Read(file string, s *schema.Schema) (Dump, error) {
+	text, err := readFile(file)
+	if err != nil {
+		reason := err.Error()
+		var path *os.PathError
+		if errors.As(err, &path) {
+			reason = path.Err.Error()
+		}
+		return Dump{}, &FaultsError{[]*yamldoc.Error{{
+			Pos: yamldoc.Pos{File: file}, Msg: "cannot be read: " + reason, Rule: yamldoc.RuleUnreadable, Err: err,
+		}}}
+	}
+	return Parse(file, text, s)
+}
+
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	text, err := io.ReadAll(io.LimitReader(f, yamldoc.MaxBytes+1))
+	if err == nil && len(text) > yamldoc.MaxBytes {
+		err = fmt.Errorf("more than the %d bytes that are read", yamldoc.MaxBytes)
+	}
+	return text, err
+}
+
+// Parse reads a text in any of the formats. The file is only named in errors.
+//
+// The error is a *FaultsError with all that is wrong with how the file says
+// what it says: types, tags and names that there cannot be, an object that is
+// there twice, fewer objects than the header says. What objects are to be is
+// judged by Plan, against what is stored: a file of all objects of a store can
+// be put back into it, whatever they have. A name is refused only if it can be
+// no part of a key.
+//
+// In YAML, the field's type says what a plain word is: yes is a word for an
+// enum and true for a bool. In JSON a value is what it is.
+func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
+	r := reader{
+		file: file, schema: s,
+		types: map[string]*schema.Type{}, seen: map[string]yamldoc.Pos{},
+	}
+	if isJSONLines(text) {
+		r.readLines(text)
+	} else {
+		r.readYAML(text)
+	}
+	r.checkCount(text)
+	if len(r.faults) > 0 {
+		sortFaults(r.faults)
+		return Dump{}, &FaultsError{r.faults}
+	}
+	return arrange(s, r.items), nil
+}
+
+// isJSONLines reports whether a text is meant as a JSON object a line, rather
+// than as one YAML document that is written with braces.
+func isJSONLines(text []byte) bool {
+	first, rest, _ := bytes.Cut(bytes.TrimSpace(withoutMark(text)), []byte("\n"))
+	if !bytes.HasPrefix(first, []byte("{")) {
+		return false
+	}
+	v, err := value.Parse(first)
+	if err != nil {
+		return bytes.HasPrefix(bytes.TrimSpace(rest), []byte("{"))
+	}
+	return get(v.Fields(), objectsKey).Kind() != value.Map
+}
+
+// withoutMark returns a text without a byte order mark in front.
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
+
+// reader gathers what is in a file, and what is wrong with it.
+type reader struct {
+	file    string
+	schema  *schema.Schema
+	faults  []*yamldoc.Error
+	items   []Item
+	types   map[string]*schema.Type // nil for one that cannot be used
+	seen    map[string]yamldoc.Pos  // where the object with a key is
+	header  *header
+	count   int  // of the objects there are, right or wrong
+	unsure  bool // not all could be counted
+	yaml    bool
+	lastDir []string // tag values; objects next to each other mostly have the same
+}
+
+// header is what a file says of itself.
+type header struct {
+	pos     yamldoc.Pos
+	objects int // negative if it does not say
+}
+
+func (r *reader) faultf(pos yamldoc.Pos, format string, args ...any) {
+	r.faults = append(r.faults, yamldoc.Errorf(pos, format, args...))
+}
+
+// fault notes an error that has a place already.
+func (r *reader) fault(err error, pos yamldoc.Pos) {
+	var at *yamldoc.Error
+	if errors.As(err, &at) {
+		r.faults = append(r.faults, at)
+		return
+	}
+	r.faultf(pos, "%v", err)
+}
+
+// setHeader notes what a file says of itself: its version, and how many objects
+// it has.
+func (r *reader) setHeader(pos yamldoc.Pos, was, objects value.Value) {
+	if was != value.OfInt(version) {
+		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, or(was.Text(), "none"))
+	}
+	h := &header{pos: pos, objects: -1}
+	n, ok := objects.Int()
+	switch {
+	case ok && n >= 0:
+		h.objects = int(n)
+	case !objects.IsAbsent():
+		r.faultf(pos, "%s must be how many objects the file has, not %s", objectsKey, objects.Text())
+	}
+	r.header = h
+}
+
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// checkCount finds a file that was cut off.
+func (r *reader) checkCount(text []byte) {
+	if r.header == nil || r.unsure {
+		return
+	}
+	if n := r.header.objects; n >= 0 && n != r.count {
+		r.faultf(r.header.pos, "header says %s, but it has %d: it is cut off, or was edited: then correct the number", objects(n), r.count)
+		return
+	}
+	last := 1 + bytes.Count(text, []byte("\n"))
+	braces := bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) // the last one says that it is whole
+	switch {
+	case r.header.objects < 0: // that is said already
+	case r.yaml && !braces && !bytes.HasSuffix(bytes.TrimRight(text, " \t\r\n"), []byte("\n"+theEnd)):
+		r.faultf(yamldoc.Pos{File: r.file, Line: last}, "there is no line %s at the end: the file is cut off, or was edited: then add it", theEnd)
+	case !r.yaml && !bytes.HasSuffix(text, []byte("\n")):
+		r.faultf(yamldoc.Pos{File: r.file, Line: last}, "the last line has no end: the file is cut off, or was edited: then end the line")
+	}
+}
+
+func objects(n int) string {
+	if n == 1 {
+		return "1 object"
+	}
+	return strconv.Itoa(n) + " objects"
+}
+
+// typeOf returns a type, nil if it cannot be used. That is said once, where it
+// is first named.
+func (r *reader) typeOf(name string, named func() yamldoc.Pos) *schema.Type {
+	if t, known := r.types[name]; known {
+		return t
+	}
+	pos := named()
+	t, err := r.schema.Type(name)
+	var invalid *schema.InvalidError
+	var unknown *schema.UnknownTypeError
+	switch {
+	case errors.As(err, &invalid):
+		r.faultf(pos, "type %s cannot be used: %v", name, invalid.Problems[0].Err)
+	case errors.As(err, &unknown):
+		r.faultf(pos, "%v; the types are %s", unknown, strings.Join(unknown.Known, ", "))
+	case err != nil:
+		r.faultf(pos, "%v", err)
+	}
+	r.types[name] = t
+	return t
+}
+
+// unknownKey complains about a key that means nothing.
+func (r *reader) unknownKey(pos yamldoc.Pos, name string, known ...string) {
+	r.faultf(pos, "%q is not known here%s; known: %s", name, nearest.Suggest(name, known), strings.Join(known, ", "))
+}
+
+// add adds an object, if there can be one of that name, and only once.
+func (r *reader) add(t *schema.Type, tags []string, name string, item Item, fields []value.Field) {
+	for i, tag := range t.Tags {
+		if !r.isStep("tag "+tag, tags[i], item.Pos) {
+			return
+		}
+	}
+	if !r.isStep("the name", name, item.Pos) {
+		return
+	}
+	if slices.Equal(tags, r.lastDir) {
+		tags = r.lastDir
+	}
+	r.lastDir = tags
+	item.Object = object.New(t, tags, name).WithFields(fields)
+	key := item.Object.Key()
+	if first, twice := r.seen[key]; twice {
+		r.faultf(item.Pos, "%s is there already, in line %d", item.Object, first.Line)
+		return
+	}
+	r.seen[key] = item.Pos
+	r.items = append(r.items, item)
+}
+
+// isStep complains about what can be no part of a key.
+func (r *reader) isStep(what, word string, pos yamldoc.Pos) bool {
+	switch {
+	case word == "":
+		r.faultf(pos, "%s is empty", what)
+	case strings.Contains(word, "/"):
+		r.faultf(pos, "%s %q has a slash in it", what, word)
+	default:
+		return true
+	}
+	return false
+}

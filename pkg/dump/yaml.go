@@ -1,0 +1,167 @@
+package dump
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// readYAML reads one document: a header and the objects.
+func (r *reader) readYAML(text []byte) {
+	r.yaml = true
+	start := yamldoc.Pos{File: r.file, Line: 1}
+	doc, err := yamldoc.Parse(r.file, text)
+	if err != nil {
+		r.unsure = true
+		r.fault(err, start)
+		return
+	}
+	switch {
+	case doc.IsEmpty():
+		r.faultf(start, "there is nothing in the file; without objects it would say %s: {}", objectsKey)
+		return
+	case doc.IsList():
+		r.faultf(doc.Pos(), "a list is no export; what get -o json writes can be read with an object a line: jq -c '.[]'")
+		return
+	}
+	pairs, err := doc.Pairs("the file")
+	if err != nil {
+		r.fault(err, doc.Pos())
+		return
+	}
+	objects := false
+	for _, p := range pairs {
+		switch p.Name {
+		case headerKey:
+			r.yamlHeader(p)
+		case objectsKey:
+			objects = true
+			r.yamlTypes(p.Value)
+		default:
+			r.unknownKey(p.Key.Pos(), p.Name, headerKey, objectsKey)
+		}
+	}
+	if !objects {
+		r.unsure = true
+		r.faultf(start, "%s is missing; without objects the file would say %s: {}", objectsKey, objectsKey)
+	}
+}
+
+func (r *reader) yamlHeader(p yamldoc.Pair) {
+	fields, err := p.Value.Pairs(headerKey)
+	if err != nil {
+		r.fault(err, p.Key.Pos())
+		return
+	}
+	said := map[string]value.Value{}
+	for _, f := range fields {
+		v, err := f.Value.Value()
+		if err != nil {
+			r.fault(err, f.Key.Pos())
+			continue
+		}
+		if f.Name != versionKey && f.Name != objectsKey {
+			r.unknownKey(f.Key.Pos(), f.Name, versionKey, objectsKey)
+		}
+		said[f.Name] = v
+	}
+	r.setHeader(p.Key.Pos(), said[versionKey], said[objectsKey])
+}
+
+// yamlTypes reads the objects by type.
+func (r *reader) yamlTypes(n yamldoc.Node) {
+	types, ok := r.pairs(n, objectsKey)
+	if !ok {
+		return
+	}
+	for _, p := range types {
+		t := r.typeOf(p.Name, p.Key.Pos)
+		objects, ok := r.pairs(p.Value, "type "+p.Name)
+		if !ok {
+			continue
+		}
+		r.count += len(objects)
+		if t == nil {
+			continue
+		}
+		for _, o := range objects {
+			r.yamlObject(t, o)
+		}
+	}
+}
+
+// pairs returns a map that has objects in it. If it cannot be read, nobody
+// knows how many these are.
+func (r *reader) pairs(n yamldoc.Node, what string) (pairs []yamldoc.Pair, ok bool) {
+	if n.IsEmpty() {
+		r.unsure = true
+		r.faultf(n.Pos(), "%s must be a map, not nothing; without objects it would be {}", what)
+		return nil, false
+	}
+	pairs, err := n.Pairs(what)
+	if err != nil {
+		r.unsure = true
+		r.fault(err, n.Pos())
+	}
+	return pairs, err == nil
+}
+
+func (r *reader) yamlObject(t *schema.Type, p yamldoc.Pair) {
+	steps := strings.Split(p.Name, "/")
+	if len(steps) != len(t.Tags)+1 {
+		r.faultf(p.Key.Pos(), "%q is no object of type %s: one is named %s", p.Name, t.Name,
+			strings.Join(append(slices.Clone(t.Tags), "name"), "/"))
+		return
+	}
+	pairs, err := p.Value.Pairs("object " + p.Name)
+	if err != nil {
+		r.fault(err, p.Key.Pos())
+		return
+	}
+	item := Item{Pos: p.Key.Pos(), Given: make([]string, 0, len(pairs))}
+	fields := make([]value.Field, 0, len(pairs))
+	for _, f := range pairs {
+		v, written, err := fieldValue(t, f)
+		if err != nil {
+			r.fault(err, f.Value.Pos())
+			continue
+		}
+		if v != written {
+			item.written = append(item.written, value.Field{Name: f.Name, Value: written})
+		}
+		item.Given = append(item.Given, f.Name)
+		fields = append(fields, value.Field{Name: f.Name, Value: v})
+	}
+	item.places = func(field string) yamldoc.Pos {
+		i := slices.IndexFunc(pairs, func(f yamldoc.Pair) bool { return f.Name == field })
+		return pairs[i].Value.Pos() // only those that are given are asked for
+	}
+	r.add(t, steps[:len(t.Tags)], steps[len(t.Tags)], item, fields)
+}
+
+// fieldValue returns what a field is to be, and what it would be without its
+// type if that is not a value that the type allows: a store may have just that.
+// The error is a *yamldoc.Error.
+func fieldValue(t *schema.Type, p yamldoc.Pair) (v, written value.Value, err error) {
+	plain, err := p.Value.Value()
+	f, declared := t.Field(p.Name)
+	if !declared {
+		return plain, plain, err
+	}
+	isValue := err == nil
+	allowed := isValue && f.Check(plain) == nil
+	if allowed && plain.Text() == p.Value.Text() {
+		return plain, plain, nil // a number as JSON has it: -0 is not 0
+	}
+	typed, refused := f.FromYAML(p.Value)
+	switch {
+	case refused == nil && isValue && !allowed:
+		return typed, plain, nil
+	case refused == nil || allowed || !isValue: // 0x10 is a number in YAML, but in no schema
+		return typed, typed, refused
+	}
+	return plain, plain, nil
+}

@@ -1,0 +1,216 @@
+package object
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// Wanted is an object as it should be.
+type Wanted struct {
+	// Object has the declared fields in their order, with defaults for those
+	// that are not given, and then all others it should have.
+	Object Object
+	Given  []string // the fields that are said to be so
+	// Foreign says that another store has the object so. A field that its type does
+	// not have comes along, then, as it would survive any change there.
+	Foreign bool
+}
+
+// Refusal is why an object cannot be made as it is wanted.
+type Refusal struct {
+	Index      int                // of what was wanted
+	Violations []schema.Violation // what its type does not allow; nil if it is something else
+	Err        error              // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
+}
+
+// Make plans to make objects what they should be, in the order they are given
+// in, each at most once. Those that are not stored are created. A declared
+// field that is not given keeps its stored value, or has its default in a new
+// object. Any other key that is stored and not wanted is removed, as Replace
+// does it. The snapshot must have been read for all objects that are wanted;
+// nothing else in it is touched.
+//
+// An object that cannot be made so is a Refusal, and left out of the plan: one
+// that would be left invalid in what the change adds or touches, a new one with
+// a name that CheckName refuses, one of which the store has what cannot be
+// read. The default that every new object has is never refused; nor is an
+// object that is as wanted already, whatever it has.
+//
+// Plan.Matched is nil: the plan is taken by what it changes.
+func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
+	var plan Plan
+	var refusals []Refusal
+	now := on.byKey()
+	for i, w := range want {
+		c := w.change(now[w.Object.Key()])
+		if c.isNothing() {
+			continue
+		}
+		warnings, refusal := w.judge(c)
+		if refusal != nil {
+			refusal.Index = i
+			refusals = append(refusals, *refusal)
+			continue
+		}
+		plan.Changes = append(plan.Changes, c)
+		plan.Warnings = append(plan.Warnings, warnings...)
+	}
+	return plan, refusals
+}
+
+// byKey returns the objects by their keys.
+func (s Snapshot) byKey() map[string]*Object {
+	all := make(map[string]*Object, len(s.Objects))
+	for i := range s.Objects {
+		all[s.Objects[i].Key()] = &s.Objects[i]
+	}
+	return all
+}
+
+// change is what makes of an object what is wanted; now is nil if there is
+// none.
+func (w Wanted) change(now *Object) Change {
+	if now == nil {
+		o := New(w.Object.Type, w.Object.Tags, w.Object.Name).WithFields(w.Object.Fields)
+		return Change{After: &o}
+	}
+	after := now.WithFields(w.over(now))
+	return Change{Before: now, After: &after}
+}
+
+// over returns the fields an object is to have: what it has, and over it what
+// is given.
+func (w Wanted) over(now *Object) []value.Field {
+	declared := len(w.Object.Type.Fields)
+	fields := slices.Clone(fieldsOf(now)[:declared])
+	for i := range fields {
+		if slices.Contains(w.Given, fields[i].Name) {
+			fields[i].Value = w.Object.Get(fields[i].Name)
+		}
+	}
+	return append(fields, today(w.Object.Type, w.Object.Fields)[declared:]...)
+}
+
+// judge refuses what would be left invalid.
+func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
+	if c.Before != nil && c.Before.Malformed != nil {
+		return nil, refuse(c, fmt.Sprintf("what is stored cannot be read: %v; delete it with --repair first", c.Before.Malformed))
+	}
+	if c.Before == nil {
+		if err := checkKey(*c.After); err != nil {
+			return nil, refuse(c, err.Error())
+		}
+	}
+	violations, warnings, err := validateMade(c)
+	if err != nil {
+		return nil, &Refusal{Err: err}
+	}
+	violations = slices.DeleteFunc(violations, func(v schema.Violation) bool {
+		_, declared := c.After.Type.Field(v.Field)
+		switch {
+		case isSeeded(c, v):
+			warnings = append(warnings, fmt.Sprintf("%s has the default that every new object has: %s", c.After, v))
+		case w.Foreign && !declared && v.Rule == "":
+			warnings = append(warnings, fmt.Sprintf("%s has a field that its type has not, which comes along: %s", c.After, v))
+		default:
+			return false
+		}
+		return true
+	})
+	if len(violations) > 0 {
+		return nil, &Refusal{Violations: violations, Err: refusal(*c.After, violations)}
+	}
+	return warnings, nil
+}
+
+// validateMade judges what a change touches. Of an object that is created, that
+// is all of it.
+func validateMade(c Change) (violations []schema.Violation, warnings []string, err error) {
+	if c.Before == nil {
+		violations, err = c.After.Type.Validate(c.After.Tags, c.After.Name, c.After.Fields)
+		return violations, nil, err
+	}
+	var touched []string
+	for _, f := range c.Fields() {
+		touched = append(touched, f.Name)
+	}
+	violations, warnings, err = judge(*c.Before, *c.After, touched)
+	return violations, append(warnings, doubts(c)...), err
+}
+
+func refuse(c Change, reason string) *Refusal {
+	return &Refusal{Err: &InvalidError{Object: c.After.String(), Reason: reason}}
+}
+
+// checkKey reports why an object cannot be created under its name.
+func checkKey(o Object) error {
+	for i, tag := range o.Type.Tags {
+		if err := CheckName("tag "+tag, o.Tags[i]); err != nil {
+			return err
+		}
+	}
+	return CheckName("the name", o.Name)
+}
+
+// isSeeded reports whether a violation is of what every new object has,
+// whatever its JSON schema says of it.
+func isSeeded(c Change, v schema.Violation) bool {
+	if v.Field == "" { // of the object as a whole
+		return c.Before == nil && same(c.After.Fields, c.After.Type.Defaults())
+	}
+	f, declared := c.After.Type.Field(v.Field)
+	return declared && c.After.Get(v.Field) == f.Default
+}
+
+// Difference is a wanted object that the store has not as it should be.
+type Difference struct {
+	Index  int           // of what was wanted
+	Wanted Object        // as it should be
+	Stored *Object       // nil if it is missing; it may be malformed
+	Fields []FieldChange // of one that is there and can be read: what is stored, and what should be
+}
+
+// Differences compares value by value what is wanted with what is stored, in
+// the order of what is wanted. A declared field that is not given may be
+// whatever it is. Objects that the store has besides are no difference.
+func Differences(want []Wanted, on Snapshot) []Difference {
+	var all []Difference
+	now := on.byKey()
+	for i, w := range want {
+		c := w.change(now[w.Object.Key()])
+		d := Difference{Index: i, Wanted: *c.After, Stored: c.Before}
+		if c.Before != nil && c.Before.Malformed == nil {
+			d.Fields = c.Fields()
+		}
+		if !c.isNothing() {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// String says on one line what differs.
+func (d Difference) String() string {
+	switch {
+	case d.Stored == nil:
+		return d.Wanted.String() + " is missing"
+	case d.Stored.Malformed != nil:
+		return fmt.Sprintf("%s cannot be read: %v", d.Wanted, d.Stored.Malformed)
+	}
+	words := make([]string, len(d.Fields))
+	for i, f := range d.Fields {
+		switch {
+		case f.After.IsAbsent():
+			words[i] = fmt.Sprintf("%s is %s, and should not be there", f.Name, f.Before.Text())
+		case f.Before.IsAbsent():
+			words[i] = fmt.Sprintf("%s is missing; it should be %s", f.Name, f.After.Text())
+		default:
+			words[i] = fmt.Sprintf("%s is %s; it should be %s", f.Name, f.Before.Text(), f.After.Text())
+		}
+	}
+	return d.Wanted.String() + ": " + strings.Join(words, ", ")
+}
