@@ -168,11 +168,17 @@ func findConfig(named string) (string, error) {
 			return c, nil
 		}
 	}
-	return "", &usageError{
+	return "", &noConfigError{&usageError{
 		"no configuration file: there is no " + strings.Join(candidates, " and no "),
 		"to try things on this machine:  confctl init --driver local\nto work on an etcd cluster:     confctl init --driver etcd",
-	}
+	}}
 }
+
+// noConfigError reports that there is no configuration, and none was named.
+type noConfigError struct{ err error }
+
+func (e *noConfigError) Error() string { return e.err.Error() }
+func (e *noConfigError) Unwrap() error { return e.err }
 
 // findSchema returns the schema file. One that is named must be there; without
 // any, only the built-in type is known.

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/lint"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/safety"
+)
+
+// lintOptions are what lint is told beside the paths.
+type lintOptions struct {
+	directory string
+	format    string
+	strict    bool
+	against   string
+	rules     bool
+}
+
+func newLint(std streams, g *globals) *cobra.Command {
+	var o lintOptions
+	cmd := &cobra.Command{
+		Use:   "lint [PATH...]",
+		Short: "Check the schema, the JSON schemas, the safety rules and the data files, without a store",
+		Long: `Check the schema, the JSON schemas, the safety rules and the data files.
+
+This asks no store and needs no network, nor a configuration if --schema and
+--directory say what to check. Each finding has file, line and column, the name
+of a rule, and what to do; --rules lists the rules.
+
+A PATH in the data directory limits what is said about the data to it. What is
+wrong with the schema is always said. Another directory is checked instead of the
+configured one, and another YAML file instead of the configured schema.
+
+--against compares the data with the store (the word store) or with the file of
+an export, shows what a sync would create and remove, and refuses what a sync
+would refuse.`,
+		Annotations: map[string]string{exitNote: "Exit codes: 0 no error · 1 failed · 2 usage · 3 a sync would be refused by a safety rule · 6 store unavailable · 7 an error, or with --strict a warning, was found."},
+		Example: `  confctl lint
+  confctl lint --schema schema.yaml --directory conftool-data --strict
+  confctl lint --format github --against export.jsonl`,
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			if err := g.allTypes(cmd); err != nil {
+				return err
+			}
+			if err := g.noFormat("lint"); err != nil {
+				return err
+			}
+			if !slices.Contains(lintFormats(), o.format) {
+				return &usageError{fmt.Sprintf("lint has no format %q%s", o.format, nearest.Suggest(o.format, lintFormats())), "formats: " + strings.Join(lintFormats(), ", ")}
+			}
+			l := linter{streams: std, globals: g, lintOptions: o}
+			if o.rules {
+				return l.listRules()
+			}
+			return l.run(cmd.Context(), paths)
+		},
+	}
+	addDirectory(cmd, &o.directory)
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "text", "`FORMAT` of the findings: text, json or github")
+	f.BoolVar(&o.strict, "strict", false, "take warnings for errors")
+	f.StringVar(&o.against, "against", "", "also say what a sync would do to `STORE|FILE`: the word store, or an export")
+	f.BoolVar(&o.rules, "rules", false, "list the rules")
+	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(lintFormats(), cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func lintFormats() []string { return []string{"text", "json", "github"} }
+
+// linter is one run of lint.
+type linter struct {
+	streams
+	*globals
+	lintOptions
+	settings *settings
+}
+
+func (l *linter) run(ctx context.Context, paths []string) error {
+	settings, err := lintSettings(l.globals)
+	if err != nil {
+		return err
+	}
+	l.settings = settings
+	scope, err := l.scope(paths)
+	if err != nil {
+		return err
+	}
+	result := lint.Check(lint.Input{
+		Schema:    settings.schemaFile,
+		PoolsPath: settings.poolsPath,
+		Safety:    safetyFile(settings),
+		Data:      scope.data,
+	})
+	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
+	var merge *merge
+	if l.against != "" && result.Schema != nil {
+		if merge, err = l.merge(ctx, result); err != nil {
+			return err
+		}
+	}
+	if err := l.tell(result, merge); err != nil {
+		return err
+	}
+	return l.verdict(result, merge)
+}
+
+// lintSettings are those of the configuration, if there is one, or else the
+// standard ones: a CI job has the files that are to be checked, and no more.
+func lintSettings(g *globals) (*settings, error) {
+	s, err := loadSettings(g)
+	var none *noConfigError
+	if !errors.As(err, &none) {
+		return s, err
+	}
+	if g.schema == "" {
+		return &settings{poolsPath: "pools", safetyMode: safety.Refuse}, nil
+	}
+	schema, err := findSchema(g.schema, "")
+	return &settings{poolsPath: "pools", safetyMode: safety.Refuse, schemaFile: schema}, err
+}
+
+// verdict is the exit code that the findings come to.
+func (l *linter) verdict(r lint.Result, m *merge) error {
+	errs, warnings := severities(r.Findings)
+	switch {
+	case errs > 0, l.strict && warnings > 0:
+		return &partlyError{exitInvalid}
+	case m != nil && len(m.refused) > 0:
+		return &partlyError{exitRefused}
+	}
+	return nil
+}
+
+// severities counts findings.
+func severities(findings []lint.Finding) (errs, warnings int) {
+	for _, f := range findings {
+		if f.Severity == lint.Error {
+			errs++
+		} else {
+			warnings++
+		}
+	}
+	return errs, warnings
+}

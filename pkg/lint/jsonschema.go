@@ -1,0 +1,134 @@
+package lint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// jsonSchemas checks the JSON schemas of all types, what they are for, and
+// whether new objects fit them.
+func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
+	used, certain := map[string]bool{}, true
+	for _, t := range l.Schema.Declared() {
+		certain = certain && l.isShaped(t)
+		for _, r := range t.Rules {
+			certain = l.jsonSchema(t, r) && certain
+			for _, file := range r.Files() {
+				used[absolute(file)] = true
+				l.files[file] = true
+			}
+		}
+	}
+	if certain { // else what is not used now may be what was meant
+		l.unused(used)
+	}
+	for _, t := range l.Schema.Types() {
+		l.defaults(t, l.inForce(t, declared[t]))
+	}
+}
+
+// jsonSchema checks one rule, and reports whether its files can be used.
+func (l *linter) jsonSchema(t *schema.Type, r *schema.Rule) bool {
+	if !r.Selector.CanMatch() {
+		l.addAt(r.SelectorPos, RuleNeverMatches, "selector %q of rule %s cannot match any object of type %s", r.Selector, r.Name, t.Name)
+	}
+	if r.File == "" { // which is a problem of the type
+		return false
+	}
+	wrong := r.Check()
+	for _, err := range wrong {
+		l.add(err)
+	}
+	return len(wrong) == 0
+}
+
+// inForce returns the rules that new objects have to fit: those that select one
+// of the objects the data declares, or without data any.
+func (l *linter) inForce(t *schema.Type, data seed.Type) []*schema.Rule {
+	var rules []*schema.Rule
+	for _, r := range t.Rules {
+		selects := func(o object.Object) bool { return r.Selector.Match(o.Tags, o.Name) }
+		switch {
+		case !r.Selector.CanMatch():
+		case !data.Complete() || slices.ContainsFunc(data.Objects, selects):
+			rules = append(rules, r)
+		default:
+			l.addAt(r.SelectorPos, RuleSelectsNothing, "selector %q of rule %s selects none of the objects of type %s that the data declares", r.Selector, r.Name, t.Name)
+		}
+	}
+	return rules
+}
+
+// defaults looks for what JSON schemas refuse of a new object, and says it once
+// for each field.
+func (l *linter) defaults(t *schema.Type, rules []*schema.Rule) {
+	refused := map[string][]string{} // why, by field
+	for _, r := range rules {
+		found, err := r.Violations(t.Defaults())
+		if err != nil {
+			continue // it is a finding already
+		}
+		for _, v := range found {
+			if _, isField := t.Field(v.Field); isField {
+				refused[v.Field] = append(refused[v.Field], fmt.Sprintf("%s (rule %s)", v.Msg, r.Name))
+			} else {
+				l.addAt(r.Pos, RuleJSONDefault, "a new object of type %s is refused by its JSON schema: %s", t.Name, v)
+			}
+		}
+	}
+	for _, f := range t.Fields {
+		if why := refused[f.Name]; len(why) > 0 {
+			l.addAt(f.DefaultPos, RuleJSONDefault, "the default of field %s of type %s is refused by its JSON schema: %s", f.Name, t.Name, strings.Join(why, "; "))
+		}
+	}
+}
+
+// unused looks for files beside the JSON schemas that look like one and that
+// none of the rules uses.
+func (l *linter) unused(used map[string]bool) {
+	left := 10_000 // entries to look at: a base_path can be anything
+	var look func(dir string)
+	look = func(dir string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return // what cannot be read there is missed by who uses it
+		}
+		for _, e := range entries {
+			name := filepath.Join(dir, e.Name())
+			if left--; left < 0 {
+				return
+			}
+			switch {
+			case strings.HasPrefix(e.Name(), "."):
+			case e.IsDir():
+				look(name)
+			case e.Type().IsRegular() && isJSONSchema(e.Name()) && !used[absolute(name)]:
+				l.addAt(yamldoc.Pos{File: name}, RuleJSONUnused, "no rule uses this JSON schema, and none that is used refers to it")
+			}
+		}
+	}
+	for _, t := range l.Schema.Types() {
+		if t.RulesDir != "" {
+			look(t.RulesDir)
+		}
+	}
+}
+
+func isJSONSchema(name string) bool {
+	return slices.Contains([]string{".json", ".schema"}, filepath.Ext(name))
+}
+
+func absolute(file string) string {
+	if abs, err := filepath.Abs(file); err == nil {
+		return abs
+	}
+	return file
+}

@@ -1,0 +1,246 @@
+// Package lint checks what a site is made of before it is used: the schema, its
+// JSON schemas and safety rules, and the files that declare objects. It needs no
+// store and no network, and writes nothing.
+package lint
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Input is what is checked.
+type Input struct {
+	Schema    string // the schema file; empty: the built-in type alone
+	PoolsPath string // of the built-in type
+	Safety    string // a file of safety rules that need not exist; empty for none
+	Data      string // the data directory; empty for none
+}
+
+// Severity is how much a finding matters. The greater one matters more.
+type Severity int
+
+// The severities.
+const (
+	Warning Severity = iota // it works, and is most likely not what was meant
+	Error                   // something does not work, or is refused
+)
+
+func (s Severity) String() string {
+	if s == Error {
+		return "error"
+	}
+	return "warning"
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	// Pos is where: line and column are at least 1, which is also where a whole
+	// file or directory is said to be wrong.
+	Pos      yamldoc.Pos
+	Rule     string // which of Rules it breaks
+	Severity Severity
+	Msg      string // what is wrong: one line, without the position
+	Advice   string // what to do about it
+}
+
+// Result is what was found.
+type Result struct {
+	Findings []Finding // by file, line and column, each once
+	Files    int       // how many were checked: of schemas, rules and data
+	Objects  int       // how many the data declares
+
+	// What was read, for those who go on with it: zero as far as it could not
+	// be. The schema has only the types without errors, and so has the data.
+	Schema *schema.Schema
+	Rules  *safety.Rules
+	Data   seed.Data
+}
+
+// Check checks a site. What cannot be read is a finding like any other, and
+// what can be checked without it is checked.
+func Check(in Input) Result {
+	l := linter{in: in, seen: map[Finding]bool{}, table: map[string]Rule{}, files: map[string]bool{}}
+	for _, r := range Rules() {
+		l.table[r.Name] = r
+	}
+	if _, err := os.Stat(in.Safety); err == nil {
+		l.files[in.Safety] = true
+	}
+	if l.Schema = l.readSchema(); l.Schema == nil {
+		l.safetyAlone()
+	} else {
+		declared := l.readData()
+		l.jsonSchemas(declared)
+		l.safety(declared)
+	}
+	l.Files += len(l.files)
+	slices.SortStableFunc(l.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Msg, b.Msg))
+	})
+	return l.Result
+}
+
+// linter gathers the findings of one check.
+type linter struct {
+	Result
+	in    Input
+	seen  map[Finding]bool
+	table map[string]Rule
+	files map[string]bool // that were checked, but for those of the data
+}
+
+// add makes a finding of an error, which is a *yamldoc.Error mostly.
+func (l *linter) add(err error) {
+	var at *yamldoc.Error
+	if !errors.As(err, &at) {
+		at = &yamldoc.Error{Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
+	}
+	l.addAs(at, l.table[at.Rule].Severity)
+}
+
+func (l *linter) addAs(at *yamldoc.Error, severity Severity) {
+	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: severity, Msg: oneLine(at.Msg), Advice: l.table[at.Rule].Advice}
+	if f.Pos.File == "" {
+		f.Pos.File = l.in.Schema
+	}
+	f.Pos.Line, f.Pos.Column = max(f.Pos.Line, 1), max(f.Pos.Column, 1)
+	if !l.seen[f] { // two types may have the same problem, as with a loop
+		l.seen[f] = true
+		l.Findings = append(l.Findings, f)
+	}
+}
+
+// oneLine replaces what would end the line, or do worse to a terminal: names
+// and patterns of the files stand in messages.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// addAt makes a finding of what no other package looks for.
+func (l *linter) addAt(pos yamldoc.Pos, rule, format string, args ...any) {
+	at := yamldoc.Errorf(pos, format, args...)
+	at.Rule = rule
+	l.add(at)
+}
+
+// readSchema returns nil if there is no schema to go on with.
+func (l *linter) readSchema() *schema.Schema {
+	if l.in.Schema == "" {
+		return schema.BuiltIn(l.in.PoolsPath)
+	}
+	l.files[l.in.Schema] = true
+	s, err := schema.Load(l.in.Schema, l.in.PoolsPath)
+	if err != nil {
+		l.add(err)
+		return nil
+	}
+	for _, p := range s.Problems() {
+		l.add(p.Err)
+	}
+	for _, odd := range s.Oddities() {
+		l.add(odd)
+	}
+	return s
+}
+
+// readData returns what the data declares, by type, also of types that cannot
+// be used for a reason that has nothing to do with the shape of their files.
+func (l *linter) readData() map[*schema.Type]seed.Type {
+	if l.in.Data == "" {
+		return nil
+	}
+	data, err := seed.Read(l.in.Data, slices.DeleteFunc(l.Schema.Declared(), func(t *schema.Type) bool { return !l.isShaped(t) }))
+	if err != nil {
+		l.add(&yamldoc.Error{Pos: yamldoc.Pos{File: l.in.Data}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable})
+		return nil
+	}
+	declared := map[*schema.Type]seed.Type{}
+	for _, t := range data.Types {
+		declared[t.Type] = t
+		l.Files += t.Files
+		l.Objects += len(t.Objects)
+		for _, err := range slices.Concat(t.Faults, t.Gaps, t.Notes) {
+			l.add(err)
+		}
+	}
+	l.unclaimed()
+	usable := l.Schema.Types()
+	data.Types = slices.DeleteFunc(data.Types, func(t seed.Type) bool { return !slices.Contains(usable, t.Type) })
+	l.Data = data
+	return declared
+}
+
+// isShaped reports whether a type's tags are certain, and with them the shape
+// of its files.
+func (l *linter) isShaped(t *schema.Type) bool {
+	unclear := []string{schema.RuleShape, schema.RuleName, schema.RuleMissingKey, yamldoc.RuleDuplicate}
+	return !slices.ContainsFunc(l.Schema.Problems(), func(p schema.Problem) bool {
+		return p.Type == t.Name && slices.Contains(unclear, p.Err.Rule)
+	})
+}
+
+// unclaimed looks for what is in the data directory and belongs to no type. A
+// directory that is nearly called as a type is most likely that type's, and
+// without it the type would be taken for empty.
+func (l *linter) unclaimed() {
+	names := l.Schema.Names()
+	left, err := seed.Unclaimed(l.in.Data, names)
+	if err != nil {
+		l.add(&yamldoc.Error{Pos: yamldoc.Pos{File: l.in.Data}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable})
+		return
+	}
+	for _, at := range left {
+		severity := l.table[at.Rule].Severity
+		if _, near := nearest.To(filepath.Base(at.Pos.File), names); near && at.Rule == seed.RuleDirectory {
+			severity = Error
+		}
+		l.addAs(at, severity)
+	}
+}
+
+// safetyAlone checks what can be said of safety rules without a schema: whether
+// they are YAML.
+func (l *linter) safetyAlone() {
+	if !l.files[l.in.Safety] {
+		return
+	}
+	if _, err := yamldoc.Read(l.in.Safety); err != nil {
+		l.add(err)
+	}
+}
+
+// safety checks the rules that are declared.
+func (l *linter) safety(declared map[*schema.Type]seed.Type) {
+	rules, problems := safety.Load(l.Schema, l.in.Safety)
+	for _, p := range problems {
+		l.add(p.Err)
+	}
+	for _, t := range l.Schema.Types() {
+		var objects []object.Object
+		if d := declared[t]; d.Complete() {
+			objects = d.Objects
+		}
+		for _, doubt := range rules.Doubts(t, objects) {
+			l.add(doubt)
+		}
+	}
+	l.Rules = rules
+}

@@ -1,0 +1,129 @@
+package lint
+
+import (
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// The rules of what only this package looks for, since it needs the schema and
+// the data together.
+const (
+	RuleNeverMatches   = "schema-never-matches"
+	RuleSelectsNothing = "json-schema-selects-nothing"
+	RuleJSONDefault    = "json-schema-default"
+	RuleJSONUnused     = "json-schema-unused"
+)
+
+// Rule is one sort of finding.
+type Rule struct {
+	Name     string
+	Severity Severity // of its findings, but for what Says mentions
+	Says     string   // what is wrong where it finds something
+	Advice   string   // what to do about it
+}
+
+// Rules returns all rules that a finding can have.
+func Rules() []Rule {
+	var all []Rule
+	for _, part := range [][]Rule{fileRules(), schemaRules(), jsonSchemaRules(), safetyRules(), dataRules()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func fileRules() []Rule {
+	return []Rule{
+		{yamldoc.RuleUnreadable, Error, "a file or directory is not there, or cannot be read",
+			"check its name and its permissions"},
+		{yamldoc.RuleSyntax, Error, "a file is not valid YAML",
+			"look at the line and the one before it: indentation, a colon without a blank after it, a quote or bracket that is not closed, a tab"},
+		{yamldoc.RuleDuplicate, Error, "a key is there twice in one map, so that one of the two would be lost",
+			"put what both hold under one of them, and take the other out"},
+	}
+}
+
+func schemaRules() []Rule {
+	return []Rule{
+		{schema.RuleShape, Error, "a part of the schema is no map, list or word where one is expected",
+			"write it as the message says; confctl's own schemas/schema.yaml shows all parts"},
+		{schema.RuleName, Error, "a type, tag or field has a name that it cannot have",
+			"choose another name: one word, not name for a tag, and each tag once"},
+		{schema.RuleMissingKey, Error, "a part is missing that has to be there",
+			"add it: a type needs path, tags and schema, a field a default, json_schema base_path and rules, and each of its rules schema and selector"},
+		{schema.RuleUnknownKey, Warning, "a key has no meaning, so what stands under it has no effect",
+			"correct its spelling, or take it out"},
+		{schema.RuleType, Error, "a field has a type that is not known",
+			"use one of string, int, bool, list, dict, enum:a|b, cidr_list and any"},
+		{schema.RuleDefault, Error, "a field's type refuses its default",
+			"change the default, or the type"},
+		{schema.RulePath, Error, "a type's path is none, or in the way of another type's",
+			"give each type a path of its own that is not below another's"},
+		{schema.RuleDepends, Error, "a type depends on one that does not exist",
+			"correct the name in depends, or take it out"},
+		{schema.RuleLoop, Error, "types depend on each other, so there is no order to create their objects in",
+			"take one of them out of the depends of another"},
+		{schema.RuleSelector, Error, "a selector is none, or names a tag that the type does not have",
+			"write TAG=REGEX,... with the type's own tags, and name for the object's name"},
+		{RuleNeverMatches, Error, "the selector of a JSON schema cannot match any object",
+			"correct the regular expression: it has to match a whole tag value or name, which holds no blank and no slash, and no ^ or $ in its middle"},
+	}
+}
+
+func jsonSchemaRules() []Rule {
+	return []Rule{
+		{schema.RuleJSONMissing, Error, "a JSON schema is not there, cannot be read, or is on the network",
+			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does"},
+		{schema.RuleJSONInvalid, Error, "a file is no JSON schema",
+			"correct what the message names; the draft that $schema names says what is allowed"},
+		{schema.RuleJSONPattern, Error, "a JSON schema has a regular expression that RE2 does not know",
+			"write it without look-around, (?=, (?!, (?<= and (?<!, and without back-references such as \\1"},
+		{RuleJSONDefault, Warning, "a new object is refused by its JSON schema until somebody has set it",
+			"give the field a default that the JSON schema takes, or let the JSON schema take the default"},
+		{RuleJSONUnused, Warning, "a file looks like a JSON schema that was meant to be used, and is not",
+			"name it in a rule of json_schema, or take it out"},
+		{RuleSelectsNothing, Warning, "a JSON schema holds for none of the declared objects",
+			"correct the selector, or take the rule out"},
+	}
+}
+
+func safetyRules() []Rule {
+	return []Rule{
+		{safety.RuleInvalid, Error, "a safety rule is none, or of no use for its type; without it what takes capacity away from the type is refused",
+			"correct the rule as the message says; docs/safety.md has all of them"},
+		{safety.RuleUnknownType, Error, "safety rules are declared for a type that does not exist",
+			"correct the name of the type, or take its rules out"},
+		{safety.RuleNeverMatches, Error, "the only of a safety rule cannot match any object",
+			"correct the regular expression: it has to match a whole tag value, which holds no blank and no slash, and no ^ or $ in its middle"},
+		{safety.RuleSelectsNothing, Warning, "the only of a safety rule selects none of the declared objects, so that nothing is protected by it",
+			"correct only, or take the rule out"},
+		{safety.RuleUnreachableFloor, Warning, "a group has fewer objects than have to serve in it, so that none can ever be taken out",
+			"lower at_least, or leave the group out of the rule with only"},
+		{safety.RuleMaxWithoutMin, Warning, "max-pooled and the built-in min-pooled together let nothing be moved",
+			"declare a min-pooled for the same objects that only warns: {rule: min-pooled, only: ..., at_least: 1, mode: warn}"},
+	}
+}
+
+func dataRules() []Rule {
+	return []Rule{
+		{seed.RuleShape, Error, "a part of a data file is no map or list where one is expected",
+			"write it as the message says; nothing of the type is created or removed until then"},
+		{seed.RuleNull, Error, "nothing stands in a data file where a map or list is expected",
+			"write what belongs there, or take the key out"},
+		{seed.RuleService, Error, "a host has a word where the list of its services is expected",
+			"put brackets around it"},
+		{seed.RuleName, Error, "a word can be no name or tag value",
+			"correct it: a name has up to 253 bytes, and no slash, blank or control character"},
+		{seed.RuleEmpty, Error, "a data file declares nothing, which is taken for a mistake",
+			"delete the file if there is nothing to declare; nothing of the type is removed until then"},
+		{seed.RuleFile, Error, "something in the directory of a type looks like a data file and is not read",
+			"make it a file whose name ends in .yaml or .yml, or take it out; nothing of the type is removed until then"},
+		{seed.RuleDuplicate, Warning, "an object is declared twice",
+			"take one of the two out: as it is, taking out only one removes nothing"},
+		{seed.RuleIgnored, Warning, "a file in the data directory is not read",
+			"if it declares objects, let its name end in .yaml or .yml in the directory of a type; else take it out"},
+		{seed.RuleDirectory, Warning, "a directory has the name of no type, so nothing in it is read; an error if it is nearly that of a type",
+			"rename it to the type it is of, or declare the type in the schema"},
+	}
+}
