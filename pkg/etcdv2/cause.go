@@ -11,7 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // reason is why there is no answer, in few words, and what to do.
@@ -54,15 +55,10 @@ func (r *reader) cause(err error) reason {
 
 // network is the cause of a connection that failed.
 func network(err error) reason {
-	var (
-		dns  *net.DNSError
-		wait net.Error
-	)
-	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return reason{"no such host", ""}
-	case errors.As(err, &dns):
-		return reason{"name lookup failed: " + dns.Err, ""}
+	var wait net.Error
+	switch text := netcause.Lookup(err); {
+	case text != "":
+		return reason{text, ""}
 	case errors.As(err, &wait) && wait.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return reason{"no answer", ""}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -81,42 +77,27 @@ func distrust(err error) reason {
 	var (
 		unknown x509.UnknownAuthorityError
 		host    x509.HostnameError
-		invalid x509.CertificateInvalidError
 		other   *tls.CertificateVerificationError
 		record  tls.RecordHeaderError
 	)
 	const authority = "name the file of the authority that signed it, if it is not one of the system's"
-	switch {
+	switch why := netcause.Certificate(err); {
+	case errors.As(err, &host):
+		return reason{why, "name the server as its certificate does"}
+	case why != "":
+		return reason{why, ""}
 	case errors.As(err, &unknown):
 		return reason{"certificate signed by unknown authority" + issuer(unknown.Cert), authority}
-	case errors.As(err, &host):
-		return reason{"certificate is not for " + host.Host + " but for " + names(host.Certificate), "name the server as its certificate does"}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return reason{"certificate has expired or is not valid yet (valid " +
-			invalid.Cert.NotBefore.UTC().Format(time.DateOnly) + " to " + invalid.Cert.NotAfter.UTC().Format(time.DateOnly) + ")", ""}
 	case errors.As(err, &other):
 		return reason{"certificate not accepted: " + excerpt(strings.TrimPrefix(other.Err.Error(), "x509: ")), authority}
 	case errors.As(err, &record):
 		return reason{"the server does not speak TLS", "write http:// in front of it, if that is meant"}
-	}
-	switch said := alert(err); said {
-	case "":
-		return reason{}
-	case "certificate required", "bad certificate": // the latter in TLS 1.2, of none too
+	case netcause.WantsCertificate(err):
 		return reason{"the server wants a client certificate that it accepts", "name the files of certificate and key"}
-	default:
-		return reason{"refused by the server: " + said, "is the client certificate, if one is given, of an authority it trusts?"}
+	case netcause.Alert(err) != "":
+		return reason{"refused by the server: " + netcause.Alert(err), "is the client certificate, if one is given, of an authority it trusts?"}
 	}
-}
-
-// alert is what the other side broke a TLS connection off with; empty if it
-// did not. The library has no type for it.
-func alert(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "remote error" {
-		return strings.TrimPrefix(op.Err.Error(), "tls: ")
-	}
-	return ""
+	return reason{}
 }
 
 func issuer(c *x509.Certificate) string {
@@ -124,16 +105,4 @@ func issuer(c *x509.Certificate) string {
 		return ""
 	}
 	return " (" + excerpt(c.Issuer.CommonName) + ")"
-}
-
-// names are the names a certificate is for.
-func names(c *x509.Certificate) string {
-	all := append([]string(nil), c.DNSNames...)
-	for _, ip := range c.IPAddresses {
-		all = append(all, ip.String())
-	}
-	if len(all) == 0 {
-		return "no name"
-	}
-	return excerpt(strings.Join(all, ", "))
 }

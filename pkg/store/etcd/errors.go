@@ -15,6 +15,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // cause is an error in the words of this package.
@@ -36,16 +38,11 @@ func noAnswer(within time.Duration) error {
 
 // plainly says in few words why a connection failed.
 func plainly(err error, ca string) error {
-	var (
-		dns     *net.DNSError
-		network net.Error
-	)
+	var network net.Error
 	switch {
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return saying(err, "no such host")
-	case errors.As(err, &dns):
-		return saying(err, "name lookup failed: %s", dns.Err)
-	case alert(err) != "":
+	case netcause.Lookup(err) != "":
+		return saying(err, "%s", netcause.Lookup(err))
+	case netcause.Alert(err) != "":
 		return distrust(err, ca)
 	case errors.As(err, &network) && network.Timeout():
 		return saying(err, "no answer")
@@ -69,54 +66,25 @@ func distrust(err error, ca string) error {
 	}
 	var (
 		unknown x509.UnknownAuthorityError
-		host    x509.HostnameError
-		invalid x509.CertificateInvalidError
 		record  tls.RecordHeaderError
 	)
 	switch {
 	case errors.As(err, &unknown):
 		return saying(err, "certificate signed by unknown authority (ca_cert %s)", ca)
-	case errors.As(err, &host):
-		return saying(err, "certificate is not for %s but for %s", host.Host, strings.Join(names(host.Certificate), ", "))
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return saying(err, "certificate has expired or is not valid yet (valid %s to %s)",
-			invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly))
-	case errors.As(err, &invalid):
-		return saying(err, "certificate not accepted: %s", strings.TrimPrefix(invalid.Error(), "x509: "))
+	case netcause.Certificate(err) != "":
+		return saying(err, "%s", netcause.Certificate(err))
 	case errors.As(err, &record):
 		return saying(err, "the server does not speak TLS, the address is to begin with http")
-	case alert(err) == "certificate required", alert(err) == "bad certificate": // the latter in TLS 1.2, of none too
+	case netcause.WantsCertificate(err):
 		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
-	case alert(err) != "":
-		return saying(err, "refused by the server: %s", alert(err))
+	case netcause.Alert(err) != "":
+		return saying(err, "refused by the server: %s", netcause.Alert(err))
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return saying(err, "connection closed during the TLS handshake, does the server speak TLS?")
 	case errors.Is(err, context.DeadlineExceeded):
 		return saying(err, "no answer")
 	}
 	return saying(err, "TLS failed: %s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: "), "x509: "))
-}
-
-// names are the names a certificate is for.
-func names(c *x509.Certificate) []string {
-	n := c.DNSNames
-	for _, ip := range c.IPAddresses {
-		n = append(n, ip.String())
-	}
-	if len(n) == 0 {
-		return []string{"no name"}
-	}
-	return n
-}
-
-// alert is what the other side broke a TLS connection off with; empty if it
-// did not. The library has no type for it.
-func alert(err error) string {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "remote error" {
-		return strings.TrimPrefix(op.Err.Error(), "tls: ")
-	}
-	return ""
 }
 
 // verdict is what the failure of an attempt means for the request.
