@@ -181,3 +181,23 @@ func BenchmarkMemory100000(b *testing.B) {
 	}
 	b.ReportMetric(float64(peak), "peak-MiB")
 }
+
+// BenchmarkLint is a lint of the data of a real site, or of the example site
+// where that is not there: 100 ms is what a commit hook should take at most.
+func BenchmarkLint(b *testing.B) {
+	schema, data := "../../schemas/schema.yaml", "../../conftool-data"
+	if dir := "../../../shared/wikimedia"; exists(dir) {
+		schema, data = filepath.Join(dir, "schema.yaml"), filepath.Join(dir, "conftool-data")
+	}
+	s, ours := newSite(b, localConfig), program(b)
+	args := []string{"lint", "--schema", absolute(schema), "--directory", absolute(data)}
+	ran(b, s, ours, args...)
+	for b.Loop() {
+		ran(b, s, ours, args...)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
