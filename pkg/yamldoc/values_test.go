@@ -63,7 +63,6 @@ func TestValue(t *testing.T) {
 		{"b:\n  y: 2\n  <<: {x: 1, y: 1}\n", `{"b": {"y": 2, "x": 1}}`},
 		{"<<: [{x: 1}, {x: 2, y: 2}]\nz: 3\n", `{"z": 3, "x": 1, "y": 2}`},
 		{"l: &l [{x: 1}, {x: 2}]\n<<: *l\n", `{"l": [{"x": 1}, {"x": 2}], "x": 1}`},
-		{"<<: {x: 1}\n<<: {x: 2, y: 2}\n", `{"x": 1, "y": 2}`},
 		{"a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, z: 3}\n", `{"a": {"x": 1}, "b": {"y": 2, "x": 1}, "c": {"z": 3, "y": 2, "x": 1}}`},
 	} {
 		n, err := Parse("f", []byte(c.yaml))
@@ -98,6 +97,7 @@ func TestValueRefuses(t *testing.T) {
 		{"<<:", `f:1:4: this must be a map, not nothing`},
 		{"<<: [{a: 1}, [{b: 2}]]", "f:1:14: this must be a map, not a list"},
 		{"<<: {a: 1, a: 2}", `f:1:12: key "a" is there already, in line 1`},
+		{"<<: {x: 1}\n<<: {x: 2, y: 2}\n", "f:2:1: key << is there already, in line 1; of several maps it takes a list: <<: [*a, *b]"},
 		{"x: &x .inf\ny: *x", "f:1:4: .inf is no number that can be stored"},
 	} {
 		n, err := Parse("f", []byte(c.yaml))

@@ -147,7 +147,7 @@ func Parse(file string, text []byte) (Node, error) {
 	if first == nil {
 		return Node{file: file}, nil
 	}
-	c := checker{file: file, sizes: map[*yaml.Node]int{}}
+	c := checker{file: file, lines: 1 + bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")), sizes: map[*yaml.Node]int{}}
 	if _, err := c.check(first); err != nil {
 		return Node{}, err
 	}
@@ -229,10 +229,12 @@ func badLine(text []byte) int {
 // none contains itself, and following all of them stays within maxNodes.
 type checker struct {
 	file  string
+	lines int                // how many the text has
 	sizes map[*yaml.Node]int // of what has an anchor, once it is known
 }
 
 func (c checker) check(n *yaml.Node) (int, error) {
+	n.Line = min(n.Line, c.lines) // what is missing at the end of the text has the line after it
 	if n.Kind == yaml.AliasNode {
 		size, known := c.sizes[n.Alias]
 		if !known {
@@ -375,32 +377,35 @@ func (n Node) Pairs(what string) ([]Pair, error) {
 	}
 	t := n.target()
 	var pairs []Pair
-	var merges []Node
+	var merge Pair // of readers of YAML, some take the first of two, some the last
 	seen := make(map[string]Pos, len(t.Content)/2)
 	for i := 0; i < len(t.Content); i += 2 {
 		key, val := Node{n.file, t.Content[i]}, Node{n.file, t.Content[i+1]}
 		switch {
 		case !key.IsScalar():
 			return nil, key.Errorf("a key of %s must be a word, not %s", what, key.Describe())
-		case key.target().ShortTag() == "!!merge":
-			merges = append(merges, val)
+		case key.target().ShortTag() == "!!merge" && merge.Key == Node{}:
+			merge = Pair{Key: key, Value: val}
 			continue
+		case key.target().ShortTag() == "!!merge":
+			return nil, WithRule(key.Errorf("key << is there already, in line %d; of several maps it takes a list: <<: [*a, *b]", merge.Key.Pos().Line), RuleDuplicate)
 		case seen[key.Text()].Line != 0:
 			return nil, WithRule(key.Errorf("key %q is there already, in line %d", key.Text(), seen[key.Text()].Line), RuleDuplicate)
 		}
 		seen[key.Text()] = key.Pos()
 		pairs = append(pairs, Pair{key, key.Text(), val})
 	}
-	for _, m := range merges {
-		merged, err := m.merged(what)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range merged {
-			if _, own := seen[p.Name]; !own {
-				seen[p.Name] = p.Key.Pos()
-				pairs = append(pairs, p)
-			}
+	if merge.Key == (Node{}) {
+		return pairs, nil
+	}
+	merged, err := merge.Value.merged(what)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range merged {
+		if _, own := seen[p.Name]; !own {
+			seen[p.Name] = p.Key.Pos()
+			pairs = append(pairs, p)
 		}
 	}
 	return pairs, nil
