@@ -150,6 +150,8 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 			`safety.yaml:2:34: warning safety-unreachable-floor: at_least 3 of rule min-pooled cannot be reached in a, where the data declares 2, and in 1 more`},
 		{"active in one place", records + "-- safety.yaml --\nrecord:\n  - {rule: max-pooled, at_most: 1}\n-- data/record/x.yaml --\na: [b]\nc: [a, b]\n",
 			`safety.yaml:2:5: warning safety-max-without-min: with at_most 1 of rule max-pooled and the built-in floor of 1, what serves in c could not be moved to another: neither one more nor one fewer may serve`},
+		{"all serve from the start", "-- schema.yaml --\nrecord: {path: records, tags: [a], schema: {pooled: {type: bool, default: true}}, safety: [{rule: max-pooled, at_most: 1}, {rule: min-pooled, at_least: 1, mode: warn}]}\n-- data/record/x.yaml --\na: [b, c]\n",
+			`schema.yaml:1:92: error safety-defaults-serve: with the defaults of type record objects serve as soon as they are created: all 2 in a, where at_most 1 of rule max-pooled may`},
 
 		// The data.
 		{"a word for names", records + "-- data/record/x.yaml --\na: b\n", `data/record/x.yaml:1:4: error data-shape: the names below a must be a list, not "b"; write a: [b]`},

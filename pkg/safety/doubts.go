@@ -15,13 +15,15 @@ const (
 	RuleSelectsNothing   = "safety-selects-nothing"   // only chooses none that there should be
 	RuleUnreachableFloor = "safety-unreachable-floor" // at_least is more than a group has
 	RuleMaxWithoutMin    = "safety-max-without-min"   // what serves could not be moved
+	RuleDefaultsServe    = "safety-defaults-serve"    // more serve when they are created than may
 )
 
 // Doubts returns what is allowed in the rules that are declared for a type, and
 // cannot be meant, each with the place in its file: an only that no object could
 // ever fit, and, given the objects of the type that should exist, an only that
-// fits none of them, a floor that a group could never reach, and a max-pooled
-// that leaves no way to move what serves from one object to the other. Without
+// fits none of them, a floor that a group could never reach, a max-pooled that
+// leaves no way to move what serves from one object to the other, and one that
+// objects break as soon as they are created. Without
 // objects only the first is looked for.
 func (r *Rules) Doubts(t *schema.Type, objects []object.Object) []*yamldoc.Error {
 	set := r.of(t)
@@ -34,6 +36,7 @@ func (r *Rules) Doubts(t *schema.Type, objects []object.Object) []*yamldoc.Error
 	for _, rule := range set.max {
 		if q.chooses(MaxPooled, rule) && rule.mode == Refuse {
 			q.movable(rule)
+			q.creatable(rule)
 		}
 	}
 	return q.found
@@ -102,6 +105,21 @@ func (q *doubter) movable(rule *poolRule) {
 		if floor >= rule.atMost {
 			q.doubt(rule.pos, RuleMaxWithoutMin, "with at_most %d of rule %s and the built-in floor of %d, what serves in %s could not be moved to another: neither one more nor one fewer may serve",
 				rule.atMost, MaxPooled, floor, rule.label(q.typ, p.dirs[0]))
+			return
+		}
+	}
+}
+
+// creatable looks for groups of objects that serve with the defaults of their
+// type, more of them than may.
+func (q *doubter) creatable(rule *poolRule) {
+	if !Serves(object.New(q.typ, nil, "")) {
+		return
+	}
+	for _, p := range q.view.group(rule, q.set) {
+		if n := p.objects(); n > rule.atMost {
+			q.doubt(rule.pos, RuleDefaultsServe, "with the defaults of type %s objects serve as soon as they are created: all %d in %s, where at_most %d of rule %s may",
+				q.typ.Name, n, rule.label(q.typ, p.dirs[0]), rule.atMost, MaxPooled)
 			return
 		}
 	}
