@@ -11,6 +11,7 @@ BENCHTIME ?= 1s
 PAIRS     ?= 40
 ROUNDS    ?= 200
 CHANGES   ?= 1000
+MUTANTS   ?= 2000
 
 # The version comes from above. Without this, Go asks git itself, which refuses to
 # answer in a checkout that belongs to another user.
@@ -42,10 +43,10 @@ test: ## all tests
 race: ## all tests, under the race detector
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# Some rounds and changes of these are in every test; here are as many as it takes
-# to believe them.
-soak: ## 200 rounds of 32 processes at one pool, and 1,000 changes under kill -9
-	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost' ./cmd/confctl
+# Some rounds, changes and mutants of these are in every test; here are as many as it
+# takes to believe them.
+soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site
+	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./cmd/confctl
 
 vet: ## what go vet finds
 	$(GO) vet ./...
