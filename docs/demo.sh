@@ -33,7 +33,15 @@ cp -R "$site/conftool-data" "$site/schemas/." .
 
 say 'What kinds of objects are there, and which of them should exist?'
 run 'confctl types'
+run 'confctl lint --directory conftool-data'
 run 'confctl sync --directory conftool-data 2>&1 | tail -n 1'
+run 'confctl sync --directory conftool-data'
+
+say 'A bad change is refused in CI, before it is merged; drift finds what is not as declared.'
+run "echo 'search: north' >conftool-data/discovery/more.yaml"
+run 'confctl lint --directory conftool-data' 7
+run "echo 'maps: [north]' >conftool-data/discovery/more.yaml"
+run 'confctl drift --directory conftool-data' 1
 run 'confctl sync --directory conftool-data'
 
 say 'Put the edge of one datacenter into service, and look at it.'
