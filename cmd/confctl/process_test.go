@@ -44,6 +44,9 @@ func etcdSite(t testing.TB, url string) *site {
 
 func (s *site) file(name, text string) {
 	s.Helper()
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(s.dir, name)), 0o755); err != nil {
+		s.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
 		s.Fatal(err)
 	}

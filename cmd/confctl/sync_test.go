@@ -91,3 +91,43 @@ func TestProductionSyncIsOneCommit(t *testing.T) {
 	default:
 	}
 }
+
+// TestOutageSyncOfAnotherSite: what the files of another site bring does not
+// make what they would remove look small, not in the parts of one sync, and not
+// when it is run again.
+func TestOutageSyncOfAnotherSite(t *testing.T) {
+	for name, n := range map[string]int{"in one commit": 400, "in parts": 5000} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, localConfig)
+			s.file("mine/node/n.yaml", nodes("mine", 80))
+			s.file("theirs/node/n.yaml", nodes("theirs", n))
+			s.ok("--quiet", "sync", "--directory", "mine")
+			s.ok("--quiet", "--yes", "select", "name=mine000.*", "set/pooled=no:weight=1") // known, and not serving
+			_, stderr, code := s.run("sync", "--directory", "theirs", "--dry-run")
+			if code != exitRefused || !strings.Contains(stderr, "node    80 of 80 would be removed, 100 %") {
+				t.Errorf("dry run: exit code %d, %s", code, stderr)
+			}
+			for _, which := range []string{"first", "second"} {
+				if _, stderr, code := s.run("--quiet", "sync", "--directory", "theirs"); code != exitRefused || strings.Contains(stderr, " removed, 0 held back") {
+					t.Errorf("the %s: exit code %d, %s", which, code, stderr)
+				}
+				if got := strings.Count(s.ok("-o", "name", "select", "dc=mine", "get"), "\n"); got != 80 {
+					t.Fatalf("after the %s %d are left", which, got)
+				}
+			}
+			if got := strings.Count(s.ok("-o", "name", "select", "dc=theirs", "get"), "\n"); got != n {
+				t.Errorf("%d are created, want %d", got, n)
+			}
+		})
+	}
+}
+
+// nodes is a file of that many nodes in one datacenter.
+func nodes(dc string, n int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s:\n  web:\n", dc)
+	for i := range n {
+		fmt.Fprintf(&text, "    %s%04d.example: [http]\n", dc, i)
+	}
+	return text.String()
+}

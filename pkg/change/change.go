@@ -173,6 +173,7 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	plan.Changes = r.notHeld(plan.Changes)
 	if err := r.expected(plan); err != nil || len(plan.Changes) == 0 {
 		return false, err
 	}
@@ -192,6 +193,19 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	return r.write(ctx, p)
+}
+
+// notHeld leaves out what an earlier part of the same change has held back: what
+// that part has made could let it look harmless.
+func (r *run) notHeld(changes []object.Change) []object.Change {
+	if len(r.done.Held) == 0 {
+		return changes
+	}
+	held := make(map[string]bool, len(r.done.Held))
+	for _, c := range r.done.Held {
+		held[c.Object().Key()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(c object.Change) bool { return held[c.Object().Key()] })
 }
 
 // write commits a proposal, or as much of it as fits, and reports whether there

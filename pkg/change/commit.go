@@ -67,7 +67,8 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	r.done.ID, r.done.Revision = r.id, receipt.Revision
 	r.done.Objects = append(r.done.Objects, record.Change.Objects...)
 	r.done.Message = r.message(record, r.done.Objects)
-	r.done.Verdict, r.done.Held, r.done.Refused = p.Verdict, p.Held, p.Refused
+	r.done.Verdict = p.Verdict
+	r.done.Held, r.done.Refused = append(r.done.Held, p.Held...), append(r.done.Refused, p.Refused...)
 	return nil
 }
 

@@ -39,9 +39,13 @@ func (r *run) stale(plan object.Plan, on object.Snapshot) error {
 	if !r.Stop {
 		return nil
 	}
+	there := make(map[string]*object.Object, len(on.Objects))
+	for i := range on.Objects {
+		there[on.Objects[i].Key()] = &on.Objects[i]
+	}
 	var objects []Conflict
 	for _, c := range plan.Changes {
-		now := on.Find(c.Object().Key())
+		now := there[c.Object().Key()]
 		if (now == nil) != (c.Before == nil) || (now != nil && now.Revision != c.Before.Revision) {
 			objects = append(objects, Conflict{Mine: c, Theirs: now})
 		}

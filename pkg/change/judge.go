@@ -77,21 +77,29 @@ func (r *run) terms() safety.Terms {
 	return t
 }
 
+// Judge asks rules about a plan, for what shows what would come of it. The
+// proposal is what they allow, with what they hold back; the verdict is on all.
+func Judge(rules *safety.Rules, plan object.Plan, on object.Snapshot, terms safety.Terms) (Proposal, safety.Verdict) {
+	verdict := rules.Review(plan, on, terms)
+	refused := verdict.Refusals()
+	if len(refused) == 0 {
+		return Proposal{Plan: plan, On: on, Verdict: verdict}, verdict
+	}
+	allowed, held, rest := rules.Permit(plan, on, terms)
+	return Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}, verdict
+}
+
 // judge asks the rules about a plan. What a Partial change may not do is taken
 // out of it; all else they refuse is a *RefusedError.
 func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
-	verdict := r.Rules.Review(plan, on, r.terms())
-	p := Proposal{Plan: plan, On: on, Verdict: verdict}
-	refused := verdict.Refusals()
-	if len(refused) == 0 {
+	p, verdict := Judge(r.Rules, plan, on, r.terms())
+	partial := r.Partial || r.Terms.Partial
+	// A dry run shows what would be made, also if that is nothing.
+	if len(p.Refused) == 0 || partial && (len(p.Plan.Changes) > 0 || r.Terms.DryRun) {
 		return p, nil
 	}
-	allowed, held, rest := r.Rules.Permit(plan, on, r.terms())
-	if partial := r.Partial || r.Terms.Partial; partial && len(allowed.Changes) > 0 {
-		return Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}, nil
-	}
-	p.Held, p.Refused = plan.Changes, refused
-	return Proposal{}, &RefusedError{Proposal: p, Allowed: allowed}
+	whole := Proposal{Plan: plan, On: on, Verdict: verdict, Held: plan.Changes, Refused: p.Refused}
+	return Proposal{}, &RefusedError{Proposal: whole, Allowed: p.Plan}
 }
 
 // remember writes a refusal into the journal, as far as it is one.
