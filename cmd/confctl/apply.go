@@ -133,15 +133,20 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}
-	fmt.Fprintln(s.err, visible(after))
+	fmt.Fprintln(s.err, oneLine(after))
 	if len(done.Held) == 0 {
 		return nil
 	}
 	s.tellHeld(ctx, "held back", done.Held, done.Refused)
-	for _, line := range s.waysOut(done.Refused, done.Held, false) {
-		fmt.Fprintln(s.err, "  "+visible(line))
-	}
+	s.tellWaysOut(done.Refused, done.Held)
 	return &partlyError{exitRefused}
+}
+
+// tellWaysOut tells the lines that would do what is held back.
+func (s *session) tellWaysOut(refused []safety.Finding, held []object.Change) {
+	for _, line := range s.waysOut(refused, held, false) {
+		fmt.Fprintln(s.err, "  "+oneLine(line))
+	}
 }
 
 // capacityAfter is how the group with the least slack stands after a change.

@@ -190,7 +190,7 @@ func BenchmarkLint(b *testing.B) {
 		schema, data = filepath.Join(dir, "schema.yaml"), filepath.Join(dir, "conftool-data")
 	}
 	s, ours := newSite(b, localConfig), program(b)
-	args := []string{"lint", "--schema", absolute(schema), "--directory", absolute(data)}
+	args := []string{"lint", "--schema", actual(schema), "--directory", actual(data)}
 	ran(b, s, ours, args...)
 	for b.Loop() {
 		ran(b, s, ours, args...)

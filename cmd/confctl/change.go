@@ -107,7 +107,7 @@ func (s *session) tellChanged(done change.Done) {
 // tell prints a line about what is done already, so that an output that is
 // gone changes nothing more than that.
 func (s *session) tell(line string) {
-	if err := s.print("%s\n", visible(line)); err != nil {
+	if err := s.print("%s\n", oneLine(line)); err != nil {
 		s.warn(err.Error())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
 // declared is what files say should exist. It is what sync makes true, drift
@@ -16,7 +17,8 @@ import (
 type declared struct {
 	seed.Data
 	unruled []*schema.Type // whose safety rules cannot be asked: nothing is removed of them
-	wrong   []string       // lines about what keeps types from being taken at their word
+	faults  []string       // what is wrong with the schema and the rules
+	left    []string       // what cannot be done because of that, a line each
 }
 
 // addDirectory gives a command the option that names the data directory.
@@ -33,27 +35,58 @@ func (g *globals) allTypes(cmd *cobra.Command) error {
 	return nil
 }
 
-// declared reads the files of a directory, by default the configured one.
-func (s *session) declared(dir string) (declared, error) {
+// readDeclared reads the files of a directory, by default the configured one.
+func (s *session) readDeclared(dir string) (declared, error) {
 	if dir == "" {
 		dir = s.settings.dataDirectory
 	}
 	if dir == "" {
 		return declared{}, &usageError{"which directory?", "say --directory DIR, or data_directory in confctl.yaml"}
 	}
-	var d declared
-	var err error
-	if d.wrong, err = s.schemaProblems(); err != nil {
-		return declared{}, err
-	}
-	types := s.schema.InDependencyOrder()
-	if d.Data, err = seed.Read(dir, types); err != nil {
+	data, err := seed.Read(dir, s.schema.InDependencyOrder())
+	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
-	var lines []string
-	d.unruled, lines = s.withoutRules(types)
-	d.wrong = append(d.wrong, lines...)
-	return d, nil
+	unclaimed, err := seed.Unclaimed(dir, s.schema.Names())
+	if err != nil {
+		return declared{}, &usageError{err.Error(), ""}
+	}
+	var ignored limited
+	for _, e := range unclaimed {
+		ignored.add("%v", e)
+	}
+	ignored.warn(s.streams)
+	return s.declared(data), nil
+}
+
+// dependencyLoop reports types that depend on each other: there is no order to
+// create objects in then, so nothing is synced, as the Python tool has it.
+func (s *session) dependencyLoop() *yamldoc.Error {
+	for _, p := range s.schema.Problems() {
+		if p.Err.Rule == schema.RuleLoop {
+			return p.Err
+		}
+	}
+	return nil
+}
+
+// declared finds out which types cannot be taken at their word.
+func (s *session) declared(data seed.Data) declared {
+	d := declared{Data: data}
+	for _, p := range s.schema.Problems() {
+		d.faults = append(d.faults, p.Err.Error())
+		if line := fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type); !slices.Contains(d.left, line) {
+			d.left = append(d.left, line)
+		}
+	}
+	for _, t := range data.Types {
+		if err := s.ruled(t.Type); err != nil {
+			d.unruled = append(d.unruled, t.Type)
+			d.faults = append(d.faults, lines(err.Error())...)
+			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
+		}
+	}
+	return d
 }
 
 // plan is what a comparison comes to, less what no rule could be asked about.
@@ -65,27 +98,28 @@ func (d declared) plan(c seed.Comparison) object.Plan {
 	return plan
 }
 
-// schemaProblems returns what keeps single types from being synced. A loop of
-// dependencies keeps all of them from it: there is no order to go by.
-func (s *session) schemaProblems() ([]string, error) {
-	var lines []string
-	for _, p := range s.schema.Problems() {
-		if p.Loop {
-			return nil, p.Err
-		}
-		lines = append(lines, p.Err.Error(), fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type))
+// leftUndone returns why not all can be done, and what cannot.
+func (d declared) leftUndone(c seed.Comparison) (faults, left []string) {
+	faults = slices.Clone(d.faults)
+	for _, f := range c.Faults() {
+		faults = append(faults, f.Error())
 	}
-	return lines, nil
+	return faults, slices.Concat(d.left, c.LeftUndone())
 }
 
-// withoutRules returns the types whose safety rules cannot be asked, and lines
-// that say so: nothing is removed of them.
-func (s *session) withoutRules(types []*schema.Type) (unruled []*schema.Type, lines []string) {
-	for _, t := range types {
-		if err := s.ruled(t); err != nil {
-			unruled = append(unruled, t)
-			lines = append(lines, err.Error(), fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Name))
-		}
+// tellLeftUndone says why not all can be done, and what cannot, and reports
+// whether there is anything.
+func (s *session) tellLeftUndone(faults, left []string) bool {
+	var some limited
+	for _, f := range faults {
+		some.add("%s", f)
 	}
-	return unruled, lines
+	some.say(s.streams)
+	if some.more > 0 {
+		s.say("confctl lint says all of it")
+	}
+	for _, line := range left {
+		s.say("%s", line)
+	}
+	return len(faults)+len(left) > 0
 }

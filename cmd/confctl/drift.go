@@ -13,6 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
 func newDrift(std streams, g *globals) *cobra.Command {
@@ -28,8 +29,9 @@ func newDrift(std streams, g *globals) *cobra.Command {
   stray     a key below namespace and version that belongs to no object
 
 It writes nothing: sync mends what is missing and extra, set and edit mend what
-is invalid. With a fault in the files it reports on all it can compare, and ends
-with exit code 7.`,
+is invalid. With a fault in the files or the schema it reports on all it can
+compare, names the types that it cannot, and ends with exit code 7: of a type whose
+files are not all there, nobody knows what is extra.`,
 		Annotations: map[string]string{exitNote: "Exit codes: 0 no drift · 1 drift, or failed · 2 usage · 6 store unavailable · 7 faults in the files or the schema."},
 		Example: `  confctl drift --directory conftool-data
   confctl drift -o json | jq '.missing | length'`,
@@ -51,15 +53,18 @@ with exit code 7.`,
 
 // drift is all in which a store differs from files and schema.
 type drift struct {
-	seed.Comparison
-	revision store.Revision
-	invalid  []seed.Invalid
-	strays   []string
-	faults   []string // why it is not known of all
+	revision   store.Revision
+	missing    []object.Object
+	extra      []object.Object        // of types whose files are all there
+	places     map[string]yamldoc.Pos // of what is missing, by key: where it is declared
+	invalid    []seed.Invalid
+	strays     []string
+	uncompared []string // types of which it is not known what is extra, or anything
+	faults     []string // why not
 }
 
 func (s *session) runDrift(ctx context.Context, dir, format string) error {
-	declared, err := s.declared(dir)
+	declared, err := s.readDeclared(dir)
 	if err != nil {
 		return err
 	}
@@ -67,39 +72,81 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	if err != nil {
 		return err
 	}
-	d := drift{Comparison: declared.Compare(snapshot), revision: snapshot.Revision, strays: snapshot.Strays}
-	if problems := s.schema.Problems(); len(problems) > 0 {
-		// What is in the path of a type that cannot be used may well be its objects.
-		var paths []string
-		for _, t := range s.schema.Declared() {
-			paths = append(paths, t.Path)
-		}
-		d.strays = s.catalog.Outside(snapshot.Strays, paths...)
-		for _, p := range problems {
-			d.faults = append(d.faults, p.Err.Error())
-		}
+	d := drift{revision: snapshot.Revision, strays: snapshot.Strays, places: map[string]yamldoc.Pos{}}
+	for _, t := range declared.Compare(snapshot).Types {
+		d.add(t)
 	}
+	d.schema(s)
 	if d.invalid, err = seed.Check(snapshot); err != nil {
 		d.faults = append(d.faults, lines(err.Error())...)
 	}
-	for _, t := range d.Types {
+	slices.Sort(d.faults)
+	d.faults = slices.Compact(d.faults) // a JSON schema that cannot be used was looked for before
+	return s.tellDrift(d, format)
+}
+
+// add adds what the comparison of a type has found. Where files are not all
+// there, nobody knows what is extra.
+func (d *drift) add(t seed.TypeComparison) {
+	d.missing = append(d.missing, t.Missing...)
+	for _, o := range t.Missing {
+		d.places[o.Key()] = t.Places[o.Path()]
+	}
+	name := t.Type.Type.Name
+	switch {
+	case t.Complete():
+		d.extra = append(d.extra, t.Extra...)
+		return
+	case len(t.Faults)+len(t.Gaps) > 0:
 		for _, f := range slices.Concat(t.Faults, t.Gaps) {
 			d.faults = append(d.faults, f.Error())
 		}
+	case t.Stored > 0:
+		d.faults = append(d.faults, fmt.Sprintf("%s: has no files, but the store has %s of type %s", t.Dir, objects(t.Stored), name))
+	default:
+		return // there is none, and there shall be none
 	}
-	return s.tellDrift(d, format)
+	d.uncompared = append(d.uncompared, name)
 }
+
+// schema adds what is wrong with the schema, its rules and its JSON schemas. What
+// is in the path of a type that cannot be used may well be its objects.
+func (d *drift) schema(s *session) {
+	var paths []string
+	for _, t := range s.schema.Declared() {
+		paths = append(paths, t.Path)
+	}
+	for _, p := range s.schema.Problems() {
+		d.faults = append(d.faults, p.Err.Error())
+		if !slices.Contains(d.uncompared, p.Type) {
+			d.uncompared = append(d.uncompared, p.Type)
+		}
+	}
+	if len(s.schema.Problems()) > 0 {
+		d.strays = s.catalog.Outside(d.strays, paths...)
+	}
+	for _, p := range s.unruled {
+		d.faults = append(d.faults, p.Err.Error())
+	}
+	for _, t := range s.schema.Types() {
+		for _, r := range t.Rules {
+			if err := r.Compile(); err != nil {
+				d.faults = append(d.faults, err.Error())
+			}
+		}
+	}
+}
+
+func (d *drift) count() int { return len(d.missing) + len(d.extra) + len(d.invalid) + len(d.strays) }
 
 // tellDrift prints what was found, and returns the error that says which sort
 // it is.
 func (s *session) tellDrift(d drift, format string) error {
-	missing, extra := d.objects()
-	n := len(missing) + len(extra) + len(d.invalid) + len(d.strays)
 	err := s.write(func(w *bufio.Writer) {
 		switch {
 		case format == "json":
-			fmt.Fprintln(w, d.document(n > 0).Text())
-		case n > 0:
+			fmt.Fprintln(w, d.document().Text())
+		case d.count() > 0:
 			d.write(w, colored(s.out))
 		case len(d.faults) == 0:
 			fmt.Fprintln(w, "no drift")
@@ -108,54 +155,40 @@ func (s *session) tellDrift(d drift, format string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range d.faults {
-		s.say("%s", f)
+	s.tellLeftUndone(d.faults, nil)
+	if len(d.uncompared) > 0 {
+		s.say("not compared, or not in whole: %s", strings.Join(d.uncompared, ", "))
 	}
-	if n > 0 {
-		s.say("drift: %d missing, %d extra, %d invalid, %s", len(missing), len(extra), len(d.invalid), count(len(d.strays), "stray key"))
+	if d.count() > 0 {
+		s.say("drift: %d missing, %d extra, %d invalid, %s", len(d.missing), len(d.extra), len(d.invalid), count(len(d.strays), "stray key"))
 	}
 	switch {
 	case len(d.faults) > 0:
 		return &partlyError{exitInvalid}
-	case n > 0:
+	case d.count() > 0:
 		return &partlyError{exitFailed}
 	}
 	return nil
-}
-
-// objects returns what is missing and extra of all types.
-func (d drift) objects() (missing, extra []object.Object) {
-	for _, t := range d.Types {
-		missing = append(missing, t.Missing...)
-		extra = append(extra, t.Extra...)
-	}
-	return missing, extra
-}
-
-// place is where an object is declared.
-func (d drift) place(o object.Object) string {
-	for _, t := range d.Types {
-		if pos, ok := t.Places[o.Path()]; ok && t.Type.Type == o.Type {
-			return pos.String()
-		}
-	}
-	return ""
 }
 
 // write writes a line for each finding.
 func (d drift) write(w *bufio.Writer, color bool) {
 	tell := func(code, word string, texts []string) {
 		for _, text := range texts {
-			line := fmt.Sprintf("%-8s %s", word, visible(text))
+			line := fmt.Sprintf("%-8s %s", word, oneLine(text))
 			if color {
 				line = "\x1b[" + code + "m" + line + "\x1b[0m"
 			}
 			fmt.Fprintln(w, line)
 		}
 	}
-	missing, extra := d.objects()
-	tell(green, "missing", eachOrGroups(missing, func(o object.Object) string { return o.String() + ", declared at " + d.place(o) }))
-	tell(red, "extra", eachOrGroups(extra, func(o object.Object) string { return o.String() + " " + fieldsText(o.Fields) }))
+	tell(green, "missing", eachOrGroups(d.missing, func(o object.Object) string { return o.String() + ", declared at " + d.places[o.Key()].String() }))
+	tell(red, "extra", eachOrGroups(d.extra, func(o object.Object) string {
+		if o.Malformed != nil {
+			return o.String() + ", which cannot be read"
+		}
+		return o.String() + " " + fieldsText(o.Fields)
+	}))
 	for _, i := range d.invalid {
 		tell(yellow, "invalid", []string{i.Object.String() + ": " + strings.Join(i.Reasons, "; ")})
 	}
@@ -165,52 +198,43 @@ func (d drift) write(w *bufio.Writer, color bool) {
 // eachOrGroups returns a line for each object, or if they are many for each
 // group of them, with how many it has.
 func eachOrGroups(all []object.Object, each func(object.Object) string) []string {
+	var texts []string
 	if len(all) > mostDiffs {
-		return objectGroups(all)
+		for _, g := range countBy(all, func(o object.Object) string { return strings.TrimSpace(o.Type.Name + " " + o.Dir()) }) {
+			texts = append(texts, fmt.Sprintf("%s: %d", g.name, g.count))
+		}
+		return texts
 	}
-	texts := make([]string, len(all))
-	for i, o := range all {
-		texts[i] = each(o)
+	for _, o := range all {
+		texts = append(texts, each(o))
 	}
 	return texts
 }
 
-// objectGroups counts objects by type and tags, a line each.
-func objectGroups(objects []object.Object) []string {
-	var names []string
-	counts := map[string]int{}
-	for _, o := range objects {
-		name := strings.TrimSpace(o.Type.Name + " " + o.Dir())
-		if counts[name]++; counts[name] == 1 {
-			names = append(names, name)
-		}
-	}
-	for i, name := range names {
-		names[i] = fmt.Sprintf("%s: %d", name, counts[name])
-	}
-	return names
-}
-
 // document is the report for programs.
-func (d drift) document(drifted bool) value.Value {
-	all, gone := d.objects()
+func (d drift) document() value.Value {
 	var missing, extra, invalid []value.Value
-	for _, o := range all {
-		missing = append(missing, value.OfMap(append(identity(o), value.Field{Name: "declared", Value: value.OfString(d.place(o))})...))
+	for _, o := range d.missing {
+		missing = append(missing, value.OfMap(append(identity(o), value.Field{Name: "declared", Value: value.OfString(d.places[o.Key()].String())})...))
 	}
-	for _, o := range gone {
-		extra = append(extra, document(o))
+	for _, o := range d.extra {
+		if o.Malformed != nil {
+			extra = append(extra, value.OfMap(identity(o)...))
+		} else {
+			extra = append(extra, document(o))
+		}
 	}
 	for _, i := range d.invalid {
 		invalid = append(invalid, value.OfMap(append(identity(i.Object), value.Field{Name: "reasons", Value: texts(i.Reasons)})...))
 	}
 	return value.OfMap(
-		value.Field{Name: "drift", Value: value.OfBool(drifted)},
+		value.Field{Name: "drift", Value: value.OfBool(d.count() > 0)},
 		value.Field{Name: "revision", Value: value.OfInt(int64(d.revision))},
 		value.Field{Name: "missing", Value: value.OfList(missing...)},
 		value.Field{Name: "extra", Value: value.OfList(extra...)},
 		value.Field{Name: "invalid", Value: value.OfList(invalid...)},
 		value.Field{Name: "strays", Value: texts(d.strays)},
+		value.Field{Name: "not_compared", Value: texts(d.uncompared)},
 		value.Field{Name: "faults", Value: texts(d.faults)},
 	)
 }

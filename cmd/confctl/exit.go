@@ -101,6 +101,27 @@ type partlyError struct {
 
 func (e *partlyError) Error() string { return "" }
 
+// faultyError ends a command that left something out, since there are faults in
+// the files or the schema, which it has told of. That goes before a refusal by a
+// rule: whoever waits for that to pass would never learn of the faults.
+type faultyError struct{ err error } // what else is the matter; may be nil
+
+func (e *faultyError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+// Unwrap returns what else is the matter.
+func (e *faultyError) Unwrap() error { return e.err }
+
+// isRefusal reports whether rules have refused all or part of a change.
+func isRefusal(err error) bool {
+	code, _, _ := explain(err)
+	return code == exitRefused
+}
+
 // report says what went wrong, and returns the exit code.
 func report(std streams, err error) int {
 	if err == nil {
@@ -127,6 +148,7 @@ func lines(text string) []string {
 // that says what to do next. The first row that fits counts.
 func explain(err error) (code int, msg, hint string) {
 	var (
+		faulty   *faultyError
 		usage    *usageError
 		chosen   *selector.Error
 		action   *object.ActionError
@@ -157,6 +179,11 @@ func explain(err error) (code int, msg, hint string) {
 	)
 	msg = err.Error()
 	switch {
+	case errors.As(err, &faulty):
+		if faulty.err != nil {
+			_, msg, hint = explain(faulty.err)
+		}
+		return exitInvalid, msg, hint
 	case errors.As(err, &kept):
 		code, msg, hint = explain(kept.Err)
 		if errors.As(err, &rejected) {
@@ -200,7 +227,7 @@ func explain(err error) (code int, msg, hint string) {
 	case errors.As(err, &old):
 		return explainV2(old, err)
 	case errors.As(err, &faults):
-		return exitInvalid, faultsText(faults), nothingWritten(err)
+		return exitInvalid, faultsText(faults), faultsHint(err)
 	case errors.As(err, &large):
 		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
 	case errors.As(err, &unruled):
@@ -241,6 +268,15 @@ func faultsText(e *dump.FaultsError) string {
 		all = append(all[:fewLines:fewLines], fmt.Sprintf("and %d more like these", more))
 	}
 	return strings.Join(all, "\n")
+}
+
+// faultsHint says what of a file can be had all the same.
+func faultsHint(err error) string {
+	hint := nothingWritten(err)
+	if errors.As(err, new(*misfitError)) {
+		hint += "; --skip-invalid leaves out what does not fit, and writes the rest"
+	}
+	return hint
 }
 
 // nothingWritten says so, where there was something to write.

@@ -25,7 +25,8 @@ func newExport(std streams, g *globals) *cobra.Command {
 
 It is of one moment, sorted, and holds all values; no times or revisions, so that
 two exports are the same if nothing has changed. An object that cannot be read is
-not in it: it is named, and the exit code is 7.`,
+not in it: it is named, and the exit code is 7. One that import would refuse is in
+it, with a warning.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl export >fleet.yaml
   confctl export --format jsonl node discovery >part.jsonl`,
@@ -58,20 +59,39 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 		return err
 	}
 	// The objects are written in the order of the types, and within them of keys.
-	var readable []object.Object
+	var fit []object.Object
 	for _, t := range types {
 		for _, o := range snapshot.Objects {
-			if o.Type == t && o.Malformed == nil {
-				readable = append(readable, o)
+			if o.Type == t && dump.Unwritable(o) == "" {
+				fit = append(fit, o)
 			}
 		}
 	}
 	var failed error
-	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, readable) })
+	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit) })
 	if err != nil || failed != nil {
 		return firstOf(err, failed)
 	}
+	s.warnRefused(types, fit)
 	return s.leftOut(snapshot, broken)
+}
+
+// warnRefused says what of an export no import would take: whoever needs it as a
+// backup had better know in time.
+func (s *session) warnRefused(types []*schema.Type, exported []object.Object) {
+	d, _ := dump.Of(s.schema, types, object.Snapshot{Objects: exported}, s.catalog.Key)
+	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: s.unfit})
+	var refused limited
+	for _, f := range faults {
+		if f.Pos.Line > 0 { // of a JSON schema
+			refused.add("%v", f)
+		} else {
+			refused.add("import would refuse %s", f.Msg)
+		}
+	}
+	if refused.warn(s.streams); refused.count() > 0 {
+		s.say("import --skip-invalid would leave out what it refuses; mend it with set, or correct the schema")
+	}
 }
 
 // queries are those for all objects of some types.
@@ -120,16 +140,17 @@ func (s *session) leftOut(snapshot object.Snapshot, broken []string) error {
 		strays.add("key %s is no object of any type; left out", key)
 	}
 	strays.warn(s.streams)
-	var lost limited
 	for _, line := range broken {
-		lost.add("%s; its type is left out", line)
+		s.warn(line + "; its type is left out")
 	}
+	lost := len(broken)
 	for _, o := range snapshot.Objects {
-		if o.Malformed != nil {
-			lost.add("%s is left out: what is stored cannot be read: %v", o, o.Malformed)
+		if reason := dump.Unwritable(o); reason != "" {
+			s.warn(fmt.Sprintf("%s is left out: %s", o, reason))
+			lost++
 		}
 	}
-	if lost.warn(s.streams); lost.count() > 0 {
+	if lost > 0 {
 		return &partlyError{exitInvalid}
 	}
 	return nil

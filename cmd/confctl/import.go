@@ -3,9 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -14,6 +18,7 @@ import (
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -21,6 +26,7 @@ import (
 type importOptions struct {
 	fromV2       string // a URL
 	etcdrc       string // of that cluster
+	skipInvalid  bool
 	removeOthers bool
 	verify       bool
 }
@@ -33,18 +39,21 @@ func newImport(std streams, g *globals) *cobra.Command {
 		Long: `Make objects what a file says that export has made, or one like it; - is standard
 input. What is missing is created, and what differs gets the values of the file. A
 field that the file does not have keeps its value. Objects that the file does not
-have stay, but with --remove-others. It is one change, if it fits into a commit, and
-nothing is written if anything is wrong with the file.
+have stay, but with --remove-others, which takes a file of export's. It is one
+change, if it fits into a commit. Nothing is written if anything is wrong with the
+file; --skip-invalid leaves out objects that do not fit the schema. Fields and names
+that the schema does not know come along from an export, and are refused in a file
+without its header.
 
 --from-v2 reads the keys of the Python tool by the v2 API of an etcd, such as
 https://conf1001.example.org:2379, below the configured namespace and version. What
 does not fit the schema is named and left out, with exit code 7, and the rest is
-written. The user, password and certificates are those of the etcdrc if the URL is
-one of its hosts, and else those of --v2-etcdrc.
+written. The user and password are those of --v2-etcdrc, or of the etcdrc if the URL
+is one of its endpoints.
 
---verify reads both sides again afterwards, compares all values, and ends with exit
-code 1 if they differ. With --dry-run that is all it does.`,
-		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+--verify reads both sides again afterwards, and compares all values. What differs
+is exit code 1, unless the import has another. With --dry-run that is all it does.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl import fleet.yaml --dry-run
   confctl import part.jsonl discovery
   confctl import --from-v2 https://conf1001.example.org:2379 --verify`,
@@ -65,6 +74,7 @@ code 1 if they differ. With --dry-run that is all it does.`,
 	f := cmd.Flags()
 	f.StringVar(&o.fromV2, "from-v2", "", "read the keys of the Python tool by the etcd v2 API at `URL`")
 	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "`FILE` with user, password and certificates for --from-v2, as an etcdrc has them")
+	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects of the file that do not fit the schema, and write the rest")
 	f.BoolVar(&o.removeOthers, "remove-others", false, "remove the objects of these types that the source does not have")
 	f.BoolVar(&o.verify, "verify", false, "compare both sides value by value afterwards")
 	return cmd
@@ -92,71 +102,207 @@ func (o importOptions) check(args *[]string) error {
 	return nil
 }
 
+// notBoth refuses a FILE where types are expected.
+func (s *session) notBoth(words []string) error {
+	for _, word := range words {
+		if !errors.As(errorOf(s.schema.Type(word)), new(*schema.UnknownTypeError)) {
+			continue
+		}
+		_, err := os.Stat(word)
+		named := slices.Contains([]string{".yaml", ".yml", ".json", ".jsonl"}, filepath.Ext(word))
+		if err == nil || named || word == "-" {
+			return &usageError{fmt.Sprintf("FILE or --from-v2, not both: %q is no type", word), "confctl import FILE, or confctl import --from-v2 URL [TYPE...]"}
+		}
+	}
+	return nil
+}
+
+func errorOf[T any](_ T, err error) error { return err }
+
 // source is where imported objects come from.
 type source struct {
 	name   string // for the journal
+	title  string // for people
 	strict bool   // nothing is written if anything is wrong with it
 	// read returns the objects, and what is wrong with those that are left out.
 	read func(context.Context) (dump.Dump, []*yamldoc.Error, error)
 }
 
+// importer is one import on its way.
+type importer struct {
+	*session
+	importOptions
+	from  source
+	words []string        // the types it is limited to; none for all
+	told  map[string]bool // lines about what is left out
+}
+
 func (s *session) runImport(ctx context.Context, o importOptions, args []string) error {
+	if o.fromV2 != "" {
+		if err := s.notBoth(args[1:]); err != nil {
+			return err
+		}
+	}
 	types, broken, err := s.typesNamed(args[1:])
 	if err != nil {
 		return err
 	}
-	from := s.fileSource(args[0], types)
-	if o.fromV2 != "" {
-		if from, err = s.v2Source(o, types); err != nil {
+	i := &importer{session: s, importOptions: o, words: args[1:], told: map[string]bool{}}
+	if i.from = s.fileSource(args[0], types); o.fromV2 != "" {
+		if i.from, err = s.v2Source(o, types, len(i.words) == 0); err != nil {
 			return err
 		}
 	}
+	i.from.strict = i.from.strict && !o.skipInvalid
 	for _, line := range broken {
 		s.warn(line + "; its type is left out")
 	}
 	if o.verify && s.terms.dryRun {
-		return s.verify(ctx, from, types)
+		return i.compare(ctx)
 	}
-	if err := s.importFrom(ctx, from, types, o.removeOthers); err != nil || !o.verify || s.terms.dryRun {
-		return err
-	}
-	return s.verify(ctx, from, types)
+	return i.run(ctx)
 }
 
-// importFrom makes the objects what the source says.
-func (s *session) importFrom(ctx context.Context, from source, types []*schema.Type, removeOthers bool) error {
-	d, left, err := from.read(ctx)
+// run imports, and compares both sides if that is asked for and something may
+// have been written.
+func (i *importer) run(ctx context.Context) error {
+	err := i.commit(ctx)
+	var faulty *faultyError
+	partly := errors.As(err, new(*partlyError)) || errors.As(err, &faulty) && faulty.err == nil
+	if !i.verify || i.terms.dryRun || (err != nil && !partly) {
+		return err
+	}
+	compared := i.compare(ctx)
+	if err == nil {
+		return compared
+	}
+	if compared != nil && compared.Error() != "" { // else it has said all there is
+		i.say("%v", compared)
+	}
+	return err
+}
+
+// read reads the source, in which there has to be something to import.
+func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
+	d, left, err := i.from.read(ctx)
+	if err != nil {
+		return dump.Dump{}, nil, err
+	}
+	file := i.fromV2 == ""
+	switch {
+	case file && i.removeOthers && !d.Whole:
+		return d, nil, &usageError{"--remove-others takes only a file with the header of an export that names its types: any other may be a part of what there is", "export it anew, or do without it"}
+	case len(d.Objects)+len(left) > 0, file && i.removeOthers && len(d.Types) > 0:
+		return d, left, nil
+	case len(i.words) > 0:
+		return d, nil, &noMatchError{fmt.Sprintf("%s has no object of type %s", i.from.title, strings.Join(i.words, ", ")), ""}
+	}
+	return d, nil, &noMatchError{i.from.title + " has no object", ""}
+}
+
+// misfitError reports objects of a file that cannot be made as it says, where
+// others may be.
+type misfitError struct{ faults *dump.FaultsError }
+
+func (e *misfitError) Error() string { return e.faults.Error() }
+
+// Unwrap returns what does not fit.
+func (e *misfitError) Unwrap() error { return e.faults }
+
+// commit makes the objects what the source says.
+func (i *importer) commit(ctx context.Context) error {
+	d, left, err := i.read(ctx)
 	if err != nil {
 		return &unwrittenError{err, ""}
 	}
-	if removeOthers && len(left) > 0 {
-		s.tellLeftOut(left)
+	isObject := func(e *yamldoc.Error) bool { return e.Rule != ruleStray }
+	if i.removeOthers && slices.ContainsFunc(left, isObject) {
+		i.tellLeftOut(left)
 		return &usageError{"--remove-others is not possible while objects of the source are left out: they would be removed", "mend them, or do without it"}
 	}
 	var refused []*yamldoc.Error
+	var first *object.Snapshot // the operator decided on it
 	in := change.Intent{
-		Read:    queries(types),
-		Action:  "import " + from.name,
+		Read:    queries(d.Types),
+		Action:  "import " + i.from.name,
 		Summary: summary,
+		Stop:    true,
 		Split:   true,
-		Deletes: removeOthers,
-		Seeds:   removeOthers,
-		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
-			plan, faults := d.Plan(snapshot, removeOthers)
-			if from.strict && len(faults) > 0 {
-				return object.Plan{}, &dump.FaultsError{Faults: faults}
+		Deletes: i.removeOthers,
+		Seeds:   i.removeOthers,
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			plan, faults := d.Plan(on, i.demands())
+			if i.from.strict && len(faults) > 0 {
+				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
-			refused = faults
-			return plan, nil
+			if refused = faults; first == nil {
+				first = &on
+			}
+			return plan, changedSince(*first, plan)
 		},
 	}
-	err = s.apply(ctx, in, s.confirmImport, s.tellImported)
+	err = i.apply(ctx, in, i.confirmImport, i.tellImported)
+	i.tellConflict(err)
 	left = append(left, refused...)
-	s.tellLeftOut(left)
-	if err == nil && len(left) > 0 {
-		return &partlyError{exitInvalid}
+	i.tellLeftOut(left)
+	if len(left) > 0 && (err == nil || isRefusal(err)) {
+		return &faultyError{err}
 	}
 	return err
+}
+
+// demands are how the store is to be made what the source says.
+func (i *importer) demands() dump.Terms {
+	return dump.Terms{RemoveOthers: i.removeOthers, Repair: i.repair, Unfit: i.unfit}
+}
+
+// unfit says why a change cannot be committed: what is too large for that, with
+// the record of it, which has the same again.
+func (s *session) unfit(c object.Change) string {
+	const spare = 64<<10 + 200 // for what else is in a commit
+	most := (store.MaxBytes - spare) / 2
+	if size := s.catalog.Size(c); size > most {
+		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, most)
+	}
+	return ""
+}
+
+// changedSince is the conflict of a plan that was made anew, with objects that
+// somebody else has changed since the first: a source is a state of the past, and
+// what it would overwrite is what the operator has seen.
+func changedSince(first object.Snapshot, plan object.Plan) error {
+	was := make(map[string]*object.Object, len(first.Objects))
+	for i := range first.Objects {
+		was[first.Objects[i].Key()] = &first.Objects[i]
+	}
+	var conflicts []change.Conflict
+	for _, c := range plan.Changes {
+		before, now := was[c.Object().Key()], c.Before
+		if (before == nil) == (now == nil) && (now == nil || now.Revision == before.Revision) {
+			continue
+		}
+		mine := object.Change{Before: before, After: c.After}
+		if mine.Object() == nil { // somebody created what is to be removed
+			mine.Before = now
+		}
+		conflicts = append(conflicts, change.Conflict{Mine: mine, Theirs: now})
+	}
+	if conflicts == nil {
+		return nil
+	}
+	return &change.ConflictError{Objects: conflicts}
+}
+
+// tellConflict shows both sides of a conflict that ended an import after some of
+// its parts.
+func (i *importer) tellConflict(err error) {
+	var begun *change.PartlyDoneError
+	var conflict *change.ConflictError
+	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
+		for _, line := range lines(conflictText(conflict))[1:] { // the first would say that nothing was written
+			i.say("%s", strings.TrimSpace(line))
+		}
+	}
 }
 
 // confirmImport asks before more than one object is changed, as a set does.
@@ -179,49 +325,80 @@ func (s *session) tellImported(done change.Done) {
 	s.tell(summary(done.Objects))
 }
 
-// tellLeftOut says what of the source does not fit.
-func (s *session) tellLeftOut(left []*yamldoc.Error) {
-	var lines limited
-	for _, f := range left {
-		lines.add("left out: %v", f)
+// tellLeftOut says what of the source does not fit, all of it: that has to be
+// mended. Each is said once.
+func (i *importer) tellLeftOut(left []*yamldoc.Error) {
+	word, strays := "left out", false
+	if i.from.strict {
+		word = "does not fit"
 	}
-	lines.say(s.streams)
+	for _, f := range left {
+		line := f.Error()
+		if !i.told[line] {
+			i.told[line] = true
+			i.say("%s: %s", word, line)
+			strays = strays || f.Rule == ruleStray
+		}
+	}
+	if strays && i.settings.schemaFile == "" {
+		i.say("there is no schema file, so the type node is the only one that is known")
+	}
 }
 
-// verify compares the source, read again, with the store, value by value.
-func (s *session) verify(ctx context.Context, from source, types []*schema.Type) error {
-	d, left, err := from.read(ctx)
+// compare compares the source, read again, with the store, value by value.
+func (i *importer) compare(ctx context.Context) error {
+	d, left, err := i.read(ctx)
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.catalog.Read(ctx, queries(types)...)
+	snapshot, err := i.catalog.Read(ctx, queries(d.Types)...)
 	if err != nil {
 		return err
 	}
 	differences := object.Differences(d.Wanted(snapshot), snapshot)
-	err = s.write(func(w *bufio.Writer) {
+	others := d.Others(snapshot)
+	err = i.write(func(w *bufio.Writer) {
 		for _, difference := range differences {
-			fmt.Fprintln(w, visible(difference.String()))
+			fmt.Fprintln(w, oneLine(difference.String()))
+		}
+		for _, o := range others {
+			if i.removeOthers {
+				fmt.Fprintln(w, oneLine(o.String()+" is only in the store"))
+			}
 		}
 		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), objects(len(d.Objects)+len(left)))
 	})
 	if err != nil {
 		return err
 	}
-	missing := 0
-	for _, difference := range differences {
-		if difference.Stored == nil {
-			missing++
-		}
+	if !i.removeOthers {
+		i.tellOthers(d.Types, others)
+		others = nil
 	}
-	if others := len(snapshot.Objects) - len(d.Objects) + missing; others > 0 {
-		s.say("the store has %s that the source has not", objects(others))
-	}
-	s.tellLeftOut(left)
-	if len(differences)+len(left) > 0 {
+	_, misfits := d.Plan(snapshot, dump.Terms{Repair: i.repair, Unfit: i.unfit})
+	i.tellLeftOut(append(left, misfits...))
+	if len(differences)+len(left)+len(others) > 0 {
 		return &partlyError{exitFailed}
 	}
 	return nil
+}
+
+// tellOthers counts what the store has besides.
+func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
+	if len(others) == 0 {
+		return
+	}
+	count := map[*schema.Type]int{}
+	for _, o := range others {
+		count[o.Type]++
+	}
+	var parts []string
+	for _, t := range types {
+		if n := count[t]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", t.Name, n))
+		}
+	}
+	i.say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
 }
 
 // fileSource is a file, or standard input.
@@ -231,21 +408,22 @@ func (s *session) fileSource(file string, types []*schema.Type) source {
 		return of(d, types), nil, err
 	}
 	if file != "-" {
-		return source{name: file, strict: true, read: read}
+		return source{name: file, title: file, strict: true, read: read}
 	}
+	const title = "standard input"
 	var text []byte
 	var err error
 	once := sync.OnceFunc(func() { text, err = io.ReadAll(io.LimitReader(s.in, yamldoc.MaxBytes+1)) })
-	return source{name: file, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
+	return source{name: file, title: title, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
 		if once(); err != nil {
 			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
 		}
-		d, err := dump.Parse("standard input", text, s.schema)
+		d, err := dump.Parse(title, text, s.schema)
 		return of(d, types), nil, err
 	}}
 }
 
-// of returns a dump without the objects of other types.
+// of returns a dump without other types and their objects.
 func of(d dump.Dump, types []*schema.Type) dump.Dump {
 	other := func(t *schema.Type) bool { return !slices.Contains(types, t) }
 	d.Types = slices.DeleteFunc(d.Types, other)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/etcdv2"
@@ -13,9 +15,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
+// ruleStray is of keys that are no object of a type that can be used.
+const ruleStray = "stray-key"
+
 // v2Source is the keys of the Python tool. What does not fit the schema is left
-// out, as a site can hardly be moved in one go otherwise.
-func (s *session) v2Source(o importOptions, types []*schema.Type) (source, error) {
+// out, as a site can hardly be moved in one go otherwise. Keys of no type are,
+// if all types are meant.
+func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (source, error) {
 	c, err := s.v2Config(o)
 	if err != nil {
 		return source{}, err
@@ -26,62 +32,91 @@ func (s *session) v2Source(o importOptions, types []*schema.Type) (source, error
 			return dump.Dump{}, nil, err
 		}
 		found := s.catalog.Decode(keys.Entries, s.schema.Types()...)
-		var strays limited
-		for _, key := range found.Strays {
-			strays.add("key %s is no object of any type; left out", key)
-		}
-		strays.warn(s.streams)
 		found.Objects = slices.DeleteFunc(found.Objects, func(o object.Object) bool { return !slices.Contains(types, o.Type) })
-		d, left := dump.Of(s.schema, found, func(o object.Object) string { return s.catalog.Key(o) })
+		d, left := dump.Of(s.schema, types, found, s.catalog.Key)
+		if all {
+			left = append(left, s.strays(found.Strays)...)
+		}
 		return d, left, nil
 	}
-	return source{name: o.fromV2, read: read}, nil
+	return source{name: o.fromV2, title: o.fromV2, read: read}, nil
+}
+
+// strays says of keys why they are no objects.
+func (s *session) strays(keys []string) []*yamldoc.Error {
+	usable := s.schema.Types()
+	var left []*yamldoc.Error
+	for _, key := range keys {
+		why := "no object of any type"
+		for _, t := range s.schema.Declared() {
+			if !slices.Contains(usable, t) && len(s.catalog.Outside([]string{key}, t.Path)) == 0 {
+				why = "its type " + t.Name + " cannot be used, see the schema"
+			}
+		}
+		left = append(left, &yamldoc.Error{Pos: yamldoc.Pos{File: key}, Msg: why, Rule: ruleStray})
+	}
+	return left
 }
 
 // v2Config says where the API is and as whom to ask it. The password of one
-// cluster is not sent to another.
+// server is not sent to another. Certificates may be shown to any: they give
+// nothing away.
 func (s *session) v2Config(o importOptions) (etcdv2.Config, error) {
 	c := etcdv2.Config{URL: o.fromV2}
-	rc := etcdrc{}
+	rc, own := etcdrc{}, o.etcdrc != ""
+	var err error
 	switch {
-	case o.etcdrc != "":
-		if err := rc.merge(o.etcdrc); err != nil {
-			return c, err
-		}
+	case own:
+		err = rc.merge(o.etcdrc)
 	case s.settings.driver == "etcd":
-		usual, err := loadEtcdrc(s.settings)
-		if err != nil {
-			return c, err
+		if rc, err = loadEtcdrc(s.settings); err == nil {
+			own, err = rc.serves(o.fromV2, s.settings.hosts)
 		}
-		if own, err := usual.serves(o.fromV2, s.settings.hosts); err != nil || own {
-			rc = usual
-		}
+	}
+	if err != nil {
+		return c, err
 	}
 	cert, key, err := rc.certificate()
 	if err != nil {
 		return c, err
 	}
-	c.Username, c.Password = rc["username"].Text(), rc["password"].Text()
+	if own {
+		c.Username, c.Password = rc["username"].Text(), rc["password"].Text()
+	}
 	c.TLS, err = etcd.TLS(rc["ca_cert"].Text(), cert, key)
 	return c, err
 }
 
-// serves reports whether a URL is of one of the hosts of an etcdrc, or of those
-// that stand for them when there are none.
+// serves reports whether a URL is of one of the endpoints of an etcdrc, or of
+// those that stand for them when there are none: by scheme, host and port. Those
+// that a srv_domain stands for are not known here.
 func (rc etcdrc) serves(address string, hosts []string) (bool, error) {
 	endpoints, err := rc.endpoints()
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if len(endpoints) == 0 {
+	case rc["srv_domain"].Text() != "":
+		return false, nil
+	case len(endpoints) == 0:
 		endpoints = hosts
 	}
-	at, err := url.Parse(address)
-	if err != nil {
-		return false, nil //nolint:nilerr // the reader says better what is wrong with it
+	at := origin(address)
+	return at != "" && slices.ContainsFunc(endpoints, func(e string) bool { return origin(e) == at }), nil
+}
+
+// origin is scheme, host and port of a URL; it is empty if it has not got them.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return ""
 	}
-	return slices.ContainsFunc(endpoints, func(e string) bool {
-		u, err := url.Parse(e)
-		return err == nil && u.Hostname() == at.Hostname()
-	}), nil
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	case u.Scheme == "http":
+		port = "80"
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

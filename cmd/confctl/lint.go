@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -39,9 +42,10 @@ wrong with the schema is always said. Another directory is checked instead of th
 configured one, and another YAML file instead of the configured schema.
 
 --against compares the data with the store (the word store) or with the file of
-an export, shows what a sync would create and remove, and refuses what a sync
-would refuse.`,
-		Annotations: map[string]string{exitNote: "Exit codes: 0 no error · 1 failed · 2 usage · 3 a sync would be refused by a safety rule · 6 store unavailable · 7 an error, or with --strict a warning, was found."},
+an export, shows what a sync would create and remove, and ends as the sync would:
+with 3 if a safety rule would hold something back, with 7 if something could not be
+done.`,
+		Annotations: map[string]string{exitNote: "Exit codes: 0 no error · 1 failed · 2 usage · 3 a sync would be refused by a safety rule · 6 store unavailable · 7 an error was found, or with --strict a warning, or a sync could not do all."},
 		Example: `  confctl lint
   confctl lint --schema schema.yaml --directory conftool-data --strict
   confctl lint --format github --against export.jsonl`,
@@ -83,6 +87,9 @@ type linter struct {
 }
 
 func (l *linter) run(ctx context.Context, paths []string) error {
+	// It writes nothing, so it may end anywhere, also in the midst of a file that
+	// takes long to check.
+	signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	settings, err := lintSettings(l.globals)
 	if err != nil {
 		return err
@@ -98,17 +105,19 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		Safety:    safetyFile(settings),
 		Data:      scope.data,
 	})
-	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
-	var merge *merge
-	if l.against != "" && result.Schema != nil {
-		if merge, err = l.merge(ctx, result); err != nil {
-			return err
-		}
-	}
-	if err := l.tell(result, merge); err != nil {
+	if err := scope.check(result); err != nil {
 		return err
 	}
-	return l.verdict(result, merge)
+	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
+	var m *merge
+	var failed error // to compare; what was found is said all the same
+	if l.against != "" && result.Schema != nil {
+		m, failed = l.merge(ctx, result, scope)
+	}
+	if err := l.tell(result, m); err != nil {
+		return err
+	}
+	return l.verdict(result, m, failed)
 }
 
 // lintSettings are those of the configuration, if there is one, or else the
@@ -126,13 +135,19 @@ func lintSettings(g *globals) (*settings, error) {
 	return &settings{poolsPath: "pools", safetyMode: safety.Refuse, schemaFile: schema}, err
 }
 
-// verdict is the exit code that the findings come to.
-func (l *linter) verdict(r lint.Result, m *merge) error {
+// verdict is the exit code that the findings come to, and then what a sync would
+// come to.
+func (l *linter) verdict(r lint.Result, m *merge, failed error) error {
 	errs, warnings := severities(r.Findings)
+	found := errs > 0 || l.strict && warnings > 0
 	switch {
-	case errs > 0, l.strict && warnings > 0:
+	case found && failed != nil:
+		return &faultyError{failed}
+	case failed != nil:
+		return failed
+	case found, m != nil && len(m.left) > 0:
 		return &partlyError{exitInvalid}
-	case m != nil && len(m.refused) > 0:
+	case m != nil && len(m.Refused) > 0:
 		return &partlyError{exitRefused}
 	}
 	return nil

@@ -3,87 +3,118 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/value"
 )
 
 // merge is what a sync would do with the data that was checked.
 type merge struct {
-	changes []object.Change
-	held    []object.Change // what rules would hold back
-	refused []safety.Finding
-	notes   []string // what else keeps it from being done in whole
+	change.Proposal
+	left    []string // what could not be done, a line each
+	unknown []string // types that an export says nothing of
+	again   string   // the line that would do what is held back
 }
 
 // merge plans and judges as sync does, and goes no further.
-func (l *linter) merge(ctx context.Context, r lint.Result) (*merge, error) {
-	rules, unruled := safety.Load(r.Schema, safetyFile(l.settings))
-	s := &session{streams: l.streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: rules, unruled: unruled}
-	on, err := s.against(ctx, l.against)
+func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*merge, error) {
+	s := &session{streams: l.streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
+	on, covered, err := s.against(ctx, l.against)
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.declared(r.Data.Dir)
-	if err != nil {
-		return nil, err
+	m := &merge{}
+	if loop := s.dependencyLoop(); loop != nil {
+		m.left = []string{loop.Error() + ": nothing would be done"}
+		return m, nil
 	}
+	data := seed.Data{Dir: r.Data.Dir}
+	for _, t := range r.Schema.InDependencyOrder() {
+		i := slices.IndexFunc(r.Data.Types, func(d seed.Type) bool { return d.Type == t })
+		switch {
+		case i < 0:
+		case !slices.Contains(covered, t):
+			m.unknown = append(m.unknown, t.Name)
+		default:
+			data.Types = append(data.Types, r.Data.Types[i])
+		}
+	}
+	d := s.declared(data)
 	compared := d.Compare(on)
-	m := &merge{notes: append(d.wrong, compared.Problems()...)}
-	terms := safety.Terms{Mode: l.settings.safetyMode, Seeds: true}
-	plan := d.plan(compared)
-	m.refused = rules.Review(plan, on, terms).Refusals()
-	plan, m.held, _ = rules.Permit(plan, on, terms)
-	m.changes = plan.Changes
+	faults, left := d.leftUndone(compared)
+	if m.left = left; scope.only != nil { // they may not be among the findings
+		m.left = slices.Concat(faults, left)
+	}
+	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
+	if len(m.Refused) > 0 {
+		m.again = fmt.Sprintf("confctl sync --directory %s --allow %s --reason \"...\"%s", quote(r.Data.Dir), strings.ReplaceAll(ruleNames(m.Refused), ", ", ","), l.where())
+	}
 	return m, nil
 }
 
-// against reads what the data is compared with: the store, or an export.
-func (s *session) against(ctx context.Context, what string) (object.Snapshot, error) {
+// against reads what the data is compared with, the store or an export, and of
+// which types that has all objects.
+func (s *session) against(ctx context.Context, what string) (object.Snapshot, []*schema.Type, error) {
 	if what != "store" {
+		if _, err := os.Stat(what); err != nil {
+			return object.Snapshot{}, nil, &usageError{"--against " + what + ": " + cause(err).Error(), "it takes the word store, or the file of an export"}
+		}
 		d, err := dump.Read(what, s.schema)
-		return d.Snapshot(), err
+		return d.Snapshot(), d.Types, err
 	}
+	types := s.schema.InDependencyOrder()
 	if s.settings.file == "" {
 		_, err := findConfig("")
-		return object.Snapshot{}, err
+		return object.Snapshot{}, nil, err
 	}
 	st, err := openStore(s.streams, s.globals, s.settings)
 	if err != nil {
-		return object.Snapshot{}, err
+		return object.Snapshot{}, nil, err
 	}
-	snapshot, err := catalog.New(st, s.settings.namespace, s.settings.apiVersion).Read(ctx, queries(s.schema.InDependencyOrder())...)
+	snapshot, err := catalog.New(st, s.settings.namespace, s.settings.apiVersion).Read(ctx, queries(types)...)
 	if closed := st.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("closing the store: %w", closed)
 	}
-	return snapshot, err
+	return snapshot, types, err
 }
 
-// tellMerge says what would keep a sync from being done in whole.
+// tellMerge says what a sync would come to.
 func (l *linter) tellMerge(m *merge) {
-	for _, note := range m.notes {
-		l.say("%s", note)
+	if len(m.unknown) > 0 {
+		l.say("not compared, since the export does not have them: %s", strings.Join(m.unknown, ", "))
 	}
-	if len(m.refused) > 0 {
-		l.say("a sync would be refused by %s, and would hold back %s", ruleNames(m.refused), objects(len(m.held)))
+	for _, line := range m.left {
+		l.say("%s", line)
 	}
-	for i, f := range widestFirst(m.refused) {
+	if len(m.Refused) > 0 {
+		l.say("a sync would be refused by %s, and would hold back %s", ruleNames(m.Refused), objects(len(m.Held)))
+	}
+	for i, f := range widestFirst(m.Refused) {
 		if i == fewLines {
-			l.say("  and %d more like these", len(m.refused)-fewLines)
+			fmt.Fprintf(l.err, "  and %d more like these\n", len(m.Refused)-fewLines)
 			break
 		}
-		fmt.Fprintln(l.err, "  "+visible(subject(f)+"    "+f.Msg))
+		fmt.Fprintln(l.err, "  "+oneLine(subject(f)+"    "+f.Msg))
+	}
+	if m.again != "" {
+		fmt.Fprintln(l.err, "  "+oneLine(really(m.Held)+"  "+m.again))
 	}
 	created, removed := m.counts()
 	l.say("a sync would create %s and remove %d", objects(created), removed)
 }
 
 func (m *merge) counts() (created, removed int) {
-	for _, c := range m.changes {
+	for _, c := range m.Plan.Changes {
 		if c.Before == nil {
 			created++
 		} else {
@@ -96,17 +127,17 @@ func (m *merge) counts() (created, removed int) {
 // document is what a sync would do, for programs.
 func (m *merge) document() value.Value {
 	var created, removed, held, refused []value.Value
-	for _, c := range m.changes {
+	for _, c := range m.Plan.Changes {
 		if c.Before == nil {
 			created = append(created, value.OfMap(identity(*c.After)...))
 		} else {
 			removed = append(removed, value.OfMap(identity(*c.Before)...))
 		}
 	}
-	for _, c := range m.held {
+	for _, c := range m.Held {
 		held = append(held, value.OfMap(identity(*c.Object())...))
 	}
-	for _, f := range m.refused {
+	for _, f := range m.Refused {
 		refused = append(refused, value.OfMap(
 			value.Field{Name: "rule", Value: value.OfString(f.Rule)},
 			value.Field{Name: "type", Value: value.OfString(f.Type)},
@@ -119,15 +150,7 @@ func (m *merge) document() value.Value {
 		value.Field{Name: "remove", Value: value.OfList(removed...)},
 		value.Field{Name: "held_back", Value: value.OfList(held...)},
 		value.Field{Name: "refused", Value: value.OfList(refused...)},
-		value.Field{Name: "notes", Value: texts(m.notes)},
+		value.Field{Name: "left_undone", Value: texts(m.left)},
+		value.Field{Name: "not_compared", Value: texts(m.unknown)},
 	)
-}
-
-// lines is what a sync would do, a line each.
-func (m *merge) lines() []string {
-	var all []string
-	for _, g := range changesByGroup(m.changes) {
-		all = append(all, g.String())
-	}
-	return append(all, m.notes...)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,7 +24,7 @@ func (l *linter) tell(r lint.Result, m *merge) error {
 		default:
 			writeFindings(w, r.Findings, colored(l.out))
 			if m != nil {
-				writeChanges(w, m.changes, colored(l.out))
+				writeChanges(w, m.Plan.Changes, colored(l.out))
 			}
 		}
 	})
@@ -33,14 +35,26 @@ func (l *linter) tell(r lint.Result, m *merge) error {
 		l.tellMerge(m)
 	}
 	errs, warnings := severities(r.Findings)
-	l.say("lint: %s, %s in %s with %s", count(errs, "error"), count(warnings, "warning"), count(r.Files, "file"), objects(r.Objects))
+	data := objects(r.Objects)
+	if r.Data.Dir == "" {
+		data = "no data directory"
+	}
+	l.say("lint: %s, %s in %s with %s", count(errs, "error"), count(warnings, "warning"), count(r.Files, "file"), data)
 	return nil
 }
+
+// mostFindings is how many findings of one rule a person is shown: more come of
+// one mistake.
+const mostFindings = 100
 
 // writeFindings writes each finding as compilers do, for editors that jump to
 // it, and below it what to do.
 func writeFindings(w *bufio.Writer, findings []lint.Finding, color bool) {
+	seen := map[string]int{}
 	for _, f := range findings {
+		if seen[f.Rule]++; seen[f.Rule] > mostFindings {
+			continue
+		}
 		word := f.Severity.String()
 		if color {
 			code := yellow
@@ -49,16 +63,16 @@ func writeFindings(w *bufio.Writer, findings []lint.Finding, color bool) {
 			}
 			word = "\x1b[" + code + "m" + word + "\x1b[0m"
 		}
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n", visible(f.Pos.String()), word, oneLine(f.Msg), f.Rule)
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n", oneLine(f.Pos.String()), word, oneLine(f.Msg), f.Rule)
 		for _, line := range lines(f.Advice) {
-			fmt.Fprintf(w, "    %s\n", visible(line))
+			fmt.Fprintf(w, "    %s\n", oneLine(line))
 		}
 	}
-}
-
-// oneLine is a text on one line, without what a terminal acts on.
-func oneLine(text string) string {
-	return strings.ReplaceAll(visible(strings.TrimRight(text, "\n")), "\n", "; ")
+	for _, rule := range slices.Sorted(maps.Keys(seen)) {
+		if more := seen[rule] - mostFindings; more > 0 {
+			fmt.Fprintf(w, "and %d more [%s]\n", more, rule)
+		}
+	}
 }
 
 // lintDocument is the report for programs.
@@ -86,24 +100,30 @@ func lintDocument(r lint.Result, m *merge) value.Value {
 // writeAnnotations writes findings as workflow commands of GitHub Actions, which
 // shows them beside the lines they are about.
 func writeAnnotations(w *bufio.Writer, r lint.Result, m *merge) {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	escaped := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	data := func(s string) string {
+		return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(visible(s))
+	}
+	property := func(s string) string { return escaped.Replace(visible(s)) }
 	for _, f := range r.Findings {
 		msg := f.Msg
 		if f.Advice != "" {
 			msg += "\n" + f.Advice
 		}
 		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=%s::%s\n",
-			f.Severity, property.Replace(f.Pos.File), f.Pos.Line, f.Pos.Column, property.Replace("confctl lint: "+f.Rule), data.Replace(msg))
+			f.Severity, property(f.Pos.File), f.Pos.Line, f.Pos.Column, property("confctl lint: "+f.Rule), data(msg))
 	}
 	if m == nil {
 		return
 	}
-	for _, line := range m.lines() {
-		fmt.Fprintf(w, "::notice title=confctl sync would::%s\n", data.Replace(line))
+	for _, g := range changesByGroup(m.Plan.Changes) {
+		fmt.Fprintf(w, "::notice title=confctl sync would::%s\n", data(g.String()))
 	}
-	for _, f := range m.refused {
-		fmt.Fprintf(w, "::error title=%s::%s\n", property.Replace("confctl sync would be refused: "+f.Rule), data.Replace(subject(f)+" "+f.Msg))
+	for _, line := range m.left {
+		fmt.Fprintf(w, "::error title=confctl sync could not::%s\n", data(line))
+	}
+	for _, f := range m.Refused {
+		fmt.Fprintf(w, "::error title=%s::%s\n", property("confctl sync would be refused: "+f.Rule), data(subject(f)+" "+f.Msg))
 	}
 }
 

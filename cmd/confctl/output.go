@@ -259,7 +259,7 @@ func listingByGroup(objects []object.Object) string {
 		if len(all) > few {
 			line += fmt.Sprintf(" and %d more", len(all)-few)
 		}
-		text.WriteString(visible(line) + "\n")
+		text.WriteString(oneLine(line) + "\n")
 	}
 	return text.String()
 }

@@ -31,7 +31,7 @@ func (s *session) preview(ctx context.Context, p change.Proposal) {
 	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
-	fmt.Fprintln(s.err, visible(summaryOf(p)))
+	fmt.Fprintln(s.err, oneLine(summaryOf(p)))
 }
 
 // showDryRun shows what a change would do, and whether it may.
@@ -44,7 +44,10 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
-	fmt.Fprintln(s.err, visible("dry run, nothing is written: "+summaryOf(p)))
+	if len(p.Held) > 0 {
+		s.tellWaysOut(p.Refused, p.Held)
+	}
+	fmt.Fprintln(s.err, oneLine("dry run, nothing is written: "+summaryOf(p)))
 	return err
 }
 
@@ -62,6 +65,8 @@ func summaryOf(p change.Proposal) string {
 		}
 	}
 	switch matched := len(p.Plan.Matched); {
+	case len(p.Plan.Changes) == 0 && len(p.Held) > 0:
+		return "nothing would change"
 	case matched > len(p.Plan.Changes) && parts == nil:
 		parts = []string{fmt.Sprintf("%d of %s would change", n["changed"], objects(matched))}
 	case n["changed"] > 0:
@@ -102,7 +107,7 @@ func (s *session) tellFindings(findings []safety.Finding) {
 // by group.
 func writeChanges(w io.Writer, changes []object.Change, color bool) {
 	paint := func(code, line string) {
-		line = visible(line)
+		line = oneLine(line)
 		if color {
 			line = "\x1b[" + code + "m" + line + "\x1b[0m"
 		}

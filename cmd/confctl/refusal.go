@@ -74,7 +74,7 @@ func (s *session) tellHeld(ctx context.Context, word string, held []object.Chang
 	}
 	s.say("refused by %s, %s %s", ruleNames(refused), objects(len(held)), word)
 	for _, line := range s.findingLines(ctx, refused) {
-		fmt.Fprintln(s.err, "  "+visible(line))
+		fmt.Fprintln(s.err, "  "+oneLine(line))
 	}
 }
 

@@ -24,18 +24,25 @@ type streams struct {
 
 // say writes a line of talk.
 func (s streams) say(format string, args ...any) {
-	fmt.Fprintln(s.err, "confctl: "+visible(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(s.err, "confctl: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
-// visible is a text without characters that a terminal acts on: they may come
-// from a key or a value that somebody else has written.
+// visible is a text without characters that a terminal acts on, or that change
+// the order of what is shown: they may come from a key or a value that somebody
+// else has written.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) && r != '\n' && r != '\t' {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
+}
+
+// oneLine is visible for what has to stay on its line: a name with a line end in
+// it could say anything on the next one.
+func oneLine(text string) string {
+	return strings.ReplaceAll(visible(strings.TrimRight(text, "\n")), "\n", "; ")
 }
 
 // warn writes what is wrong but stops nothing.

@@ -51,7 +51,10 @@ On a terminal it asks first. --dry-run shows what there is to do.`,
 }
 
 func (s *session) runSync(ctx context.Context, dir string) error {
-	d, err := s.declared(dir)
+	if loop := s.dependencyLoop(); loop != nil {
+		return loop
+	}
+	d, err := s.readDeclared(dir)
 	if err != nil {
 		return err
 	}
@@ -79,21 +82,18 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		s.tellSynced(done)
 	})
 	strays.warn(s.streams)
-	wrong := slices.Concat(d.wrong, c.Problems())
-	for _, line := range wrong {
-		s.say("%s", line)
+	faulty := s.tellLeftUndone(d.leftUndone(c))
+	if done.ID != "" {
+		s.say("sync: %s", outcomeOf(done, faulty))
 	}
-	if done.ID != "" || len(wrong) > 0 {
-		s.say("sync: %s", outcomeOf(done, wrong))
-	}
-	if err == nil && len(wrong) > 0 {
-		return &partlyError{exitInvalid}
+	if faulty && (err == nil || isRefusal(err)) {
+		return &faultyError{err}
 	}
 	return err
 }
 
 // outcomeOf is what a sync has come to, in one line.
-func outcomeOf(done change.Done, wrong []string) string {
+func outcomeOf(done change.Done, faulty bool) string {
 	created, removed := 0, 0
 	for _, o := range done.Objects {
 		if o.Created() {
@@ -106,7 +106,7 @@ func outcomeOf(done change.Done, wrong []string) string {
 	if n := len(done.Held); n > 0 {
 		text += fmt.Sprintf(", %d held back", n)
 	}
-	if len(wrong) > 0 {
+	if faulty {
 		text += "; not all could be done, see above"
 	}
 	return text
@@ -127,7 +127,6 @@ func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
 // tellSynced says what was created and removed: objects one by one if they are
 // few, and by type and tags if they are many.
 func (s *session) tellSynced(done change.Done) {
-	const few = 50
 	for _, word := range []string{"Creating", "Removing"} {
 		var chosen []sal.Object
 		for _, o := range done.Objects {
@@ -135,35 +134,39 @@ func (s *session) tellSynced(done change.Done) {
 				chosen = append(chosen, o)
 			}
 		}
-		if len(chosen) <= few {
+		if len(chosen) <= mostDiffs {
 			for _, o := range chosen {
 				s.say("%s %s %s", word, o.Type, o.Path)
 			}
 			continue
 		}
-		for _, group := range groups(chosen) {
-			s.say("%s %d %s", word, group.count, group.name)
+		for _, g := range countBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
+			s.say("%s %d %s", word, g.count, strings.TrimRight(g.name, " /"))
 		}
 	}
 }
 
-// group is how many objects have the same type and tags.
-type group struct {
+// counted is how many of some things have the same name.
+type counted struct {
 	name  string
 	count int
 }
 
-// groups counts objects, in the order they come.
-func groups(objects []sal.Object) []group {
-	var all []group
-	for _, o := range objects {
-		name := strings.TrimRight(o.Type+" "+o.Path[:strings.LastIndexByte(o.Path, '/')+1], " /")
-		if len(all) == 0 || all[len(all)-1].name != name {
-			all = append(all, group{name: name})
+// countBy counts things by their names, in the order these come.
+func countBy[T any](all []T, name func(T) string) []counted {
+	var groups []counted
+	at := map[string]int{}
+	for _, t := range all {
+		n := name(t)
+		i, known := at[n]
+		if !known {
+			i = len(groups)
+			at[n] = i
+			groups = append(groups, counted{name: n})
 		}
-		all[len(all)-1].count++
+		groups[i].count++
 	}
-	return all
+	return groups
 }
 
 // summary counts by type: node (3 created, 1 removed), discovery (1 changed).

@@ -34,8 +34,13 @@ const version = 1
 
 // Dump is the objects of a file, typed.
 type Dump struct {
-	Types   []*schema.Type // that it has objects of, each after those it depends on
-	Objects []Item         // by type, in that order, then in key order; each object once
+	// Types are those it covers, each after those it depends on: those that its
+	// header names, also without an object, or else those that it has objects of.
+	Types   []*schema.Type
+	Objects []Item // by type, in that order, then in key order; each object once
+	// Whole says that it has all objects that a store had of its types. A file
+	// whose header does not name the types may be a part.
+	Whole bool
 }
 
 // Item is an object of a file.
@@ -47,7 +52,7 @@ type Item struct {
 	Given  []string // the fields the file names
 	Pos    yamldoc.Pos
 
-	foreign bool                     // it is from another store
+	foreign bool                     // it is as a store had it
 	written []value.Field            // those that the type understands otherwise than they are written
 	places  func(string) yamldoc.Pos // of fields that are given
 }
@@ -61,7 +66,8 @@ func (i Item) place(field string) yamldoc.Pos {
 	return i.places(field)
 }
 
-// FaultsError is all that is wrong with a file, in the order of its lines.
+// FaultsError is all that is wrong with a file, in the order of its lines. Each
+// fault is one line, whatever is in the file.
 type FaultsError struct{ Faults []*yamldoc.Error }
 
 func (e *FaultsError) Error() string {
@@ -81,6 +87,16 @@ func (e *FaultsError) Unwrap() []error {
 	return all
 }
 
+// oneLineEach returns faults without what would break their lines.
+func oneLineEach(faults []*yamldoc.Error) []*yamldoc.Error {
+	for i, f := range faults {
+		line := *f // some are of a schema, which others have too
+		line.Pos.File, line.Msg = object.OneLine(f.Pos.File), object.OneLine(f.Msg)
+		faults[i] = &line
+	}
+	return faults
+}
+
 // sortFaults sorts by place, and leaves those of one place as they are.
 func sortFaults(faults []*yamldoc.Error) {
 	slices.SortStableFunc(faults, func(a, b *yamldoc.Error) int {
@@ -91,16 +107,16 @@ func sortFaults(faults []*yamldoc.Error) {
 	})
 }
 
-// Of returns objects that were read from somewhere else than a file, with the
-// name of the place where each was found. All fields they have are given, also
-// those that have their default because nothing is stored. The faults are what
-// cannot be in a dump, and is left out.
-func Of(s *schema.Schema, from object.Snapshot, place func(object.Object) string) (Dump, []*yamldoc.Error) {
+// Of returns all objects of some types as they were read from somewhere else
+// than a file, with the name of the place where each was found. All fields they
+// have are given, also those that have their default because nothing is stored.
+// The faults are what cannot be in a dump, and is left out.
+func Of(s *schema.Schema, types []*schema.Type, from object.Snapshot, place func(object.Object) string) (Dump, []*yamldoc.Error) {
 	var items []Item
 	var faults []*yamldoc.Error
 	for _, o := range from.Objects {
 		pos := yamldoc.Pos{File: place(o)}
-		if reason := unwritable(o); reason != "" {
+		if reason := Unwritable(o); reason != "" {
 			faults = append(faults, yamldoc.Errorf(pos, "%s", reason))
 			continue
 		}
@@ -110,11 +126,13 @@ func Of(s *schema.Schema, from object.Snapshot, place func(object.Object) string
 		}
 		items = append(items, item)
 	}
-	return arrange(s, items), faults
+	d := arrange(s, types, items)
+	d.Whole = true
+	return d, oneLineEach(faults)
 }
 
-// unwritable says why an object cannot be in a dump; it is empty if it can.
-func unwritable(o object.Object) string {
+// Unwritable says why an object cannot be in a dump; it is empty if it can.
+func Unwritable(o object.Object) string {
 	if o.Malformed != nil {
 		return "what is stored cannot be read: " + o.Malformed.Error()
 	}
@@ -124,8 +142,9 @@ func unwritable(o object.Object) string {
 	return ""
 }
 
-// arrange brings items in order.
-func arrange(s *schema.Schema, items []Item) Dump {
+// arrange brings items in order, and the types: those that are covered, and
+// those of the items.
+func arrange(s *schema.Schema, covered []*schema.Type, items []Item) Dump {
 	var d Dump
 	for _, t := range s.InDependencyOrder() {
 		from := len(d.Objects)
@@ -134,10 +153,11 @@ func arrange(s *schema.Schema, items []Item) Dump {
 				d.Objects = append(d.Objects, i)
 			}
 		}
-		if mine := d.Objects[from:]; len(mine) > 0 {
+		mine := d.Objects[from:]
+		if len(mine) > 0 || slices.Contains(covered, t) {
 			d.Types = append(d.Types, t)
-			sortByPath(mine, func(i Item) object.Object { return i.Object })
 		}
+		sortByPath(mine, func(i Item) object.Object { return i.Object })
 	}
 	return d
 }

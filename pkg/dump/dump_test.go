@@ -69,13 +69,24 @@ func json(t testing.TB, text string) value.Value {
 	return v
 }
 
-func written(t testing.TB, f dump.Format, objects []object.Object) string {
+// written is a file of objects, which covers their types and some others.
+func written(t testing.TB, f dump.Format, objects []object.Object, others ...*schema.Type) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := dump.Write(&b, f, objects); err != nil {
+	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+func typesOf(objects []object.Object) []*schema.Type {
+	var types []*schema.Type
+	for _, o := range objects {
+		if !slices.Contains(types, o.Type) {
+			types = append(types, o.Type)
+		}
+	}
+	return types
 }
 
 // text is the objects of a dump, a line each.
@@ -106,7 +117,7 @@ func TestWrite(t *testing.T) {
 		format dump.Format
 		want   string
 	}{
-		{dump.JSONLines, `{"confctl_export": 1, "objects": 4}
+		{dump.JSONLines, `{"confctl_export": 1, "types": ["node", "typed", "free"], "objects": 4}
 {"type": "node", "tags": {"dc": "n", "cluster": "web", "service": "https"}, "name": "web1", "values": {"weight": 0, "pooled": "inactive"}}
 {"type": "node", "tags": {"dc": "n", "cluster": "web", "service": "https"}, "name": "web2", "values": {"weight": 10, "pooled": "yes"}}
 {"type": "typed", "tags": {"dc": "n"}, "name": "a b", "values": {"s": "no", "i": 0, "b": false, "l": [], "d": {}, "e": "yes", "a": "2001-01-01"}}
@@ -114,7 +125,7 @@ func TestWrite(t *testing.T) {
 `},
 		{dump.YAML, `# Objects as they were when confctl export wrote this file. To make them so again:
 #   confctl import FILE
-confctl_export: {version: 1, objects: 4}
+confctl_export: {version: 1, types: [node, typed, free], objects: 4}
 objects:
   node:
     n/web/https/web1:
@@ -161,9 +172,29 @@ objects:
 func TestWriteNothing(t *testing.T) {
 	s := schemaOf(t, site)
 	for _, f := range dump.Formats() {
-		d, err := dump.Parse("f", []byte(written(t, dump.Format(f), nil)), s)
-		if err != nil || len(d.Objects) != 0 || len(d.Types) != 0 {
-			t.Errorf("%s: %v, %v", f, d, err)
+		for _, types := range [][]*schema.Type{nil, s.InDependencyOrder()} {
+			d, err := dump.Parse("f", []byte(written(t, dump.Format(f), nil, types...)), s)
+			if err != nil || len(d.Objects) != 0 || !slices.Equal(d.Types, types) || !d.Whole {
+				t.Errorf("%s: %v, %v", f, d, err)
+			}
+		}
+	}
+}
+
+// TestPrefixes: whatever is left of a file that was cut off is refused.
+func TestPrefixes(t *testing.T) {
+	s := schemaOf(t, site)
+	for _, f := range dump.Formats() {
+		for _, objects := range [][]object.Object{nil, fleet(t, s), fleet(t, s)[:1]} {
+			whole := written(t, dump.Format(f), objects, s.Types()[0])
+			if _, err := dump.Parse("f", []byte(whole), s); err != nil {
+				t.Fatal(err)
+			}
+			for n := range len(whole) {
+				if d, err := dump.Parse("f", []byte(whole[:n]), s); err == nil {
+					t.Errorf("%s, cut at %d: %d objects in\n%s", f, n, len(d.Objects), whole[:n])
+				}
+			}
 		}
 	}
 }
@@ -182,7 +213,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"xml", object1(t, s, "free", "x", `{}`), `no format "xml"; known: yaml, jsonl`},
 	} {
 		var b bytes.Buffer
-		err := dump.Write(&b, c.format, append(fleet(t, s), c.object))
+		err := dump.Write(&b, c.format, s.Types(), append(fleet(t, s), c.object))
 		if err == nil || err.Error() != c.want || b.Len() > 0 {
 			t.Errorf("got %v and %d bytes; want %s", err, b.Len(), c.want)
 		}
@@ -194,12 +225,12 @@ func TestOf(t *testing.T) {
 	broken := object1(t, s, "free", "y", `{}`)
 	broken.Malformed = os.ErrInvalid
 	from := object.Snapshot{Objects: append(fleet(t, s), broken)}
-	d, faults := dump.Of(s, from, func(o object.Object) string { return "http://x/" + o.Key() })
+	d, faults := dump.Of(s, s.Types(), from, func(o object.Object) string { return "http://x/" + o.Key() })
 	var types []string
 	for _, t := range d.Types {
 		types = append(types, t.Name)
 	}
-	if want := []string{"node", "free", "typed"}; !slices.Equal(types, want) {
+	if want := []string{"node", "free", "typed"}; !slices.Equal(types, want) || !d.Whole {
 		t.Errorf("types are %v; want %v", types, want)
 	}
 	if len(d.Objects) != 4 || d.Objects[0].Pos.String() != "http://x/pools/n/web/https/web1" || !slices.Equal(d.Objects[2].Given, []string{"v", "more"}) {
@@ -317,7 +348,7 @@ func TestReadBack(t *testing.T) {
 			if err != nil {
 				rt.Fatalf("%v in\n%s", err, text1)
 			}
-			plan, refused := d.Plan(on, true)
+			plan, refused := d.Plan(on, dump.Terms{RemoveOthers: true})
 			if len(plan.Changes) > 0 || len(refused) > 0 {
 				rt.Fatalf("would change %v, refuse %v of\n%s", plan.Changes, refused, text1)
 			}
@@ -327,7 +358,7 @@ func TestReadBack(t *testing.T) {
 			if got := len(d.Objects); got != len(objects) {
 				rt.Fatalf("%d of %d objects in\n%s", got, len(objects), text1)
 			}
-			if text2 := written(t, dump.Format(f), d.Snapshot().Objects); f == string(dump.JSONLines) && text1 != text2 {
+			if text2 := written(t, dump.Format(f), d.Snapshot().Objects, d.Types...); f == string(dump.JSONLines) && text1 != text2 {
 				rt.Fatalf("written again:\n%s\nwas\n%s", text2, text1)
 			}
 		}
@@ -409,7 +440,7 @@ func TestProductionData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, refused := d.Plan(object.Snapshot{}, true)
+		plan, refused := d.Plan(object.Snapshot{}, dump.Terms{RemoveOthers: true})
 		if len(refused) > 0 || len(plan.Changes) != len(objects) {
 			t.Errorf("%d changes for %d objects, refused: %v", len(plan.Changes), len(objects), refused)
 		}

@@ -73,11 +73,32 @@ func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
 		return
 	}
 	for _, f := range fields {
-		if f.Name != headerKey && f.Name != objectsKey {
-			r.unknownKey(l.place(f.Name), f.Name, headerKey, objectsKey)
+		if f.Name != headerKey && f.Name != typesKey && f.Name != objectsKey {
+			r.unknownKey(l.place(f.Name), f.Name, headerKey, typesKey, objectsKey)
 		}
 	}
+	if types := get(fields, typesKey); !types.IsAbsent() {
+		r.jsonCovered(l, types)
+	}
 	r.setHeader(l.start(), get(fields, headerKey), get(fields, objectsKey))
+}
+
+// jsonCovered reads the names of the types that the file covers.
+func (r *reader) jsonCovered(l jsonLine, types value.Value) {
+	r.listed = true
+	place := func() yamldoc.Pos { return l.place(typesKey) }
+	if types.Kind() != value.List {
+		r.faultf(place(), "%s must be a list, not %s", typesKey, types.Kind())
+		return
+	}
+	for _, e := range types.Elements() {
+		name, ok := e.Str()
+		if !ok {
+			r.faultf(place(), "%s has the names of types, not %s", typesKey, e.Text())
+			continue
+		}
+		r.cover(name, place)
+	}
 }
 
 func (r *reader) jsonObject(l jsonLine, fields []value.Field) {

@@ -21,6 +21,7 @@ import (
 const (
 	headerKey  = "confctl_export"
 	versionKey = "version"
+	typesKey   = "types"
 	objectsKey = "objects"
 )
 
@@ -62,6 +63,10 @@ func readFile(file string) ([]byte, error) {
 // be put back into it, whatever they have. A name is refused only if it can be
 // no part of a key.
 //
+// A file with a header is taken for the picture of a store: what its objects
+// have besides their type comes along, as object.Wanted has it. One without is
+// written by hand, where it would be a mistake.
+//
 // In YAML, the field's type says what a plain word is: yes is a word for an
 // enum and true for a bool. In JSON a value is what it is.
 func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
@@ -69,17 +74,38 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 		file: file, schema: s,
 		types: map[string]*schema.Type{}, seen: map[string]yamldoc.Pos{},
 	}
-	if isJSONLines(text) {
+	switch what := encoded(text); {
+	case what != "":
+		r.faultf(yamldoc.Pos{File: file, Line: 1}, "%s", what)
+	case isJSONLines(text):
 		r.readLines(text)
-	} else {
+	default:
 		r.readYAML(text)
 	}
+	r.checkCovered()
 	r.checkCount(text)
 	if len(r.faults) > 0 {
 		sortFaults(r.faults)
-		return Dump{}, &FaultsError{r.faults}
+		return Dump{}, &FaultsError{oneLineEach(r.faults)}
 	}
-	return arrange(s, r.items), nil
+	for i := range r.items {
+		r.items[i].foreign = r.header != nil
+	}
+	d := arrange(s, r.covered, r.items)
+	d.Whole = r.listed
+	return d, nil
+}
+
+// encoded says how a text is encoded that cannot be read as it is; it is empty
+// if it can.
+func encoded(text []byte) string {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return "this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"
+	case bytes.HasPrefix(text, []byte("\x1f\x8b")):
+		return "this is compressed with gzip; gunzip it first, or: zcat FILE | confctl import -"
+	}
+	return ""
 }
 
 // isJSONLines reports whether a text is meant as a JSON object a line, rather
@@ -108,8 +134,10 @@ type reader struct {
 	types   map[string]*schema.Type // nil for one that cannot be used
 	seen    map[string]yamldoc.Pos  // where the object with a key is
 	header  *header
-	count   int  // of the objects there are, right or wrong
-	unsure  bool // not all could be counted
+	listed  bool           // the header names the types that are covered
+	covered []*schema.Type // those of them that can be used
+	count   int            // of the objects there are, right or wrong
+	unsure  bool           // not all could be counted
 	yaml    bool
 	lastDir []string // tag values; objects next to each other mostly have the same
 }
@@ -151,6 +179,31 @@ func (r *reader) setHeader(pos yamldoc.Pos, was, objects value.Value) {
 	r.header = h
 }
 
+// cover notes a type that the header names.
+func (r *reader) cover(name string, named func() yamldoc.Pos) {
+	switch t := r.typeOf(name, named); {
+	case t == nil: // that is said already
+	case slices.Contains(r.covered, t):
+		r.faultf(named(), "type %s is there already", name)
+	default:
+		r.covered = append(r.covered, t)
+	}
+}
+
+// checkCovered finds objects of types that the header does not name.
+func (r *reader) checkCovered() {
+	if !r.listed {
+		return
+	}
+	var missed []*schema.Type
+	for _, i := range r.items {
+		if t := i.Object.Type; !slices.Contains(r.covered, t) && !slices.Contains(missed, t) {
+			missed = append(missed, t)
+			r.faultf(i.Pos, "%s of the header does not have %s: the file was edited: then add it there", typesKey, t.Name)
+		}
+	}
+}
+
 func or(text, other string) string {
 	if text == "" {
 		return other
@@ -173,7 +226,7 @@ func (r *reader) checkCount(text []byte) {
 	case r.header.objects < 0: // that is said already
 	case r.yaml && !braces && !bytes.HasSuffix(bytes.TrimRight(text, " \t\r\n"), []byte("\n"+theEnd)):
 		r.faultf(yamldoc.Pos{File: r.file, Line: last}, "there is no line %s at the end: the file is cut off, or was edited: then add it", theEnd)
-	case !r.yaml && !bytes.HasSuffix(text, []byte("\n")):
+	case !braces && !bytes.HasSuffix(text, []byte("\n")), !r.yaml && !bytes.HasSuffix(text, []byte("\n")):
 		r.faultf(yamldoc.Pos{File: r.file, Line: last}, "the last line has no end: the file is cut off, or was edited: then end the line")
 	}
 }

@@ -67,6 +67,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	s := schemaOf(t, site)
 	const x = `{"type": "free", "name": "x", "values": {}}` + "\n"
+	const data = "f:1: this looks like a file of a data directory, and not like an export; to make the store like such files: confctl sync --directory DIR"
 	for _, c := range []struct {
 		text string
 		want []string
@@ -81,8 +82,41 @@ func TestParseRefuses(t *testing.T) {
 		{"a: [", []string{"f:1: not valid YAML: did not find expected node content"}},
 		{"confctl_export: {version: 2, object: 0}\nobjects: {}\n", []string{
 			"f:1:1: confctl_export must be of version 1; this is of 2",
-			`f:1:30: "object" is not known here (did you mean objects?); known: version, objects`,
+			`f:1:30: "object" is not known here (did you mean objects?); known: version, types, objects`,
 		}},
+		{"confctl_export: {version: 1, types: [nod, node, node, [a]], objects: 0}\nobjects:\n  free:\n    x: {}\n    y: {}\n  typed:\n    n/x: {}\n...\n", []string{
+			"f:1:1: header says 0 objects, but it has 3: it is cut off, or was edited: then correct the number",
+			`f:1:38: no object type "nod" (did you mean node?); the types are node, typed, free, broken`,
+			"f:1:49: type node is there already",
+			"f:1:55: types has the names of types, not a list",
+			"f:4:5: types of the header does not have free: the file was edited: then add it there",
+			"f:7:5: types of the header does not have typed: the file was edited: then add it there",
+		}},
+		{"confctl_export: {version: 1, types: node, objects: 0}\nobjects: {}\n...\n", []string{`f:1:37: types must be a list, not "node"`}},
+		{"{\"confctl_export\": 1, \"types\": {}, \"objects\": 0}\n", []string{"f:1:23: types must be a list, not a map"}},
+		{"{\"confctl_export\": 1, \"types\": [1, \"free\", \"free\"], \"objects\": 0}\n", []string{
+			"f:1:23: types has the names of types, not 1", "f:1:23: type free is there already"}},
+		{"objects: {free: {\"x\\n/y\": {}}}", []string{`f:1:18: "x\n/y" is no object of type free: one is named name`}},
+		{"{\"type\": \"free\", \"name\": \"x\\ny\", \"values\": {}}\n{\"type\": \"free\", \"name\": \"x\\ny\", \"values\": {}}\n", []string{`f:2:1: free "x\ny" is there already, in line 1`}},
+		{"confctl_export: {version: 1, types: [], objects: 0}\nobjects: {}\n...", []string{"f:3: the last line has no end: the file is cut off, or was edited: then end the line"}},
+
+		// What is something else.
+		{"\xff\xfeo\x00", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
+		{"\xfe\xff\x00o", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
+		{"\x1f\x8b\x08", []string{"f:1: this is compressed with gzip; gunzip it first, or: zcat FILE | confctl import -"}},
+		{site, []string{"f:1: this looks like a schema, and not like an export; a schema is named with --schema FILE"}},
+		{"eqiad:\n  web:\n    web1: [http]\n", []string{data}},
+		{"api: [eqiad, codfw]\n", []string{data}},
+		{"[office]\n", []string{data}},
+		{"free: {x: {v: 1}}\n", []string{
+			"f:1: objects is missing; without objects the file would say objects: {}",
+			`f:1:1: "free" is not known here; known: confctl_export, objects`,
+		}},
+		{"free: {x: {v: [a]}}\n", []string{
+			"f:1: objects is missing; without objects the file would say objects: {}",
+			`f:1:1: "free" is not known here; known: confctl_export, objects`,
+		}},
+
 		{"confctl_export: {objects: many}\nobjects: {}\n", []string{
 			"f:1:1: confctl_export must be of version 1; this is of none",
 			`f:1:1: objects must be how many objects the file has, not "many"`,
@@ -108,7 +142,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{\"confctl_export\": 1, \"objects\": 2}\n" + x, []string{
 			"f:1:1: header says 2 objects, but it has 1: it is cut off, or was edited: then correct the number"}},
 		{"{\"confctl_export\": 1, \"objects\": 1, \"more\": 1}\n" + x, []string{
-			`f:1:37: "more" is not known here; known: confctl_export, objects`}},
+			`f:1:37: "more" is not known here; known: confctl_export, types, objects`}},
 		{"{\"confctl_export\": 2}\n" + x, []string{"f:1:1: confctl_export must be of version 1; this is of 2"}},
 		{x + "{\"confctl_export\": 1}\n", []string{"f:2:1: a header here: these are several files in one; import them one by one, or take all headers out"}},
 		{x + x, []string{"f:2:1: free x is there already, in line 1"}},
@@ -180,6 +214,7 @@ func TestPlan(t *testing.T) {
 		object1(t, s, "typed", "n/odd", `{"s": 10, "i": "12", "unknown": 1}`),
 		object1(t, s, "typed", "n/other", `{}`),
 	}}
+	const unreadable = "the store: free bad cannot be removed: what is stored cannot be read: unexpected end; --repair removes it"
 	for _, c := range []struct {
 		name, text      string
 		others          bool
@@ -187,9 +222,17 @@ func TestPlan(t *testing.T) {
 		warnings        int
 	}{
 		{"in the order of types, removals in reverse", "objects: {typed: {n/x: {}}, free: {z: {}, y: {}}}", true,
-			[]string{"+free/y", "+free/z", "+typed/n/x", "-typed/n/odd", "-typed/n/other", "-free/old"}, nil, 1},
+			[]string{"+free/y", "+free/z", "+typed/n/x", "-typed/n/odd", "-typed/n/other", "-free/old"}, []string{unreadable}, 0},
 		{"others stay", "objects: {typed: {n/x: {}}, free: {y: {}}}", false, []string{"+free/y", "+typed/n/x"}, nil, 0},
 		{"types without objects stay", "objects: {typed: {}}", true, nil, nil, 0},
+		{"types that the header names do not", "confctl_export: {version: 1, types: [typed], objects: 0}\nobjects: {}\n...\n", true,
+			[]string{"-typed/n/odd", "-typed/n/other"}, nil, 0},
+		{"a picture of a store", "confctl_export: {version: 1, objects: 1}\nobjects:\n  typed:\n    'n/a b': {more: 1}\n...\n", false,
+			[]string{"+typed/n/a b"}, nil, 2},
+		{"a picture of a store in JSON", "{\"confctl_export\": 1}\n{\"type\": \"typed\", \"tags\": {\"dc\": \"n\"}, \"name\": \"a\\nb\", \"values\": {\"more\": 1}}\n", false,
+			[]string{"+typed/n/a\nb"}, nil, 2},
+		{"values that are refused all the same", "{\"confctl_export\": 1}\n{\"type\": \"typed\", \"tags\": {\"dc\": \"n\"}, \"name\": \"a\\nb\", \"values\": {\"i\": true}}\n", false,
+			nil, []string{`f:2:67: typed "n/a\nb": i cannot be true; it takes a whole number in plain digits`}, 0},
 		{"what is there already, invalid as it is", "objects: {typed: {n/odd: {s: 10, i: '12', unknown: 1}}}", false, nil, nil, 0},
 		{"the same in JSON", `{"type": "typed", "tags": {"dc": "n"}, "name": "odd", "values": {"s": 10, "i": "12", "unknown": 1}}`, false, nil, nil, 0},
 		{"other than what is there", "objects: {typed: {n/odd: {s: 11, i: '13', unknown: 1}}}", false, []string{"=typed/n/odd"}, nil, 1},
@@ -199,7 +242,7 @@ func TestPlan(t *testing.T) {
 				`f:3:48: node a/b/c/d: type node has no field "poold" (did you mean pooled?); its fields are weight, pooled`,
 				`f:6:5: typed n/a b: the name "a b" has a blank or control character in it`,
 				`f:7:22: typed n/odd: type typed has no field "unknown"; its fields are s, i, b, l, d, e, a`,
-				`f:8:10: free bad: what is stored cannot be read: unexpected end; delete it with --repair first`,
+				`f:8:10: free bad: what is stored cannot be read: unexpected end; --repair overwrites it`,
 			}, 0},
 		{"refused in JSON", "\n {\"type\": \"typed\", \"tags\": {\"dc\": \"n\"}, \"name\": \"x\", \"values\": {\"i\": 1, \"b\": \"yes\"}}", false, nil, []string{
 			`f:2:73: typed n/x: b cannot be "yes"; it takes true or false`}, 0},
@@ -209,7 +252,7 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan, faults := d.Plan(on, c.others)
+			plan, faults := d.Plan(on, dump.Terms{RemoveOthers: c.others})
 			var changes, refused []string
 			for _, ch := range plan.Changes {
 				sign := "="
@@ -246,7 +289,7 @@ func TestPlanWithoutJSONSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, faults := d.Plan(object.Snapshot{}, false)
+	plan, faults := d.Plan(object.Snapshot{}, dump.Terms{})
 	if len(plan.Changes) != 1 || len(faults) != 1 || !strings.HasSuffix(faults[0].Error(), "(needed for 2 objects)") || faults[0].Pos.File != "schema.yaml" {
 		t.Errorf("%d changes, %v", len(plan.Changes), faults)
 	}
@@ -296,7 +339,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatal(cmp.Diff(text(d), text(again)))
 			}
 		}
-		if _, faults := d.Plan(object.Snapshot{}, true); slices.ContainsFunc(faults, func(at *yamldoc.Error) bool { return at.Pos.Line == 0 }) {
+		if _, faults := d.Plan(object.Snapshot{}, dump.Terms{RemoveOthers: true}); slices.ContainsFunc(faults, func(at *yamldoc.Error) bool { return at.Pos.Line == 0 }) {
 			t.Errorf("no place: %v", faults)
 		}
 	})

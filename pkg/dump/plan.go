@@ -54,28 +54,57 @@ func asStored(item Item, now object.Object) object.Object {
 	return item.Object.WithFields(fields)
 }
 
+// Terms are how a store is to be made what a dump says.
+type Terms struct {
+	RemoveOthers bool // objects of the dump's types that it does not have are deleted
+	Repair       bool // what is stored and cannot be read is overwritten or deleted, as the dump has it
+	// Unfit, if set, says why a change cannot be made; it is empty if it can.
+	Unfit func(object.Change) string
+}
+
 // Plan plans to make the objects what the file says, as object.Make has it,
-// types in dependency order. With removeOthers, objects of the file's types
+// types in dependency order. With RemoveOthers, objects of the file's types
 // that the file does not have are deleted at the end, types in reverse; one
-// that cannot be read never is, which is a warning. Types of which the file has
-// no object are not touched. The snapshot must have been read for all objects
-// of the file and, with removeOthers, for all of its types.
+// that cannot be read is only with Repair, else that is an error. Other types
+// are not touched. The snapshot must have been read for all objects of the file
+// and, with RemoveOthers, for all of its types.
 //
 // The errors are the objects that cannot be made so, with their places in the
-// order of the file: they are left as they are, and all else is in the plan.
-// Of a JSON schema that cannot be used there is one, for all objects it is
-// about.
-func (d Dump) Plan(on object.Snapshot, removeOthers bool) (object.Plan, []*yamldoc.Error) {
-	plan, refusals := object.Make(d.Wanted(on), on)
-	faults := d.faults(refusals)
-	if removeOthers {
-		d.removeOthers(on, &plan)
+// order of the file, and those that cannot be deleted: they are left as they
+// are, and all else is in the plan. Of a JSON schema that cannot be used there
+// is one, for all objects it is about.
+func (d Dump) Plan(on object.Snapshot, terms Terms) (object.Plan, []*yamldoc.Error) {
+	want := d.Wanted(on)
+	for i := range want {
+		want[i].Repair = terms.Repair
+	}
+	plan, refusals := object.Make(want, on)
+	faults := d.faults(refusals, d.sift(&plan, terms.Unfit))
+	if terms.RemoveOthers {
+		faults = append(faults, d.removeOthers(on, &plan, terms)...)
 	}
 	return plan, faults
 }
 
-func (d Dump) faults(refusals []object.Refusal) []*yamldoc.Error {
+// sift takes out of a plan what cannot be made, and says why.
+func (d Dump) sift(plan *object.Plan, unfit func(object.Change) string) []*yamldoc.Error {
+	if unfit == nil {
+		return nil
+	}
 	var faults []*yamldoc.Error
+	plan.Changes = slices.DeleteFunc(plan.Changes, func(c object.Change) bool {
+		reason := unfit(c)
+		if reason != "" {
+			i := slices.IndexFunc(d.Objects, func(i Item) bool { return i.Object.Key() == c.Object().Key() })
+			faults = append(faults, yamldoc.Errorf(d.Objects[i].Pos, "%s: %s", c.Object(), reason))
+		}
+		return reason != ""
+	})
+	return faults
+}
+
+// faults adds the refusals to other faults.
+func (d Dump) faults(refusals []object.Refusal, faults []*yamldoc.Error) []*yamldoc.Error {
 	unusable := map[string]int{} // by what is wrong with a JSON schema: how many objects
 	var schemas []*yamldoc.Error
 	for _, r := range refusals {
@@ -99,25 +128,46 @@ func (d Dump) faults(refusals []object.Refusal) []*yamldoc.Error {
 		counted.Msg += fmt.Sprintf(" (needed for %s)", objects(unusable[at.Error()]))
 		faults = append(faults, &counted)
 	}
-	return faults
+	return oneLineEach(faults)
 }
 
-// removeOthers adds to a plan the deletion of what the dump does not have.
-func (d Dump) removeOthers(on object.Snapshot, plan *object.Plan) {
+// Others returns the objects of the dump's types that it does not have, types in
+// reverse, and within them in the order of the snapshot.
+func (d Dump) Others(on object.Snapshot) []object.Object {
 	mine := make(map[string]bool, len(d.Objects))
 	for _, item := range d.Objects {
 		mine[item.Object.Key()] = true
 	}
+	var others []object.Object
 	for _, t := range slices.Backward(d.Types) {
-		for i := range on.Objects {
-			o := &on.Objects[i]
-			switch {
-			case o.Type != t || mine[o.Key()]:
-			case o.Malformed != nil:
-				plan.Warnings = append(plan.Warnings, fmt.Sprintf("%s is not removed: what is stored cannot be read: %v", o, o.Malformed))
-			default:
-				plan.Changes = append(plan.Changes, object.Change{Before: o})
+		for _, o := range on.Objects {
+			if o.Type == t && !mine[o.Key()] {
+				others = append(others, o)
 			}
 		}
 	}
+	return others
+}
+
+// removeOthers adds to a plan the deletion of what the dump does not have, and
+// returns what cannot be deleted.
+func (d Dump) removeOthers(on object.Snapshot, plan *object.Plan, terms Terms) []*yamldoc.Error {
+	var faults []*yamldoc.Error
+	others := d.Others(on)
+	for i := range others {
+		c := object.Change{Before: &others[i]}
+		reason := ""
+		switch {
+		case c.Before.Malformed != nil && !terms.Repair:
+			reason = fmt.Sprintf("what is stored cannot be read: %v; --repair removes it", c.Before.Malformed)
+		case terms.Unfit != nil:
+			reason = terms.Unfit(c)
+		}
+		if reason != "" {
+			faults = append(faults, yamldoc.Errorf(yamldoc.Pos{File: "the store"}, "%s cannot be removed: %s", c.Before, reason))
+			continue
+		}
+		plan.Changes = append(plan.Changes, c)
+	}
+	return oneLineEach(faults)
 }

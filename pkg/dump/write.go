@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -13,19 +14,24 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Write writes objects with all fields they have, in the order of the schema's
-// types and then in key order. The same objects in whatever order, of
-// whatever revision, are the same text.
+// Write writes all objects of some types with all fields they have, in the
+// order of the schema's types and then in key order. The same types and objects
+// in whatever order, of whatever revision, are the same text.
 //
 // Objects that are malformed, or that have a name that is not UTF-8, cannot be
-// written: leave them out, as Of does. If there is one, nothing is written.
-func Write(w io.Writer, f Format, objects []object.Object) error {
+// written: leave them out, as Unwritable says. If there is one, or one of
+// another type, nothing is written.
+func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object) error {
 	for _, o := range objects {
-		if reason := unwritable(o); reason != "" {
+		reason := Unwritable(o)
+		if !slices.Contains(types, o.Type) {
+			reason = "it is of another type"
+		}
+		if reason != "" {
 			return fmt.Errorf("%s %q cannot be written: %s", o.Type.Name, o.Path(), reason)
 		}
 	}
-	groups := byType(objects)
+	groups := byType(types, objects)
 	var text []byte
 	var err error
 	switch f {
@@ -43,15 +49,18 @@ func Write(w io.Writer, f Format, objects []object.Object) error {
 	return err
 }
 
-// byType returns the objects of each type, in key order. Types are as the
-// schema has them: a built-in one, which has no place in its file, first.
-func byType(objects []object.Object) [][]object.Object {
-	var types []*schema.Type
+// group is the objects of a type, in key order; there may be none.
+type group struct {
+	typ     *schema.Type
+	objects []object.Object
+}
+
+// byType returns a group for each type. Types are as the schema has them: a
+// built-in one, which has no place in its file, first.
+func byType(types []*schema.Type, objects []object.Object) []group {
+	types = slices.Clone(types)
 	of := map[*schema.Type][]object.Object{}
 	for _, o := range objects {
-		if of[o.Type] == nil {
-			types = append(types, o.Type)
-		}
 		of[o.Type] = append(of[o.Type], o)
 	}
 	slices.SortFunc(types, func(a, b *schema.Type) int {
@@ -63,19 +72,29 @@ func byType(objects []object.Object) [][]object.Object {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	groups := make([][]object.Object, len(types))
+	types = slices.Compact(types)
+	groups := make([]group, len(types))
 	for i, t := range types {
-		groups[i] = of[t]
-		sortByPath(groups[i], func(o object.Object) object.Object { return o })
+		groups[i] = group{t, of[t]}
+		sortByPath(of[t], func(o object.Object) object.Object { return o })
 	}
 	return groups
 }
 
 // jsonLines is a header, and then a line for each object.
-func jsonLines(groups [][]object.Object, count int) []byte {
-	b := fmt.Appendf(nil, "{%q: %d, %q: %d}\n", headerKey, version, objectsKey, count)
-	for _, group := range groups {
-		for _, o := range group {
+func jsonLines(groups []group, count int) []byte {
+	names := make([]value.Value, len(groups))
+	for i, g := range groups {
+		names[i] = value.OfString(g.typ.Name)
+	}
+	b := value.AppendMap(nil, []value.Field{
+		{Name: headerKey, Value: value.OfInt(version)},
+		{Name: typesKey, Value: value.OfList(names...)},
+		{Name: objectsKey, Value: value.OfInt(int64(count))},
+	})
+	b = append(b, '\n')
+	for _, g := range groups {
+		for _, o := range g.objects {
 			b = append(b, `{"type": `...)
 			b = value.AppendString(b, o.Type.Name)
 			b = append(b, `, "tags": `...)
@@ -105,21 +124,35 @@ const about = `# Objects as they were when confctl export wrote this file. To ma
 // yamlText is a map of types, of objects in them by their path, and of fields
 // in these: a line for each field, so that a difference between two files is a line
 // with the object's name not far above it.
-func yamlText(groups [][]object.Object, count int) ([]byte, error) {
-	types := make([]value.Field, len(groups))
-	for i, group := range groups {
-		fields := make([]value.Field, len(group))
-		for j, o := range group {
+func yamlText(groups []group, count int) ([]byte, error) {
+	var names []string
+	var types []value.Field
+	for _, g := range groups {
+		names = append(names, inFlow(g.typ.Name))
+		fields := make([]value.Field, len(g.objects))
+		for j, o := range g.objects {
 			fields[j] = value.Field{Name: o.Path(), Value: value.OfMap(o.Fields...)}
 		}
-		types[i] = value.Field{Name: group[0].Type.Name, Value: value.OfMap(fields...)}
+		if len(fields) > 0 {
+			types = append(types, value.Field{Name: g.typ.Name, Value: value.OfMap(fields...)})
+		}
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: %d}\n", about, headerKey, versionKey, version, objectsKey, count)
+	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d}\n", about, headerKey, versionKey, version, typesKey, strings.Join(names, ", "), objectsKey, count)
 	text, err := yamldoc.Encode(yamldoc.OfValue(value.OfMap(value.Field{Name: objectsKey, Value: value.OfMap(types...)})))
 	b.Write(text)
 	b.WriteString(theEnd + "\n")
 	return b.Bytes(), err
+}
+
+// inFlow is a word within brackets: quoted, if it might be read as anything
+// else.
+func inFlow(word string) string {
+	plain := func(r rune) bool { return r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	if unicode.IsLetter([]rune(word)[0]) && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return string(value.AppendString(nil, word))
 }
 
 // theEnd is how YAML says that a document is whole.

@@ -23,6 +23,9 @@ func (r *reader) readYAML(text []byte) {
 	case doc.IsEmpty():
 		r.faultf(start, "there is nothing in the file; without objects it would say %s: {}", objectsKey)
 		return
+	case doc.IsList() && isData(doc):
+		r.faultf(start, "%s", lookLikeData)
+		return
 	case doc.IsList():
 		r.faultf(doc.Pos(), "a list is no export; what get -o json writes can be read with an object a line: jq -c '.[]'")
 		return
@@ -30,6 +33,10 @@ func (r *reader) readYAML(text []byte) {
 	pairs, err := doc.Pairs("the file")
 	if err != nil {
 		r.fault(err, doc.Pos())
+		return
+	}
+	if what := r.mistaken(pairs); what != "" {
+		r.faultf(start, "%s", what)
 		return
 	}
 	objects := false
@@ -59,16 +66,76 @@ func (r *reader) yamlHeader(p yamldoc.Pair) {
 	said := map[string]value.Value{}
 	for _, f := range fields {
 		v, err := f.Value.Value()
-		if err != nil {
+		switch {
+		case f.Name == typesKey:
+			r.yamlCovered(f.Value)
+		case err != nil:
 			r.fault(err, f.Key.Pos())
-			continue
+		case f.Name != versionKey && f.Name != objectsKey:
+			r.unknownKey(f.Key.Pos(), f.Name, versionKey, typesKey, objectsKey)
+		default:
+			said[f.Name] = v
 		}
-		if f.Name != versionKey && f.Name != objectsKey {
-			r.unknownKey(f.Key.Pos(), f.Name, versionKey, objectsKey)
-		}
-		said[f.Name] = v
 	}
 	r.setHeader(p.Key.Pos(), said[versionKey], said[objectsKey])
+}
+
+// yamlCovered reads the names of the types that the file covers.
+func (r *reader) yamlCovered(n yamldoc.Node) {
+	names, err := n.Items(typesKey)
+	if err != nil {
+		r.fault(err, n.Pos())
+	}
+	r.listed = true
+	for _, name := range names {
+		if !name.IsScalar() {
+			r.faultf(name.Pos(), "%s has the names of types, not %s", typesKey, name.Describe())
+			continue
+		}
+		r.cover(name.Text(), name.Pos)
+	}
+}
+
+// lookLikeData is said of a file of a data directory.
+const lookLikeData = "this looks like a file of a data directory, and not like an export; to make the store like such files: confctl sync --directory DIR"
+
+// mistaken says what a file is that has nothing of an export; it is empty if
+// that cannot be told.
+func (r *reader) mistaken(pairs []yamldoc.Pair) string {
+	known := r.schema.Names()
+	types, data := false, len(pairs) > 0
+	for _, p := range pairs {
+		if p.Name == headerKey || p.Name == objectsKey {
+			return ""
+		}
+		types = types || isType(p.Value)
+		data = data && isData(p.Value) && !slices.Contains(known, p.Name)
+	}
+	switch {
+	case types:
+		return "this looks like a schema, and not like an export; a schema is named with --schema FILE"
+	case data:
+		return lookLikeData
+	}
+	return ""
+}
+
+// isType reports whether a node is like a type in a schema.
+func isType(n yamldoc.Node) bool {
+	parts, err := n.Pairs("")
+	has := func(name string) bool {
+		return slices.ContainsFunc(parts, func(p yamldoc.Pair) bool { return p.Name == name })
+	}
+	return err == nil && has("path") && has("tags")
+}
+
+// isData reports whether a node is lists of words, with any maps around them.
+func isData(n yamldoc.Node) bool {
+	if items, err := n.Items(""); err == nil {
+		return len(items) > 0 && !slices.ContainsFunc(items, func(i yamldoc.Node) bool { return !i.IsScalar() })
+	}
+	pairs, err := n.Pairs("")
+	return err == nil && len(pairs) > 0 && !slices.ContainsFunc(pairs, func(p yamldoc.Pair) bool { return !isData(p.Value) })
 }
 
 // yamlTypes reads the objects by type.

@@ -44,9 +44,11 @@ func (r *reader) cause(err error) reason {
 		return why
 	}
 	why := network(err)
-	switch {
-	case r.api.Scheme == "http" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+	switch closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET); {
+	case closed && r.api.Scheme == "http":
 		why.hint = "does it want https?"
+	case closed:
+		why.hint = "write http://, if that is meant"
 	case r.api.Port() == "":
 		why.hint = "no port is given, so it was " + port(r.api) + "; that of etcd is 2379"
 	}

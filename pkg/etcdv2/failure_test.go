@@ -17,17 +17,29 @@ import (
 func TestURLs(t *testing.T) {
 	for _, c := range []struct{ url, what, hint string }{
 		{"", "no URL of an etcd v2 API", "write it as https://HOST:PORT"},
-		{"conf1001:2379", "the URL conf1001:2379 has no scheme", "http://conf1001:2379 or https://conf1001:2379"},
-		{"conf1001", "the URL conf1001 has no scheme", "http://conf1001 or https://conf1001"},
+		{"conf1001:2379", "the URL conf1001:2379 has no scheme", "write http://conf1001:2379 or https://conf1001:2379"},
+		{"conf1001", "the URL conf1001 has no scheme", "write http://conf1001:2379 or https://conf1001:2379"},
 		{"ftp://conf1001", "the URL ftp://conf1001 has the scheme ftp, which is neither http nor https", "write it as https://HOST:PORT"},
 		{"http://", "the URL http:// has no host", "write it as https://HOST:PORT"},
 		{"http://h:port", `the URL http://h:port cannot be read: invalid port ":port" after host`, "write it as https://HOST:PORT"},
-		{"http://h:1/x?recursive=true", "the URL http://h:1/x?recursive=true has more than a host, a port and a path", "write http://h:1/x"},
+		{"http://h:1/x?password=sesame", "the URL has a query behind the host, the port and the path", "write http://h:1/x"},
+		{"http://h:1?", "the URL has a query behind the host, the port and the path", "write http://h:1"},
+		{"http://h:1/v2/keys/conftool?password=sesame#x", "the URL has a query behind the host, the port and the path", "write http://h:1"},
+		{"h?password=sesame", "the URL h has no scheme", "write http://h:2379 or https://h:2379"},
+		{"[::1]/x", "the URL [::1]/x has no scheme", "write http://[::1]:2379/x or https://[::1]:2379/x"},
+		{"http://?password=sesame", "the URL has a query behind the host, the port and the path", "write it as https://HOST:PORT"},
+		{"http://a:2379,http://b:2379", "the URL names several servers; one member of the cluster is enough", "write http://a:2379"},
+		{"a:2379,b:2379?password=sesame", "the URL names several servers; one member of the cluster is enough", "write http://a:2379 or https://a:2379"},
 		{"http://h:1/x/v2/keys/conftool/v1", "the URL http://h:1/x/v2/keys/conftool/v1 names keys; it is to be that of the API alone", "write http://h:1/x"},
 		{"http://h:1/v2/keys", "the URL http://h:1/v2/keys names keys; it is to be that of the API alone", "write http://h:1"},
 	} {
 		e := failing(t, Config{URL: c.url}, "/conftool/v1")
 		want(t, e, Misused, c.what, c.hint)
+		for _, proposed := range strings.Split(strings.TrimPrefix(c.hint, "write "), " or ") {
+			if _, err := parseURL(Config{URL: proposed}); c.hint != urlForm && err != nil {
+				t.Errorf("%s: what is proposed is refused: %v", c.url, err)
+			}
+		}
 	}
 	for _, u := range []string{"http://root:sesame@h", "https://sesame@h", "http://root:ses/ame@h", "root:sesame@h", "http://root:ses ame@h"} {
 		e := failing(t, Config{URL: u}, "/conftool/v1")
@@ -154,6 +166,8 @@ func TestNetwork(t *testing.T) {
 	}
 	want(t, failing(t, Config{URL: strings.Replace(plain.URL, "http", "https", 1)}, "/"), Unavailable,
 		"the server does not speak TLS", "write http:// in front of it, if that is meant")
+	want(t, failing(t, Config{URL: strings.Replace(saying(t, ""), "http", "https", 1)}, "/"), Unavailable,
+		"connection closed by the server", "write http://, if that is meant")
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Read(cancelled, Config{URL: plain.URL}, "/"); !errors.Is(err, context.Canceled) || errors.As(err, new(*Error)) {

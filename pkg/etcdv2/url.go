@@ -10,21 +10,29 @@ import (
 	"strings"
 )
 
+const urlForm = "write it as https://HOST:PORT"
+
 // parseURL returns the URL of the API, with /v2 at its end. Its errors do not
-// repeat a URL that may hold a password.
+// repeat what may hold a password: a user, or a query.
 func parseURL(cfg Config) (*url.URL, error) {
 	misused := func(hint, format string, args ...any) (*url.URL, error) {
 		return nil, &Error{Kind: Misused, What: fmt.Sprintf(format, args...), Hint: hint}
 	}
-	const form = "write it as https://HOST:PORT"
-	text := cfg.URL
-	switch {
-	case text == "":
-		return misused(form, "no URL of an etcd v2 API")
-	case strings.Contains(text, "@"):
+	text, more := cfg.URL, false
+	if at := strings.IndexAny(text, "?#"); at >= 0 {
+		text, more = text[:at], true
+	}
+	switch first, _, several := strings.Cut(text, ","); {
+	case cfg.URL == "":
+		return misused(urlForm, "no URL of an etcd v2 API")
+	case strings.Contains(cfg.URL, "@"):
 		return misused("give user and password where only you can read them", "the URL has an @ in it: a user or a password has no place there, everybody on this host can see a command line")
+	case several:
+		return misused(proposal(first), "the URL names several servers; one member of the cluster is enough")
 	case !strings.Contains(text, "://"):
-		return misused("http://"+text+" or https://"+text, "the URL %s has no scheme", excerpt(text))
+		return misused(proposal(text), "the URL %s has no scheme", excerpt(text))
+	case more:
+		return misused(proposal(text), "the URL has a query behind the host, the port and the path")
 	}
 	u, err := url.Parse(text)
 	if err != nil {
@@ -32,24 +40,49 @@ func parseURL(cfg Config) (*url.URL, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err
 		}
-		return misused(form, "the URL %s cannot be read: %v", excerpt(text), err)
+		return misused(urlForm, "the URL %s cannot be read: %v", excerpt(text), err)
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
-	at := u.Scheme + "://" + u.Host
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return misused(form, "the URL %s has the scheme %s, which is neither http nor https", excerpt(text), u.Scheme)
+		return misused(urlForm, "the URL %s has the scheme %s, which is neither http nor https", excerpt(text), u.Scheme)
 	case u.Hostname() == "":
-		return misused(form, "the URL %s has no host", excerpt(text))
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return misused("write "+at+u.Path, "the URL %s has more than a host, a port and a path", excerpt(text))
-	case strings.Contains(u.Path+"/", "/v2/keys/"):
-		return misused("write "+at+u.Path[:strings.Index(u.Path+"/", "/v2/keys/")], "the URL %s names keys; it is to be that of the API alone", excerpt(text))
+		return misused(urlForm, "the URL %s has no host", excerpt(text))
+	case namesKeys(u) >= 0:
+		return misused(proposal(text), "the URL %s names keys; it is to be that of the API alone", excerpt(text))
 	}
 	if !strings.HasSuffix(u.Path, "/v2") {
 		u.Path += "/v2"
 	}
 	return u, checkUser(cfg)
+}
+
+// namesKeys returns where in the path of a URL the name of a key begins; it is
+// negative if there is none.
+func namesKeys(u *url.URL) int { return strings.Index(u.Path+"/", "/v2/keys/") }
+
+// proposal is what to write instead of a text: a URL that can be used as it is,
+// if one can be made of it.
+func proposal(text string) string {
+	schemes := []string{""}
+	if !strings.Contains(text, "://") {
+		schemes = []string{"http://", "https://"}
+	}
+	var usable []string
+	for _, scheme := range schemes {
+		u, err := url.Parse(scheme + strings.TrimSpace(text))
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+			return urlForm
+		}
+		if scheme != "" && u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), "2379")
+		}
+		if at := namesKeys(u); at >= 0 {
+			u.Path = u.Path[:at]
+		}
+		usable = append(usable, u.Scheme+"://"+u.Host+strings.TrimRight(u.Path, "/"))
+	}
+	return "write " + strings.Join(usable, " or ")
 }
 
 func checkUser(cfg Config) error {

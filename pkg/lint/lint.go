@@ -7,12 +7,10 @@ import (
 	"cmp"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
@@ -63,10 +61,15 @@ type Result struct {
 
 	// What was read, for those who go on with it: zero as far as it could not
 	// be. The schema has only the types without errors, and so has the data.
-	Schema *schema.Schema
-	Rules  *safety.Rules
-	Data   seed.Data
+	Schema  *schema.Schema
+	Rules   *safety.Rules
+	Unruled []schema.Problem // what is wrong with the rules
+	Data    seed.Data
+	read    map[string]bool // files, by their absolute names
 }
+
+// Read reports whether a file was looked at.
+func (r Result) Read(file string) bool { return r.read[absolute(file)] }
 
 // Check checks a site. What cannot be read is a finding like any other, and
 // what can be checked without it is checked.
@@ -86,6 +89,10 @@ func Check(in Input) Result {
 		l.safety(declared)
 	}
 	l.Files += len(l.files)
+	l.read = map[string]bool{}
+	for file := range l.files {
+		l.read[absolute(file)] = true
+	}
 	slices.SortStableFunc(l.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line),
 			cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Msg, b.Msg))
@@ -108,11 +115,7 @@ func (l *linter) add(err error) {
 	if !errors.As(err, &at) {
 		at = &yamldoc.Error{Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
 	}
-	l.addAs(at, l.table[at.Rule].Severity)
-}
-
-func (l *linter) addAs(at *yamldoc.Error, severity Severity) {
-	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: severity, Msg: oneLine(at.Msg), Advice: l.table[at.Rule].Advice}
+	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: l.table[at.Rule].Severity, Msg: oneLine(at.Msg), Advice: l.table[at.Rule].Advice}
 	if f.Pos.File == "" {
 		f.Pos.File = l.in.Schema
 	}
@@ -197,22 +200,15 @@ func (l *linter) isShaped(t *schema.Type) bool {
 	})
 }
 
-// unclaimed looks for what is in the data directory and belongs to no type. A
-// directory that is nearly called as a type is most likely that type's, and
-// without it the type would be taken for empty.
+// unclaimed looks for what is in the data directory and belongs to no type.
 func (l *linter) unclaimed() {
-	names := l.Schema.Names()
-	left, err := seed.Unclaimed(l.in.Data, names)
+	left, err := seed.Unclaimed(l.in.Data, l.Schema.Names())
 	if err != nil {
 		l.add(&yamldoc.Error{Pos: yamldoc.Pos{File: l.in.Data}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable})
 		return
 	}
 	for _, at := range left {
-		severity := l.table[at.Rule].Severity
-		if _, near := nearest.To(filepath.Base(at.Pos.File), names); near && at.Rule == seed.RuleDirectory {
-			severity = Error
-		}
-		l.addAs(at, severity)
+		l.add(at)
 	}
 }
 
@@ -230,6 +226,7 @@ func (l *linter) safetyAlone() {
 // safety checks the rules that are declared.
 func (l *linter) safety(declared map[*schema.Type]seed.Type) {
 	rules, problems := safety.Load(l.Schema, l.in.Safety)
+	l.Unruled = problems
 	for _, p := range problems {
 		l.add(p.Err)
 	}

@@ -162,7 +162,7 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		{"a directory below a type", records + "-- data/record/x.yaml --\na: [b]\n-- data/record/y/z.yaml --\na: [b]\n", `data/record/y:1:1: error data-file: is a directory; `},
 		{"twice", records + "-- data/record/x.yaml --\na: [b, c,\n  b]\n", `data/record/x.yaml:2:3: warning data-duplicate: a/b is declared again; `},
 		{"a file that is not read", records + "-- data/x.yaml --\na: [b]\n", `data/x.yaml:1:1: warning data-ignored: is not read: `},
-		{"a directory of no type", records + "-- data/zzzzzzzz/x.yaml --\na: [b]\n", `data/zzzzzzzz:1:1: warning data-directory: no type is called zzzzzzzz, `},
+		{"a directory of no type", records + "-- data/zzzzzzzz/x.yaml --\na: [b]\n", `data/zzzzzzzz:1:1: error data-directory: no type is called zzzzzzzz, `},
 		{"a directory of nearly a type", records + "-- data/records/x.yaml --\na: [b]\n", `data/records:1:1: error data-directory: no type is called records, `},
 		{"no YAML in the data", records + "-- data/record/x.yaml --\na: [\n", `data/record/x.yaml:1:1: error yaml-syntax: `},
 

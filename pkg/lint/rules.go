@@ -123,9 +123,9 @@ func dataRules() []Rule {
 			"make it a file whose name ends in .yaml or .yml, or take it out; nothing of the type is removed until then"},
 		{seed.RuleDuplicate, Warning, "an object is declared twice",
 			"take one of the two out: as it is, taking out only one removes nothing"},
-		{seed.RuleIgnored, Warning, "a file in the data directory is not read",
+		{seed.RuleIgnored, Warning, "a file or directory in the data directory is not read",
 			"if it declares objects, let its name end in .yaml or .yml in the directory of a type; else take it out"},
-		{seed.RuleDirectory, Warning, "a directory has the name of no type, so nothing in it is read; an error if it is nearly that of a type",
+		{seed.RuleDirectory, Error, "a directory with data files has the name of no type, so nothing in it is read",
 			"rename it to the type it is of, or declare the type in the schema"},
 	}
 }

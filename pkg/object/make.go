@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
@@ -16,8 +17,12 @@ type Wanted struct {
 	Object Object
 	Given  []string // the fields that are said to be so
 	// Foreign says that another store has the object so. A field that its type does
-	// not have comes along, then, as it would survive any change there.
+	// not have comes along, then, as it would survive any change there, and so does
+	// a name that CheckName refuses.
 	Foreign bool
+	// Repair has the object overwritten if what is stored cannot be read. A field
+	// that is not given has its default then.
+	Repair bool
 }
 
 // Refusal is why an object cannot be made as it is wanted.
@@ -37,10 +42,12 @@ type Refusal struct {
 // An object that cannot be made so is a Refusal, and left out of the plan: one
 // that would be left invalid in what the change adds or touches, a new one with
 // a name that CheckName refuses, one of which the store has what cannot be
-// read. The default that every new object has is never refused; nor is an
-// object that is as wanted already, whatever it has.
+// read. Wanted says what of that is made all the same, with a warning. The
+// default that every new object has is never refused; nor is an object that is
+// as wanted already, whatever it has.
 //
-// Plan.Matched is nil: the plan is taken by what it changes.
+// Plan.Matched is nil: the plan is taken by what it changes. Each of its
+// warnings is one line, whatever is in a name.
 func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 	var plan Plan
 	var refusals []Refusal
@@ -57,9 +64,22 @@ func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 			continue
 		}
 		plan.Changes = append(plan.Changes, c)
-		plan.Warnings = append(plan.Warnings, warnings...)
+		for _, warning := range warnings {
+			plan.Warnings = append(plan.Warnings, OneLine(warning))
+		}
 	}
 	return plan, refusals
+}
+
+// OneLine returns a text without what would end its line, or act on a terminal,
+// for a message with a name in it: that may hold anything that a key can.
+func OneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // byKey returns the objects by their keys.
@@ -97,17 +117,20 @@ func (w Wanted) over(now *Object) []value.Field {
 
 // judge refuses what would be left invalid.
 func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
-	if c.Before != nil && c.Before.Malformed != nil {
-		return nil, refuse(c, fmt.Sprintf("what is stored cannot be read: %v; delete it with --repair first", c.Before.Malformed))
-	}
-	if c.Before == nil {
-		if err := checkKey(*c.After); err != nil {
-			return nil, refuse(c, err.Error())
-		}
+	if isUnreadable(c.Before) && !w.Repair {
+		return nil, refuse(c, fmt.Sprintf("what is stored cannot be read: %v; --repair overwrites it", c.Before.Malformed))
 	}
 	violations, warnings, err := validateMade(c)
 	if err != nil {
 		return nil, &Refusal{Err: err}
+	}
+	if c.Before == nil {
+		switch err := checkKey(*c.After); {
+		case err != nil && !w.Foreign:
+			return nil, refuse(c, err.Error())
+		case err != nil:
+			warnings = append(warnings, fmt.Sprintf("%s comes along, though nobody could create it: %v", c.After, err))
+		}
 	}
 	violations = slices.DeleteFunc(violations, func(v schema.Violation) bool {
 		_, declared := c.After.Type.Field(v.Field)
@@ -127,10 +150,13 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 	return warnings, nil
 }
 
-// validateMade judges what a change touches. Of an object that is created, that
-// is all of it.
+// isUnreadable reports whether there is something stored that is no object.
+func isUnreadable(o *Object) bool { return o != nil && o.Malformed != nil }
+
+// validateMade judges what a change touches. Of an object that is created, or
+// overwritten because it cannot be read, that is all of it.
 func validateMade(c Change) (violations []schema.Violation, warnings []string, err error) {
-	if c.Before == nil {
+	if c.Before == nil || isUnreadable(c.Before) {
 		violations, err = c.After.Type.Validate(c.After.Tags, c.After.Name, c.After.Fields)
 		return violations, nil, err
 	}
@@ -160,7 +186,7 @@ func checkKey(o Object) error {
 // whatever its JSON schema says of it.
 func isSeeded(c Change, v schema.Violation) bool {
 	if v.Field == "" { // of the object as a whole
-		return c.Before == nil && same(c.After.Fields, c.After.Type.Defaults())
+		return (c.Before == nil || isUnreadable(c.Before)) && same(c.After.Fields, c.After.Type.Defaults())
 	}
 	f, declared := c.After.Type.Field(v.Field)
 	return declared && c.After.Get(v.Field) == f.Default
@@ -183,7 +209,7 @@ func Differences(want []Wanted, on Snapshot) []Difference {
 	for i, w := range want {
 		c := w.change(now[w.Object.Key()])
 		d := Difference{Index: i, Wanted: *c.After, Stored: c.Before}
-		if c.Before != nil && c.Before.Malformed == nil {
+		if c.Before != nil && !isUnreadable(c.Before) {
 			d.Fields = c.Fields()
 		}
 		if !c.isNothing() {
@@ -194,7 +220,9 @@ func Differences(want []Wanted, on Snapshot) []Difference {
 }
 
 // String says on one line what differs.
-func (d Difference) String() string {
+func (d Difference) String() string { return OneLine(d.text()) }
+
+func (d Difference) text() string {
 	switch {
 	case d.Stored == nil:
 		return d.Wanted.String() + " is missing"

@@ -124,7 +124,7 @@ func TestMakeTheOthers(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{
-		"node a/b/c/broken: what is stored cannot be read: unexpected end; delete it with --repair first",
+		"node a/b/c/broken: what is stored cannot be read: unexpected end; --repair overwrites it",
 		`node a/b/c/a new odd one: the name "a new odd one" has a blank or control character in it`,
 	}, refused); diff != "" || refusals[0].Index != 1 || refusals[1].Index != 3 {
 		t.Errorf("%s%+v", diff, refusals)
@@ -215,6 +215,50 @@ func TestMakeAgain(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMakeRepair: what cannot be read is overwritten, if that is said, and
+// judged as if nothing had been there.
+func TestMakeRepair(t *testing.T) {
+	typ := typeOf(t, types(t, kinds), "t")
+	broken := stored(t, typ, `{}`)
+	broken.Malformed, broken.Raw = errors.New("unexpected end"), []byte("{")
+	for text, after := range map[string]string{
+		`{"i": 3}`:   `{"s": "", "i": 3, "b": false, "l": [], "d": {}, "e": "no", "c": [], "a": null}`,
+		`{}`:         `{"s": "", "i": 0, "b": false, "l": [], "d": {}, "e": "no", "c": [], "a": null}`,
+		`{"i": "x"}`: "",
+	} {
+		w := wanted(t, typ, text)
+		w.Repair = true
+		plan, refusals := object.Make([]object.Wanted{w}, object.Snapshot{Objects: []object.Object{broken}})
+		got := ""
+		if len(plan.Changes) > 0 {
+			got = string(plan.Changes[0].After.AppendStored(nil))
+		}
+		if got != after || (after == "") != (len(refusals) == 1) {
+			t.Errorf("%s: %s, refused %v", text, got, refusals)
+		}
+	}
+}
+
+// TestMakeOneLine: a name cannot forge a line of what is said about it.
+func TestMakeOneLine(t *testing.T) {
+	typ := node(t)
+	forged := object.Wanted{Object: object.New(typ, []string{"a", "b", "c\rd"}, "x\nconfctl: done"), Foreign: true}
+	plan, refusals := object.Make([]object.Wanted{forged}, object.Snapshot{})
+	diffs := object.Differences([]object.Wanted{forged}, object.Snapshot{})
+	if len(plan.Changes) != 1 || len(plan.Warnings) != 1 || len(refusals) > 0 || len(diffs) != 1 {
+		t.Fatalf("%+v, %v, %v", plan, refusals, diffs)
+	}
+	for _, line := range []string{plan.Warnings[0], diffs[0].String()} {
+		if strings.ContainsAny(line, "\n\r") {
+			t.Errorf("%q", line)
+		}
+	}
+	forged.Foreign = false
+	if plan, refusals := object.Make([]object.Wanted{forged}, object.Snapshot{}); len(plan.Changes) > 0 || len(refusals) != 1 {
+		t.Errorf("of no other store: %+v, %v", plan, refusals)
+	}
 }
 
 // TestMakeForeign: what another store has comes along, though its type does not

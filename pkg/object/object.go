@@ -5,6 +5,7 @@ package object
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -127,8 +128,15 @@ func (o Object) Path() string {
 // Key is where the object is below namespace and version.
 func (o Object) Key() string { return o.Type.Path + "/" + o.Path() }
 
-// String names the object and its type.
-func (o Object) String() string { return o.Type.Name + " " + o.Path() }
+// String names the object and its type, in a message: on one line, whatever
+// somebody has called it.
+func (o Object) String() string {
+	path := o.Path()
+	if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		path = strconv.Quote(path)
+	}
+	return o.Type.Name + " " + path
+}
 
 // TagText returns the tags as the contract prints them: dc=eqiad,cluster=a.
 func (o Object) TagText() string {

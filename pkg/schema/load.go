@@ -402,7 +402,7 @@ func (s *Schema) between(name string, at *Type, rule, format string, args ...any
 	}
 	err := yamldoc.Errorf(pos, format, args...)
 	err.Rule = rule
-	s.problems = append(s.problems, Problem{Type: name, Loop: rule == RuleLoop, Err: err})
+	s.problems = append(s.problems, Problem{Type: name, Err: err})
 }
 
 // checkPaths finds types whose objects could be taken for each other's: on one

@@ -220,8 +220,8 @@ func TestDependencies(t *testing.T) {
 			}
 			var loops []string
 			for _, p := range s.Problems() {
-				if p.Loop == strings.Contains(p.Err.Msg, "is no type") {
-					t.Errorf("%v: loop %v", p.Err, p.Loop)
+				if (p.Err.Rule == schema.RuleLoop) == strings.Contains(p.Err.Msg, "is no type") {
+					t.Errorf("%v: loop %v", p.Err, p.Err.Rule == schema.RuleLoop)
 				}
 				if !slices.Contains(loops, p.Err.Msg) {
 					loops = append(loops, p.Err.Msg)
@@ -246,7 +246,7 @@ func TestPathsInEachOthersWay(t *testing.T) {
 		var types []string
 		for _, p := range s.Problems() {
 			types = append(types, p.Type)
-			if p.Loop || p.Err.Pos.Line != 2 {
+			if p.Err.Rule == schema.RuleLoop || p.Err.Pos.Line != 2 {
 				t.Errorf("%q, %q: got %+v", tt.a, tt.b, p)
 			}
 		}

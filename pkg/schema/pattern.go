@@ -1,12 +1,12 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"strings"
 
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -33,7 +33,7 @@ func (r *Rule) Check() []*yamldoc.Error {
 // badPatterns returns the regular expressions of a JSON schema that cannot be
 // used. Of a text that is no JSON schema, it returns those before the mistake.
 func badPatterns(d document) []*yamldoc.Error {
-	w := patterns{decoder: json.NewDecoder(strings.NewReader(string(d.text))), document: d}
+	w := patterns{decoder: json.NewDecoder(bytes.NewReader(d.text)), document: d}
 	_ = w.schema() // what is no JSON is reported by who compiles it
 	return w.bad
 }
@@ -43,11 +43,20 @@ func badPatterns(d document) []*yamldoc.Error {
 type patterns struct {
 	document
 	decoder *json.Decoder
+	depth   int
 	bad     []*yamldoc.Error
 }
 
+// deepest is how many JSON schemas within each other are walked through: more
+// than anybody writes.
+const deepest = 1_000
+
 // schema walks through what is a schema, or a list of them.
 func (w *patterns) schema() error {
+	if w.depth++; w.depth > deepest {
+		return errors.New("too deep")
+	}
+	defer func() { w.depth-- }()
 	open, err := w.decoder.Token()
 	if err != nil {
 		return err
@@ -87,7 +96,7 @@ func (w *patterns) members(f func(key string, offset int) error) error {
 // offset returns where the next key or value begins.
 func (w *patterns) offset() int {
 	rest := w.text[w.decoder.InputOffset():]
-	return len(w.text) - len(strings.TrimLeft(string(rest), " \t\r\n:,"))
+	return len(w.text) - len(bytes.TrimLeft(rest, " \t\r\n:,"))
 }
 
 func (w *patterns) keyword(key string, _ int) error {
@@ -121,7 +130,7 @@ func (w *patterns) keyword(key string, _ int) error {
 
 // named walks through a map of names, if it is one.
 func (w *patterns) named(f func(name string, offset int) error) error {
-	if !strings.HasPrefix(string(w.text[w.offset():]), "{") {
+	if !bytes.HasPrefix(w.text[w.offset():], []byte("{")) {
 		var skipped json.RawMessage
 		return w.decoder.Decode(&skipped)
 	}

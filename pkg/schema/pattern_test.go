@@ -88,3 +88,19 @@ func TestFilesOfJSONSchema(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestCheckOfHostileFiles: a JSON schema that nobody has written is refused as
+// soon as any other, however deep and however long it is.
+func TestCheckOfHostileFiles(t *testing.T) {
+	for name, text := range map[string]string{
+		"deep":     strings.Repeat(`{"not":`, 200_000) + `{"pattern": "("}` + strings.Repeat("}", 200_000),
+		"not ends": strings.Repeat(`{"not":`, 500_000),
+		"long":     `{"properties": {` + strings.Repeat(`"x": {}, `, 200_000) + `"y": {"pattern": "("}}}`,
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "a.json"), text)
+		if found := typeIn(t, dir).Rules[0].Check(); len(found) != 1 {
+			t.Errorf("%s: %v", name, found)
+		}
+	}
+}

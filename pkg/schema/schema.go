@@ -45,7 +45,6 @@ type Type struct {
 // Problem is something wrong with a type. Its Error names file and line.
 type Problem struct {
 	Type string // empty if the problem is of no single type
-	Loop bool   // types depend on each other, so there is no order to create objects in
 	Err  *yamldoc.Error
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
 // Queries returns what has to be read to plan: all objects of all types.
@@ -41,32 +42,37 @@ func (c Comparison) Plan() object.Plan {
 	return plan
 }
 
-// Problems returns a line for everything that keeps a type from being synced
-// in whole.
-func (c Comparison) Problems() []string {
+// Faults returns all that is wrong with the files, by type.
+func (c Comparison) Faults() []*yamldoc.Error {
+	var all []*yamldoc.Error
+	for _, t := range c.Types {
+		all = append(append(all, t.Faults...), t.Gaps...)
+	}
+	return all
+}
+
+// LeftUndone returns a line for each type, and each object, that cannot be
+// synced in whole, with what to do about it.
+func (c Comparison) LeftUndone() []string {
 	var lines []string
 	for _, t := range c.Types {
-		lines = append(lines, t.problems()...)
+		lines = append(lines, t.leftUndone()...)
 	}
 	return lines
 }
 
-func (t TypeComparison) problems() []string {
-	var lines []string
-	for _, e := range slices.Concat(t.Faults, t.Gaps) {
-		lines = append(lines, e.Error())
-	}
+func (t TypeComparison) leftUndone() []string {
 	name, extra := t.Type.Type.Name, len(t.Extra)
 	switch {
 	case len(t.Faults) > 0:
-		return append(lines, fmt.Sprintf("type %s is left as it is: mend its files first", name))
-	case extra == 0:
-		return lines
-	case len(t.Gaps) > 0:
-		return append(lines, fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", name, extra, t.Stored))
-	case !t.Complete():
-		return append(lines, fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed", name, t.Dir, extra))
+		return []string{fmt.Sprintf("type %s is left as it is: mend its files first", name)}
+	case len(t.Gaps) > 0 && extra > 0:
+		return []string{fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", name, extra, t.Stored)}
+	case extra > 0 && !t.Complete():
+		return []string{fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed; if they shall go: confctl --object-type %s select 'name=.*' delete",
+			name, t.Dir, extra, name)}
 	}
+	var lines []string
 	for _, o := range t.Extra {
 		if o.Malformed != nil {
 			lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); to delete it: confctl --object-type %s --repair select '%s' delete",

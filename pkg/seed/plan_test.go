@@ -38,7 +38,11 @@ func plan(t *testing.T, files map[string]string, stored ...string) (changes, pro
 			t.Errorf("%s is changed", c.Before)
 		}
 	}
-	for _, line := range comparison.Problems() {
+	var lines []string
+	for _, f := range comparison.Faults() {
+		lines = append(lines, f.Error())
+	}
+	for _, line := range append(lines, comparison.LeftUndone()...) {
 		problems = append(problems, strings.ReplaceAll(line, dir+"/", ""))
 	}
 	return changes, problems
@@ -106,7 +110,7 @@ func TestPlan(t *testing.T) {
 			name:     "no files",
 			files:    map[string]string{"one/README": ""},
 			stored:   []string{"flats/x", "ones/x/y!"},
-			problems: []string{"type flat: flat has no files, but the store has 1 objects; nothing is removed", "type one: one has no files, but the store has 1 objects; nothing is removed"},
+			problems: []string{"type flat: flat has no files, but the store has 1 objects; nothing is removed; if they shall go: confctl --object-type flat select 'name=.*' delete", "type one: one has no files, but the store has 1 objects; nothing is removed; if they shall go: confctl --object-type one select 'name=.*' delete"},
 		},
 		{
 			name: "no files and nothing stored",

@@ -263,7 +263,7 @@ func TestUnclaimed(t *testing.T) {
 	link(t, "nowhere", filepath.Join(dir, "dangling"))
 	all, err := seed.Unclaimed(dir, []string{"node", "one", "two"})
 	want := []string{
-		"extra: no type is called extra, so nothing in it is read: rename it, or declare the type in the schema (data-directory)",
+		"extra: no type is called extra, so nothing in it is read: rename it, or declare the type in the schema (data-ignored)",
 		"linked: no type is called linked, so nothing in it is read: rename it, or declare the type in the schema (data-directory)",
 		"nod.YML: is not read: each type has a directory for its files: move it into that (did you mean node?) (data-ignored)",
 		"nodes: no type is called nodes, so nothing in it is read: rename it, or declare the type in the schema (did you mean node?) (data-directory)",
@@ -339,8 +339,8 @@ func TestExampleData(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if lines := data.Compare(object.Snapshot{}).Problems(); lines != nil {
-				t.Error(lines)
+			if c := data.Compare(object.Snapshot{}); c.Faults() != nil || c.LeftUndone() != nil {
+				t.Error(c.Faults(), c.LeftUndone())
 			}
 			for _, typ := range data.Types {
 				if typ.Type.Name == schema.Node && len(typ.Objects) < site.nodes || len(typ.Objects) == 0 {

@@ -13,9 +13,10 @@ import (
 )
 
 // Unclaimed returns what lies in a data directory and is never read, as it
-// belongs to no type of these names: directories (RuleDirectory) and files that
-// end in .yaml or .yml (RuleIgnored), in the order of their names. Hidden ones
-// and a README are left out. The error is for the directory as a whole.
+// belongs to no type of these names: directories with data files (RuleDirectory),
+// other directories and files that end in .yaml or .yml (RuleIgnored), in the
+// order of their names. Hidden ones and a README are left out. The error is for
+// the directory as a whole.
 func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -31,7 +32,11 @@ func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 		info, err := os.Stat(name) // of what a link leads to
 		switch {
 		case err == nil && info.IsDir():
-			all = append(all, &yamldoc.Error{Pos: yamldoc.Pos{File: name}, Rule: RuleDirectory, Msg: fmt.Sprintf(
+			rule := RuleIgnored
+			if holdsYAML(name) {
+				rule = RuleDirectory
+			}
+			all = append(all, &yamldoc.Error{Pos: yamldoc.Pos{File: name}, Rule: rule, Msg: fmt.Sprintf(
 				"no type is called %s, so nothing in it is read: rename it, or declare the type in the schema%s", base, nearest.Suggest(base, names))})
 		case isYAML(base):
 			stem := strings.TrimSuffix(base, filepath.Ext(base))
@@ -40,4 +45,11 @@ func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 		}
 	}
 	return all, nil
+}
+
+// holdsYAML reports whether there are data files in a directory. Of one that
+// cannot be read nobody knows.
+func holdsYAML(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return isYAML(e.Name()) })
 }
