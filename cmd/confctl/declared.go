@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -19,6 +21,7 @@ type declared struct {
 	unruled []*schema.Type // whose safety rules cannot be asked: nothing is removed of them
 	faults  []string       // what is wrong with the schema and the rules
 	left    []string       // what cannot be done because of that, a line each
+	ignored limited        // what is not read
 }
 
 // addDirectory gives a command the option that names the data directory.
@@ -47,16 +50,12 @@ func (s *session) readDeclared(dir string) (declared, error) {
 	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
-	unclaimed, err := seed.Unclaimed(dir, s.schema.Names())
+	d, err := s.declared(data)
 	if err != nil {
-		return declared{}, &usageError{err.Error(), ""}
+		return declared{}, err
 	}
-	var ignored limited
-	for _, e := range unclaimed {
-		ignored.add("%v", e)
-	}
-	ignored.warn(s.streams)
-	return s.declared(data), nil
+	d.ignored.warn(s.streams)
+	return d, nil
 }
 
 // dependencyLoop reports types that depend on each other: there is no order to
@@ -71,22 +70,52 @@ func (s *session) dependencyLoop() *yamldoc.Error {
 }
 
 // declared finds out which types cannot be taken at their word.
-func (s *session) declared(data seed.Data) declared {
+func (s *session) declared(data seed.Data) (declared, error) {
+	unclaimed, err := seed.Unclaimed(data.Dir, s.schema.Names())
+	if err != nil {
+		return declared{}, &usageError{err.Error(), ""}
+	}
 	d := declared{Data: data}
+	for _, e := range unclaimed {
+		d.unclaimed(e)
+	}
 	for _, p := range s.schema.Problems() {
 		d.faults = append(d.faults, p.Err.Error())
 		if line := fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type); !slices.Contains(d.left, line) {
 			d.left = append(d.left, line)
 		}
 	}
-	for _, t := range data.Types {
+	for _, t := range d.Types {
+		for _, n := range t.Notes {
+			if n.Rule == seed.RuleIgnored {
+				d.ignored.add("%v", n)
+			}
+		}
 		if err := s.ruled(t.Type); err != nil {
 			d.unruled = append(d.unruled, t.Type)
 			d.faults = append(d.faults, lines(err.Error())...)
 			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
 		}
 	}
-	return d
+	return d, nil
+}
+
+// unclaimed notes what lies in the data directory and belongs to no type: that may
+// be somebody else's. Files in a directory that is nearly called as a type are most
+// likely of it, so what the others do not declare may be there.
+func (d *declared) unclaimed(e *yamldoc.Error) {
+	var names []string
+	for _, t := range d.Types {
+		names = append(names, t.Type.Name)
+	}
+	near, ok := nearest.Typo(filepath.Base(e.Pos.File), names)
+	if !ok || e.Rule != seed.RuleDirectory {
+		d.ignored.add("%v", e)
+		return
+	}
+	i := slices.Index(names, near)
+	d.Types = slices.Clone(d.Types)
+	d.Types[i].Gaps = append(slices.Clone(d.Types[i].Gaps), e)
 }
 
 // plan is what a comparison comes to, less what no rule could be asked about.

@@ -76,6 +76,7 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	for _, t := range declared.Compare(snapshot).Types {
 		d.add(t)
 	}
+	d.faults = append(d.faults, declared.faults...)
 	d.schema(s)
 	if d.invalid, err = seed.Check(snapshot); err != nil {
 		d.faults = append(d.faults, lines(err.Error())...)

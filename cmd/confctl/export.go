@@ -68,7 +68,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 		}
 	}
 	var failed error
-	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit) })
+	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, len(snapshot.Objects)-len(fit)) })
 	if err != nil || failed != nil {
 		return firstOf(err, failed)
 	}

@@ -191,7 +191,7 @@ func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error
 	file := i.fromV2 == ""
 	switch {
 	case file && i.removeOthers && !d.Whole:
-		return d, nil, &usageError{"--remove-others takes only a file with the header of an export that names its types: any other may be a part of what there is", "export it anew, or do without it"}
+		return d, nil, &usageError{"--remove-others takes only a file with the header of an export that names its types and left nothing out: any other may be a part of what there is", "export it anew, or do without it"}
 	case len(d.Objects)+len(left) > 0, file && i.removeOthers && len(d.Types) > 0:
 		return d, left, nil
 	case len(i.words) > 0:

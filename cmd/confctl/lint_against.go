@@ -29,11 +29,14 @@ type merge struct {
 // merge plans and judges as sync does, and goes no further.
 func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*merge, error) {
 	s := &session{streams: l.streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
-	on, covered, err := s.against(ctx, l.against)
+	on, covered, lost, err := s.against(ctx, l.against)
 	if err != nil {
 		return nil, err
 	}
 	m := &merge{}
+	if lost > 0 {
+		m.left = []string{fmt.Sprintf("%s leaves out %s that could not be read: what a sync would do with these cannot be told", l.against, objects(lost))}
+	}
 	if loop := s.dependencyLoop(); loop != nil {
 		m.left = []string{loop.Error() + ": nothing would be done"}
 		return m, nil
@@ -49,12 +52,16 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 			data.Types = append(data.Types, r.Data.Types[i])
 		}
 	}
-	d := s.declared(data)
+	d, err := s.declared(data)
+	if err != nil {
+		return nil, err
+	}
 	compared := d.Compare(on)
 	faults, left := d.leftUndone(compared)
-	if m.left = left; scope.only != nil { // they may not be among the findings
-		m.left = slices.Concat(faults, left)
+	if scope.only == nil { // else they may not be among the findings
+		faults = nil
 	}
+	m.left = slices.Concat(m.left, faults, left)
 	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
 	if len(m.Refused) > 0 {
 		m.again = fmt.Sprintf("confctl sync --directory %s --allow %s --reason \"...\"%s", quote(r.Data.Dir), strings.ReplaceAll(ruleNames(m.Refused), ", ", ","), l.where())
@@ -62,30 +69,30 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 	return m, nil
 }
 
-// against reads what the data is compared with, the store or an export, and of
-// which types that has all objects.
-func (s *session) against(ctx context.Context, what string) (object.Snapshot, []*schema.Type, error) {
+// against reads what the data is compared with, the store or an export, of which
+// types that is, and how many of their objects it could not have.
+func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, of []*schema.Type, leftOut int, err error) {
 	if what != "store" {
 		if _, err := os.Stat(what); err != nil {
-			return object.Snapshot{}, nil, &usageError{"--against " + what + ": " + cause(err).Error(), "it takes the word store, or the file of an export"}
+			return object.Snapshot{}, nil, 0, &usageError{"--against " + what + ": " + cause(err).Error(), "it takes the word store, or the file of an export"}
 		}
 		d, err := dump.Read(what, s.schema)
-		return d.Snapshot(), d.Types, err
+		return d.Snapshot(), d.Types, d.LeftOut, err
 	}
 	types := s.schema.InDependencyOrder()
 	if s.settings.file == "" {
 		_, err := findConfig("")
-		return object.Snapshot{}, nil, err
+		return object.Snapshot{}, nil, 0, err
 	}
 	st, err := openStore(s.streams, s.globals, s.settings)
 	if err != nil {
-		return object.Snapshot{}, nil, err
+		return object.Snapshot{}, nil, 0, err
 	}
 	snapshot, err := catalog.New(st, s.settings.namespace, s.settings.apiVersion).Read(ctx, queries(types)...)
 	if closed := st.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("closing the store: %w", closed)
 	}
-	return snapshot, types, err
+	return snapshot, types, 0, err
 }
 
 // tellMerge says what a sync would come to.

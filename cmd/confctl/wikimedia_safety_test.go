@@ -678,7 +678,7 @@ func TestSyncOfFewFiles(t *testing.T) {
 				t.Errorf("%d objects became %d, want %d more", len(before.objects), len(after.objects), len(fresh))
 			}
 			f.hold(fresh, asCreated)
-			f.says(f.sync(exitRefused), fmt.Sprintf("%d of %d (besides %d created since that have not served) would be removed", gone, len(all), len(fresh)))
+			f.says(f.sync(exitRefused), fmt.Sprintf("%d of %d would be removed", gone, len(all)+len(fresh)))
 			f.same(after, f.now())
 		})
 	}

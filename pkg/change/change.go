@@ -212,8 +212,8 @@ func (r *run) notHeld(changes []object.Change) []object.Change {
 // is more to do.
 func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	whole := len(p.Plan.Changes)
-	if r.Split {
-		p.Plan.Changes = r.fit(p.Plan.Changes)
+	if r.Split && len(r.fit(p.Plan.Changes)) < whole {
+		p.Plan.Changes = r.fit(givingFirst(p.Plan.Changes))
 	}
 	left := whole - len(p.Plan.Changes)
 	err = r.commit(ctx, p, left > 0)

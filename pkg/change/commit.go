@@ -7,6 +7,7 @@ import (
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -108,4 +109,30 @@ func (r *run) fit(changes []object.Change) []object.Change {
 		}
 	}
 	return changes
+}
+
+// givingFirst orders changes that are made in parts so that no part leaves less
+// serving than there was before the first and will be after the last: what is
+// created, what begins to serve, what goes on as it did, what ceases to serve, and
+// what is deleted. Within these the order stays.
+func givingFirst(changes []object.Change) []object.Change {
+	rank := func(c object.Change) int {
+		switch {
+		case c.Before == nil:
+			return 0
+		case c.After == nil:
+			return 4
+		}
+		before, after := safety.Serves(*c.Before), safety.Serves(*c.After)
+		switch {
+		case after && !before:
+			return 1
+		case before && !after:
+			return 3
+		}
+		return 2
+	}
+	ordered := slices.Clone(changes)
+	slices.SortStableFunc(ordered, func(a, b object.Change) int { return rank(a) - rank(b) })
+	return ordered
 }

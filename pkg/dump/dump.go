@@ -40,7 +40,8 @@ type Dump struct {
 	Objects []Item // by type, in that order, then in key order; each object once
 	// Whole says that it has all objects that a store had of its types. A file
 	// whose header does not name the types may be a part.
-	Whole bool
+	Whole   bool
+	LeftOut int // objects that the store had and the file could not have
 }
 
 // Item is an object of a file.

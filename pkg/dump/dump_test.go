@@ -73,7 +73,7 @@ func json(t testing.TB, text string) value.Value {
 func written(t testing.TB, f dump.Format, objects []object.Object, others ...*schema.Type) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects); err != nil {
+	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -213,7 +213,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"xml", object1(t, s, "free", "x", `{}`), `no format "xml"; known: yaml, jsonl`},
 	} {
 		var b bytes.Buffer
-		err := dump.Write(&b, c.format, s.Types(), append(fleet(t, s), c.object))
+		err := dump.Write(&b, c.format, s.Types(), append(fleet(t, s), c.object), 0)
 		if err == nil || err.Error() != c.want || b.Len() > 0 {
 			t.Errorf("got %v and %d bytes; want %s", err, b.Len(), c.want)
 		}

@@ -73,14 +73,14 @@ func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
 		return
 	}
 	for _, f := range fields {
-		if f.Name != headerKey && f.Name != typesKey && f.Name != objectsKey {
-			r.unknownKey(l.place(f.Name), f.Name, headerKey, typesKey, objectsKey)
+		if known := []string{headerKey, typesKey, objectsKey, leftOutKey}; !slices.Contains(known, f.Name) {
+			r.unknownKey(l.place(f.Name), f.Name, known...)
 		}
 	}
 	if types := get(fields, typesKey); !types.IsAbsent() {
 		r.jsonCovered(l, types)
 	}
-	r.setHeader(l.start(), get(fields, headerKey), get(fields, objectsKey))
+	r.setHeader(l.start(), get(fields, headerKey), get(fields, objectsKey), get(fields, leftOutKey))
 }
 
 // jsonCovered reads the names of the types that the file covers.

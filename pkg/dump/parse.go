@@ -22,6 +22,7 @@ const (
 	headerKey  = "confctl_export"
 	versionKey = "version"
 	typesKey   = "types"
+	leftOutKey = "left_out"
 	objectsKey = "objects"
 )
 
@@ -92,7 +93,10 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 		r.items[i].foreign = r.header != nil
 	}
 	d := arrange(s, r.covered, r.items)
-	d.Whole = r.listed
+	if r.header != nil {
+		d.LeftOut = r.header.leftOut
+	}
+	d.Whole = r.listed && d.LeftOut == 0
 	return d, nil
 }
 
@@ -146,6 +150,7 @@ type reader struct {
 type header struct {
 	pos     yamldoc.Pos
 	objects int // negative if it does not say
+	leftOut int
 }
 
 func (r *reader) faultf(pos yamldoc.Pos, format string, args ...any) {
@@ -162,9 +167,9 @@ func (r *reader) fault(err error, pos yamldoc.Pos) {
 	r.faultf(pos, "%v", err)
 }
 
-// setHeader notes what a file says of itself: its version, and how many objects
-// it has.
-func (r *reader) setHeader(pos yamldoc.Pos, was, objects value.Value) {
+// setHeader notes what a file says of itself: its version, how many objects it
+// has, and how many it could not have.
+func (r *reader) setHeader(pos yamldoc.Pos, was, objects, leftOut value.Value) {
 	if was != value.OfInt(version) {
 		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, or(was.Text(), "none"))
 	}
@@ -175,6 +180,11 @@ func (r *reader) setHeader(pos yamldoc.Pos, was, objects value.Value) {
 		h.objects = int(n)
 	case !objects.IsAbsent():
 		r.faultf(pos, "%s must be how many objects the file has, not %s", objectsKey, objects.Text())
+	}
+	if n, ok := leftOut.Int(); ok && n >= 0 {
+		h.leftOut = int(n)
+	} else if !leftOut.IsAbsent() {
+		r.faultf(pos, "%s must be how many objects were left out, not %s", leftOutKey, leftOut.Text())
 	}
 	r.header = h
 }

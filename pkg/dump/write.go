@@ -19,9 +19,9 @@ import (
 // in whatever order, of whatever revision, are the same text.
 //
 // Objects that are malformed, or that have a name that is not UTF-8, cannot be
-// written: leave them out, as Unwritable says. If there is one, or one of
-// another type, nothing is written.
-func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object) error {
+// written: leave them out, as Unwritable says, and say how many. If there is one,
+// or one of another type, nothing is written.
+func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object, leftOut int) error {
 	for _, o := range objects {
 		reason := Unwritable(o)
 		if !slices.Contains(types, o.Type) {
@@ -36,9 +36,9 @@ func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object)
 	var err error
 	switch f {
 	case JSONLines:
-		text = jsonLines(groups, len(objects))
+		text = jsonLines(groups, len(objects), leftOut)
 	case YAML:
-		text, err = yamlText(groups, len(objects))
+		text, err = yamlText(groups, len(objects), leftOut)
 	default:
 		err = fmt.Errorf("no format %q; known: %s", f, strings.Join(Formats(), ", "))
 	}
@@ -82,16 +82,20 @@ func byType(types []*schema.Type, objects []object.Object) []group {
 }
 
 // jsonLines is a header, and then a line for each object.
-func jsonLines(groups []group, count int) []byte {
+func jsonLines(groups []group, count, leftOut int) []byte {
 	names := make([]value.Value, len(groups))
 	for i, g := range groups {
 		names[i] = value.OfString(g.typ.Name)
 	}
-	b := value.AppendMap(nil, []value.Field{
+	fields := []value.Field{
 		{Name: headerKey, Value: value.OfInt(version)},
 		{Name: typesKey, Value: value.OfList(names...)},
 		{Name: objectsKey, Value: value.OfInt(int64(count))},
-	})
+	}
+	if leftOut > 0 {
+		fields = append(fields, value.Field{Name: leftOutKey, Value: value.OfInt(int64(leftOut))})
+	}
+	b := value.AppendMap(nil, fields)
 	b = append(b, '\n')
 	for _, g := range groups {
 		for _, o := range g.objects {
@@ -124,7 +128,7 @@ const about = `# Objects as they were when confctl export wrote this file. To ma
 // yamlText is a map of types, of objects in them by their path, and of fields
 // in these: a line for each field, so that a difference between two files is a line
 // with the object's name not far above it.
-func yamlText(groups []group, count int) ([]byte, error) {
+func yamlText(groups []group, count, leftOut int) ([]byte, error) {
 	var names []string
 	var types []value.Field
 	for _, g := range groups {
@@ -137,8 +141,12 @@ func yamlText(groups []group, count int) ([]byte, error) {
 			types = append(types, value.Field{Name: g.typ.Name, Value: value.OfMap(fields...)})
 		}
 	}
+	lost := ""
+	if leftOut > 0 {
+		lost = fmt.Sprintf(", %s: %d", leftOutKey, leftOut)
+	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d}\n", about, headerKey, versionKey, version, typesKey, strings.Join(names, ", "), objectsKey, count)
+	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d%s}\n", about, headerKey, versionKey, version, typesKey, strings.Join(names, ", "), objectsKey, count, lost)
 	text, err := yamldoc.Encode(yamldoc.OfValue(value.OfMap(value.Field{Name: objectsKey, Value: value.OfMap(types...)})))
 	b.Write(text)
 	b.WriteString(theEnd + "\n")

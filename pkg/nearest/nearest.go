@@ -27,6 +27,18 @@ func To(typed string, known []string) (string, bool) {
 	return best, best != ""
 }
 
+// Typo returns the known word that is hardly anything but mistyped: one letter
+// is wrong, missing or too many. Small and capital letters
+// are the same.
+func Typo(typed string, known []string) (string, bool) {
+	for _, k := range known {
+		if distance(strings.ToLower(typed), strings.ToLower(k)) <= 1 {
+			return k, true
+		}
+	}
+	return "", false
+}
+
 // Suggest returns " (did you mean X?)" if there is something to suggest.
 func Suggest(typed string, known []string) string {
 	if k, ok := To(typed, known); ok {

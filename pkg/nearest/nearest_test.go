@@ -46,3 +46,15 @@ func TestSuggest(t *testing.T) {
 		t.Errorf("of none %q is near", got)
 	}
 }
+
+func TestTypo(t *testing.T) {
+	types := []string{"node", "discovery", "mwconfig", "dbconfig-instance"}
+	for typed, want := range map[string]string{
+		"nodes": "node", "Node": "node", "nod": "node", "discovry": "discovery", "dbconfig_instance": "dbconfig-instance",
+		"dbconfig": "", "disc": "", "mode2": "", "more": "", "nodejs": "", "": "",
+	} {
+		if got, _ := Typo(typed, types); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}

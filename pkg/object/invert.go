@@ -250,11 +250,15 @@ func judgeUndo(c Change) (warnings []string, err error) {
 	}
 	refused = slices.DeleteFunc(refused, func(v schema.Violation) bool {
 		f, declared := c.After.Type.Field(v.Field)
-		seeded := declared && c.After.Get(v.Field) == f.Default
-		if seeded { // which every new object has, whatever its schema says
+		switch {
+		case declared && c.After.Get(v.Field) == f.Default: // which every new object has, whatever its schema says
 			warnings = append(warnings, fmt.Sprintf("%s is as it was created again: %s", c.After, v))
+		case !declared && v.Rule == "": // what is stored besides the schema survives changes, and so their undoing
+			warnings = append(warnings, fmt.Sprintf("%s has a field again that its type has not: %s", c.After, v))
+		default:
+			return false
 		}
-		return seeded
+		return true
 	})
 	if err == nil && len(refused) > 0 {
 		err = refusal(*c.After, refused)

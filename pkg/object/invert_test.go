@@ -388,7 +388,7 @@ func TestUndoIsJudged(t *testing.T) {
 		{"a value refused today", typed, `{"weight": -1, "pooled": "yes"}`, `{"weight": 1, "pooled": "yes"}`, `{"weight": 1, "pooled": "yes"}`, "error: node x/x/x/name: weight cannot be -1"},
 		{"another field is invalid", typed, `{"weight": -1, "pooled": "yes"}`, `{"weight": -1, "pooled": "no"}`, `{"weight": -1, "pooled": "no"}`, `{"weight": -1, "pooled": "yes"}`},
 		{"a deleted one was invalid", typed, `{"weight": -1, "pooled": "yes"}`, "", "", "error: node x/x/x/name: weight cannot be -1"},
-		{"a field the type no longer has", typed, `{"x": 1}`, "", "", `error: node x/x/x/name: type node has no field "x"`},
+		{"a field the type no longer has", typed, `{"x": 1}`, "", "", `{"weight": 0, "pooled": "inactive", "x": 1}`},
 		{"a JSON schema refuses the value", ofRule, `{"val": 1, "key": 1}`, `{"val": "a", "key": 1}`, `{"val": "a", "key": 1}`, "error: r name: val: "},
 		{"a JSON schema refuses the whole", ofRule, `{"val": "a"}`, "", "", "error: r name: key: is missing"},
 		{"a JSON schema allows it", ofRule, `{"val": "b", "key": 1}`, `{"val": "a", "key": 1}`, `{"val": "a", "key": 1}`, `{"val": "b", "n": 0, "key": 1}`},
