@@ -165,7 +165,7 @@ func TestExportOfANameThatIsNoText(t *testing.T) {
 	}
 	for _, format := range []string{"yaml", "jsonl"} {
 		stdout, stderr, code := s.run("export", "--format", format)
-		if code != exitInvalid || !strings.Contains(stdout, "14}") || strings.Count(stderr, "is left out: the name is not valid UTF-8\n") != 2 {
+		if code != exitInvalid || !strings.Contains(stdout, "14, ") || strings.Count(stderr, "is left out: the name is not valid UTF-8\n") != 2 {
 			t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 		}
 	}
