@@ -17,8 +17,9 @@ import (
 )
 
 func newSelect(std streams, g *globals) *cobra.Command {
-	return &cobra.Command{
-		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete | history",
+	var after string
+	cmd := &cobra.Command{
+		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete | history | watch",
 		Short: "Show or change the objects that a selector chooses",
 		Long: `Show or change the objects that a selector chooses.
 
@@ -31,6 +32,8 @@ expression must match the whole of its tag; a tag left out matches all.
   edit     open the objects in an editor, as YAML
   delete   delete them
   history  what was changed of them, by whom and why, the newest first
+  watch    what they are and then every change, a line of JSON each as it is made;
+           --after N goes on after revision N
 
 If more than one object is chosen, every change asks first, and shows what it
 would change. --dry-run shows that and writes nothing.`,
@@ -42,12 +45,17 @@ would change. --dry-run shows that and writes nothing.`,
 		Args:              arguments(2, -1),
 		ValidArgsFunction: g.completeSelect,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:]) })
+			if cmd.Flag("after").Changed && args[1] != "watch" {
+				return &usageError{"--after is for watch", "confctl select " + quote(args[0]) + " watch --after " + quote(after)}
+			}
+			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:], after) })
 		},
 	}
+	cmd.Flags().StringVar(&after, "after", "", "of a watch: go on after `REVISION`, without what there is")
+	return cmd
 }
 
-func (s *session) runSelect(ctx context.Context, text string, words []string) error {
+func (s *session) runSelect(ctx context.Context, text string, words []string, after string) error {
 	t, err := s.typ()
 	if err != nil {
 		return err
@@ -66,13 +74,15 @@ func (s *session) runSelect(ctx context.Context, text string, words []string) er
 		return s.get(ctx, q, s.printObjects)
 	case "history":
 		return s.history(ctx, q)
+	case "watch":
+		return s.watch(ctx, q, after)
 	}
 	return s.change(ctx, chosen{Query: q, text: text}, act, s.confirm)
 }
 
 // action is what is to be done with the objects that are chosen.
 type action struct {
-	verb        string // get, set, edit, delete or history
+	verb        string // get, set, edit, delete, history or watch
 	text        string // for the journal and the announcement, as it was typed
 	assignments []object.Assignment
 }
@@ -115,13 +125,13 @@ func unexpectedWord(words []string) error {
 }
 
 // verbs are the actions that stand alone.
-func verbs() []string { return []string{"get", "edit", "delete", "history"} }
+func verbs() []string { return []string{"get", "edit", "delete", "history", "watch"} }
 
 // unknownAction says what was probably meant: a set, or a selector in two words.
 func unknownAction(t *schema.Type, word string) error {
 	name, _, assigns := strings.Cut(word, "=")
 	_, isField := t.Field(name)
-	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit, delete and history"
+	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit, delete, history and watch"
 	switch {
 	case assigns && isField:
 		hint = "to change fields: set/" + word

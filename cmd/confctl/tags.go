@@ -151,8 +151,8 @@ func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string
 	if err != nil {
 		return tagsStep{}, err
 	}
-	if act.verb == "history" {
-		return tagsStep{}, &usageError{"history is no action of tags", "use confctl select " + quote(list) + " history"}
+	if act.verb == "history" || act.verb == "watch" {
+		return tagsStep{}, &usageError{act.verb + " is no action of tags", "use confctl select " + quote(list) + " " + act.verb}
 	}
 	whole := catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}
 	step := tagsStep{action: act, all: whole.Selector, chosen: chosen{
