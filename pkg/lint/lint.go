@@ -1,5 +1,5 @@
 // Package lint checks what a site is made of before it is used: the schema, its
-// JSON schemas and safety rules, and the files that declare objects. It needs no
+// JSON schemas, safety rules and readers, and the files that declare objects. It needs no
 // store and no network, and writes nothing.
 package lint
 
@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -87,6 +88,7 @@ func Check(in Input) Result {
 		declared := l.readData()
 		l.jsonSchemas(declared)
 		l.safety(declared)
+		l.readers()
 	}
 	l.Files += len(l.files)
 	l.read = map[string]bool{}
@@ -220,6 +222,16 @@ func (l *linter) safetyAlone() {
 	}
 	if _, err := yamldoc.Read(l.in.Safety); err != nil {
 		l.add(err)
+	}
+}
+
+// readers checks the readers that are declared.
+func (l *linter) readers() {
+	for _, t := range l.Schema.Types() {
+		_, problems := readers.Load(t, t.Readers)
+		for _, p := range problems {
+			l.add(p.Err)
+		}
 	}
 }
 

@@ -153,6 +153,14 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		{"all serve from the start", "-- schema.yaml --\nrecord: {path: records, tags: [a], schema: {pooled: {type: bool, default: true}}, safety: [{rule: max-pooled, at_most: 1}, {rule: min-pooled, at_least: 1, mode: warn}]}\n-- data/record/x.yaml --\na: [b, c]\n",
 			`schema.yaml:1:92: error safety-defaults-serve: with the defaults of type record objects serve as soon as they are created: all 2 in a, where at_most 1 of rule max-pooled may`},
 
+		// Readers.
+		{"readers that are right", "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {}, readers: [{kind: index, url: 'http://app/{dc}'}, {kind: file, path: /etc/x}]}\n", ``},
+		{"no readers", "-- schema.yaml --\nt:\n  path: ts\n  tags: [dc]\n  schema: {}\n  readers:\n    - {kind: indx, url: 'http://app'}\n    - {kind: index, urls: 'http://app'}\n    - {kind: pybal, url: 'http://lvs/pools/x'}\n",
+			`schema.yaml:6:14: error reader: a reader has to say of what kind it is (did you mean index?): mediawiki, pybal, dns, file, index
+schema.yaml:7:7: error reader: a reader of kind index needs url
+schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, headers, kind, label, only, within
+schema.yaml:8:7: error reader: a reader of kind pybal is of no use for type t, which has no field pooled`},
+
 		// The data.
 		{"a word for names", records + "-- data/record/x.yaml --\na: b\n", `data/record/x.yaml:1:4: error data-shape: the names below a must be a list, not "b"; write a: [b]`},
 		{"nothing for names", records + "-- data/record/x.yaml --\na:\n", `data/record/x.yaml:1:3: error data-null: the names below a must be a list, not nothing; write a: [NAME, ...], or take a out`},
@@ -232,7 +240,7 @@ func TestRules(t *testing.T) {
 			t.Errorf("no case shows %s", r.Name)
 		}
 	}
-	for _, pkg := range []string{".", "../yamldoc", "../schema", "../safety", "../seed"} {
+	for _, pkg := range []string{".", "../yamldoc", "../schema", "../safety", "../readers", "../seed"} {
 		for _, rule := range constants(t, pkg) {
 			if !slices.Contains(listed, rule) {
 				t.Errorf("%s complains of %s, which is not in the table", pkg, rule)

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -27,7 +28,7 @@ type Rule struct {
 // Rules returns all rules that a finding can have.
 func Rules() []Rule {
 	var all []Rule
-	for _, part := range [][]Rule{fileRules(), schemaRules(), jsonSchemaRules(), safetyRules(), dataRules()} {
+	for _, part := range [][]Rule{fileRules(), schemaRules(), jsonSchemaRules(), safetyRules(), readerRules(), dataRules()} {
 		all = append(all, part...)
 	}
 	return all
@@ -104,6 +105,13 @@ func safetyRules() []Rule {
 			"declare a min-pooled for the same objects that only warns: {rule: min-pooled, only: ..., at_least: 1, mode: warn}"},
 		{safety.RuleDefaultsServe, Error, "more objects serve as soon as they are created than max-pooled allows, so a sync could not create them",
 			"give pooled a default that does not serve, or raise at_most"},
+	}
+}
+
+func readerRules() []Rule {
+	return []Rule{
+		{readers.RuleInvalid, Error, "a reader is none, or of no use for its type; confctl check readers would not ask it",
+			"correct it as the message says; docs/readers.md has all kinds"},
 	}
 }
 

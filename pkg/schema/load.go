@@ -113,7 +113,7 @@ func (l *loader) load(p yamldoc.Pair) *Type {
 	for _, part := range parts {
 		found[part.Name] = part.Value
 	}
-	l.known("type "+t.Name, parts, "path", "tags", "schema", "depends", "free_form", "json_schema", "safety")
+	l.known("type "+t.Name, parts, "path", "tags", "schema", "depends", "free_form", "json_schema", "safety", "readers")
 	for _, key := range []string{"path", "tags", "schema"} {
 		if _, ok := found[key]; !ok {
 			l.failAt(p.Key, RuleMissingKey, "type %s has no %s", t.Name, key)
@@ -126,6 +126,7 @@ func (l *loader) load(p yamldoc.Pair) *Type {
 	l.freeForm(t, found["free_form"])
 	l.rules(t, found["json_schema"])
 	t.Safety = found["safety"]
+	t.Readers = found["readers"]
 	return t
 }
 

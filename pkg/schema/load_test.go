@@ -175,7 +175,8 @@ func TestEmptyFileHasNodes(t *testing.T) {
 func TestProblemsLeaveOtherTypesUsable(t *testing.T) {
 	s := parse(t, `
 bad: {path: bads, tags: [name], schema: {f: {type: nope, default: 1}}}
-good: {path: goods, tags: [], schema: {}, news: kept, safety: [1]}
+good: {path: goods, tags: [], schema: {}, news: kept, safety: [1],
+  readers: [2]}
 `)
 	if got := names(s.Types()); !slices.Equal(got, []string{"node", "good"}) {
 		t.Errorf("usable: %v", got)
@@ -191,8 +192,11 @@ good: {path: goods, tags: [], schema: {}, news: kept, safety: [1]}
 		t.Errorf("got %v", err)
 	}
 	good, err := s.Type("good")
-	if err != nil || good.Safety.Pos().Line != 3 {
+	if err != nil || good.Safety.Pos().Line != 3 || good.Readers.Pos().Line != 4 {
 		t.Errorf("got %v, %v", good, err)
+	}
+	if odd := s.Oddities(); len(odd) != 1 || !strings.Contains(odd[0].Msg, `"news"`) {
+		t.Errorf("odd: %v", odd)
 	}
 }
 

@@ -39,7 +39,8 @@ type Type struct {
 	Rules    []*Rule  // JSON schemas for some or all of its objects
 	RulesDir string   // where their files are; empty if there are none
 	Safety   yamldoc.Node
-	Pos      yamldoc.Pos // where it is declared; zero if built in
+	Readers  yamldoc.Node // programs that read its objects
+	Pos      yamldoc.Pos  // where it is declared; zero if built in
 }
 
 // Problem is something wrong with a type. Its Error names file and line.

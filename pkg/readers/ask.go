@@ -1,0 +1,159 @@
+package readers
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// The bounds of what a reader says. A PyBal pool of 1,000 hosts has 100 KB.
+const (
+	maxReply  = 1 << 20
+	maxHeader = 64 << 10 // of a file, where its index has to be
+)
+
+// answer is what a reader says, by its kind.
+type answer struct {
+	seen      store.Revision        // of one that reports an index
+	index     uint64                // as reported
+	hosts     map[string]pybalState // of PyBal
+	addresses []netip.Addr          // of DNS
+	at        time.Time
+	err       error // its text is fit to be shown
+}
+
+// asker asks readers.
+type asker struct {
+	client  *http.Client
+	timeout time.Duration
+}
+
+func (a asker) ask(ctx context.Context, r Reader) answer {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	switch r.Kind {
+	case MediaWiki:
+		text, err := a.get(ctx, siteinfoURL(r.Target), r)
+		return indexAnswer(r, text, err, parseSiteinfo)
+	case Index:
+		text, err := a.get(ctx, r.Target, r)
+		return indexAnswer(r, text, err, r.findIndex)
+	case File:
+		text, err := readHeader(r.Target)
+		return indexAnswer(r, text, err, r.findIndex)
+	case PyBal:
+		text, err := a.get(ctx, r.Target, r)
+		if err != nil {
+			return answer{err: err}
+		}
+		hosts, err := parsePyBal(text)
+		return answer{hosts: hosts, err: err}
+	case DNS:
+		addresses, err := a.lookup(ctx, r)
+		return answer{addresses: addresses, err: err}
+	}
+	return answer{err: fmt.Errorf("nobody knows how to ask a reader of kind %s", r.Kind)}
+}
+
+func indexAnswer(r Reader, text []byte, err error, find func([]byte) (uint64, error)) answer {
+	if err != nil {
+		return answer{err: err}
+	}
+	index, err := find(text)
+	if err != nil {
+		return answer{err: err}
+	}
+	if r.revision {
+		return answer{seen: revisionOf(index, 1), index: index}
+	}
+	return answer{seen: revisionOf(index, IndexesPerRevision), index: index}
+}
+
+func revisionOf(index, each uint64) store.Revision {
+	return store.Revision(min(index/each, 1<<62))
+}
+
+// get asks over HTTP. Nothing but 200 is an answer: who redirects is not the
+// one that was meant.
+func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no URL", printable(url))
+	}
+	req.Header.Set("User-Agent", "confctl")
+	req.Header.Set("Accept", "application/json") // PyBal compares the whole of it
+	for name, v := range r.headers {
+		if strings.EqualFold(name, "Host") {
+			req.Host = v
+		}
+		req.Header.Set(name, v)
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return nil, a.explain(ctx, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch to := resp.Header.Get("Location"); {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
+		return nil, fmt.Errorf("answers that it is at %s; give that URL, or the headers it wants", printable(to))
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("answers %s", printable(resp.Status))
+	case err != nil:
+		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err))
+	case len(text) > maxReply:
+		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
+	}
+	return text, nil
+}
+
+// readHeader reads the beginning of a file. One that is no regular file could
+// keep whoever reads it waiting.
+func readHeader(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", printable(path))
+	}
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxHeader))
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	return text, nil
+}
+
+// findIndex finds the index in a text.
+func (r Reader) findIndex(text []byte) (uint64, error) {
+	number := strings.TrimSpace(string(text))
+	if r.pattern != nil {
+		m := r.pattern.FindSubmatch(text)
+		if m == nil {
+			return 0, fmt.Errorf("nothing in it matches %s", printable(r.pattern.String()))
+		}
+		number = string(m[1])
+	}
+	return parseIndex(number)
+}
+
+func parseIndex(number string) (uint64, error) {
+	index, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no index", printable(number))
+	}
+	return index, nil
+}

@@ -1,0 +1,75 @@
+package readers
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/conftool/confctl/pkg/netcause"
+)
+
+// oneLine makes a text fit for a line of what a monitoring plugin prints, which
+// | divides: nothing in it can end the line, or be taken for another.
+func oneLine(text string) string {
+	line := strings.Join(strings.FieldsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }), " ")
+	return strings.ReplaceAll(line, "|", "/")
+}
+
+// printable is the beginning of a text of others on one line.
+func printable(text string) string {
+	const most = 160
+	line := oneLine(text)
+	if runes := []rune(line); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return line
+}
+
+// explain says in few words why there is no answer over HTTP.
+func (a asker) explain(ctx context.Context, err error) error {
+	var (
+		outer   *url.Error
+		unknown x509.UnknownAuthorityError
+		wait    net.Error
+		errno   syscall.Errno
+	)
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	for _, why := range []string{netcause.Lookup(err), netcause.Certificate(err), netcause.Alert(err)} {
+		if why != "" && ctx.Err() == nil {
+			return errors.New(printable(why))
+		}
+	}
+	switch {
+	case ctx.Err() != nil, errors.As(err, &wait) && wait.Timeout():
+		return fmt.Errorf("no answer within %v", a.timeout)
+	case errors.As(err, &unknown):
+		return errors.New("certificate signed by unknown authority")
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return errors.New("the server does not speak TLS; write http:// if that is meant")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("connection closed by the server")
+	case errors.As(err, &errno):
+		return errors.New(errno.Error())
+	}
+	return errors.New(printable(err.Error()))
+}
+
+// fileError is why a file cannot be read, which is named.
+func fileError(path string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return fmt.Errorf("%s: %s", printable(path), printable(err.Error()))
+}

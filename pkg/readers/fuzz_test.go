@@ -1,0 +1,85 @@
+package readers
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// checkCause reports what must not be in words about what others sent.
+func checkCause(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	text := err.Error()
+	if len(text) > 2_000 || text != oneLine(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		t.Errorf("%q", text)
+	}
+}
+
+func FuzzSiteinfo(f *testing.F) {
+	f.Add([]byte(`{"query":{"general":{"wmf-config":{"wmfEtcdLastModifiedIndex":123456}}}}`))
+	f.Add([]byte(`{"query":{"general":{"wmf-config":{"wmfEtcdLastModifiedIndex":-1e9}}}}`))
+	f.Add([]byte(`{"error":{"code":"readonly","info":"down\nOK"}}`))
+	f.Add([]byte(`{"query":[]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := parseSiteinfo(text)
+		checkCause(t, err)
+	})
+}
+
+func FuzzPyBal(f *testing.F) {
+	f.Add([]byte("cp1.example:\tenabled/up/pooled\ncp2.example:\tdisabled/partially up/not pooled\n"))
+	f.Add([]byte(`{"cp1.example": {"pooled": true, "weight": 10, "up": true, "enabled": true}}`))
+	f.Add([]byte("OK - All pools are healthy"))
+	f.Add([]byte(`{"\n": {}}`))
+	f.Add([]byte(":\tenabled/up/pooled|\x1b"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		hosts, err := parsePyBal(text)
+		if checkCause(t, err); err != nil && hosts != nil {
+			t.Error("both")
+		}
+	})
+}
+
+func FuzzHeader(f *testing.F) {
+	f.Add([]byte("# index: 123\n"))
+	f.Add([]byte("# \"index\" = \"123\"\n"))
+	f.Add([]byte("123"))
+	headers := []Reader{{}, {pattern: regexp.MustCompile(headerPattern)}, {pattern: regexp.MustCompile(`rev=(.*)`), revision: true}}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, r := range headers {
+			index, err := r.findIndex(text)
+			if checkCause(t, err); r.revision && revisionOf(index, 1) < 0 || revisionOf(index, IndexesPerRevision) < 0 {
+				t.Errorf("index %d is revision %d", index, revisionOf(index, 1))
+			}
+		}
+	})
+}
+
+func TestHeaderPattern(t *testing.T) {
+	r := Reader{pattern: regexp.MustCompile(headerPattern)}
+	for _, text := range []string{"# index: 12\n", "; Index=12 of etcd", `{"index": "12"}`, "// index 12"} {
+		if index, err := r.findIndex([]byte(text)); index != 12 || err != nil {
+			t.Errorf("%q: %d, %v", text, index, err)
+		}
+	}
+}
+
+func TestPlaceIsTheSmallestNetwork(t *testing.T) {
+	r := Reader{answers: map[string][]netip.Prefix{}}
+	for name, network := range map[string]string{"all": "0.0.0.0/0", "eqiad": "10.2.0.0/16", "codfw": "10.2.1.0/24", "six": "2001:db8::/32"} {
+		r.answers[name] = []netip.Prefix{netip.MustParsePrefix(network)}
+	}
+	for range 20 { // maps have no order
+		if name, ok := r.place(netip.MustParseAddr("10.2.1.1")); name != "codfw" || !ok {
+			t.Fatal(name, ok)
+		}
+	}
+	if name, ok := r.place(netip.MustParseAddr("2001:db9::1")); ok || r.family() != "ip" {
+		t.Error(name, r.family())
+	}
+}

@@ -1,0 +1,277 @@
+package readers
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// RuleInvalid is what sort of mistake a yamldoc.Error of this package is about:
+// what is declared is no reader.
+const RuleInvalid = "reader"
+
+// Load compiles the readers that are declared beside a type, a list of maps:
+//
+//	readers:
+//	  - {kind: mediawiki, url: "https://en.example.org/w/api.php", within: 30s}
+//	  - {kind: pybal, url: "http://lvs1001:9090/pools/{cluster}_{service}", only: "dc=eqiad"}
+//	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
+//	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}}
+//	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
+//	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision}
+//
+// All take label, only (a selector) and within; those with a url, headers. Keys
+// of answers are names of objects. Nothing is no readers. Readers with a mistake
+// are left out; what is wrong has file and line.
+func Load(t *schema.Type, n yamldoc.Node) ([]Reader, []schema.Problem) {
+	if n.IsEmpty() {
+		return nil, nil
+	}
+	l := loader{typ: t}
+	items, err := n.Items("the readers of type " + t.Name)
+	if err != nil {
+		l.fail(err)
+	}
+	var all []Reader
+	for _, item := range items {
+		before := len(l.problems)
+		if r := l.reader(item); len(l.problems) == before {
+			all = append(all, r)
+		}
+	}
+	return all, l.problems
+}
+
+// loader compiles the readers of one type and gathers what is wrong with them.
+type loader struct {
+	typ      *schema.Type
+	problems []schema.Problem
+}
+
+func (l *loader) fail(err error) {
+	var at *yamldoc.Error
+	if errors.As(yamldoc.WithRule(err, RuleInvalid), &at) {
+		l.problems = append(l.problems, schema.Problem{Type: l.typ.Name, Err: at})
+	}
+}
+
+func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
+	l.fail(n.Errorf(format, args...))
+}
+
+// declaration is one reader as it is written.
+type declaration struct {
+	yamldoc.Node
+	parts map[string]yamldoc.Node
+}
+
+// keysOf returns what a reader can be given, what it must have first.
+func keysOf(kind Kind) (keys []string, needed int) {
+	switch kind {
+	case File:
+		keys, needed = []string{"path", "pattern", "unit"}, 1
+	case DNS:
+		keys, needed = []string{"name", "server", "answers"}, 3
+	case Index:
+		keys, needed = []string{"url", "pattern", "unit", "headers"}, 1
+	default:
+		keys, needed = []string{"url", "headers"}, 1
+	}
+	return append(keys, "kind", "label", "only", "within"), needed
+}
+
+func (l *loader) reader(n yamldoc.Node) Reader {
+	pairs, err := n.Pairs("a reader")
+	if err != nil {
+		l.fail(err)
+		return Reader{}
+	}
+	d := declaration{n, map[string]yamldoc.Node{}}
+	for _, p := range pairs {
+		d.parts[p.Name] = p.Value
+	}
+	kind, given := d.parts["kind"]
+	if !given || !slices.Contains(Kinds(), kind.Text()) {
+		if !given {
+			kind = n
+		}
+		l.failAt(kind, "a reader has to say of what kind it is%s: %s", nearest.Suggest(kind.Text(), Kinds()), strings.Join(Kinds(), ", "))
+		return Reader{}
+	}
+	r := Reader{Kind: Kind(kind.Text()), Type: l.typ, Pos: n.Pos(), Within: DefaultWithin}
+	l.keys(r.Kind, d, pairs)
+	l.common(&r, d)
+	l.particular(&r, d)
+	l.applies(r, d)
+	return r
+}
+
+// keys finds what a reader of the kind does not take, and what it lacks.
+func (l *loader) keys(kind Kind, d declaration, pairs []yamldoc.Pair) {
+	known, needed := keysOf(kind)
+	for _, p := range pairs {
+		if !slices.Contains(known, p.Name) {
+			l.failAt(p.Key, "a reader of kind %s has no %q%s; it takes %s", kind, p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+		}
+	}
+	for _, key := range known[:needed] {
+		if _, given := d.parts[key]; !given {
+			l.failAt(d.Node, "a reader of kind %s needs %s", kind, key)
+		}
+	}
+}
+
+// part is a scalar of the declaration.
+func (l *loader) part(d declaration, key string) (n yamldoc.Node, text string, given bool) {
+	n, given = d.parts[key]
+	if !given {
+		return n, "", false
+	}
+	if text = strings.TrimSpace(n.Text()); text == "" || n.IsNull() || oneLine(text) != strings.ReplaceAll(text, "|", "/") {
+		l.failAt(n, "%s cannot be %s: a word, or a line of text, is expected", key, n.Describe())
+		return n, "", false
+	}
+	return n, text, true
+}
+
+// common reads what all readers take.
+func (l *loader) common(r *Reader, d declaration) {
+	_, r.Label, _ = l.part(d, "label")
+	if n, text, given := l.part(d, "only"); given {
+		only, err := l.typ.Selector(text)
+		if err != nil {
+			l.failAt(n, "only: %v", err)
+		}
+		r.Only = only
+	}
+	if n, text, given := l.part(d, "within"); given {
+		within, err := time.ParseDuration(text)
+		if err != nil || within <= 0 || within > 24*time.Hour {
+			l.failAt(n, "within cannot be %s: how late it may be is expected, as 30s or 5m, up to 24h", n.Describe())
+		}
+		r.Within = within
+	}
+	l.headers(r, d)
+}
+
+func (l *loader) headers(r *Reader, d declaration) {
+	n, given := d.parts["headers"]
+	if !given {
+		return
+	}
+	pairs, err := n.Pairs("headers")
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	r.headers = map[string]string{}
+	for _, p := range pairs {
+		text := p.Value.Text()
+		if !headerName.MatchString(p.Name) || text == "" || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }) {
+			l.failAt(p.Key, "headers cannot hold %q: %s", p.Name, p.Value.Describe())
+		}
+		r.headers[p.Name] = text
+	}
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+// particular reads what readers of the kind take.
+func (l *loader) particular(r *Reader, d declaration) {
+	key := map[Kind]string{File: "path", DNS: "name"}[r.Kind]
+	if key == "" {
+		key = "url"
+	}
+	n, text, given := l.part(d, key)
+	if r.Target = text; given {
+		if err := r.checkTarget(); err != nil {
+			l.failAt(n, "%s: %v", key, err)
+		}
+	}
+	if _, err := placeholders(r.Label, l.typ); err != nil {
+		l.failAt(d.parts["label"], "label: %v", err)
+	}
+	if n, text, given := l.part(d, "pattern"); given {
+		pattern, err := regexp.Compile(text)
+		if err != nil || pattern.NumSubexp() != 1 {
+			l.failAt(n, "pattern cannot be %s: a regular expression (RE2) with one group is expected, as in: index: ([0-9]+)", n.Describe())
+		}
+		r.pattern = pattern
+	}
+	if n, text, given := l.part(d, "unit"); given {
+		if r.revision = text == "revision"; !r.revision && text != "index" {
+			l.failAt(n, "unit cannot be %s: index, which is the gateway's, or revision, which is the store's, is expected", n.Describe())
+		}
+	}
+	if n, text, given := l.part(d, "server"); given {
+		server, err := hostPort(text, "53")
+		if err != nil {
+			l.failAt(n, "server: %v", err)
+		}
+		r.server = server
+	}
+	l.answers(r, d)
+}
+
+func (l *loader) answers(r *Reader, d declaration) {
+	n, given := d.parts["answers"]
+	if !given {
+		return
+	}
+	pairs, err := n.Pairs("answers")
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	if len(pairs) == 0 {
+		l.failAt(n, "answers is empty: by the name of an object, the addresses of its place are expected")
+	}
+	r.answers = map[string][]netip.Prefix{}
+	for _, p := range pairs {
+		items := []yamldoc.Node{p.Value}
+		if p.Value.IsList() {
+			items, _ = p.Value.Items("answers")
+		}
+		for _, item := range items {
+			network, err := parsePrefix(item.Text())
+			if err != nil {
+				l.failAt(item, "answers: %s is neither an address nor a network: 10.2.1.0/24, for one", item.Describe())
+			}
+			r.answers[p.Name] = append(r.answers[p.Name], network)
+		}
+	}
+}
+
+// parsePrefix reads a network, or one address.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(text)
+	return network.Masked(), err
+}
+
+// applies finds readers that nothing of the type can be compared with.
+func (l *loader) applies(r Reader, d declaration) {
+	if err := r.comparable(); err != nil {
+		l.fail(d.Errorf("%v", err))
+	}
+}
+
+// comparable reports why objects of the type are nothing to compare the reader
+// with.
+func (r Reader) comparable() error {
+	if _, ok := r.Type.Field(pooledField); !ok && (r.Kind == PyBal || r.Kind == DNS) {
+		return fmt.Errorf("a reader of kind %s is of no use for type %s, which has no field %s", r.Kind, r.Type.Name, pooledField)
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+// Package readers asks the programs that read the store which state they have,
+// and says which of them are late.
+//
+// There are two sorts of readers. One reports an index: the highest that it has
+// seen, as the v2 gateway numbers things. What it has to report is the revision
+// of the last change of an object that it reads. The other reports what it has
+// made of the objects: which hosts get traffic, which datacenter answers. That is
+// compared with what is stored, object by object.
+//
+// A reader may be late for a while. How long it has been is counted from the
+// oldest change that it has not seen, as the journal has it.
+package readers
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Kind is what sort of program a reader is: how it is asked.
+type Kind string
+
+// The kinds of readers.
+const (
+	// MediaWiki says in its siteinfo which index its configuration has.
+	MediaWiki Kind = "mediawiki"
+	// PyBal says on its instrumentation port which hosts of a pool are enabled.
+	PyBal Kind = "pybal"
+	// DNS is a name server, for a name that it answers with the address of a
+	// place that is pooled.
+	DNS Kind = "dns"
+	// File is a file that was rendered from objects and says of which index.
+	File Kind = "file"
+	// Index is whatever tells an index over HTTP.
+	Index Kind = "index"
+)
+
+// Kinds returns the names of all kinds.
+func Kinds() []string {
+	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index)}
+}
+
+// IndexesPerRevision is how many indexes the v2 gateway has for one revision of
+// the store: index / 8192 is the revision.
+const IndexesPerRevision = 8192
+
+// DefaultWithin is how late a reader may be that does not say. MediaWiki keeps
+// its configuration for 10 seconds.
+const DefaultWithin = 30 * time.Second
+
+// criticalAfter is how many times as late as it may be a reader is when that
+// is critical, unless somebody says.
+const criticalAfter = 4
+
+// Reader is one program that reads objects, or with {tag} in its target one for
+// each value of the tag. Make readers with Load or Parse.
+type Reader struct {
+	Kind   Kind
+	Label  string // what it is called in the report; empty: its target
+	Target string // the URL, the DNS name or the path of the file
+	Type   *schema.Type
+	Only   selector.Selector // which objects it reads
+	Within time.Duration     // how late it may be
+	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
+
+	server   string                    // of DNS: host:port
+	headers  map[string]string         // of a request over HTTP
+	pattern  *regexp.Regexp            // its one group is the index; nil: the text is nothing else
+	revision bool                      // what it reports is a revision, and no index
+	answers  map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
+	group    map[int]string            // the tags of the type that {tag} stood for
+}
+
+// Name is what the reader is called in a report.
+func (r Reader) Name() string {
+	if r.Label != "" {
+		return r.Label
+	}
+	return string(r.Kind) + " " + r.Target
+}
+
+// reads reports whether an object is one that the reader reads.
+func (r Reader) reads(tags []string, name string) bool {
+	for i, v := range r.group {
+		if i >= len(tags) || tags[i] != v {
+			return false
+		}
+	}
+	return len(tags) == len(r.Type.Tags) && r.Only.Match(tags, name)
+}
+
+// concerns reports whether a change of an object is one that the reader has to
+// see.
+func (r Reader) concerns(o sal.Object) bool {
+	if o.Type != r.Type.Name {
+		return false
+	}
+	parts := strings.Split(o.Path, "/")
+	return r.reads(parts[:len(parts)-1], parts[len(parts)-1])
+}
+
+// objects returns what the reader reads.
+func (r Reader) objects(s object.Snapshot) []object.Object {
+	var all []object.Object
+	for _, o := range s.Objects {
+		if o.Type == r.Type && r.reads(o.Tags, o.Name) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// chosen says which objects the reader reads, in words.
+func (r Reader) chosen() string {
+	what := r.Type.Name
+	if text := r.Only.String(); text != "" {
+		what += " " + text
+	}
+	var pairs []string
+	for i, tag := range r.Type.Tags {
+		if v, ok := r.group[i]; ok {
+			pairs = append(pairs, tag+"="+v)
+		}
+	}
+	if len(pairs) > 0 {
+		what += " (" + strings.Join(pairs, ",") + ")"
+	}
+	return what
+}
+
+// State is what readers are compared with.
+type State struct {
+	Snapshot object.Snapshot // with all objects of the readers' types
+	// Journal is the newest changes, the newest first. What it does not reach
+	// back to is late for longer than can be told.
+	Journal []sal.Stored
+}
+
+// Level is how bad something is, for a monitoring system: as a number it is the
+// exit code of a monitoring plugin.
+type Level int
+
+// The levels.
+const (
+	OK       Level = 0
+	Warning  Level = 1
+	Critical Level = 2
+	Unknown  Level = 3
+)
+
+// String is the word a monitoring plugin has for the level.
+func (l Level) String() string {
+	words := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+	if l < 0 || int(l) >= len(words) {
+		return "UNKNOWN"
+	}
+	return words[l]
+}
+
+// weight orders levels: what is known to be bad is worse than what is not
+// known.
+func (l Level) weight() int {
+	switch l {
+	case OK:
+		return 0
+	case Unknown:
+		return 1
+	case Warning:
+		return 2
+	}
+	return 3
+}
+
+// Result is what there is to say about one reader.
+type Result struct {
+	Reader Reader // with its tags filled in
+	Level  Level
+	Msg    string // one line of printable text, without |
+	Note   string // what cannot be seen in readers of this kind; may be empty
+
+	Asked    bool           // it has answered, and can be compared
+	Current  bool           // it has seen all that it can be seen to have
+	Seen     store.Revision // up to which it has seen the store; 0 if it does not report that
+	Behind   int            // changes, or objects, that it has not seen; at least
+	Late     time.Duration  // since the oldest of them; 0 if Current
+	LateFrom bool           // Late is known, if not Current
+	// Warn and Crit are from how late on the level is that.
+	Warn, Crit time.Duration
+}

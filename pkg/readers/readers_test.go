@@ -1,0 +1,656 @@
+package readers_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/readers"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+const testSchema = `
+discovery:
+  path: discovery
+  tags: [dnsdisc]
+  schema: {pooled: {type: bool, default: false}}
+mwconfig:
+  path: mediawiki-config
+  tags: [scope]
+  schema: {val: {type: any, default: ""}}
+`
+
+// now is when readers are asked.
+var now = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) time.Time { return now.Add(-d) }
+
+// site is a store as it came to be.
+type site struct {
+	t      *testing.T
+	schema *schema.Schema
+	state  readers.State
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s, err := schema.Parse("schema.yaml", []byte(testSchema), "pools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{t: t, schema: s}
+}
+
+func (s *site) typ(name string) *schema.Type {
+	s.t.Helper()
+	typ, err := s.schema.Type(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return typ
+}
+
+// put stores objects, each given as a path and what is stored there, at the next
+// revision. An empty text deletes. Without an id nothing is recorded.
+func (s *site) put(id string, at time.Time, typ string, stored ...string) sal.Stored {
+	s.t.Helper()
+	s.state.Snapshot.Revision++
+	rec := sal.Stored{Revision: s.state.Snapshot.Revision}
+	rec.Time, rec.Event.ID = at, id
+	for i := 0; i < len(stored); i += 2 {
+		rec.Change.Objects = append(rec.Change.Objects, s.change(s.typ(typ), stored[i], stored[i+1]))
+	}
+	if id != "" {
+		s.state.Journal = append([]sal.Stored{rec}, s.state.Journal...)
+	}
+	return rec
+}
+
+func (s *site) change(typ *schema.Type, path, stored string) sal.Object {
+	s.t.Helper()
+	changed := sal.Object{Type: typ.Name, Path: path}
+	objects := &s.state.Snapshot.Objects
+	*objects = slices.Clone(*objects)
+	i := slices.IndexFunc(*objects, func(o object.Object) bool { return o.Type == typ && o.Path() == path })
+	if i >= 0 {
+		changed.Before = value.OfMap((*objects)[i].Fields...)
+		*objects = slices.Delete(*objects, i, i+1)
+	}
+	if stored == "" {
+		return changed
+	}
+	v, err := value.Parse([]byte(stored))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	parts := strings.Split(path, "/")
+	o := object.New(typ, parts[:len(parts)-1], parts[len(parts)-1]).WithFields(v.Fields())
+	o.Revision = s.state.Snapshot.Revision
+	*objects = append(*objects, o)
+	slices.SortFunc(*objects, func(a, b object.Object) int { return strings.Compare(a.Key(), b.Key()) })
+	changed.After = value.OfMap(o.Fields...)
+	return changed
+}
+
+// declare returns what is declared for a type.
+func (s *site) declare(typ, yaml string) []readers.Reader {
+	s.t.Helper()
+	doc, err := yamldoc.Parse("schema.yaml", []byte(yaml))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	all, problems := readers.Load(s.typ(typ), doc)
+	for _, p := range problems {
+		s.t.Fatal(p.Err)
+	}
+	return all
+}
+
+func (s *site) check(all []readers.Reader) readers.Check {
+	return readers.Check{
+		Readers: all, Timeout: 2 * time.Second, Now: func() time.Time { return now },
+		Read: func(context.Context) (readers.State, error) { return s.state, nil },
+	}
+}
+
+func (s *site) run(c readers.Check) []readers.Result {
+	s.t.Helper()
+	results, err := c.Run(context.Background())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return results
+}
+
+// only runs a check of one reader.
+func (s *site) only(c readers.Check) readers.Result {
+	s.t.Helper()
+	results := s.run(c)
+	if len(results) != 1 {
+		s.t.Fatalf("%d results", len(results))
+	}
+	return results[0]
+}
+
+func expect(t *testing.T, got readers.Result, level readers.Level, words ...string) {
+	t.Helper()
+	if got.Level != level {
+		t.Errorf("%v: %s; want %v", got.Level, got.Msg, level)
+	}
+	for _, w := range words {
+		if !strings.Contains(got.Msg, w) {
+			t.Errorf("%q does not say %q", got.Msg, w)
+		}
+	}
+}
+
+// says serves a text at every path.
+func says(t *testing.T, text string, args ...any) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, text, args...) }))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// wiki answers as MediaWiki does, less what nobody here reads.
+func wiki(t *testing.T, index string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if r.URL.Path != "/w/api.php" || q.Get("action") != "query" || q.Get("meta") != "siteinfo" || q.Get("format") != "json" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		if r.Host != "en.example.org" || r.Header.Get("X-Forwarded-Proto") != "https" {
+			w.Header().Set("Location", "https://en.example.org/w/api.php")
+			w.WriteHeader(http.StatusMovedPermanently)
+			return
+		}
+		fmt.Fprintf(w, `{"batchcomplete":true,"query":{"general":{"mainpage":"Main Page","readonly":false,"wmf-config":{"wmfMasterDatacenter":"eqiad","wmfEtcdLastModifiedIndex":%s}}}}`, index)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func wikiReader(s *site, url string) []readers.Reader {
+	return s.declare("mwconfig", fmt.Sprintf(`[{kind: mediawiki, label: enwiki, url: "%s/w/api.php", headers: {Host: en.example.org, X-Forwarded-Proto: https}}]`, url))
+}
+
+// leaf is the index the gateway gives to what was last written at a revision.
+func leaf(rev store.Revision) string {
+	return fmt.Sprint(uint64(rev)*readers.IndexesPerRevision + readers.IndexesPerRevision - 1)
+}
+
+func TestMediaWiki(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		index string
+		late  time.Duration // of the second change
+		level readers.Level
+		words []string
+	}{
+		{"current", leaf(5), time.Hour, readers.OK, []string{"has seen revision 5"}},
+		{"current, by an event's index", fmt.Sprint(5 * 8192), time.Hour, readers.OK, []string{"has seen revision 5"}},
+		{"a little late", leaf(1), 3 * time.Second, readers.OK, []string{"2 changes are missing", "3s late, since change second; it may be 30s"}},
+		{"late", leaf(1), 40 * time.Second, readers.Warning, []string{"40s late, since change second"}},
+		{"very late", leaf(1), 3 * time.Minute, readers.Critical, []string{"has seen revision 1, the last of mwconfig is 5; 2 changes are missing", "3m0s late"}},
+		{"never loaded", "0", time.Hour, readers.Critical, []string{"3 changes"}},
+		{"ahead of the store", leaf(99), time.Hour, readers.Unknown, []string{"revision 99, and the store is at 5: does it read another store?"}},
+		{"the last one is missing", leaf(3), time.Hour, readers.OK, []string{"1 change is missing: 1s late, since change third"}},
+		{"no number", `"x"`, time.Hour, readers.Unknown, []string{`"x" is no index`}},
+		{"text", `"` + leaf(5) + `"`, time.Hour, readers.OK, nil},
+		{"null", "null", time.Hour, readers.Unknown, []string{"no wmf-config.wmfEtcdLastModifiedIndex"}},
+		{"broken", "}", time.Hour, readers.Unknown, []string{"not as MediaWiki's api.php does"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			s.put("first", ago(2*time.Hour), "mwconfig", "eqiad/ReadOnly", `{"val": false}`)
+			s.put("second", ago(c.late), "mwconfig", "common/Master", `{"val": "eqiad"}`)
+			s.put("other", ago(c.late), "discovery", "api/eqiad", `{"pooled": true}`)
+			s.put("", ago(time.Second), "discovery", "api/codfw", `{"pooled": true}`)
+			s.put("third", ago(time.Second), "mwconfig", "common/Master", `{"val": "codfw"}`) // the second one's object
+			expect(t, s.only(s.check(wikiReader(s, wiki(t, c.index)))), c.level, c.words...)
+		})
+	}
+}
+
+// What was deleted has no index any more.
+func TestHighestIndexAndDeletions(t *testing.T) {
+	setUp := func(t *testing.T) *site {
+		s := newSite(t)
+		s.put("a", ago(3*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+		s.put("b", ago(2*time.Hour), "mwconfig", "common/B", `{"val": 1}`)
+		return s
+	}
+	t.Run("of a lower one", func(t *testing.T) {
+		s := setUp(t)
+		gone := s.put("gone", ago(time.Hour), "mwconfig", "common/A", "")
+		c := s.check(wikiReader(s, wiki(t, leaf(2))))
+		got := s.only(c)
+		if expect(t, got, readers.OK); !strings.Contains(got.Note, "deletion") {
+			t.Errorf("note %q", got.Note)
+		}
+		c.Since = []sal.Stored{gone}
+		expect(t, s.only(c), readers.Unknown, "only deletes")
+	})
+	t.Run("of the highest", func(t *testing.T) {
+		s := setUp(t)
+		gone := s.put("gone", ago(time.Hour), "mwconfig", "common/B", "")
+		c := s.check(wikiReader(s, wiki(t, leaf(2))))
+		expect(t, s.only(c), readers.Critical, "object of revision 2 that is deleted", "1h0m0s late, since change gone")
+		c.Since = []sal.Stored{gone}
+		expect(t, s.only(c), readers.Critical, "since change gone")
+		s.put("else", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
+		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(4))))), readers.Unknown, "does it read other objects too?")
+	})
+	t.Run("of all", func(t *testing.T) {
+		s := setUp(t)
+		s.put("gone", ago(time.Hour), "mwconfig", "common/A", "", "common/B", "")
+		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(2))))), readers.Unknown, "the store has no mwconfig")
+	})
+}
+
+// What was written by others is as old as the next record, at least.
+func TestUnrecorded(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(3*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	s.put("", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 2}`)
+	all := wikiReader(s, wiki(t, leaf(1)))
+	got := s.only(s.check(all))
+	if expect(t, got, readers.Warning, "not known since when"); got.LateFrom {
+		t.Errorf("%+v", got)
+	}
+	s.put("else", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
+	expect(t, s.only(s.check(all)), readers.Critical, "1h0m0s late")
+}
+
+func TestSince(t *testing.T) {
+	s := newSite(t)
+	first := s.put("first", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	second := s.put("second", ago(10*time.Second), "mwconfig", "common/B", `{"val": 1}`)
+	other := s.put("other", ago(10*time.Second), "discovery", "api/eqiad", `{"pooled": true}`)
+	c := s.check(wikiReader(s, wiki(t, leaf(1))))
+	for _, since := range []struct {
+		records []sal.Stored
+		level   readers.Level
+		words   string
+	}{
+		{[]sal.Stored{first}, readers.OK, "has seen revision 1, and the change is 1"},
+		{[]sal.Stored{second}, readers.Warning, "10s late, since change second"},
+		{[]sal.Stored{second, first}, readers.Warning, "the change is 2"},
+		{[]sal.Stored{other}, readers.OK, "change other has nothing of mwconfig"},
+	} {
+		c.Since = since.records
+		expect(t, s.only(c), since.level, since.words)
+	}
+}
+
+// pybalText is a pool as PyBal prints it.
+const pybalText = "cp1.example:\tenabled/up/pooled\ncp2.example:\tdisabled/up/not pooled\ncp3.example:\tenabled/partially up/not pooled\n"
+
+func TestPyBal(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		said   string
+		change []string // 50 s ago
+		level  readers.Level
+		words  []string
+	}{
+		{"as stored", pybalText, nil, readers.OK, []string{"3 hosts as in the store, 1 of them up and pooled"}},
+		{"depool not seen", pybalText, []string{"cp1.example", `{"weight": 1, "pooled": "no"}`}, readers.Warning, []string{"cp1.example is enabled, not disabled: 50s late, since change c"}},
+		{"pool not seen", pybalText, []string{"cp2.example", `{"weight": 1, "pooled": "yes"}`}, readers.Warning, []string{"cp2.example is disabled, not enabled"}},
+		{"inactive not seen", pybalText, []string{"cp2.example", `{"weight": 1, "pooled": "inactive"}`}, readers.Warning, []string{"cp2.example is disabled, not absent"}},
+		{"deletion not seen", pybalText, []string{"cp1.example", ""}, readers.Warning, []string{"cp1.example is enabled, not absent: 50s late, since change c"}},
+		{"creation not seen", pybalText, []string{"cp9.example", `{"weight": 1, "pooled": "yes"}`}, readers.Warning, []string{"cp9.example is absent, not enabled"}},
+		{"weight is not said", pybalText, []string{"cp1.example", `{"weight": 7, "pooled": "yes"}`}, readers.OK, nil},
+		{"never had it", "cp1.example:\tenabled/up/pooled\n", nil, readers.Critical, []string{"cp2.example is absent, not disabled, cp3.example is absent, not enabled: 2h0m0s late"}},
+		{"unknown host", pybalText + "x.example:\tenabled/up/pooled\n", nil, readers.Warning, []string{"x.example is enabled, not absent: it is not known since when"}},
+		{"JSON", `{"cp1.example": {"pooled": true, "weight": 1, "up": true, "enabled": true}, "cp2.example": {"pooled": false, "weight": 1, "up": true, "enabled": false}, "cp3.example": {"pooled": true, "weight": 1, "up": true, "enabled": true}}`, nil, readers.OK, []string{"2 of them"}},
+		{"JSON, weight not seen", `{"cp1.example": {"pooled": true, "weight": 1, "up": true, "enabled": true}, "cp2.example": {"pooled": false, "weight": 1, "up": true, "enabled": false}, "cp3.example": {"pooled": true, "weight": 1, "up": true, "enabled": true}}`,
+			[]string{"cp1.example", `{"weight": 7, "pooled": "yes"}`}, readers.Warning, []string{"cp1.example has weight 1, not 7: 50s late"}},
+		{"a web page", "<html>\nhello\n", nil, readers.Unknown, []string{"not as PyBal does"}},
+		{"forged", "cp1.example:\tenabled/up\n\x1b[2JOK: fine | x=1\n", nil, readers.Unknown, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			pool := "eqiad/text/https/"
+			s.put("old", ago(2*time.Hour), "node", pool+"cp1.example", `{"weight": 1, "pooled": "yes"}`,
+				pool+"cp2.example", `{"weight": 1, "pooled": "no"}`, pool+"cp3.example", `{"weight": 1, "pooled": "yes"}`,
+				pool+"cp4.example", `{"weight": 0, "pooled": "inactive"}`, "codfw/text/https/cp1.example", `{"weight": 1, "pooled": "no"}`)
+			if c.change != nil {
+				s.put("c", ago(50*time.Second), "node", pool+c.change[0], c.change[1])
+			}
+			s.put("else", ago(time.Second), "node", pool+"cp4.example", `{"weight": 3, "pooled": "inactive"}`)
+			all := s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/{cluster}_{service}", only: dc=eqiad}]`, says(t, "%s", c.said)))
+			got := s.only(s.check(all))
+			expect(t, got, c.level, c.words...)
+			if strings.ContainsAny(got.Msg, "\x1b\n|") || !strings.HasSuffix(got.Reader.Target, "/pools/text_https") {
+				t.Errorf("%q at %s", got.Msg, got.Reader.Target)
+			}
+		})
+	}
+}
+
+// A state that the reader has for long is as old as the first change it missed,
+// not as the last one.
+func TestPyBalSinceTheFirstMissed(t *testing.T) {
+	s := newSite(t)
+	path := "eqiad/text/https/cp1.example"
+	s.put("a", ago(5*time.Hour), "node", path, `{"weight": 1, "pooled": "yes"}`)
+	depool := s.put("b", ago(4*time.Hour), "node", path, `{"weight": 1, "pooled": "no"}`)
+	weight := s.put("c", ago(time.Second), "node", path, `{"weight": 2, "pooled": "no"}`)
+	other := s.put("d", ago(time.Second), "node", "eqiad/text/https/cp2.example", `{"weight": 2, "pooled": "inactive"}`)
+	c := s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1.example:\tenabled/up/pooled\n"))))
+	expect(t, s.only(c), readers.Critical, "4h0m0s late, since change b")
+	for _, since := range []sal.Stored{depool, weight} {
+		c.Since = []sal.Stored{since}
+		expect(t, s.only(c), readers.Critical, "since change b")
+	}
+	c.Since = []sal.Stored{other}
+	expect(t, s.only(c), readers.OK)
+}
+
+// What was changed without a record is not put down to the record before it.
+func TestPyBalUnrecorded(t *testing.T) {
+	s := newSite(t)
+	path := "eqiad/text/https/cp1.example"
+	s.put("a", ago(5*time.Hour), "node", path, `{"weight": 1, "pooled": "yes"}`)
+	s.put("", ago(4*time.Hour), "node", path, `{"weight": 1, "pooled": "no"}`)
+	s.put("else", ago(50*time.Second), "node", "eqiad/text/https/cp2.example", `{"weight": 2, "pooled": "inactive"}`)
+	c := s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1.example:\tenabled/up/pooled\n"))))
+	got := s.only(c)
+	if expect(t, got, readers.Warning, "50s late"); strings.Contains(got.Msg, "since change") {
+		t.Error(got.Msg)
+	}
+}
+
+func TestOldestOfSeveral(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(5*time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/https/cp2", `{"pooled": "yes"}`, "eqiad/text/https/cp3", `{"pooled": "yes"}`)
+	s.put("b", ago(time.Second), "node", "eqiad/text/https/cp1", `{"pooled": "no"}`)
+	s.put("c", ago(10*time.Second), "node", "eqiad/text/https/cp2", `{"pooled": "no"}`)
+	s.put("d", ago(2*time.Second), "node", "eqiad/text/https/cp3", `{"pooled": "no"}`)
+	url := says(t, "cp1:\tenabled/up/pooled\ncp2:\tenabled/up/pooled\ncp3:\tenabled/up/pooled\n")
+	got := s.only(s.check(s.declare("node", `[{kind: pybal, url: "`+url+`/pools/x"}]`)))
+	if expect(t, got, readers.OK, "10s late, since change c"); got.Behind != 3 || got.Current {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Neither what was refused nor what came after the snapshot is missing anywhere.
+func TestRecordsThatDoNotCount(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(5*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	was := s.state.Snapshot
+	refused := s.put("refused", ago(4*time.Hour), "mwconfig", "common/A", `{"val": 2}`)
+	s.state.Snapshot.Objects = was.Objects
+	s.state.Journal[0].Event.Outcome, refused.Event.Outcome = sal.Failure, sal.Failure
+	s.put("b", ago(10*time.Second), "mwconfig", "common/A", `{"val": 3}`)
+	snapshot := s.state.Snapshot
+	s.put("later", ago(time.Second), "mwconfig", "common/A", `{"val": 4}`)
+	s.state.Snapshot = snapshot
+	c := s.check(wikiReader(s, wiki(t, leaf(1))))
+	if got := s.only(c); got.Behind != 1 || got.Late != 10*time.Second {
+		t.Errorf("%+v", got)
+	}
+	c.Since = []sal.Stored{refused}
+	expect(t, s.only(c), readers.OK, "has nothing of mwconfig")
+}
+
+// A reader that has not seen an older change has not seen a deletion after it
+// either.
+func TestSinceDeletionBehind(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(5*time.Hour), "mwconfig", "common/A", `{"val": 1}`, "common/B", `{"val": 1}`)
+	s.put("b", ago(4*time.Hour), "mwconfig", "common/A", `{"val": 2}`)
+	c := s.check(wikiReader(s, wiki(t, leaf(1))))
+	c.Since = []sal.Stored{s.put("gone", ago(3*time.Hour), "mwconfig", "common/B", "")}
+	expect(t, s.only(c), readers.Critical, "3h0m0s late, since change gone")
+}
+
+func TestSeveralOfAName(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/http/cp1", `{"pooled": "yes"}`)
+	all := s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1:\tenabled/up/pooled\n")))
+	expect(t, s.only(s.check(all)), readers.Unknown, "several node called cp1")
+}
+
+func TestExpansion(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/https/cp2", `{"pooled": "yes"}`,
+		"codfw/upload/https/cp3", `{"pooled": "yes"}`, "codfw/../https/cp3", `{"pooled": "yes"}`)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "..") {
+			t.Errorf("asked for %s", r.URL)
+		}
+		fmt.Fprint(w, "cp1:\tenabled/up/pooled\ncp2:\tenabled/up/pooled\n")
+	}))
+	defer server.Close()
+	url := server.URL
+	var names []string
+	for _, r := range s.run(s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, label: lvs1, url: "%s/pools/{cluster}_{service}"}]`, url)))) {
+		names = append(names, fmt.Sprint(r.Reader.Name(), " ", r.Level, " ", strings.TrimPrefix(r.Reader.Target, url)))
+		if r.Level == readers.Unknown {
+			expect(t, r, readers.Unknown, "cluster=.. cannot stand in")
+		}
+	}
+	want := []string{"lvs1 ../https UNKNOWN /pools/.._https", "lvs1 upload/https CRITICAL /pools/upload_https", "lvs1 text/https OK /pools/text_https"}
+	if !slices.Equal(names, want) {
+		t.Errorf("%q", names)
+	}
+}
+
+// nameServer answers every question for an IPv4 address with those given; with
+// none it says that there is no such name.
+func nameServer(t *testing.T, addresses ...string) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		packet := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(packet)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(dnsAnswer(packet[:n], addresses), from)
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+// dnsAnswer makes the answer to a question, after RFC 1035.
+func dnsAnswer(question []byte, addresses []string) []byte {
+	end := 12
+	for question[end] != 0 {
+		end += int(question[end]) + 1
+	}
+	end += 5 // the root, type and class
+	isA := binary.BigEndian.Uint16(question[end-4:]) == 1
+	a := slices.Clone(question[:end])
+	flags := uint16(0x8400)
+	if len(addresses) == 0 {
+		flags |= 3
+	}
+	binary.BigEndian.PutUint16(a[2:], flags)
+	copy(a[4:12], []byte{0, 1, 0, 0, 0, 0, 0, 0})
+	if !isA {
+		return a
+	}
+	binary.BigEndian.PutUint16(a[6:], uint16(len(addresses)))
+	for _, address := range addresses {
+		a = append(a, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 10, 0, 4)
+		a = append(a, net.ParseIP(address).To4()...)
+	}
+	return a
+}
+
+func TestDNS(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		addresses    []string
+		eqiad, codfw string
+		level        readers.Level
+		words        []string
+	}{
+		{"in a pooled place", []string{"10.2.2.9"}, "true", "false", readers.OK, []string{"answers with eqiad"}},
+		{"in one of two", []string{"10.2.1.9"}, "true", "true", readers.OK, []string{"answers with codfw"}},
+		{"in one that is out", []string{"10.2.1.9"}, "true", "false", readers.Warning, []string{"10.2.1.9 (codfw), which is not pooled: 50s late, since change c"}},
+		{"in both", []string{"10.2.1.9", "10.2.2.9"}, "true", "false", readers.Warning, []string{"(codfw)"}},
+		{"nowhere, though one is pooled", []string{"10.64.0.1"}, "true", "false", readers.Warning, []string{`10.64.0.1, which is of no place, and "eqiad" is pooled`}},
+		{"nowhere, and none is pooled", []string{"10.64.0.1"}, "false", "false", readers.OK, []string{"none is pooled"}},
+		{"no such name", nil, "true", "false", readers.Unknown, []string{"no such name"}},
+		{"no such name, and none is pooled", nil, "false", "false", readers.OK, []string{"none is pooled"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSite(t)
+			s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": false}`, "api/codfw", `{"pooled": true}`, "api/esams", `{"pooled": false}`)
+			s.put("c", ago(50*time.Second), "discovery", "api/eqiad", `{"pooled": `+c.eqiad+`}`, "api/codfw", `{"pooled": `+c.codfw+`}`)
+			all := s.declare("discovery", fmt.Sprintf(`[{kind: dns, name: "{dnsdisc}.discovery.example.net", server: "%s", answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24]}}]`, nameServer(t, c.addresses...)))
+			expect(t, s.only(s.check(all)), c.level, c.words...)
+		})
+	}
+}
+
+func TestMuteNameServer(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // nothing is left in it
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
+	c := s.check(s.declare("discovery", fmt.Sprintf(`[{kind: dns, name: x.example.net, server: "%s", answers: {eqiad: 10.2.2.0/24}}]`, conn.LocalAddr())))
+	c.Timeout = 100 * time.Millisecond
+	expect(t, s.only(c), readers.Unknown, "no answer within 100ms")
+}
+
+func TestFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.conf")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newSite(t)
+	s.put("a", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	s.put("b", ago(time.Hour), "mwconfig", "common/A", `{"val": 2}`)
+	index := s.check(s.declare("mwconfig", `[{kind: file, path: `+file+`, pattern: "index: ([0-9]+)"}]`))
+	revision := s.check(s.declare("mwconfig", `[{kind: file, path: `+file+`, pattern: "rev=(.+)", unit: revision}]`))
+	expect(t, s.only(index), readers.Unknown, "no such file or directory")
+	write("# index: " + leaf(1) + "\n")
+	expect(t, s.only(index), readers.Critical, "1h0m0s late")
+	write("# index: " + leaf(2) + "\n# index: 1\n")
+	expect(t, s.only(index), readers.OK)
+	expect(t, s.only(revision), readers.Unknown, "nothing in it matches rev=(.+)")
+	write("rev=2\n")
+	expect(t, s.only(revision), readers.OK)
+	write("rev=99999999999999999999\n")
+	expect(t, s.only(revision), readers.Unknown, "is no index")
+	write(strings.Repeat("x", 70_000) + "rev=2\n")
+	expect(t, s.only(revision), readers.Unknown, "nothing in it matches")
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: file, path: `+dir+`}]`))), readers.Unknown, "is no regular file")
+}
+
+func TestIndexOverHTTP(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: index, url: "`+says(t, " %s\n", leaf(1))+`"}]`))), readers.OK)
+}
+
+func TestUnreachable(t *testing.T) {
+	redirecting := httptest.NewServer(http.RedirectHandler("http://elsewhere.example/", http.StatusFound))
+	defer redirecting.Close()
+	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer mute.Close()
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	missing := httptest.NewServer(http.NotFoundHandler())
+	defer missing.Close()
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	}))
+	defer endless.Close()
+	s := newSite(t)
+	s.put("a", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	for url, want := range map[string]string{
+		redirecting.URL: "answers that it is at http://elsewhere.example/",
+		mute.URL:        "no answer within 300ms",
+		secure.URL:      "certificate signed by unknown authority",
+		closed.URL:      "connection refused",
+		missing.URL:     "answers 404 Not Found",
+		endless.URL:     "longer than 1024 KiB",
+		strings.Replace(missing.URL, "http", "https", 1): "does not speak TLS",
+	} {
+		c := s.check(s.declare("mwconfig", `[{kind: index, url: "`+url+`"}]`))
+		c.Timeout = 300 * time.Millisecond
+		expect(t, s.only(c), readers.Unknown, want)
+	}
+}
+
+// The store is read again once all have answered.
+func TestReadsAfterAsking(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	c := s.check(wikiReader(s, wiki(t, leaf(2)))) // changed in between, and the reader was quick
+	reads := 0
+	c.Read = func(context.Context) (readers.State, error) {
+		if reads++; reads == 2 {
+			s.put("b", now, "mwconfig", "common/A", `{"val": 2}`)
+		}
+		return s.state, nil
+	}
+	expect(t, s.only(c), readers.OK, "has seen revision 2")
+	c.Read = func(context.Context) (readers.State, error) { return readers.State{}, errors.New("down") }
+	if _, err := c.Run(context.Background()); err == nil || err.Error() != "down" {
+		t.Error(err)
+	}
+}
+
+func TestThresholds(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	s.put("b", ago(100*time.Second), "mwconfig", "common/A", `{"val": 2}`)
+	c := s.check(wikiReader(s, wiki(t, leaf(1))))
+	for _, th := range []struct {
+		warning, critical time.Duration
+		want              readers.Level
+	}{
+		{0, 0, readers.Warning}, {0, 99 * time.Second, readers.Critical}, {100 * time.Second, 0, readers.OK},
+		{99 * time.Second, 0, readers.Warning}, {20 * time.Second, 0, readers.Critical}, {200 * time.Second, time.Second, readers.OK},
+	} {
+		c.Warning, c.Critical = th.warning, th.critical
+		if got := s.only(c); got.Level != th.want {
+			t.Errorf("%v, %v: %v: %s", th.warning, th.critical, got.Level, got.Msg)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package readers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/conftool/confctl/pkg/readers"
+)
+
+func TestReport(t *testing.T) {
+	result := func(label string, level readers.Level, msg string) readers.Result {
+		return readers.Result{Reader: readers.Reader{Label: label}, Level: level, Msg: msg, Warn: 30 * time.Second, Crit: 2 * time.Minute}
+	}
+	fine := result("a b", readers.OK, "has seen revision 2")
+	fine.Asked, fine.Current, fine.Note = true, true, "what is not seen"
+	waiting := fine
+	waiting.Current, waiting.LateFrom, waiting.Late = false, true, 1500*time.Millisecond
+	late := result("it's=late", readers.Warning, "late")
+	late.Asked, late.LateFrom, late.Late, late.Note = true, true, time.Minute, fine.Note
+	lost := result("lost\nOK: | x", readers.Unknown, "refused\nOK x: fine | 'x'=1\x1b")
+	bad := result("bad", readers.Critical, "it is not known since when")
+	bad.Asked = true
+	for _, c := range []struct {
+		results []readers.Result
+		level   readers.Level
+		want    string
+	}{
+		{nil, readers.Unknown, "UNKNOWN: no readers are declared\n"},
+		{[]readers.Result{fine}, readers.OK, "OK: 1 reader has seen everything | 'a b'=0s;30;120;0\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{waiting}, readers.OK, "OK: 1 reader is as late as they may be, or less | 'a b'=1.5s;30;120;0\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{fine, late}, readers.Warning, "WARNING: 1 of 2 readers: it's=late: late | 'a b'=0s;30;120;0 'its_late'=60s;30;120;0\n" +
+			"WARNING it's=late: late\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{fine, lost}, readers.Unknown, "UNKNOWN: 1 of 2 readers: lost OK: / x: refused OK x: fine / 'x'=1 | 'a b'=0s;30;120;0 'lost OK: / x'=U;30;120;0\n" +
+			"UNKNOWN lost OK: / x: refused OK x: fine / 'x'=1\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{lost, late}, readers.Warning, ""},
+		{[]readers.Result{late, lost, bad}, readers.Critical, ""},
+	} {
+		got, level := readers.Report(c.results)
+		if level != c.level || c.want != "" && got != c.want {
+			t.Errorf("%v, want %v:\n%s\nwant:\n%s", level, c.level, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package readers
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/conftool/confctl/pkg/sal"
+)
+
+// Check is what is asked of readers, and how.
+type Check struct {
+	Readers []Reader
+	// Read reads the store, the objects first and then the journal. It is called
+	// once before the readers are asked, to know the values of tags in their
+	// targets, and once after all have answered: so none can know more than the
+	// store.
+	Read func(ctx context.Context) (State, error)
+	// Since asks only whether readers have seen this change: all its records.
+	Since []sal.Stored
+	// Warning and Critical are from how late on a reader is that; 0: what the
+	// reader may be, and four times that.
+	Warning, Critical time.Duration
+	Timeout           time.Duration // of each question; 0: 5 s
+	TLS               *tls.Config   // nil: the system's authorities, and no client certificate
+	Now               func() time.Time
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	atOnce         = 32 // questions
+)
+
+// Run asks all readers and compares what they say with the store. The results
+// are in the order of the readers, those of one with tags in its target in the
+// order of their values.
+//
+// That a reader cannot be asked is a result. Errors are those of Read, or the
+// context's own.
+func (c Check) Run(ctx context.Context) ([]Result, error) {
+	c = c.withDefaults()
+	before, err := c.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, results := c.expand(before)
+	answers := c.ask(ctx, all, func(i int) bool { return results[i].Msg == "" })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	after, err := c.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range all {
+		if results[i].Msg == "" {
+			results[i] = c.judge(r, answers[i], after)
+		}
+	}
+	return results, nil
+}
+
+func (c Check) withDefaults() Check {
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// expand fills in the tags of targets. What cannot be filled in has a result
+// already.
+func (c Check) expand(s State) ([]Reader, []Result) {
+	var all []Reader
+	var results []Result
+	for _, r := range c.Readers {
+		for _, e := range r.expand(s.Snapshot) {
+			all = append(all, e.Reader)
+			results = append(results, c.unknown(e.Reader, e.problem))
+		}
+	}
+	return all, results
+}
+
+// ask asks those that can be, some at once.
+func (c Check) ask(ctx context.Context, all []Reader, can func(int) bool) []answer {
+	answers := make([]answer, len(all))
+	a := asker{client: c.client(), timeout: c.Timeout}
+	places := make(chan struct{}, atOnce)
+	var asking sync.WaitGroup
+	for i, r := range all {
+		if !can(i) {
+			continue
+		}
+		places <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-places }()
+			answers[i] = a.ask(ctx, r)
+			answers[i].at = c.Now()
+		})
+	}
+	asking.Wait()
+	return answers
+}
+
+// client asks one question each time, of whom it is told to: no proxy, and no
+// other place that a server names.
+func (c Check) client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:        c.TLS.Clone(),
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
