@@ -43,6 +43,7 @@ type settings struct {
 	output        string
 	dataDirectory string
 	editor        string
+	serve         serveSettings
 }
 
 // setting is one key of a configuration file.
@@ -80,6 +81,7 @@ func ownSettings() []setting {
 		{schema.Field{Name: "sal", Kind: schema.List, Default: value.EmptyList}, false},
 		{schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, true},
 		{schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, true},
+		{schema.Field{Name: "serve", Kind: schema.Dict, Default: value.EmptyMap}, false},
 		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, false}, // CONFCTL_EDITOR goes before $EDITOR, this after it
 	}
 }
@@ -118,6 +120,9 @@ func loadSettings(g *globals) (*settings, error) {
 		return nil, err
 	}
 	if s.sinks, err = readSinks(own["sal"], bot, filepath.Dir(file)); err != nil {
+		return nil, err
+	}
+	if s.serve, err = readServe(own["serve"]); err != nil {
 		return nil, err
 	}
 	if err := checkHosts(shared["hosts"]); err != nil {

@@ -1,0 +1,126 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/mirror"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// read answers a request that does not wait.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, q query) *failure {
+	v, fail := h.view(r)
+	if fail != nil {
+		return fail
+	}
+	body, fail := h.bodyOf(v, q)
+	if fail != nil {
+		fail.index = newest(v)
+		return fail
+	}
+	if body == nil {
+		return busy("too many answers are being sent")
+	}
+	defer h.bodies.release(body)
+	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
+	send(w, http.StatusOK, body.text)
+	return nil
+}
+
+// bodyOf returns the answer to a read, which is to be released; nil if there
+// is no room for it.
+func (h *Handler) bodyOf(v *mirror.View, q query) (*body, *failure) {
+	what := bodyKey{key: q.key, recursive: q.recursive, dir: q.recursive || q.slash}
+	if b := h.bodies.get(v.Version(), what); b != nil {
+		return b, nil
+	}
+	text, fail := h.render(v, what)
+	if fail != nil {
+		return nil, fail
+	}
+	return h.bodies.add(v.Version(), what, text), nil
+}
+
+// render makes the body of a read.
+func (h *Handler) render(v *mirror.View, what bodyKey) ([]byte, *failure) {
+	switch h.may(what.key) {
+	case denied:
+		return nil, &failure{status: http.StatusForbidden, code: codeUnauthorized, cause: what.key + " is not served here"}
+	case outside:
+		return nil, h.absent(v, what.key)
+	case above, within:
+	}
+	leaf := v.Get(what.key)
+	if h.may(what.key) != within {
+		leaf = nil
+	}
+	if leaf == nil || what.dir {
+		if entries := h.list(v, what.key); len(entries) > 0 {
+			return appendDirectory(what.key, entries, what.recursive), nil
+		}
+	}
+	if leaf != nil {
+		text := append([]byte(nil), `{"action":"get","node":`...)
+		text = appendLeaf(text, leaf)
+		return append(text, "}\n"...), nil
+	}
+	return nil, h.absent(v, what.key)
+}
+
+// list returns what a directory lists, in key order.
+func (h *Handler) list(v *mirror.View, dir string) []*store.Entry {
+	var entries []*store.Entry
+	for e := range v.Under(h.prefix(dir)) {
+		if h.lists(dir, e.Key) {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// absent says what of a path there is not. That there is nothing at all is no
+// answer: it is not what a store with readers looks like, and they would take
+// it for the state of the site.
+func (h *Handler) absent(v *mirror.View, key string) *failure {
+	for range v.Under(h.root) {
+		return h.missing(v, key)
+	}
+	return unavailable("the store holds nothing below " + h.root)
+}
+
+func (h *Handler) missing(v *mirror.View, key string) *failure {
+	for i := 1; i <= len(key); i++ {
+		if i < len(key) && key[i] != '/' {
+			continue
+		}
+		part := key[:i]
+		switch h.may(part) {
+		case within:
+			if i < len(key) && v.Get(part) != nil && !h.anyUnder(v, part) {
+				return &failure{status: http.StatusBadRequest, code: codeNotDir, cause: part}
+			}
+		case above:
+		case outside, denied:
+			return notFound(part)
+		}
+		if !h.anyUnder(v, part) && v.Get(part) == nil {
+			return notFound(part)
+		}
+	}
+	return notFound(orRoot(key))
+}
+
+func notFound(key string) *failure {
+	return &failure{status: http.StatusNotFound, code: codeKeyNotFound, cause: key}
+}
+
+func (h *Handler) anyUnder(v *mirror.View, dir string) bool {
+	for e := range v.Under(h.prefix(dir)) {
+		if strings.HasPrefix(e.Key, h.root) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,154 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/goleak"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+func openEtcd(t testing.TB, cfg etcd.Config) *etcd.Store {
+	t.Helper()
+	s, err := etcd.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestLeaderKilled has the leader die while there are transactions: each is
+// told once and whole.
+func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Cluster(t, 3)
+	s := openEtcd(t, etcd.Config{Endpoints: server.URLs(), Timeout: 20 * time.Second, Attempt: time.Second})
+	m := run(t, Config{Store: openEtcd(t, etcd.Config{Endpoints: server.URLs(), Timeout: 5 * time.Second, Attempt: time.Second}), Prefixes: []string{"/in/"}})
+	reached(t, m, 0)
+	var last store.Revision
+	for i := range 60 {
+		id := fmt.Sprintf("/once/%d", i)
+		r, err := s.Commit(t.Context(), store.Txn{Once: id, Writes: []store.Write{put(id, ""), put("/in/a", id), put("/in/b", id), put(fmt.Sprint("/in/c/", i%7), id)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last = r.Revision; i == 30 {
+			server.Kill(server.Leader(t))
+		}
+	}
+	v := reached(t, m, last)
+	holds(t, v, read(t, s, "/in/"))
+	batches, err := v.History(0)
+	if err != nil || len(batches) != 60 {
+		t.Fatalf("told of %d transactions of 60: %v", len(batches), err)
+	}
+	replay(t, batches, read(t, s, "/in/"))
+}
+
+// forgets waits until a server has forgotten what was before a revision.
+func forgets(t testing.TB, s store.Store, before store.Revision) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		for _, err := range s.Watch(t.Context(), before, "/in/") {
+			if errors.Is(err, store.ErrCompacted) {
+				return
+			}
+			break
+		}
+	}
+	t.Fatal("it forgets nothing")
+}
+
+// TestCompacted has a mirror be away while what it has missed is forgotten,
+// and begin where the beginning is forgotten.
+func TestCompacted(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t, func(cfg *embed.Config) {
+		cfg.AutoCompactionMode, cfg.AutoCompactionRetention = "periodic", "1s"
+	})
+	s := openEtcd(t, etcd.Config{Endpoints: server.URLs()})
+	away := &broken{Store: s}
+	m := run(t, Config{Store: away, Prefixes: []string{"/in/"}})
+	reached(t, m, commit(t, s, put("/in/a", "0"), put("/in/b", "0")))
+	away.fail(&store.UnavailableError{Tried: []store.Endpoint{{Address: "here", Err: errEnded}}})
+	for i := range 50 {
+		commit(t, s, put("/in/a", fmt.Sprint(i)))
+	}
+	last := commit(t, s, store.Write{Key: "/in/b", Delete: true})
+	forgets(t, s, 40)
+	away.fail(nil)
+	v := reached(t, m, last)
+	holds(t, v, read(t, s, "/in/"))
+	if m.Status().Reloads != 1 {
+		t.Errorf("%+v", m.Status())
+	}
+	late := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	v = until(t, late, "history", func(v *View) bool { return !v.Filling() })
+	holds(t, v, read(t, s, "/in/"))
+	if _, err := v.History(v.Revision); err != nil {
+		t.Error(err)
+	}
+	holds(t, reached(t, late, commit(t, s, put("/in/d", ""))), read(t, s, "/in/"))
+	if late.Status().Reloads != 0 {
+		t.Errorf("it asks for more than there is, again and again: %+v", late.Status())
+	}
+}
+
+// TestEtcdGone has the server go, and another with the same data come.
+func TestEtcdGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keep := func(cfg *embed.Config) { cfg.Dir = dir }
+	server := etcdtest.Start(t, keep)
+	s := &swapped{Store: openEtcd(t, etcd.Config{Endpoints: server.URLs(), Timeout: 500 * time.Millisecond, Attempt: 200 * time.Millisecond})}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	reached(t, m, commit(t, s.now(), put("/in/a", "0")))
+	server.Kill(0)
+	for end := time.Now().Add(10 * time.Second); m.Status().Err == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is not noticed that the server has gone")
+		}
+	}
+	if v := m.View(); string(v.Get("/in/a").Value) != "0" {
+		t.Error("what was there has gone too")
+	}
+	again := etcdtest.Start(t, keep)
+	other := openEtcd(t, etcd.Config{Endpoints: again.URLs()})
+	at := commit(t, other, put("/in/a", "1"))
+	s.swap(other)
+	begun := time.Now()
+	holds(t, reached(t, m, at), read(t, other, "/in/"))
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v to come back", took)
+	}
+	if m.Status().Err != nil || m.Status().Reloads != 0 {
+		t.Errorf("%+v", m.Status())
+	}
+}
+
+// TestNothingIsLeft counts goroutines. It does not run beside other tests.
+func TestNothingIsLeft(t *testing.T) {
+	s := openLocal(t)
+	ignore := goleak.IgnoreCurrent()
+	t.Run("run", func(t *testing.T) {
+		m := run(t, Config{Store: s, Prefixes: []string{"/"}})
+		v := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+		var wg sync.WaitGroup
+		wg.Go(func() { <-v.Changed() })
+		commit(t, s, put("/k", ""))
+		wg.Wait()
+	})
+	goleak.VerifyNone(t, ignore)
+}

@@ -1,0 +1,556 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/local"
+)
+
+// run has a mirror follow a store until the test ends.
+func run(t testing.TB, cfg Config) *Mirror {
+	t.Helper()
+	m := New(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("run ended with %v", err)
+		}
+	})
+	return m
+}
+
+func openLocal(t testing.TB) *local.Store {
+	t.Helper()
+	s, err := local.Open(filepath.Join(t.TempDir(), "store"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func put(key, value string) store.Write { return store.Write{Key: key, Value: []byte(value)} }
+
+func commit(t testing.TB, s store.Store, writes ...store.Write) store.Revision {
+	t.Helper()
+	r, err := s.Commit(t.Context(), store.Txn{Writes: writes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Revision
+}
+
+// reached waits until a mirror is at a revision.
+func reached(t testing.TB, m *Mirror, at store.Revision) *View {
+	t.Helper()
+	return until(t, m, fmt.Sprintf("revision %d", at), func(v *View) bool { return v.Revision >= at })
+}
+
+func until(t testing.TB, m *Mirror, what string, ok func(*View) bool) *View {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if v := m.View(); v != nil && ok(v) {
+			return v
+		}
+	}
+	t.Fatalf("no %s: %+v, view %+v", what, m.Status(), m.View())
+	return nil
+}
+
+// holds compares all of a view with what a store holds.
+func holds(t testing.TB, v *View, snap store.Snapshot) {
+	t.Helper()
+	var got []store.Entry
+	for e := range v.Under("") {
+		got = append(got, *e)
+	}
+	if !slices.EqualFunc(got, snap.Entries, func(a, b store.Entry) bool { return a.Key == b.Key && same(a, b) }) {
+		t.Fatalf("the mirror holds %d entries at %d, the store %d at %d:\n%v\n%v", len(got), v.Revision, len(snap.Entries), snap.Revision, got, snap.Entries)
+	}
+	if v.Len() != len(got) {
+		t.Fatalf("Len is %d, of %d entries", v.Len(), len(got))
+	}
+}
+
+func read(t testing.TB, s store.Store, prefixes ...string) store.Snapshot {
+	t.Helper()
+	snap, err := s.Read(t.Context(), prefixes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snap
+}
+
+// TestTree compares trees with a map, over transactions that create, change,
+// delete and create again. Older trees stay what they were.
+func TestTree(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		alphabet := rapid.SampledFrom([]string{"a", "b", "/", "-", "0", "a/b", "z"})
+		key := rapid.Custom(func(t *rapid.T) string {
+			return "/" + strings.Join(rapid.SliceOfN(alphabet, 0, 4).Draw(t, "key"), "")
+		})
+		now := map[string]store.Entry{}
+		tr := newTree(nil)
+		type past struct {
+			tree tree
+			want map[string]store.Entry
+		}
+		var olds []past
+		for rev := store.Revision(1); rev < 12; rev++ {
+			keys := rapid.SliceOfNDistinct(key, 0, 300, rapid.ID).Draw(t, "keys")
+			slices.Sort(keys)
+			gone := rapid.Bool().Draw(t, "mostly deleted")
+			var events []store.Event
+			befores := map[string]*store.Entry{}
+			for _, k := range keys {
+				was, there := now[k]
+				if there {
+					befores[k] = &was
+				}
+				if there && (gone || len(k)%3 == 0) {
+					delete(now, k)
+					events = append(events, store.Event{Entry: store.Entry{Key: k, Modified: rev}, Deleted: true})
+					continue
+				}
+				e := store.Entry{Key: k, Created: rev, Modified: rev, Value: fmt.Append(nil, rev)}
+				if there {
+					e.Created = was.Created
+				}
+				now[k] = e
+				events = append(events, store.Event{Entry: e})
+			}
+			olds = append(olds, past{tr, maps.Clone(now)})
+			next, told := tr.apply(events)
+			olds[len(olds)-1].tree = next
+			tr = next
+			for _, e := range told {
+				want := befores[e.Key]
+				if (want == nil) != (e.Before == nil) || want != nil && !same(*want, *e.Before) {
+					t.Fatalf("before %v was %v, told %v", e.Event, want, e.Before)
+				}
+			}
+		}
+		for _, o := range olds {
+			checkTree(t, o.tree, o.want)
+		}
+	})
+}
+
+func checkTree(t *rapid.T, tr tree, want map[string]store.Entry) {
+	keys := slices.Sorted(maps.Keys(want))
+	check := func(what string, got iter.Seq[*store.Entry], in func(string) bool) {
+		i := 0
+		for e := range got {
+			for i < len(keys) && !in(keys[i]) {
+				i++
+			}
+			if i == len(keys) || e.Key != keys[i] || !same(*e, want[e.Key]) {
+				t.Fatalf("%s: got %v, want %q", what, e, keys)
+			}
+			i++
+		}
+		for ; i < len(keys); i++ {
+			if in(keys[i]) {
+				t.Fatalf("%s: %s is missing", what, keys[i])
+			}
+		}
+	}
+	check("all", tr.all(), func(string) bool { return true })
+	for _, prefix := range []string{"/", "/a/", "/a", "/a/b/", "/z", "/b-/", "/zzz/"} {
+		check(prefix, tr.under(prefix), func(k string) bool { return store.Under(k, prefix) })
+	}
+	if tr.len != len(want) {
+		t.Fatalf("length %d, want %d", tr.len, len(want))
+	}
+	for _, p := range tr.pieces {
+		if len(p) == 0 || len(p) > longPiece {
+			t.Fatalf("a piece of %d", len(p))
+		}
+	}
+}
+
+// TestFollows compares with the store after each of many transactions, and
+// all that was told with what was committed.
+func TestFollows(t *testing.T) {
+	t.Parallel()
+	s := openLocal(t)
+	commit(t, s, put("/in/a", "0"), put("/out", "0"))
+	commit(t, s, put("/in/a", "1"), put("/in/b", "1"))
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	first := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+	rng := rand.New(rand.NewPCG(1, 2))
+	have := map[string]bool{"/in/a": true, "/in/b": true}
+	for range 200 {
+		var writes []store.Write
+		for _, i := range rng.Perm(40)[:1+rng.IntN(20)] {
+			key := fmt.Sprintf("/in/%d/%d", i%3, i)
+			del := have[key] && rng.IntN(2) == 0
+			have[key] = !del
+			writes = append(writes, store.Write{Key: key, Delete: del, Value: fmt.Append(nil, rng.IntN(3))})
+		}
+		holds(t, reached(t, m, commit(t, s, writes...)), read(t, s, "/in/"))
+	}
+	last := m.View()
+	batches, err := last.History(0)
+	if err != nil || batches[0].Revision != 1 || len(batches) != 202 {
+		t.Fatalf("%d batches, %v", len(batches), err)
+	}
+	replay(t, batches, read(t, s, "/in/"))
+	if since, all := last.Since(first.Version()); !all || len(since) != 200 || last.Version()-first.Version() != 200 {
+		t.Fatalf("%d batches since the first view, %v", len(since), all)
+	}
+	if b := batches[1]; len(b.Events) != 2 || string(b.Events[0].Before.Value) != "0" || b.Events[1].Before != nil || b.Events[1].Unknown {
+		t.Fatalf("from before the first view: %+v", b)
+	}
+}
+
+// replay has what was told lead to what there is.
+func replay(t *testing.T, batches []*Batch, want store.Snapshot) {
+	t.Helper()
+	at := map[string]store.Entry{}
+	rev := store.Revision(0)
+	for _, b := range batches {
+		if b.Revision <= rev {
+			t.Fatalf("revision %d after %d", b.Revision, rev)
+		}
+		rev = b.Revision
+		for _, e := range b.Events {
+			was, there := at[e.Key]
+			if there != (e.Before != nil) || there && !same(was, *e.Before) {
+				t.Fatalf("at %d: %s was %v, told %v", rev, e.Key, was, e.Before)
+			}
+			at[e.Key] = e.Entry
+			if e.Deleted {
+				delete(at, e.Key)
+			}
+		}
+	}
+	if len(at) != len(want.Entries) {
+		t.Fatalf("told of %d keys, there are %d", len(at), len(want.Entries))
+	}
+	for _, e := range want.Entries {
+		if !same(at[e.Key], e) {
+			t.Fatalf("told %v, there is %v", at[e.Key], e)
+		}
+	}
+}
+
+func TestBackfill(t *testing.T) {
+	t.Parallel()
+	s := openLocal(t)
+	for i := range 100 {
+		commit(t, s, put("/k", fmt.Sprint(i)), put(fmt.Sprint("/k/", i), ""))
+	}
+	for _, c := range []struct {
+		backfill int
+		floor    store.Revision
+	}{{0, 0}, {30, 70}, {1000, 0}, {-1, 100}} {
+		m := run(t, Config{Store: s, Prefixes: []string{"/"}, Backfill: c.backfill})
+		v := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+		var forgotten *ForgottenError
+		_, err := v.History(c.floor - 1)
+		if !errors.As(err, &forgotten) || forgotten.Oldest != c.floor {
+			t.Errorf("backfill %d: history after %d: %v", c.backfill, c.floor-1, err)
+		}
+		batches, err := v.History(c.floor)
+		if err != nil || len(batches) != int(100-c.floor) {
+			t.Errorf("backfill %d: %d batches, %v", c.backfill, len(batches), err)
+		}
+		if c.backfill == 30 && (!batches[0].Events[0].Unknown || batches[0].Events[1].Unknown || batches[1].Events[0].Before == nil) {
+			t.Errorf("before the first: %+v", batches[0])
+		}
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	t.Parallel()
+	s := openLocal(t)
+	m := run(t, Config{Store: s, Prefixes: []string{"/"}, Batches: 10, Bytes: 3000})
+	first := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+	for i := range 30 {
+		commit(t, s, put("/k", fmt.Sprint(i)))
+	}
+	v := reached(t, m, 30)
+	if got := len(v.Retained()); got != 10 {
+		t.Errorf("%d batches are kept", got)
+	}
+	if _, err := v.History(20); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.History(19); !errors.As(err, new(*ForgottenError)) {
+		t.Error(err)
+	}
+	if _, all := v.Since(first.Version()); all {
+		t.Error("what is forgotten is not missed")
+	}
+	v = reached(t, m, commit(t, s, put("/k", strings.Repeat("x", 10000))))
+	if got := v.Retained(); len(got) != 1 || got[0].Revision != 31 {
+		t.Errorf("%d batches are kept with a large one", len(got))
+	}
+}
+
+// broken is a store that fails when told to. It is a real one otherwise.
+type broken struct {
+	store.Store
+	mu    sync.Mutex
+	err   error // of all requests
+	after store.Revision
+	watch func() // ends the watch that is open
+}
+
+func (b *broken) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+	if b.watch != nil {
+		b.watch()
+	}
+}
+
+func (b *broken) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+func (b *broken) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
+	if err := b.failure(); err != nil && !errors.Is(err, store.ErrCompacted) {
+		return store.Snapshot{}, err
+	}
+	return b.Store.Read(ctx, prefixes...)
+}
+
+func (b *broken) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
+	return func(yield func(store.Batch, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		b.mu.Lock()
+		b.watch, b.after = cancel, after
+		b.mu.Unlock()
+		if b.failure() == nil {
+			for batch, err := range b.Store.Watch(ctx, after, prefixes...) {
+				if b.failure() != nil || !yield(batch, err) {
+					break
+				}
+			}
+		}
+		if err := b.failure(); err != nil {
+			if errors.Is(err, store.ErrCompacted) {
+				b.mu.Lock()
+				b.err = nil // it is said once
+				b.mu.Unlock()
+			}
+			yield(store.Batch{}, err)
+		}
+	}
+}
+
+// TestFailures has the store fail in each way, and then go on.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	unavailable := &store.UnavailableError{Tried: []store.Endpoint{{Address: "here", Err: errors.New("down")}}}
+	s := &broken{Store: openLocal(t), err: unavailable}
+	var mu sync.Mutex
+	var reports []string
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Report: func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		reports = append(reports, fmt.Sprint(err))
+	}})
+	time.Sleep(300 * time.Millisecond)
+	if st := m.Status(); st.Loaded || st.Err == nil || !st.Heard.IsZero() || m.View() != nil {
+		t.Errorf("before the first read: %+v", st)
+	}
+	s.fail(nil)
+	v := reached(t, m, 0)
+	<-m.Loaded()
+	at := reached(t, m, commit(t, s, put("/in/a", "1"), put("/in/b", "1"), put("/in/e", "same")))
+
+	s.fail(unavailable)
+	commit(t, s, put("/in/a", "2"))
+	gone := commit(t, s, store.Write{Key: "/in/b", Delete: true})
+	time.Sleep(300 * time.Millisecond)
+	if v := m.View(); v.Revision > at.Revision || m.Status().Err == nil || m.Status().Since.IsZero() {
+		t.Errorf("while it is down: %+v", m.Status())
+	}
+	s.fail(nil)
+	v2 := reached(t, m, gone)
+	holds(t, v2, read(t, s, "/in/"))
+	if batches, err := v2.History(at.Revision); err != nil || len(batches) != 2 || s.after != at.Revision || m.Status().Reloads != 0 {
+		t.Errorf("it did not resume: %d batches, %v, watch after %d, %+v", len(batches), err, s.after, m.Status())
+	}
+
+	s.fail(unavailable)
+	until(t, m, "failure", func(*View) bool { return m.Status().Err != nil })
+	commit(t, s, put("/in/a", "3"), put("/in/c", "3"), put("/in/e", "same"))
+	now := commit(t, s, put("/in/c", "4"))
+	s.fail(store.ErrCompacted)
+	until(t, m, "reload", func(v *View) bool { return v.Revision >= now })
+	v3 := reached(t, m, commit(t, s, put("/in/d", "5")))
+	holds(t, v3, read(t, s, "/in/"))
+	batches, all := v3.Since(v2.Version())
+	if !all || len(batches) != 2 || !batches[0].Reload || len(batches[0].Events) != 3 || batches[1].Reload {
+		t.Errorf("a reload is one batch: %v", batches)
+	}
+	if _, err := v3.History(now - 1); !errors.As(err, new(*ForgottenError)) {
+		t.Errorf("history over the gap: %v", err)
+	}
+	if after, err := v3.History(now); err != nil || len(after) != 1 {
+		t.Errorf("history after the gap: %v, %v", after, err)
+	}
+	if _, all := v3.Since(v.Version()); !all {
+		t.Error("batches are missing")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{unavailable.Error(), "<nil>", unavailable.Error(), "<nil>", unavailable.Error(), "<nil>"}; !slices.Equal(reports, want) {
+		t.Errorf("reported %q", reports)
+	}
+}
+
+// TestPutBack has an older store in the place of the store.
+func TestPutBack(t *testing.T) {
+	t.Parallel()
+	older := openLocal(t)
+	commit(t, older, put("/in/a", "old"), put("/in/b", "old"))
+	newer := openLocal(t)
+	for i := range 20 {
+		commit(t, newer, put("/in/a", fmt.Sprint(i)), put("/in/c", "c"))
+	}
+	s := &swapped{Store: newer}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	v := reached(t, m, 20)
+	s.swap(older)
+	v2 := until(t, m, "older store", func(v *View) bool { return v.Revision < 20 })
+	holds(t, v2, read(t, older, "/in/"))
+	if batches, all := v2.Since(v.Version()); !all || len(batches) != 1 || len(batches[0].Events) != 3 || !batches[0].Reload {
+		t.Errorf("the difference: %v", batches)
+	}
+	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
+}
+
+// swapped is one store and then another.
+type swapped struct {
+	store.Store
+	mu     sync.Mutex
+	cancel context.CancelFunc
+}
+
+func (s *swapped) swap(to store.Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Store = to
+	s.cancel()
+}
+
+func (s *swapped) now() store.Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Store
+}
+
+func (s *swapped) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
+	return s.now().Read(ctx, prefixes...)
+}
+
+func (s *swapped) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
+	ctx, cancel := context.WithCancel(ctx)
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	return s.now().Watch(ctx, after, prefixes...)
+}
+
+// TestWaiters has many wait for one change: each hears of it once.
+func TestWaiters(t *testing.T) {
+	t.Parallel()
+	s := openLocal(t)
+	m := run(t, Config{Store: s, Prefixes: []string{"/"}, Backfill: -1})
+	v := reached(t, m, 0)
+	var wg sync.WaitGroup
+	for range 1000 {
+		wg.Go(func() {
+			seen := 0
+			for v := v; seen < 5; {
+				<-v.Changed()
+				next := m.View()
+				batches, all := next.Since(v.Version())
+				for _, b := range batches {
+					seen += len(b.Under("/a/"))
+				}
+				if !all {
+					t.Error("forgotten")
+				}
+				v = next
+			}
+		})
+	}
+	for i := range 5 {
+		commit(t, s, put("/a/k", fmt.Sprint(i)), put("/b", ""))
+	}
+	wg.Wait()
+}
+
+func entries(n int) []store.Entry {
+	out := make([]store.Entry, n)
+	for i := range out {
+		out[i] = store.Entry{
+			Key:   fmt.Sprintf("/conftool/v1/pools/dc%d/cluster%02d/service/host%05d.example.org", i*2/n, i*40/n%20, i),
+			Value: []byte(`{"weight": 10, "pooled": "yes"}`), Created: 1, Modified: 1,
+		}
+	}
+	return out
+}
+
+func BenchmarkOneChange(b *testing.B) {
+	all := entries(10000)
+	t := newTree(all)
+	h := history{first: firstSequence, indexed: firstSequence}
+	for i := 0; b.Loop(); i++ {
+		e := all[i*7919%len(all)]
+		e.Modified = store.Revision(i)
+		next, events := t.apply([]store.Event{{Entry: e}})
+		t, h = next, h.add(&Batch{Revision: e.Modified, Events: events}, defaultBatches, defaultBytes)
+	}
+}
+
+func BenchmarkLargeChange(b *testing.B) {
+	all := entries(10000)
+	t := newTree(all)
+	var events []store.Event
+	for i := range store.MaxWrites {
+		events = append(events, store.Event{Entry: all[i*2]})
+	}
+	for b.Loop() {
+		t, _ = t.apply(events)
+	}
+}
+
+func BenchmarkUnder(b *testing.B) {
+	t := newTree(entries(10000))
+	n := 0
+	for b.Loop() {
+		n = 0
+		for range t.under("/conftool/v1/pools/dc1/cluster07/") {
+			n++
+		}
+	}
+	b.ReportMetric(float64(n), "entries")
+}
