@@ -66,7 +66,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	m := mirror.New(mirror.Config{
 		Store:    s.store,
 		Prefixes: []string{s.catalog.Objects()},
-		Report:   func(err error) { s.warn(err.Error()) },
+		Report:   s.tellStore,
 	})
 	v := &service{session: s, settings: c, mirror: m}
 	listening, err := v.listen()
@@ -86,6 +86,15 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	}
 	group.Go(func() error { return v.tellSystemd(ctx) })
 	return group.Wait()
+}
+
+// tellStore says that the store is away, and why, or with nil that it is back.
+func (s *session) tellStore(err error) {
+	if err == nil {
+		s.say("the store is back")
+		return
+	}
+	s.warn(err.Error() + "; answering from memory")
 }
 
 // ended takes it for no error that a part has ended with the whole.
