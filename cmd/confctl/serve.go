@@ -36,7 +36,7 @@ while the store is away, and then it says how old the answer is. It listens on t
 host alone, unless an address says more. SIGTERM ends it in good order.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
 		Example: `  confctl serve --gateway 127.0.0.1:4001 --metrics 127.0.0.1:9567
-  confctl serve --gateway :4001 --cert gw.pem --key gw.key --allow /conftool/v1/mediawiki-config`,
+  confctl serve --gateway :4001 --cert gw.pem --key gw.key --allow-prefix /conftool/v1/mediawiki-config`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := g.noFormat("serve"); err != nil {
@@ -150,7 +150,7 @@ func (v *service) listen() (all []listener, err error) {
 				return all, &usageError{err.Error(), ""}
 			}
 			all[len(all)-1].Listener = tls.NewListener(l, &tls.Config{
-				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1"},
+				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1", "http/1.0"},
 			})
 		}
 	}
@@ -174,7 +174,7 @@ func (v *service) open(part, at string) (net.Listener, error) {
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at, err), "an address is like 127.0.0.1:4001"}
+		return nil, &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at, err), "an address is like 127.0.0.1:4001, and nobody else may have it"}
 	}
 	v.say("%s listens on %s", part, l.Addr())
 	return &bounded{Listener: l, most: mostConnections}, nil

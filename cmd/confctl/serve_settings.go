@@ -49,8 +49,8 @@ func (c serveSettings) check() error {
 		return &usageError{"nothing to serve: no part is switched on", "confctl serve --gateway 127.0.0.1:4001, or serve: {gateway: {listen: 127.0.0.1:4001}} in confctl.yaml"}
 	case (c.gateway.cert == "") != (c.gateway.key == ""):
 		return &usageError{"a certificate and its key are only useful together", "--cert FILE --key FILE"}
-	case c.gateway.listen == "" && c.gateway.cert != "":
-		return &usageError{"a certificate is for the gateway, which is not switched on", "add --gateway ADDRESS"}
+	case c.gateway.listen == "" && (c.gateway.cert != "" || len(c.gateway.allow) > 0):
+		return &usageError{"a certificate and keys to allow are for the gateway, which is not switched on", "add --gateway ADDRESS"}
 	}
 	return nil
 }
