@@ -1,0 +1,364 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+// faultsVariable says how many rounds of faults there are. If it is set, the first
+// has etcd away for a minute.
+const faultsVariable = "CONFCTL_FAULTS"
+
+func faultRounds(t *testing.T) (rounds int, away time.Duration) {
+	t.Helper()
+	text := os.Getenv(faultsVariable)
+	if text == "" {
+		return 1, 300 * time.Millisecond
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is a number of rounds, not %q", faultsVariable, text)
+	}
+	return n, time.Minute
+}
+
+// faults are clients of one gateway, and what befalls it.
+type faults struct {
+	*site
+	gateway *server
+	address string // of the gateway, also of one that is started again
+	store   store.Store
+	written atomic.Int64 // the number that was committed last
+	writer  sync.WaitGroup
+	stop    context.CancelFunc // of the writer
+	clients []*faultClient
+	done    sync.WaitGroup
+}
+
+// faultClient is a client that reads one key again and again, or waits for its
+// changes. What it sees only ever gets newer.
+type faultClient struct {
+	*faults
+	*http.Client
+	seen atomic.Int64
+}
+
+// TestServeFaults has clients read and wait for one key, which counts upwards,
+// while etcd and the gateway die and come back. None is told that the key is not
+// there, nor sees a number after a higher one, and in the end all have the last.
+func TestServeFaults(t *testing.T) {
+	t.Run("one", func(t *testing.T) {
+		t.Parallel()
+		rounds, away := faultRounds(t)
+		m := newRestarted(t)
+		f := newFaults(t, []string{m.URL()}, "host: "+m.host+"\nport: "+m.port+"\n")
+		for range rounds {
+			m.Kill(0)
+			time.Sleep(away)
+			m.start(t)
+			f.goesOn()
+			f.forgets(m)
+			f.goesOn()
+			f.restart()
+			f.goesOn()
+			away = 300 * time.Millisecond
+		}
+		f.end()
+	})
+	t.Run("leader", func(t *testing.T) {
+		t.Parallel()
+		rounds, _ := faultRounds(t)
+		for range min(rounds, 5) {
+			c := etcdtest.Cluster(t, 3)
+			rc := "host:\n"
+			for _, u := range c.URLs() {
+				host, port, _ := strings.Cut(strings.TrimPrefix(u, "http://"), ":")
+				rc += fmt.Sprintf("  - [%s, %s]\n", host, port)
+			}
+			f := newFaults(t, c.URLs(), rc)
+			c.Kill(c.Leader(t))
+			f.goesOn()
+			f.end()
+		}
+	})
+}
+
+// restarted is an etcd that comes back at the same address, with its data.
+type restarted struct {
+	*etcdtest.Server
+	dir        string
+	host, port string
+}
+
+func newRestarted(t testing.TB) *restarted {
+	t.Helper()
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.77.%d.%d", os.Getpid()>>8&255, os.Getpid()&127+1) // where nobody takes the port meanwhile
+	}
+	l, err := net.Listen("tcp", host+":0") //nolint:noctx // a test's
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err = errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	m := &restarted{dir: t.TempDir(), host: host, port: port}
+	m.start(t)
+	return m
+}
+
+func (m *restarted) start(t testing.TB) {
+	t.Helper()
+	m.Server = etcdtest.Start(t, func(cfg *embed.Config) {
+		cfg.Dir = m.dir
+		cfg.ListenClientUrls = []url.URL{{Scheme: "http", Host: m.host + ":" + m.port}}
+		cfg.AdvertiseClientUrls = cfg.ListenClientUrls
+		cfg.EnableGRPCGateway = true // compaction is asked for over HTTP
+	})
+}
+
+// compact has etcd forget what was before a revision.
+func (m *restarted) compact(t testing.TB, before store.Revision) {
+	t.Helper()
+	body := fmt.Sprintf(`{"revision": "%d", "physical": true}`, before)
+	resp, err := http.Post(m.URL()+"/v3/kv/compaction", "application/json", strings.NewReader(body)) //nolint:noctx // a test server's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is read
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("compaction is answered with %s", resp.Status)
+	}
+}
+
+// newFaults starts a gateway, its clients, and one that changes the key.
+func newFaults(t *testing.T, urls []string, etcdrc string) *faults {
+	t.Helper()
+	f := &faults{site: etcdSite(t, urls[0]), store: storeAt(t, urls...)}
+	f.file("etcdrc", etcdrc)
+	f.file("data/mwconfig/m.yaml", "common: [WMFMasterDatacenter]\n")
+	f.ok("--quiet", "sync", "--directory", "data")
+	f.commit(t.Context(), 1)
+	f.gateway = f.listens("127.0.0.1:0")
+	f.address = strings.TrimPrefix(f.gateway.gateway, "http://")
+	until(t, f.gateway.gateway+"/v2/keys"+loadKey, http.StatusOK, "val")
+	clients, stop := context.WithCancel(t.Context())
+	for i := range 20 {
+		c := &faultClient{faults: f, Client: reader(1)}
+		f.clients = append(f.clients, c)
+		if i%2 == 0 {
+			f.done.Go(func() { c.poll(clients) })
+		} else {
+			f.done.Go(func() { c.follow(clients) })
+		}
+	}
+	t.Cleanup(func() {
+		stop()
+		f.done.Wait()
+	})
+	f.writes()
+	return f
+}
+
+// writes has the key count upwards until stop.
+func (f *faults) writes() {
+	ctx, stop := context.WithCancel(f.Context())
+	f.stop = stop
+	f.Cleanup(func() {
+		stop()
+		f.writer.Wait()
+	})
+	f.writer.Go(func() {
+		for n := f.written.Load() + 1; ctx.Err() == nil; n++ {
+			f.commit(ctx, n)
+			time.Sleep(3 * time.Millisecond)
+		}
+	})
+}
+
+// commit writes a number, once, however often it takes to be sure of it.
+func (f *faults) commit(ctx context.Context, n int64) {
+	once := fmt.Sprintf("/load/%d", n)
+	for ctx.Err() == nil {
+		attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+		_, err := f.store.Commit(attempt, store.Txn{Once: once, Writes: []store.Write{
+			{Key: once, Value: []byte{}}, {Key: loadKey, Value: numbered(n)},
+		}})
+		cancel()
+		if err == nil {
+			f.written.Store(n)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// listens starts a gateway.
+func (f *faults) listens(at string) *server {
+	f.Helper()
+	v := f.serve(2, "--gateway", at, "--metrics", "127.0.0.1:0")
+	go func() {
+		for range v.said {
+			continue // it must not wait for us
+		}
+	}()
+	return v
+}
+
+// restart kills the gateway, and starts it at the same address.
+func (f *faults) restart() {
+	f.Helper()
+	if err := f.gateway.Process.Kill(); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := f.gateway.Process.Wait(); err != nil {
+		f.Fatal(err)
+	}
+	f.gateway = f.listens(f.address)
+}
+
+// forgets has the gateway stand still while etcd is started again, changes, and
+// forgets what it changed.
+func (f *faults) forgets(m *restarted) {
+	f.Helper()
+	m.Kill(0)
+	f.signal(syscall.SIGSTOP)
+	m.start(f.TB)
+	from := f.written.Load()
+	f.await("changes", func() bool { return f.written.Load() > from+10 })
+	snapshot, err := f.store.Read(f.Context(), loadKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	m.compact(f.TB, snapshot.Revision)
+	f.signal(syscall.SIGCONT)
+	until(f.TB, f.gateway.metrics+"/metrics", http.StatusOK, "confctl_store_reloads_total 1\n")
+}
+
+func (f *faults) signal(s os.Signal) {
+	f.Helper()
+	if err := f.gateway.Process.Signal(s); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// goesOn waits until all clients have a change from after now, which is to be
+// within five seconds.
+func (f *faults) goesOn() {
+	f.Helper()
+	from := f.written.Load()
+	f.await(fmt.Sprintf("a number above %d", from), func() bool { return f.lowest() > from })
+}
+
+// end stops the changes, and waits until all clients have the last.
+func (f *faults) end() {
+	f.Helper()
+	f.stop()
+	f.writer.Wait()
+	snapshot, err := f.store.Read(f.Context(), loadKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var a answer
+	a.Node.Value = string(snapshot.Entries[0].Value)
+	last, err := a.number()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.await(fmt.Sprintf("%d, the last number", last), func() bool { return f.lowest() == last })
+}
+
+// lowest is the lowest number that a client was last told.
+func (f *faults) lowest() int64 {
+	lowest := f.clients[0].seen.Load()
+	for _, c := range f.clients {
+		lowest = min(lowest, c.seen.Load())
+	}
+	return lowest
+}
+
+// await gives clients five seconds for something.
+func (f *faults) await(what string, is func() bool) {
+	f.Helper()
+	for end := time.Now().Add(5 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			var seen []int64
+			for _, c := range f.clients {
+				seen = append(seen, c.seen.Load())
+			}
+			f.Fatalf("after 5 s not all have %s: %v (even ones read, odd ones wait)", what, seen)
+		}
+	}
+}
+
+// poll reads the key again and again.
+func (c *faultClient) poll(ctx context.Context) {
+	for ctx.Err() == nil {
+		c.hear(ctx, "")
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// follow reads the key, and then waits for each change of it. Where it is told
+// that changes are forgotten, or is not answered well, it does as readers do.
+func (c *faultClient) follow(ctx context.Context) {
+	for next := uint64(0); ctx.Err() == nil; {
+		wait := ""
+		if next > 0 {
+			wait = fmt.Sprintf("?wait=true&waitIndex=%d", next)
+		}
+		switch a, status := c.hear(ctx, wait); {
+		case status == http.StatusOK:
+			next = a.Node.ModifiedIndex + 1
+		case a.ErrorCode == 401:
+			next = 0
+		default: // asked again as it was
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+// hear asks for the key, and checks what it is told. The status is 0 if there was
+// no answer.
+func (c *faultClient) hear(ctx context.Context, wait string) (answer, int) {
+	status, body, err := ask(ctx, c.Client, "http://"+c.address+"/v2/keys"+loadKey+wait)
+	var a answer
+	if err != nil || ctx.Err() != nil || len(body) == 0 {
+		return a, 0 // the gateway has gone, or ended what waited
+	}
+	if err := json.Unmarshal(body, &a); err != nil {
+		c.Errorf("%q is answered with %d, %q: %v", wait, status, body, err)
+		return a, 0
+	}
+	switch n, err := a.number(); {
+	case status == http.StatusInternalServerError || a.ErrorCode == 401 && wait != "":
+	case status != http.StatusOK || err != nil:
+		c.Errorf("%q is answered with %d, %s", wait, status, body)
+	case n < c.seen.Load():
+		c.Errorf("%q is answered with %d after %d", wait, n, c.seen.Load())
+	default:
+		c.seen.Store(n)
+	}
+	return a, status
+}
