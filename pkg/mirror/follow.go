@@ -83,11 +83,13 @@ func same(a, b store.Entry) bool {
 }
 
 // follow watches from the view's revision, or from some way before it to fill
-// the history, until the watch ends.
-func (m *Mirror) follow(ctx context.Context, backfill *int) error {
+// the history, until the watch ends. If it resumes an earlier watch, it makes
+// sure that the store is still the same one.
+func (m *Mirror) follow(ctx context.Context, backfill *int, resumes bool) error {
 	view := m.view.Load()
 	after := view.Revision
 	var old *filling
+	var proof *store.Snapshot
 	if *backfill > 0 {
 		after = max(0, after-store.Revision(*backfill))
 		old = &filling{from: after, until: view.Revision, last: make(map[string]*store.Entry)}
@@ -100,6 +102,13 @@ func (m *Mirror) follow(ctx context.Context, backfill *int) error {
 			return err
 		}
 		m.heard()
+		if resumes {
+			snap, err := m.cfg.Store.Read(ctx, m.cfg.Prefixes...)
+			if err != nil {
+				return err
+			}
+			resumes, proof = false, &snap
+		}
 		if old != nil {
 			if len(b.Events) > 0 && b.Revision <= old.until {
 				old.add(b)
@@ -110,9 +119,26 @@ func (m *Mirror) follow(ctx context.Context, backfill *int) error {
 			m.filled(old)
 			old, *backfill = nil, 0
 		}
+		if proof != nil && b.Revision > proof.Revision {
+			proof = m.prove(proof)
+		}
 		m.take(b)
+		if proof != nil && b.Revision == proof.Revision {
+			proof = m.prove(proof)
+		}
 	}
 	return ctx.Err()
+}
+
+// prove compares what the mirror holds with what was read, once it has taken all
+// up to that revision. A store that was put back from a backup meanwhile, and
+// written to until it was past where the watch goes on, looks like one that was
+// away: only what it holds tells.
+func (m *Mirror) prove(proof *store.Snapshot) *store.Snapshot {
+	if view := m.view.Load(); len(difference(view.tree, *proof)) > 0 {
+		m.reload(view, *proof)
+	}
+	return nil
 }
 
 // fillLess has the history begin later, and in the end where the view is.

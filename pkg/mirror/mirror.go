@@ -61,7 +61,7 @@ type Mirror struct {
 type Status struct {
 	Loaded  bool      // there is a view
 	Heard   time.Time // when the store last gave a sign of life: at least every two seconds, while it can be reached
-	Reloads int       // how often all was read again, since the store had forgotten the changes
+	Reloads int       // how often all was taken anew, since the store had forgotten the changes, or was another
 	Err     error     // why the store cannot be followed now; nil if it can
 	Since   time.Time // when Err, or another before it, began
 }
@@ -124,7 +124,7 @@ const (
 // while it cannot be reached, from the last revision when it can again, and
 // from all there is when that revision is forgotten or was never reached.
 func (m *Mirror) Run(ctx context.Context) error {
-	reload, backfill := true, m.cfg.Backfill
+	reload, resumes, backfill := true, false, m.cfg.Backfill
 	for pause := firstPause; ; {
 		var err error
 		if reload {
@@ -133,7 +133,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 		}
 		heard := m.Status().Heard
 		if err == nil {
-			err = m.follow(ctx, &backfill)
+			err = m.follow(ctx, &backfill, resumes)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -145,9 +145,10 @@ func (m *Mirror) Run(ctx context.Context) error {
 		case errors.Is(err, errLess):
 			continue
 		case errors.Is(err, store.ErrCompacted):
-			reload = true
+			reload, resumes = true, false
 		default:
 			m.failed(err)
+			resumes = !reload
 		}
 		if !sleep(ctx, jitter(pauseFor(err, pause))) {
 			return ctx.Err()

@@ -446,6 +446,38 @@ func TestPutBack(t *testing.T) {
 	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
 }
 
+// TestPutBackAndPast has an older store in the place of the store, which was
+// written to until it was past where the watch goes on: what is of the other one
+// does not stay. A store that is the same is not taken anew.
+func TestPutBackAndPast(t *testing.T) {
+	t.Parallel()
+	newer, older := openLocal(t), openLocal(t)
+	commit(t, newer, put("/in/a", "new"), put("/in/b", "same"), put("/in/gone", ""))
+	for i := range 20 {
+		commit(t, older, put("/in/a", fmt.Sprint(i)), put("/in/b", "same"))
+	}
+	s := &swapped{Store: newer}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Backfill: -1})
+	v := reached(t, m, 1)
+	s.swap(newer)
+	reached(t, m, commit(t, newer, put("/in/c", "")))
+	if n := m.Status().Reloads; n > 0 {
+		t.Errorf("the same store was taken anew %d times", n)
+	}
+	s.swap(older)
+	until(t, m, "the other store", func(*View) bool { return m.Status().Reloads == 1 })
+	v2 := reached(t, m, 20)
+	holds(t, v2, read(t, older, "/in/"))
+	batches, all := v2.Since(v.Version())
+	if !all || !batches[len(batches)-1].Reload {
+		t.Errorf("the difference: %v", batches)
+	}
+	if _, err := v2.History(3); !errors.As(err, new(*ForgottenError)) {
+		t.Errorf("history of the other store: %v", err)
+	}
+	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
+}
+
 // swapped is one store and then another.
 type swapped struct {
 	store.Store
