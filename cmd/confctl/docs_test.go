@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/conftool/confctl/pkg/lint"
 )
 
@@ -37,7 +39,7 @@ func TestManualRules(t *testing.T) {
 // TestManualCommands: each command line of the documentation has a verb and
 // options that there are, and as many words as the verb takes.
 func TestManualCommands(t *testing.T) {
-	for name, least := range map[string]int{"README.md": 20, "docs/moving-in.md": 25, "docs/ci.md": 10, "docs/log.md": 10, "docs/safety.md": 4} {
+	for name, least := range map[string]int{"README.md": 20, "docs/moving-in.md": 25, "docs/ci.md": 10, "docs/log.md": 10, "docs/safety.md": 4, "docs/gateway.md": 1, "docs/readers.md": 3} {
 		commands := commandsIn(manual(t, name))
 		if len(commands) < least {
 			t.Errorf("%s: %d commands were found, fewer than %d: %q", name, len(commands), least, commands)
@@ -47,6 +49,29 @@ func TestManualCommands(t *testing.T) {
 				t.Errorf("%s: confctl %s: %v", name, strings.Join(words, " "), err)
 			}
 		}
+	}
+}
+
+// TestHelpExamples: so has each example in the help.
+func TestHelpExamples(t *testing.T) {
+	root := newRoot(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, nil, "confctl")
+	seen := 0
+	for commands := []*cobra.Command{root}; len(commands) > 0; commands = commands[1:] {
+		cmd := commands[0]
+		commands = append(commands, cmd.Commands()...)
+		found := commandsIn("```\n" + cmd.Example + "\n```")
+		if lines := strings.Count(cmd.Example, "confctl "); len(found) < lines {
+			t.Errorf("%s: %d of the %d lines that show confctl are commands", cmd.CommandPath(), len(found), lines)
+		}
+		for _, words := range found {
+			seen++
+			if err := parse(words); err != nil {
+				t.Errorf("%s: confctl %s: %v", cmd.CommandPath(), strings.Join(words, " "), err)
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d examples were found", seen)
 	}
 }
 
