@@ -119,26 +119,23 @@ func (m *Mirror) follow(ctx context.Context, backfill *int, resumes bool) error 
 			m.filled(old)
 			old, *backfill = nil, 0
 		}
-		if proof != nil && b.Revision > proof.Revision {
-			proof = m.prove(proof)
+		if proof != nil && (b.Revision > proof.Revision || b.Revision == proof.Revision && len(b.Events) == 0) {
+			m.prove(*proof)
+			proof = nil
 		}
 		m.take(b)
-		if proof != nil && b.Revision == proof.Revision {
-			proof = m.prove(proof)
-		}
 	}
 	return ctx.Err()
 }
 
-// prove compares what the mirror holds with what was read, once it has taken all
-// up to that revision. A store that was put back from a backup meanwhile, and
+// prove compares what the mirror holds with what was read, now that it has taken
+// all up to that revision. A store that was put back from a backup meanwhile, and
 // written to until it was past where the watch goes on, looks like one that was
 // away: only what it holds tells.
-func (m *Mirror) prove(proof *store.Snapshot) *store.Snapshot {
-	if view := m.view.Load(); len(difference(view.tree, *proof)) > 0 {
-		m.reload(view, *proof)
+func (m *Mirror) prove(proof store.Snapshot) {
+	if view := m.view.Load(); len(difference(view.tree, proof)) > 0 {
+		m.reload(view, proof)
 	}
-	return nil
 }
 
 // fillLess has the history begin later, and in the end where the view is.
