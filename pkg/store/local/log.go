@@ -60,6 +60,9 @@ func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch,
 	if err != nil || after == now {
 		return nil, now, err
 	}
+	if after > now { // an older file was put in this place, or none is there
+		return nil, 0, store.ErrCompacted
+	}
 	var batches []store.Batch
 	size, upTo := 0, after
 	c := st.log.Cursor()
@@ -80,7 +83,7 @@ func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch,
 		}
 		upTo, size = store.Revision(at), size+len(v)
 	}
-	if upTo == after { // forgotten; or after now, if an older file was put in this place
+	if upTo == after {
 		return nil, 0, store.ErrCompacted
 	}
 	return batches, upTo, nil
