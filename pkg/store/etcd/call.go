@@ -129,18 +129,22 @@ func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 // send logs in if need be and performs the call's own part. The endpoint may
 // be mute as long as an attempt may last, but an answer that has begun to
 // arrive may take the rest of the budget, and so may a request that is sent
-// but once.
+// but once, and the way to an endpoint. The way of a session of its own may
+// not: who stays for long is to find another one soon.
 func (s *Store) send(ctx context.Context, c *call) (u *session, sent bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lost := func() { cancel(noAnswer(s.cfg.Attempt)) }
 	m := &mark{patience: s.cfg.Attempt, lost: lost}
+	arrived := c.departs(m)
 	u, err = s.session(context.WithValue(ctx, markKey{}, m), c.own)
+	arrived()
 	if err == nil {
 		m = &mark{patience: s.cfg.Attempt, lost: lost}
 		if c.once {
 			m.patience = 0
 		}
+		defer c.departs(m)()
 		err = c.do(context.WithValue(ctx, markKey{}, m), u)
 		sent = m.at.Load() != nil
 	}
@@ -149,6 +153,20 @@ func (s *Store) send(ctx context.Context, c *call) (u *session, sent bool, err e
 		err = cause
 	}
 	return u, sent, err
+}
+
+// departs begins the time that an attempt may be on its way to an endpoint, which
+// what is returned ends.
+func (c *call) departs(m *mark) (arrived func()) {
+	if !c.own {
+		return func() {}
+	}
+	late := time.AfterFunc(m.patience, func() {
+		if m.at.Load() == nil {
+			m.lost()
+		}
+	})
+	return func() { late.Stop() }
 }
 
 // note keeps what each endpoint failed with, and returns what ended the
@@ -162,7 +180,7 @@ func (s *Store) note(ctx context.Context, c *call, u *session, err error) error 
 		case i == at:
 			why = explain(err, seen)
 			seen = why
-		case seen == nil && at < 0 && ctx.Err() == nil: // none is left that might connect
+		case seen == nil && at < 0 && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded): // none is left that might connect
 			seen = errors.New("the server does not answer as etcd does")
 		}
 		if seen != nil && (ctx.Err() == nil || c.failed[i] == nil) { // when time is up, what it failed with before says more

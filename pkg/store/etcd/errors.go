@@ -121,7 +121,7 @@ func judge(err error, at *endpoint, sent bool) verdict {
 	switch {
 	case sent:
 		return lost
-	case at == nil:
+	case at == nil && !errors.Is(err, context.DeadlineExceeded): // else it might have been
 		return nowhere
 	}
 	return again

@@ -166,7 +166,9 @@ func (w *watch) reached(ctx context.Context, st *stream) error {
 func (w *watch) follow(ctx context.Context, st *stream) error {
 	ask := time.NewTimer(firstBeat)
 	defer ask.Stop()
-	heard := time.Now()
+	patience := beat + w.store.cfg.Attempt
+	silent := time.NewTimer(patience)
+	defer silent.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -178,11 +180,10 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			if err := w.take(m); err != nil {
 				return err
 			}
-			heard = time.Now() // after the consumer's own time
+			silent.Reset(patience) // after the consumer's own time
+		case <-silent.C:
+			return fmt.Errorf("%w: silent for %v", errLost, patience)
 		case <-ask.C:
-			if silent := time.Since(heard); silent > beat+w.store.cfg.Attempt {
-				return fmt.Errorf("%w: silent for %v", errLost, silent.Round(time.Millisecond))
-			}
 			if err := st.session.RequestProgress(st.ctx); err != nil {
 				continue // what is wrong is received
 			}

@@ -119,6 +119,39 @@ func TestWatchSilent(t *testing.T) {
 	wantText(t, <-end, "store unavailable: "+p.url()+": no answer within 2s")
 }
 
+// TestWatchForgotten has connections die without a word: that of a watch, and the
+// one that it makes next. It does not wait for either as long as a request may
+// take.
+func TestWatchForgotten(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	p := etcdtest.NewProxy(t, server.URL())
+	cfg := Config{Endpoints: []string{p.URL()}, Timeout: 20 * time.Second, Attempt: 500 * time.Millisecond}
+	batches, end := follow(t, open(t, cfg), "/k")
+	<-batches
+	p.Freeze()
+	for end := time.Now().Add(20 * time.Second); p.Taken() < 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it makes no other connection")
+		}
+	}
+	p.Forget()
+	p.Thaw()
+	begun := time.Now()
+	s := open(t, Config{Endpoints: server.URLs()})
+	r, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "after")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b := range batches {
+		if b.Revision == r.Revision {
+			took(t, begun, cfg.Attempt+beat+atOnce)
+			return
+		}
+	}
+	t.Fatal(<-end)
+}
+
 // TestWatchEnds kills the server for good.
 func TestWatchEnds(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
 	"google.golang.org/grpc"
 )
@@ -164,6 +165,34 @@ func (s *Server) Leader(t testing.TB) int {
 
 // Kill stops a member at once, as if its host had lost power.
 func (s *Server) Kill(i int) { s.members[i].kill() }
+
+// Part cuts a member off from the others, either way. Clients still reach it.
+func (s *Server) Part(i int) {
+	for _, m := range s.others(i) {
+		m.etcd.Server.CutPeer(s.members[i].etcd.Server.MemberID())
+		s.members[i].etcd.Server.CutPeer(m.etcd.Server.MemberID())
+	}
+}
+
+// Join ends a Part.
+func (s *Server) Join(i int) {
+	for _, m := range s.others(i) {
+		m.etcd.Server.MendPeer(s.members[i].etcd.Server.MemberID())
+		s.members[i].etcd.Server.MendPeer(m.etcd.Server.MemberID())
+	}
+}
+
+func (s *Server) others(i int) []*member {
+	return append(append([]*member(nil), s.members[:i]...), s.members[i+1:]...)
+}
+
+// Compact has the server forget what was before a revision.
+func (s *Server) Compact(t testing.TB, before int64) {
+	t.Helper()
+	if _, err := s.members[0].etcd.Server.Compact(t.Context(), &pb.CompactionRequest{Revision: before, Physical: true}); err != nil {
+		t.Fatalf("compact etcd: %v", err)
+	}
+}
 
 // Calls returns how many requests the members were sent since the last time,
 // by their gRPC method.
