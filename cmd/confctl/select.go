@@ -33,7 +33,8 @@ expression must match the whole of its tag; a tag left out matches all.
   delete   delete them
   history  what was changed of them, by whom and why, the newest first
   watch    what they are and then every change, a line of JSON each as it is made;
-           --after N goes on after revision N
+           --after N goes on after revision N. It outlasts a store that goes away,
+           and ends when it is interrupted or nobody reads it (exit code 1)
 
 If more than one object is chosen, every change asks first, and shows what it
 would change. --dry-run shows that and writes nothing.`,

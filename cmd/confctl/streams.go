@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -59,6 +62,46 @@ func (s streams) write(f func(*bufio.Writer)) error {
 	w := bufio.NewWriterSize(s.out, 64<<10)
 	f(w)
 	return outputError(w.Flush())
+}
+
+// whileRead returns a context that ends when nobody reads the results any more, as
+// after "| head -1": whoever has nothing to write would not notice. The cause is
+// what writing would fail with.
+func (s streams) whileRead(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if f, ok := s.out.(*os.File); ok {
+		go func() {
+			if readerGone(ctx, f) {
+				cancel(outputError(syscall.EPIPE))
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
+
+// readerGone waits until nobody reads from the other end of a pipe or a socket. It
+// returns false if the context ends first, or if that cannot be known.
+func readerGone(ctx context.Context, f *os.File) bool {
+	info, err := f.Stat()
+	conn, connErr := f.SyscallConn()
+	if err != nil || connErr != nil || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 {
+		return false
+	}
+	const gone = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
+	for ctx.Err() == nil {
+		p := []unix.PollFd{{Events: unix.POLLHUP}} // macOS tells nothing that it is not asked for
+		controlErr := conn.Control(func(fd uintptr) {
+			p[0].Fd = int32(fd)
+			_, err = unix.Poll(p, 1000) // so that it ends some time after the context
+		})
+		switch {
+		case controlErr != nil, err != nil && !errors.Is(err, unix.EINTR):
+			return false
+		case p[0].Revents&gone != 0:
+			return true
+		}
+	}
+	return false
 }
 
 // errOutput is for results that could not be written.

@@ -14,8 +14,8 @@ import (
 )
 
 // watch prints what there is and then every change, a line of JSON each, until
-// it is interrupted. It outlasts a store that is out of reach: nothing is missed
-// then.
+// it is interrupted, or nobody reads them any more. It outlasts a store that is
+// out of reach: nothing is missed then.
 func (s *session) watch(ctx context.Context, q catalog.Query, after string) error {
 	if err := s.noFormat("watch"); err != nil {
 		return err
@@ -24,23 +24,13 @@ func (s *session) watch(ctx context.Context, q catalog.Query, after string) erro
 	if err != nil {
 		return err
 	}
+	ctx, stop := s.whileRead(ctx)
+	defer stop()
 	f := feed.Feed{Catalog: s.catalog, Journal: s.journal().Key("")}
-	for {
-		err := s.watchOn(ctx, f, q, &revision)
-		switch {
-		case ctx.Err() != nil:
-			return nil //nolint:nilerr // that is how it ends
-		case errors.Is(err, store.ErrCompacted):
-			return fmt.Errorf("what happened after revision %d is forgotten; without --after a watch begins with what there is", revision)
-		case !errors.As(err, new(*store.UnavailableError)) || revision == 0:
-			return err
-		}
-		s.warn(err.Error() + "; trying again until it answers")
-		if err := s.untilBack(ctx); err != nil {
-			return err
-		}
-		s.say("the store is back")
+	if err := s.watchOn(ctx, f, q, revision); err != nil {
+		return err
 	}
+	return context.Cause(ctx)
 }
 
 // startOf reads the revision after which to begin; 0 is what there is.
@@ -55,17 +45,28 @@ func startOf(after string) (store.Revision, error) {
 	return store.Revision(n), nil
 }
 
-// watchOn prints batches until something ends that. The revision is moved on with
-// what was printed.
-func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, revision *store.Revision) error {
-	for batch, err := range f.Follow(ctx, q, *revision) {
-		if err != nil {
+// watchOn prints batches until the context or an error ends that, and says when
+// the store goes and comes back.
+func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, revision store.Revision) error {
+	heard, away := false, false
+	for batch, err := range f.Follow(ctx, q, revision) {
+		switch {
+		case errors.Is(err, store.ErrCompacted):
+			return fmt.Errorf("what happened after revision %d is not known: the store has forgotten it, or was put back to an earlier state; without --after a watch begins with what there is", revision)
+		case heard && errors.As(err, new(*store.UnavailableError)):
+			away = true
+			s.warn(err.Error() + "; trying again until it answers")
+			continue
+		case err != nil:
 			return err
+		case away:
+			s.say("the store is back")
 		}
+		heard, away = true, false
 		if err := s.printBatch(batch); err != nil {
 			return err
 		}
-		*revision = batch.Revision
+		revision = batch.Revision
 	}
 	return nil
 }

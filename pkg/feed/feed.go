@@ -4,11 +4,14 @@
 package feed
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
@@ -28,8 +31,8 @@ type Event struct {
 	Object  object.Object // after it; of a deletion only type, tags and name count
 	Deleted bool
 	// Before is the object's fields as a map before the change: absent if it was
-	// created, or if nobody knows, as after a resumption with a change that has
-	// no record.
+	// created, or if nobody knows, as of what is changed without a record for the
+	// first time after a resumption.
 	Before value.Value
 }
 
@@ -46,50 +49,134 @@ type Batch struct {
 // it, the oldest first, until the context ends. After a revision, it yields the
 // changes since that, without what there was.
 //
-// Errors are those of store.Store, and the last that is yielded. After a
-// resumption store.ErrCompacted is one of them: it is not known what was missed.
-// Else what was missed is read, and yielded as one Batch without a record.
+// A store that goes away does not end it. It yields a *store.UnavailableError once,
+// and goes on from where it was when the store is back, which any Batch says, be it
+// an empty one. Where the store has forgotten some changes then, or was put back
+// to an earlier state, all is read, and in what it differs is yielded as one Batch
+// without a record, at the revision that was read: it may be a lower one.
+//
+// Other errors are those of store.Store, and the last that is yielded. So is
+// *store.UnavailableError before the store has answered at all, and, after a
+// resumption, store.ErrCompacted: what was missed cannot be known.
 func (f Feed) Follow(ctx context.Context, q catalog.Query, after store.Revision) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
-		w := follower{Feed: f, query: q, revision: after, known: map[string]object.Object{}}
-		if after == 0 {
-			state, err := w.load(ctx)
-			state.State = true
-			if !yield(state, err) || err != nil {
-				return
-			}
+		w := follower{
+			Feed: f, query: q, yield: yield,
+			revision: after, known: map[string]object.Object{}, stale: after == 0,
 		}
-		for w.watch(ctx, yield) {
-			missed, err := w.load(ctx)
-			if !yield(missed, err) || err != nil {
-				return
-			}
-		}
+		w.run(ctx)
 	}
 }
+
+// Pauses between two attempts. The store's own patience comes on top of them.
+const (
+	firstPause = 50 * time.Millisecond
+	mostPause  = time.Second
+)
 
 // follower is one who follows.
 type follower struct {
 	Feed
 	query    catalog.Query
+	yield    func(Batch, error) bool
 	revision store.Revision           // up to which everything is yielded
 	known    map[string]object.Object // by key: as they are at that revision
 	whole    bool                     // known is all there is
+	stale    bool                     // what there is has to be read
+	heard    bool                     // the store has answered
+	away     bool                     // it does not any more, which is said
+	pause    time.Duration            // before the next attempt; 0 if the last one went well
 }
 
-// load reads what there is, and returns in which it differs from what is known.
-func (w *follower) load(ctx context.Context) (Batch, error) {
-	found, err := w.Catalog.Read(ctx, w.query)
-	if err != nil {
-		return Batch{}, err
+// run follows over whatever can be got over.
+func (w *follower) run(ctx context.Context) {
+	for {
+		err := w.follow(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return
+		case errors.Is(err, store.ErrCompacted) && w.whole:
+			w.stale = true
+		case !errors.As(err, new(*store.UnavailableError)) || !w.heard:
+			w.yield(Batch{}, err)
+			return
+		case !w.away:
+			if w.away = true; !w.yield(Batch{}, err) {
+				return
+			}
+		}
+		if !w.wait(ctx) {
+			return
+		}
 	}
-	b := Batch{Revision: found.Revision}
+}
+
+// follow yields what there is, if it has to be read, and then changes. It ends
+// without an error if that is enough, or if the context has ended.
+func (w *follower) follow(ctx context.Context) error {
+	var proof *object.Snapshot
+	if w.stale || w.away && w.whole {
+		found, err := w.Catalog.Read(ctx, w.query)
+		if err != nil {
+			return err
+		}
+		proof = &found
+	}
+	if w.stale {
+		w.stale, w.heard, w.away = false, true, false
+		if !w.yield(w.become(*proof), nil) {
+			return nil
+		}
+		proof = nil
+	}
+	for batch, err := range w.Catalog.Watch(ctx, w.revision, w.query, w.Journal) {
+		if err != nil {
+			return err
+		}
+		w.heard, w.away, w.pause = true, false, 0
+		if proof != nil && past(batch, proof.Revision) {
+			if missed := w.become(*proof); len(missed.Events) > 0 && !w.yield(missed, nil) {
+				return nil
+			}
+			proof = nil
+		}
+		if !w.yield(w.batch(batch), nil) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// past reports whether nothing up to a revision comes with or after a batch.
+func past(b store.Batch, revision store.Revision) bool {
+	return b.Revision > revision || b.Revision == revision && len(b.Events) == 0
+}
+
+// wait is what lies between two attempts, a little more each time. Those who lost
+// the same store do not come back together.
+func (w *follower) wait(ctx context.Context) bool {
+	w.pause = min(max(2*w.pause, firstPause), mostPause)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(w.pause/2 + rand.N(w.pause/2)):
+		return true
+	}
+}
+
+// become has what was found be what is known, and returns in which it differs.
+//
+// After an outage that is done, too, once all changes up to that revision have
+// come: a store that was put back meanwhile, and changed until it was past where
+// the watch goes on, looks like one that was away. Only what it holds tells.
+func (w *follower) become(found object.Snapshot) Batch {
+	b := Batch{Revision: found.Revision, State: !w.whole}
 	gone := w.known
 	w.known, w.whole, w.revision = make(map[string]object.Object, len(found.Objects)), true, found.Revision
 	for _, o := range found.Objects {
 		before, was := gone[o.Key()]
 		delete(gone, o.Key())
-		if w.known[o.Key()] = o; !was || before.Revision != o.Revision {
+		if w.known[o.Key()] = o; !was || !same(before, o) {
 			b.Events = append(b.Events, Event{Object: o, Before: fields(before, was)})
 		}
 	}
@@ -97,24 +184,14 @@ func (w *follower) load(ctx context.Context) (Batch, error) {
 		b.Events = append(b.Events, Event{Object: o, Deleted: true, Before: fields(o, true)})
 	}
 	slices.SortFunc(b.Events, func(a, b Event) int { return strings.Compare(a.Object.Key(), b.Object.Key()) })
-	return b, nil
+	return b
 }
 
-// watch yields changes, and reports whether it ended since the store has
-// forgotten some that can be read again.
-func (w *follower) watch(ctx context.Context, yield func(Batch, error) bool) (forgotten bool) {
-	for batch, err := range w.Catalog.Watch(ctx, w.revision, w.query, w.Journal) {
-		switch {
-		case errors.Is(err, store.ErrCompacted) && w.whole:
-			return true
-		case err != nil:
-			yield(Batch{}, err)
-			return false
-		case !yield(w.batch(batch), nil):
-			return false
-		}
-	}
-	return false
+// same reports whether nothing was written between two looks at an object. The
+// revision does not tell alone: a store that was put back has it twice.
+func same(a, b object.Object) bool {
+	return a.Revision == b.Revision && a.Created == b.Created &&
+		bytes.Equal(a.Raw, b.Raw) && bytes.Equal(a.AppendStored(nil), b.AppendStored(nil))
 }
 
 // batch joins what a transaction did to objects with its record.
