@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -20,7 +19,13 @@ import (
 )
 
 func newServe(std streams, g *globals) *cobra.Command {
-	var asked serveSettings
+	asked := serveSettings{
+		gateway: gatewaySettings{
+			listen: given{option: "--gateway"}, cert: given{option: "--cert"}, key: given{option: "--key"},
+		},
+		metrics: given{option: "--metrics"},
+	}
+	var allow []string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the old etcd v2 API to readers, metrics, and deliver announcements",
@@ -42,16 +47,19 @@ host alone, unless an address says more. SIGTERM ends it in good order.`,
 			if err := g.noFormat("serve"); err != nil {
 				return err
 			}
+			for _, key := range allow {
+				asked.gateway.allow = append(asked.gateway.allow, given{text: key, option: "--allow-prefix"})
+			}
 			return with(std, g, func(s *session) error { return s.runServe(cmd.Context(), asked) })
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&asked.gateway.listen, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
-	f.StringVar(&asked.metrics, "metrics", "", "serve metrics at `ADDRESS`")
+	f.StringVar(&asked.gateway.listen.text, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
+	f.StringVar(&asked.metrics.text, "metrics", "", "serve metrics at `ADDRESS`")
 	f.BoolVar(&asked.deliver, "deliver", false, "deliver announcements")
-	f.StringVar(&asked.gateway.cert, "cert", "", "certificate `FILE` of the gateway, which then speaks TLS; read again when it changes")
-	f.StringVar(&asked.gateway.key, "key", "", "`FILE` with the key of the certificate")
-	f.StringSliceVar(&asked.gateway.allow, "allow-prefix", nil, "serve only what is at or below `KEY`,...")
+	f.StringVar(&asked.gateway.cert.text, "cert", "", "certificate `FILE` of the gateway, which then speaks TLS; read again when it changes")
+	f.StringVar(&asked.gateway.key.text, "key", "", "`FILE` with the key of the certificate")
+	f.StringSliceVar(&allow, "allow-prefix", nil, "serve only what is at or below `KEY`,...")
 	return cmd
 }
 
@@ -60,13 +68,20 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if c.deliver && len(s.settings.sinks) == 0 {
+		if c.gateway.listen.text == "" && c.metrics.text == "" {
+			return noSinks()
+		}
+		s.warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
+		c.deliver = false
+	}
 	// A process that stays has other needs than one that answers and ends.
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(80 << 20)
 	m := mirror.New(mirror.Config{
 		Store:    s.store,
 		Prefixes: []string{s.catalog.Objects()},
-		Report:   s.tellStore,
+		Report:   func(err error) { s.tellStore(err, c) },
 	})
 	v := &service{session: s, settings: c, mirror: m}
 	listening, err := v.listen()
@@ -74,13 +89,15 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return ended(m.Run(ctx)) })
+	if len(listening) > 0 { // nobody else asks what there is
+		group.Go(func() error { return ended(m.Run(ctx)) })
+	}
 	for _, l := range listening {
 		group.Go(func() error { return v.serve(ctx, l) })
 	}
 	if c.deliver {
 		group.Go(func() error {
-			s.journal().KeepDelivering(ctx, func(err error) { s.warn(err.Error()) })
+			s.deliver(ctx)
 			return nil
 		})
 	}
@@ -88,13 +105,27 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	return group.Wait()
 }
 
-// tellStore says that the store is away, and why, or with nil that it is back.
-func (s *session) tellStore(err error) {
-	if err == nil {
-		s.say("the store is back")
-		return
+// deliver delivers announcements until the context ends.
+func (s *session) deliver(ctx context.Context) {
+	names := make([]string, len(s.settings.sinks))
+	for i, sink := range s.settings.sinks {
+		names[i] = sink.Name()
 	}
-	s.warn(err.Error() + "; answering from memory")
+	s.say("delivering announcements to %s", strings.Join(names, ", "))
+	_, _ = s.tellStranded(ctx) // if the store is away, that is said below
+	s.journal().KeepDelivering(ctx, func(err error) { s.warn("not delivered: " + err.Error()) })
+}
+
+// tellStore says that the store is away, and why, or with nil that it is back.
+func (s *session) tellStore(err error, c serveSettings) {
+	switch {
+	case err == nil:
+		s.say("the store is back")
+	case c.gateway.listen.text != "":
+		s.warn(err.Error() + "; answering from memory")
+	default:
+		s.warn(err.Error())
+	}
 }
 
 // ended takes it for no error that a part has ended with the whole.
@@ -113,72 +144,94 @@ type service struct {
 	gateway  *gateway.Handler
 }
 
-// listener is where one part of the service listens, and what it answers with.
-type listener struct {
-	net.Listener
+// part is what the service listens for.
+type part struct {
+	name    string
+	at      given
 	handler http.Handler
-	stop    func() // ends requests that wait; may be nil
+	secure  *tls.Config // nil for plain HTTP
+	stop    func()      // ends requests that wait; may be nil
 }
 
-// listen opens all that is to be listened on, or nothing.
+// listener is a part that listens.
+type listener struct {
+	part
+	net.Listener
+}
+
+// listen opens all that is to be listened on, or nothing. It says so only once
+// all is well.
 func (v *service) listen() (all []listener, err error) {
-	defer func() {
+	parts, err := v.parts()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		l, err := net.Listen("tcp", p.at.text)
 		if err != nil {
 			for _, l := range all {
 				_ = l.Close() // what is wrong is said already
 			}
+			return nil, refused(p.name, p.at, err)
 		}
-	}()
-	if at := v.settings.gateway.listen; at != "" {
-		v.gateway, err = gateway.New(gateway.Config{
-			Mirror:     v.mirror,
-			Namespace:  v.session.settings.namespace,
-			APIVersion: v.session.settings.apiVersion,
-			Allow:      v.settings.gateway.allow,
-		})
-		if err != nil {
-			return all, &usageError{err.Error(), ""}
+		l = &bounded{Listener: l, most: mostConnections}
+		if p.secure != nil {
+			l = tls.NewListener(l, p.secure)
 		}
-		l, err := v.open("gateway", at)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, listener{l, v.gateway, v.gateway.Close})
-		if v.settings.gateway.cert != "" {
-			certificate := &reloaded{cert: v.settings.gateway.cert, key: v.settings.gateway.key, warn: v.warn}
-			if _, err := certificate.get(nil); err != nil {
-				return all, &usageError{err.Error(), ""}
-			}
-			all[len(all)-1].Listener = tls.NewListener(l, &tls.Config{
-				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1", "http/1.0"},
-			})
-		}
+		all = append(all, listener{p, l})
 	}
-	if at := v.settings.metrics; at != "" {
-		l, err := v.open("metrics", at)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, listener{l, v.monitoring(), nil})
+	for _, l := range all {
+		v.say("%s listens on %s", l.name, l.Addr())
 	}
 	return all, nil
 }
 
-// mostConnections is how many a part has at once.
-const mostConnections = 4096
-
-func (v *service) open(part, at string) (net.Listener, error) {
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
+// parts are those that listen, with all that they need.
+func (v *service) parts() (all []part, err error) {
+	if c := v.settings.gateway; c.listen.text != "" {
+		if v.gateway, err = v.newGateway(c); err != nil {
+			return nil, err
 		}
-		return nil, &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at, err), "an address is like 127.0.0.1:4001, and nobody else may have it"}
+		p := part{name: "gateway", at: c.listen, handler: v.gateway, stop: v.gateway.Close}
+		if c.cert.text != "" {
+			certificate := &reloaded{cert: c.cert.text, key: c.key.text, warn: v.warn}
+			if _, err := certificate.get(nil); err != nil {
+				return nil, c.cert.errorf(certificateHint(err), "%v", err)
+			}
+			p.secure = &tls.Config{
+				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1", "http/1.0"},
+			}
+		}
+		all = append(all, p)
 	}
-	v.say("%s listens on %s", part, l.Addr())
-	return &bounded{Listener: l, most: mostConnections}, nil
+	if at := v.settings.metrics; at.text != "" {
+		all = append(all, part{name: "metrics", at: at, handler: v.monitoring()})
+	}
+	return all, nil
 }
+
+// newGateway makes the gateway, or says which of its settings is wrong.
+func (v *service) newGateway(c gatewaySettings) (*gateway.Handler, error) {
+	config := gateway.Config{
+		Mirror:     v.mirror,
+		Namespace:  v.session.settings.namespace,
+		APIVersion: v.session.settings.apiVersion,
+	}
+	for _, a := range c.allow {
+		config.Allow = append(config.Allow, a.text)
+		if _, err := gateway.New(config); err != nil {
+			return nil, a.errorf("", "%v", err)
+		}
+	}
+	return gateway.New(config)
+}
+
+// How many connections a part has at once, and how many requests one of them has,
+// with HTTP/2.
+const (
+	mostConnections = 4096
+	mostStreams     = 100
+)
 
 // grace is how long requests under way may take once the service is to end.
 const grace = 5 * time.Second
@@ -186,18 +239,11 @@ const grace = 5 * time.Second
 // serve answers on a listener until the context ends, and then ends what is under
 // way.
 func (v *service) serve(ctx context.Context, l listener) error {
-	server := &http.Server{
-		Handler:           l.handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          nil,
-		Protocols:         &http.Protocols{},
-	}
-	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetHTTP2(true)
-	server.Protocols.SetUnencryptedHTTP2(true)
+	fresh := &unused{conns: make(map[net.Conn]struct{})}
+	server := newServer(l.handler)
+	server.ConnState = fresh.watch
 	server.ErrorLog = quiet(v.debugf)
+	server.RegisterOnShutdown(fresh.close)
 	if l.stop != nil {
 		server.RegisterOnShutdown(l.stop)
 	}
@@ -208,13 +254,35 @@ func (v *service) serve(ctx context.Context, l listener) error {
 		defer cancel()
 		stopped <- server.Shutdown(last)
 	}()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	if err := <-stopped; err != nil {
 		return server.Close() // whoever is still there has had its time
 	}
 	return nil
+}
+
+// newServer returns a server with bounds on what one client can take.
+func newServer(handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           atMost(2*mostConnections, handler),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		Protocols:         &http.Protocols{},
+		HTTP2: &http.HTTP2Config{ // there is nothing large to receive
+			MaxConcurrentStreams:          mostStreams,
+			MaxReadFrameSize:              16 << 10,
+			MaxReceiveBufferPerConnection: 64 << 10,
+			MaxReceiveBufferPerStream:     4 << 10,
+			WriteByteTimeout:              15 * time.Second,
+		},
+	}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	return server
 }
 
 func (v *service) debugf(format string, args ...any) {

@@ -2,13 +2,18 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log"
 	"net"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -48,6 +53,83 @@ func (c *counting) Close() error {
 	return c.Conn.Close()
 }
 
+// refused says why a part cannot listen, and what to do.
+func refused(part string, at given, err error) error {
+	host, port, split := net.SplitHostPort(at.text)
+	var why syscall.Errno
+	var name *net.DNSError
+	switch {
+	case split != nil: // it was checked
+		return err
+	case errors.As(err, &name):
+		err = fmt.Errorf("the name %s has no address: %s", host, name.Err)
+	case errors.As(err, &why):
+		err = why
+	}
+	hint := "to have it listen on this host alone: " + at.change("127.0.0.1:"+port)
+	switch {
+	case errors.Is(why, syscall.EADDRINUSE):
+		hint = fmt.Sprintf("something listens there already, maybe another confctl serve; what it is: ss -ltnp 'sport = :%s'\n"+
+			"to have this one listen elsewhere: %s", port, at.change(net.JoinHostPort(host, "PORT")))
+	case errors.Is(why, syscall.EACCES):
+		hint = "ports below 1024 are for root, and for units with AmbientCapabilities=CAP_NET_BIND_SERVICE\n" +
+			"to have it listen elsewhere: " + at.change(net.JoinHostPort(host, "PORT"))
+	case errors.Is(why, syscall.EADDRNOTAVAIL):
+		hint = host + " is not an address of this host; those it has: ip -brief address\n" + hint
+	}
+	return &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at.text, err), hint}
+}
+
+// atMost answers so many requests at once, and refuses more: with HTTP/2 it is not
+// enough to count connections. What a request that only reads brings along is not
+// kept until it is answered.
+func atMost(most int64, next http.Handler) http.Handler {
+	var now atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer now.Add(-1)
+		if now.Add(1) > most {
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		if r.ProtoMajor == 2 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			_ = r.Body.Close() // nothing was read of it
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unused are the connections on which nothing has come yet. A server that shuts
+// down would wait some seconds for what may come.
+type unused struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// watch is for http.Server.ConnState.
+func (u *unused) watch(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(u.conns, c)
+	case u.closed:
+		_ = c.Close() // nobody has asked for anything
+	default:
+		u.conns[c] = struct{}{}
+	}
+}
+
+// close closes those that there are, and those to come.
+func (u *unused) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for c := range u.conns {
+		_ = c.Close() // nobody has asked for anything
+	}
+}
+
 // reloaded is a certificate that is read again when its file has changed. One that
 // cannot be used does not replace the one that can.
 type reloaded struct {
@@ -73,19 +155,52 @@ func (r *reloaded) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if r.current != nil && changed == r.changed {
 		return r.current, nil
 	}
-	pair, err := tls.LoadX509KeyPair(r.cert, r.key)
+	pair, err := r.load()
 	switch {
 	case err != nil && r.current == nil:
-		return nil, fmt.Errorf("certificate %s with key %s: %w", r.cert, r.key, err)
+		return nil, err
 	case err != nil:
 		if changed != r.changed {
-			r.warn(fmt.Sprintf("certificate %s with key %s: %v; going on with the one from before", r.cert, r.key, err))
+			r.warn(err.Error() + "; going on with the one from before")
 		}
 		r.changed = changed
 		return r.current, nil
 	}
-	r.current, r.changed = &pair, changed
+	r.current, r.changed = pair, changed
 	return r.current, nil
+}
+
+// load reads the files. A certificate whose time is over, or not come yet, is
+// better than none: it is for clients to say.
+func (r *reloaded) load() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(r.cert, r.key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", absolute(r.cert), absolute(r.key), err)
+	}
+	if now := time.Now(); now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
+		r.warn(fmt.Sprintf("certificate %s is valid from %s to %s, and not now: clients will refuse it",
+			absolute(r.cert), pair.Leaf.NotBefore.Format(time.RFC3339), pair.Leaf.NotAfter.Format(time.RFC3339)))
+	}
+	return &pair, nil
+}
+
+// certificateHint says what to do about files that cannot be read.
+func certificateHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "the user that serve runs as has to be able to read both"
+	case errors.Is(err, fs.ErrNotExist):
+		return "a relative path begins where serve is started, wherever confctl.yaml is"
+	}
+	return ""
+}
+
+// absolute is a path as it is seen from anywhere.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }
 
 // changedAt is when a file was changed, zero if it is not there.

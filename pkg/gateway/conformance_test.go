@@ -9,17 +9,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/conftool/confctl/pkg/etcdv2/etcdv2test"
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestLikeEtcd sends the same requests to a gateway and to an etcd that serves
-// the v2 API, with the same keys.
+// What the gateway says is compared with what an etcd of 3.4 says that serves the
+// v2 API: always with the replies in testdata, and with those of the etcd that is
+// installed, if it can do that. The replies are recorded again, from the installed
+// one, with
+//
+//	GATEWAY_RECORD=1 go test ./pkg/gateway -run LikeEtcd
+//
+// Each file begins with what that etcd said at /version.
+
+// TestLikeEtcd sends the same requests to both, with the same keys.
 func TestLikeEtcd(t *testing.T) {
 	t.Parallel()
-	real := etcdv2test.Start(t)
-	s := serve(t, openLocal(t), Config{}, mirror.Config{})
 	keys := map[string]string{
 		"/conftool/v1/mediawiki-config/common/WMFMasterDatacenter": `{"val": "eqiad"}`,
 		"/conftool/v1/mediawiki-config/eqiad/ReadOnly":             `{"val": false}`,
@@ -33,68 +38,99 @@ func TestLikeEtcd(t *testing.T) {
 	}
 	var writes []store.Write
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		real.Put(t, k, keys[k])
 		writes = append(writes, put(k, keys[k]))
 	}
+	s := serve(t, openLocal(t), Config{}, mirror.Config{})
 	s.commit(t, writes...)
-	paths := []string{"", "/", "/conftool", "/conftool/", "/nope", "/conftool/nope/x/y", "/conftool/v2", "/conftool%2Fv1"}
-	for k := range keys {
+	likeEtcd(t, "reads", writes, func(t *testing.T, etcd teller) {
+		all := asked(slices.Sorted(maps.Keys(keys)))
+		n := 0
+		for _, a := range all {
+			if etcd.typical && !a.typical {
+				continue
+			}
+			compare(t, a.method, a.target, etcd.tells(t, a.method, a.target), ask(t, a.method, s.URL, a.target))
+			n++
+		}
+		// Of all writes, this is the one that etcd refuses like this, but with 400.
+		theirs, ours := etcd.tells(t, http.MethodPut, "/v2/keys"), ask(t, http.MethodPut, s.URL, "/v2/keys")
+		theirs.status = http.StatusForbidden
+		compare(t, http.MethodPut, "/v2/keys", theirs, ours)
+		t.Logf("%d requests", n)
+	})
+}
+
+// request is one that both are sent. The typical ones are recorded.
+type request struct {
+	method, target string
+	typical        bool
+}
+
+// asked is what both are asked of keys.
+func asked(keys []string) []request {
+	plain := []string{"", "?recursive=true", "?waitIndex=3"}
+	queries := slices.Concat(plain, []string{"?recursive=false&sorted=true", "?recursive=1&quorum=true", "?unknown=x",
+		"?quorum=true&wait=true", "?recursive=&x=y", "?recursive=yes", "?sorted=2", "?quorum=x", "?wait=x", "?dir=x",
+		"?waitIndex=-1", "?waitIndex=x&recursive=x", "?wait=true&waitIndex=1e3", "?%zz", "?a;b=c", "?recursive=true&recursive=x"})
+	every := []string{"", "/conftool/", "/nope", "/conftool/v1/mediawiki-config", "/conftool/v1/mediawiki-config/eqiad/ReadOnly"}
+	paths := slices.Concat(every, odds(), []string{"/", "/conftool", "/conftool/nope/x/y", "/conftool/v2", "/conftool%2Fv1"})
+	for _, k := range keys {
 		for parts := strings.Split(k, "/"); len(parts) > 2; parts = parts[:len(parts)-1] {
 			p := strings.TrimPrefix(escaped(strings.Join(parts, "/")), "/v2/keys")
 			paths = append(paths, p, p+"/", p+"/below", p+"x")
 		}
 	}
 	slices.Sort(paths)
-	queries := []string{
-		"", "?recursive=true", "?recursive=false&sorted=true", "?recursive=1&quorum=true", "?unknown=x", "?waitIndex=3",
-		"?quorum=true&wait=true", "?recursive=&x=y", "?recursive=yes", "?sorted=2", "?quorum=x", "?wait=x", "?dir=x",
-		"?waitIndex=-1", "?waitIndex=x&recursive=x", "?wait=true&waitIndex=1e3", "?%zz", "?a;b=c", "?recursive=true&recursive=x",
-	}
-	n := 0
+	var all []request
 	for _, p := range slices.Compact(paths) {
 		for _, q := range queries {
-			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				target := "/v2/keys" + p + q
-				compare(t, method, target, ask(t, method, real.URL, target), ask(t, method, s.URL, target))
-				n++
-			}
+			typical := slices.Contains(plain, q) || slices.Contains(every, p)
+			target := "/v2/keys" + p + q
+			all = append(all, request{http.MethodGet, target, typical}, request{http.MethodHead, target, typical})
 		}
 	}
 	for _, target := range []string{"/", "/v2", "/v2/", "/v2/keysx", "/v2/machines/", "/version/", "/versions"} {
-		compare(t, http.MethodGet, target, ask(t, http.MethodGet, real.URL, target), ask(t, http.MethodGet, s.URL, target))
+		all = append(all, request{http.MethodGet, target, true})
 	}
-	target := "/v2/keys/conftool?wait=true"
-	compare(t, http.MethodHead, target, ask(t, http.MethodHead, real.URL, target), ask(t, http.MethodHead, s.URL, target))
-	// Of all writes, this is the one that etcd refuses like this, but with 400.
-	theirs, ours := ask(t, http.MethodPut, real.URL, "/v2/keys"), ask(t, http.MethodPut, s.URL, "/v2/keys")
-	theirs.status = http.StatusForbidden
-	compare(t, http.MethodPut, "/v2/keys", theirs, ours)
-	t.Logf("%d requests", n)
+	return append(all, request{http.MethodHead, "/v2/keys/conftool?wait=true", true})
+}
+
+// odds are paths that etcd sends a redirect for, and the gateway does not.
+func odds() []string {
+	return []string{
+		"//", "/.", "/./", "//conftool", "/conftool//v1", "/conftool/v1//", "/conftool/./v1/.", "/conftool/v1/./",
+		"/conftool/..", "/conftool/../", "/conftool/nope/../v1/mediawiki-config", "/conftool/v1/pools/../nope",
+		"/conftool/v1/%2e%2e/v1", "/conftool/%2E/v1", "/conftool%2f%2fv1", "/conftool%2f..%2fconftool",
+		"/conftool/v1/mediawiki-config//eqiad/ReadOnly", "/conftool/v1/mediawiki-config/eqiad/ReadOnly//",
+		"/conftool/v1/mediawiki-config/eqiad/ReadOnly/../../codfw/", "/conftool/v1/discovery//a%20b+c%2525/%c3%a9",
+	}
 }
 
 // TestWaitLikeEtcd makes the same changes in both, and follows them.
 func TestWaitLikeEtcd(t *testing.T) {
 	t.Parallel()
-	real := etcdv2test.Start(t)
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
-	start := uint64(0)
+	var writes []store.Write
 	for i := range 6 {
-		key, value := fmt.Sprint("/conftool/v1/a/b", i%2), fmt.Sprintf(`{"n": %d}`, i)
-		real.Put(t, key, value)
-		s.commit(t, put(key, value))
-		if i == 0 {
-			start = ask(t, http.MethodGet, real.URL, "/v2/keys"+key).parsed.Node.ModifiedIndex
-		}
+		w := put(fmt.Sprint("/conftool/v1/a/b", i%2), fmt.Sprintf(`{"n": %d}`, i))
+		writes = append(writes, w)
+		s.commit(t, w)
 	}
-	for _, target := range []string{"/v2/keys/conftool?recursive=true&wait=true", "/v2/keys/conftool/v1/a/b1?wait=true", "/v2/keys/conftool/v1/a/b1/?wait=true&recursive=true"} {
-		theirs, ours := start, uint64(8192)
-		for range 3 {
-			a := ask(t, http.MethodGet, real.URL, fmt.Sprint(target, "&waitIndex=", theirs))
-			b := ask(t, http.MethodGet, s.URL, fmt.Sprint(target, "&waitIndex=", ours))
-			compare(t, http.MethodGet, target, a, b)
-			theirs, ours = a.parsed.Node.ModifiedIndex+1, b.parsed.Node.ModifiedIndex+1
+	likeEtcd(t, "waits", writes, func(t *testing.T, etcd teller) {
+		start := etcd.tells(t, http.MethodGet, "/v2/keys/conftool").parsed.Node.CreatedIndex // of the first change
+		for _, target := range []string{
+			"/v2/keys/conftool?recursive=true&wait=true", "/v2/keys/conftool/v1/a/b1?wait=true",
+			"/v2/keys/conftool/v1/a/b1/?wait=true&recursive=true", "/v2/keys/conftool/..//conftool/v1/a?wait=true&recursive=true",
+		} {
+			theirs, ours := start, uint64(8192)
+			for range 3 {
+				a := etcd.tells(t, http.MethodGet, fmt.Sprint(target, "&waitIndex=", theirs))
+				b := ask(t, http.MethodGet, s.URL, fmt.Sprint(target, "&waitIndex=", ours))
+				compare(t, http.MethodGet, target, a, b)
+				theirs, ours = a.parsed.Node.ModifiedIndex+1, b.parsed.Node.ModifiedIndex+1
+			}
 		}
-	}
+	})
 }
 
 // compare reports what differs, but for indexes and the order of nodes.
@@ -107,20 +143,45 @@ func compare(t *testing.T, method, target string, theirs, ours reply) {
 	if a, b := plain(t, theirs.body), plain(t, ours.body); a != b {
 		t.Errorf("%s %s:\netcd        %s\nthe gateway %s", method, target, a, b)
 	}
-	for _, name := range []string{"Content-Type", "X-Content-Type-Options"} {
-		if a, b := theirs.header.Get(name), ours.header.Get(name); a != b {
-			t.Errorf("%s %s: %s: %q, the gateway %q", method, target, name, a, b)
+	for _, name := range comparedHeaders() {
+		a, b := theirs.header.Get(name), ours.header.Get(name)
+		same := a == b
+		if strings.HasPrefix(name, "X-Etcd-") {
+			same = (a == "") == (b == "") && (a == "0") == (b == "0")
 		}
-	}
-	for _, name := range []string{"X-Etcd-Index", "X-Etcd-Cluster-Id"} {
-		if a, b := theirs.header.Get(name), ours.header.Get(name); (a == "") != (b == "") || (a == "0") != (b == "0") {
+		if !same {
 			t.Errorf("%s %s: %s: %q, the gateway %q", method, target, name, a, b)
 		}
 	}
 }
 
+func comparedHeaders() []string {
+	return []string{"Content-Type", "X-Content-Type-Options", "X-Etcd-Index", "X-Etcd-Cluster-Id"}
+}
+
 // plain is a body without what may differ.
 func plain(t *testing.T, body string) string {
+	t.Helper()
+	return rewritten(t, body, func(m map[string]any) {
+		for _, k := range []string{"modifiedIndex", "createdIndex"} {
+			if n, there := m[k]; there {
+				m[k] = n != 0.0
+			}
+		}
+		if _, failed := m["errorCode"]; failed {
+			delete(m, "index")
+		}
+	})
+}
+
+// inOrder is a body with all that it has in one order.
+func inOrder(t *testing.T, body string) string {
+	t.Helper()
+	return rewritten(t, body, func(map[string]any) {})
+}
+
+// rewritten is a body in order once something was done to each map in it.
+func rewritten(t *testing.T, body string, do func(map[string]any)) string {
 	t.Helper()
 	if !strings.HasPrefix(body, "{") {
 		return body
@@ -129,30 +190,23 @@ func plain(t *testing.T, body string) string {
 	if err := json.Unmarshal([]byte(body), &v); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	return asJSON(t, normal(v))
+	rewrite(v, do)
+	return asJSON(t, v)
 }
 
-func normal(v any) any {
+func rewrite(v any, do func(map[string]any)) {
 	switch v := v.(type) {
 	case map[string]any:
-		for _, k := range []string{"modifiedIndex", "createdIndex", "index"} {
-			if n, there := v[k]; there {
-				v[k] = n != 0.0
-			}
-		}
-		for k := range v {
-			v[k] = normal(v[k])
-		}
-		if _, failed := v["errorCode"]; failed {
-			delete(v, "index")
+		do(v)
+		for _, inner := range v {
+			rewrite(inner, do)
 		}
 	case []any:
-		for i := range v {
-			v[i] = normal(v[i])
+		for _, inner := range v {
+			rewrite(inner, do)
 		}
 		slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	}
-	return v
 }
 
 // FuzzString compares with the encoder that etcd uses.

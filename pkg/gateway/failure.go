@@ -55,6 +55,16 @@ func badRequest(code int, format string, args ...any) *failure {
 	return &failure{status: http.StatusBadRequest, code: code, cause: fmt.Sprintf(format, args...)}
 }
 
+// readOnly refuses what would write a key, or, if the path names none, says what
+// is wrong with that.
+func readOnly(key string, bad *failure) *failure {
+	cause := orRoot(key)
+	if bad != nil {
+		cause = bad.cause
+	}
+	return &failure{status: http.StatusForbidden, code: codeReadOnly, cause: cause}
+}
+
 // unavailable is for what has nothing to do with the request. Readers go on
 // with what they have, or ask another gateway.
 func unavailable(cause string) *failure {

@@ -73,6 +73,7 @@ type Handler struct {
 	root    string // /conftool/v1/
 	cluster string // the value of X-Etcd-Cluster-Id
 	bodies  *bodies
+	turn    chan struct{} // full while one of those that wait is told
 
 	waiting atomic.Int64
 	reads   atomic.Uint64
@@ -88,7 +89,7 @@ var _ http.Handler = (*Handler)(nil)
 // New returns a handler, or an error if the configuration serves nothing.
 func New(cfg Config) (*Handler, error) {
 	cfg.withDefaults()
-	h := &Handler{cfg: cfg, closed: make(chan struct{}), bodies: newBodies(cfg.MaxBytes)}
+	h := &Handler{cfg: cfg, closed: make(chan struct{}), bodies: newBodies(cfg.MaxBytes), turn: make(chan struct{}, 1)}
 	if cfg.Namespace == "" || cfg.APIVersion == "" || cfg.Mirror == nil {
 		return nil, errors.New("gateway: mirror, namespace and API version are needed")
 	}
@@ -156,19 +157,31 @@ const (
 
 // ServeHTTP never redirects.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	control := http.NewResponseController(w)
-	h.deadline(control)
-	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // the next request may be another's
-	switch p := r.URL.Path; {
-	case p == keysPath || strings.HasPrefix(p, keysPath+"/"):
-		h.keys(w, r)
-	case p == machinesPath:
+	h.deadline(http.NewResponseController(w))
+	if key, found := belowKeys(r.URL.Path); found {
+		h.keys(w, r, key)
+		return
+	}
+	switch r.URL.Path {
+	case machinesPath:
 		h.text(w, r, "text/plain; charset=utf-8", h.machines(r))
-	case p == versionPath:
+	case versionPath:
 		h.text(w, r, "application/json", `{"etcdserver":"3.4.0","etcdcluster":"3.4.0"}`)
 	default:
 		http.Error(w, "404 page not found", http.StatusNotFound)
 	}
+}
+
+// belowKeys returns what follows /v2/keys in a path. Who puts addresses together
+// may come to //v2/keys.
+func belowKeys(p string) (key string, found bool) {
+	for part := range strings.SplitSeq(strings.TrimPrefix(keysPath, "/"), "/") {
+		p, found = strings.CutPrefix(strings.TrimLeft(p, "/"), part)
+		if !found || p != "" && p[0] != '/' {
+			return "", false
+		}
+	}
+	return p, true
 }
 
 // deadline begins the time that a client has to take what is sent. What cannot
@@ -199,13 +212,13 @@ func (h *Handler) machines(r *http.Request) string {
 }
 
 // keys answers everything below /v2/keys.
-func (h *Handler) keys(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) keys(w http.ResponseWriter, r *http.Request, key string) {
 	w.Header().Set("X-Etcd-Cluster-Id", h.cluster)
 	w.Header().Set("Content-Type", "application/json")
 	if age, ever := h.cfg.Mirror.Age(); ever && age > h.cfg.StaleAfter {
 		w.Header().Set(AgeHeader, fmt.Sprint(int64(age.Seconds())))
 	}
-	q, fail := parse(r)
+	q, fail := parse(r, key)
 	if fail == nil && q.wait {
 		h.waits.Add(1)
 		fail = h.wait(w, r, q)

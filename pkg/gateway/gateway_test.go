@@ -230,11 +230,30 @@ func TestRequests(t *testing.T) {
 		{"/v2/keys/conftool/v2/k", 404, "100 /conftool/v2"},
 		{"/v2/keys/nope", 404, "100 /nope"},
 
-		{"/v2/keys//conftool/v1", 400, `209 the path has a part that is empty, "." or ".."`},
-		{"/v2/keys/conftool/v1//", 400, `209 the path has a part that is empty, "." or ".."`},
-		{"/v2/keys/conftool/../conftool/v1", 400, `209 the path has a part that is empty, "." or ".."`},
-		{"/v2/keys/conftool/v1/%2e%2e", 400, `209 the path has a part that is empty, "." or ".."`},
-		{"/v2/keys/conftool/./v1", 400, `209 the path has a part that is empty, "." or ".."`},
+		// A path is what is left of it once it is cleaned, and so is what may be seen.
+		{"/v2/keys//conftool/v1", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
+		{"/v2/keys/conftool/v1//", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
+		{"/v2/keys/./conftool/.//v1/.", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
+		{"/v2/keys/conftool/../conftool/v1", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
+		{"/v2/keys/conftool/..", 200, "/ /conftool/"},
+		{"/v2/keys//", 200, "/ /conftool/"},
+		{"//v2/keys", 200, "/ /conftool/"},
+		{"//v2//keys/conftool/..", 200, "/ /conftool/"},
+		{"//v2/keys/..", 400, `209 the path leaves /v2/keys: it has too many ".."`},
+		{"/v2/keys/conftool/v1/pools/no/%2e%2e/a%2f%2fb", 200, "/conftool/v1/pools/a/b/ /conftool/v1/pools/a/b/h1"},
+		{"/v2/keys/conftool/v1/pools//both", 200, "/conftool/v1/pools/both"},
+		{"/v2/keys/conftool/v1/pools/both//", 200, "/conftool/v1/pools/both/ /conftool/v1/pools/both/k"},
+		{"/v2/keys/conftool/v1/pools/a/k/", 404, "100 /conftool/v1/pools/a/k"},
+		{"/v2/keys/conftool/v1/pools/a//k", 404, "100 /conftool/v1/pools/a/k"},
+		{"/v2/keys/conftool/v1/pools/../secret/Z", 403, "110 /conftool/v1/secret/Z is not served here"},
+		{"/v2/keys/conftool/v1/pools/%2e%2e//mw/Y", 403, "110 /conftool/v1/mw/Y is not served here"},
+		{"/v2/keys/conftool/v1//secret?wait=true", 403, "110 /conftool/v1/secret is not served here"},
+		{"/v2/keys/conftool/v1/pools/../../.confctl/journal/1", 404, "100 /conftool/.confctl"},
+		{"/v2/keys/conftool/v1/..a/..", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
+		{"/v2/keys/..", 400, `209 the path leaves /v2/keys: it has too many ".."`},
+		{"/v2/keys/conftool/../../keys/conftool", 400, `209 the path leaves /v2/keys: it has too many ".."`},
+		{"/v2/keys/conftool/%2e%2e/%2e%2e/%2e%2e/etc/passwd", 400, `209 the path leaves /v2/keys: it has too many ".."`},
+		{"/v2/keys/%00/../conftool", 400, "209 the path has control characters"},
 		{"/v2/keys/conftool/%ff", 400, "209 the path is not UTF-8"},
 		{"/v2/keys/conftool/%00", 400, "209 the path has control characters"},
 		{"/v2/keys/conftool/a%0d%0aX: y", 400, "209 the path has control characters"},
@@ -275,9 +294,21 @@ func TestRequests(t *testing.T) {
 	if r := s.get(t, "/v2/machines"); r.body != s.URL {
 		t.Errorf("machines: %q", r.body)
 	}
-	for _, method := range []string{"PUT", "POST", "DELETE", "PATCH", "OPTIONS"} {
-		if r := ask(t, method, s.URL, "/v2/keys/conftool/v1/pools/a?value=1"); r.status != 403 || r.parsed.ErrorCode != 107 || r.parsed.Cause != "/conftool/v1/pools/a" {
-			t.Errorf("%s: %d %s", method, r.status, r.body)
+	for _, method := range []string{"PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"} {
+		for target, cause := range map[string]string{
+			"/v2/keys":                               "/",
+			"/v2/keys/conftool/v1/pools/a?value=1":   "/conftool/v1/pools/a",
+			"/v2/keys//conftool/v1/x/../pools/?%zz=": "/conftool/v1/pools",
+			"/v2/keys/conftool/v1/secret/Z":          "/conftool/v1/secret/Z",
+			"/v2/keys/..":                            `the path leaves /v2/keys: it has too many ".."`,
+			"/v2/keys" + long:                        "the path is longer than 4096 bytes",
+			"/v2/keys/%ff":                           "the path is not UTF-8",
+			"/v2/keys/%0a":                           "the path has control characters",
+		} {
+			r := ask(t, method, s.URL, target)
+			if r.status != 403 || r.parsed.ErrorCode != 107 || r.parsed.Cause != cause || r.header.Get("X-Etcd-Index") == "0" {
+				t.Errorf("%s %.80s: %d %s", method, target, r.status, r.body)
+			}
 		}
 		if r := ask(t, method, s.URL, "/v2/machines"); r.status != 405 {
 			t.Errorf("%s machines: %d", method, r.status)

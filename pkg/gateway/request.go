@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -23,14 +24,16 @@ type query struct {
 // its requests, but those of objects are names.
 const longest = 4096
 
-// parse understands a request for keys as etcd does.
-func parse(r *http.Request) (query, *failure) {
+// parse understands a request for a key, as it is written, as etcd does. What would
+// write is refused whatever the key is.
+func parse(r *http.Request, key string) (query, *failure) {
 	q := query{pybal: strings.HasPrefix(r.UserAgent(), "PyBal/")}
-	if fail := q.parsePath(r.URL.Path[len(keysPath):]); fail != nil {
-		return q, fail
-	}
+	fail := q.parsePath(key)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return q, &failure{status: http.StatusForbidden, code: codeReadOnly, cause: orRoot(q.key)}
+		return q, readOnly(q.key, fail)
+	}
+	if fail != nil {
+		return q, fail
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -47,8 +50,6 @@ func orRoot(key string) string {
 }
 
 func (q *query) parsePath(p string) *failure {
-	q.key = strings.TrimSuffix(p, "/")
-	q.slash = q.key != p
 	switch {
 	case len(p) > longest:
 		return &failure{status: http.StatusRequestURITooLong, code: codeInvalidField,
@@ -57,10 +58,30 @@ func (q *query) parsePath(p string) *failure {
 		return badRequest(codeInvalidField, "the path is not UTF-8")
 	case strings.ContainsFunc(p, func(c rune) bool { return c < ' ' || c == 0x7f }):
 		return badRequest(codeInvalidField, "the path has control characters")
-	case odd(q.key):
-		return badRequest(codeInvalidField, `the path has a part that is empty, "." or ".."`)
+	case leaves(p):
+		return badRequest(codeInvalidField, `the path leaves %s: it has too many ".."`, keysPath)
 	}
+	q.slash = strings.HasSuffix(p, "/")
+	q.key = strings.TrimSuffix(path.Clean("/"+p), "/") // where etcd redirects to
 	return nil
+}
+
+// leaves reports whether a path below /v2/keys leads out of there, if only to
+// come back.
+func leaves(p string) bool {
+	depth := 0
+	for part := range strings.SplitSeq(p, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
 }
 
 // parseForm checks the parameters in etcd's order. Those of writes are

@@ -128,18 +128,28 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 
 // answer writes the answer if the batches have one.
 func (h *Handler) answer(w http.ResponseWriter, q query, batches []*mirror.Batch) bool {
-	events := h.events(q, batches, !q.pybal)
-	if len(events) == 0 {
+	body := h.told(q, batches)
+	if body == nil {
 		return false
 	}
-	body := appendEvent(events[0])
-	if len(events) > 1 {
-		body = appendAll(q.key, latest(events), 0)
-	}
-	if _, err := w.Write(body); err == nil {
-		_ = http.NewResponseController(w).Flush() // it is flushed at the end in any case
-	}
+	_, _ = w.Write(body) //nolint:gosec // the client may have gone; it is JSON, and says so
 	return true
+}
+
+// told is the body of the answer if the batches have one, else nil. One change can
+// wake thousands: they are told one after the other, so that who reads meanwhile
+// does not have to wait behind all of them.
+func (h *Handler) told(q query, batches []*mirror.Batch) []byte {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	events := h.events(q, batches, !q.pybal)
+	switch len(events) {
+	case 0:
+		return nil
+	case 1:
+		return appendEvent(events[0])
+	}
+	return appendAll(q.key, latest(events), 0)
 }
 
 // events returns those that a request waits for, or only the first of them.
