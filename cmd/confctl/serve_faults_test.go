@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -52,6 +51,10 @@ type faults struct {
 	stop    context.CancelFunc // of the writer
 	clients []*faultClient
 	done    sync.WaitGroup
+
+	mu      sync.Mutex
+	refused int             // how often the gateway had nothing to answer with
+	took    []time.Duration // of each read that was answered
 }
 
 // faultClient is a client that reads one key again and again, or waits for its
@@ -66,20 +69,23 @@ type faultClient struct {
 // while etcd and the gateway die and come back. None is told that the key is not
 // there, nor sees a number after a higher one, and in the end all have the last.
 func TestServeFaults(t *testing.T) {
+	t.Parallel()
 	t.Run("one", func(t *testing.T) {
 		t.Parallel()
 		rounds, away := faultRounds(t)
 		m := newRestarted(t)
-		f := newFaults(t, []string{m.URL()}, "host: "+m.host+"\nport: "+m.port+"\n")
+		f := newFaults(t, []string{m.URL()}, m.URL())
 		for range rounds {
 			m.Kill(0)
 			time.Sleep(away)
 			m.start(t)
-			f.goesOn()
+			f.goesOn(fmt.Sprintf("etcd was away for %v", away))
 			f.forgets(m)
-			f.goesOn()
+			f.goesOn("the changes were forgotten")
+			f.answered()
 			f.restart()
-			f.goesOn()
+			f.goesOn("the gateway was started again")
+			f.forgive()
 			away = 300 * time.Millisecond
 		}
 		f.end()
@@ -89,14 +95,10 @@ func TestServeFaults(t *testing.T) {
 		rounds, _ := faultRounds(t)
 		for range min(rounds, 5) {
 			c := etcdtest.Cluster(t, 3)
-			rc := "host:\n"
-			for _, u := range c.URLs() {
-				host, port, _ := strings.Cut(strings.TrimPrefix(u, "http://"), ":")
-				rc += fmt.Sprintf("  - [%s, %s]\n", host, port)
-			}
-			f := newFaults(t, c.URLs(), rc)
+			f := newFaults(t, c.URLs(), c.URLs()...)
 			c.Kill(c.Leader(t))
-			f.goesOn()
+			f.goesOn("the leader was killed")
+			f.answered()
 			f.end()
 		}
 	})
@@ -105,58 +107,61 @@ func TestServeFaults(t *testing.T) {
 // restarted is an etcd that comes back at the same address, with its data.
 type restarted struct {
 	*etcdtest.Server
-	dir        string
-	host, port string
+	dir     string
+	address string
 }
 
 func newRestarted(t testing.TB) *restarted {
 	t.Helper()
+	m := &restarted{dir: t.TempDir(), address: free(t)}
+	m.start(t)
+	return m
+}
+
+// free returns an address that nobody listens on, nor will: where all of
+// 127.0.0.0/8 is this host, it is at one of the test's own.
+func free(t testing.TB) string {
+	t.Helper()
 	host := "127.0.0.1"
 	if runtime.GOOS == "linux" {
-		host = fmt.Sprintf("127.77.%d.%d", os.Getpid()>>8&255, os.Getpid()&127+1) // where nobody takes the port meanwhile
+		host = fmt.Sprintf("127.77.%d.%d", os.Getpid()>>8&255, os.Getpid()&127+1)
 	}
 	l, err := net.Listen("tcp", host+":0") //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err = errors.Join(err, l.Close()); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m := &restarted{dir: t.TempDir(), host: host, port: port}
-	m.start(t)
-	return m
+	return l.Addr().String()
 }
 
 func (m *restarted) start(t testing.TB) {
 	t.Helper()
 	m.Server = etcdtest.Start(t, func(cfg *embed.Config) {
 		cfg.Dir = m.dir
-		cfg.ListenClientUrls = []url.URL{{Scheme: "http", Host: m.host + ":" + m.port}}
+		cfg.ListenClientUrls = []url.URL{{Scheme: "http", Host: m.address}}
 		cfg.AdvertiseClientUrls = cfg.ListenClientUrls
-		cfg.EnableGRPCGateway = true // compaction is asked for over HTTP
 	})
 }
 
-// compact has etcd forget what was before a revision.
-func (m *restarted) compact(t testing.TB, before store.Revision) {
-	t.Helper()
-	body := fmt.Sprintf(`{"revision": "%d", "physical": true}`, before)
-	resp, err := http.Post(m.URL()+"/v3/kv/compaction", "application/json", strings.NewReader(body)) //nolint:noctx // a test server's
-	if err != nil {
-		t.Fatal(err)
+// endpoints has a site use a store at several URLs, in this order.
+func (s *site) endpoints(urls ...string) {
+	s.Helper()
+	rc := "host:\n"
+	for _, u := range urls {
+		host, port, _ := strings.Cut(strings.TrimPrefix(u, "http://"), ":")
+		rc += fmt.Sprintf("  - [%s, %s]\n", host, port)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is read
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("compaction is answered with %s", resp.Status)
-	}
+	s.file("etcdrc", rc)
 }
 
-// newFaults starts a gateway, its clients, and one that changes the key.
-func newFaults(t *testing.T, urls []string, etcdrc string) *faults {
+// newFaults starts a gateway, its clients, and one that changes the key: at URLs
+// of its own, whatever befalls those of the gateway.
+func newFaults(t *testing.T, writes []string, reads ...string) *faults {
 	t.Helper()
-	f := &faults{site: etcdSite(t, urls[0]), store: storeAt(t, urls...)}
-	f.file("etcdrc", etcdrc)
+	f := &faults{site: etcdSite(t, reads[0]), store: storeAt(t, writes...)}
+	f.endpoints(reads...)
 	f.file("data/mwconfig/m.yaml", "common: [WMFMasterDatacenter]\n")
 	f.ok("--quiet", "sync", "--directory", "data")
 	f.commit(t.Context(), 1)
@@ -192,7 +197,7 @@ func (f *faults) writes() {
 	f.writer.Go(func() {
 		for n := f.written.Load() + 1; ctx.Err() == nil; n++ {
 			f.commit(ctx, n)
-			time.Sleep(3 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond)
 		}
 	})
 }
@@ -251,7 +256,7 @@ func (f *faults) forgets(m *restarted) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m.compact(f.TB, snapshot.Revision)
+	m.Compact(f.TB, int64(snapshot.Revision))
 	f.signal(syscall.SIGCONT)
 	until(f.TB, f.gateway.metrics+"/metrics", http.StatusOK, "confctl_store_reloads_total 1\n")
 }
@@ -264,11 +269,26 @@ func (f *faults) signal(s os.Signal) {
 }
 
 // goesOn waits until all clients have a change from after now, which is to be
-// within five seconds.
-func (f *faults) goesOn() {
+// within five seconds of the end of what has happened.
+func (f *faults) goesOn(what string) {
 	f.Helper()
-	from := f.written.Load()
-	f.await(fmt.Sprintf("a number above %d", from), func() bool { return f.lowest() > from })
+	begun, from := time.Now(), f.written.Load()
+	f.await(fmt.Sprintf("a number above %d after %s", from, what), func() bool { return f.lowest() > from })
+	f.Logf("%s: all are right after %v", what, time.Since(begun).Round(time.Millisecond))
+}
+
+// answered fails if the gateway had nothing to answer with since the last time,
+// and returns how long reads took.
+func (f *faults) answered() []time.Duration {
+	f.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refused > 0 {
+		f.Errorf("%d times the answer was 500, with a state in memory", f.refused)
+	}
+	took := f.took
+	f.refused, f.took = 0, nil
+	return took
 }
 
 // end stops the changes, and waits until all clients have the last.
@@ -316,7 +336,7 @@ func (f *faults) await(what string, is func() bool) {
 func (c *faultClient) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		c.hear(ctx, "")
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -342,6 +362,7 @@ func (c *faultClient) follow(ctx context.Context) {
 // hear asks for the key, and checks what it is told. The status is 0 if there was
 // no answer.
 func (c *faultClient) hear(ctx context.Context, wait string) (answer, int) {
+	begun := time.Now()
 	status, body, err := ask(ctx, c.Client, "http://"+c.address+"/v2/keys"+loadKey+wait)
 	var a answer
 	if err != nil || ctx.Err() != nil || len(body) == 0 {
@@ -352,13 +373,27 @@ func (c *faultClient) hear(ctx context.Context, wait string) (answer, int) {
 		return a, 0
 	}
 	switch n, err := a.number(); {
-	case status == http.StatusInternalServerError || a.ErrorCode == 401 && wait != "":
+	case status == http.StatusInternalServerError:
+		c.note(func() { c.refused++ })
+	case a.ErrorCode == 401 && wait != "":
 	case status != http.StatusOK || err != nil:
 		c.Errorf("%q is answered with %d, %s", wait, status, body)
 	case n < c.seen.Load():
 		c.Errorf("%q is answered with %d after %d", wait, n, c.seen.Load())
 	default:
 		c.seen.Store(n)
+		if wait == "" {
+			c.note(func() { c.took = append(c.took, time.Since(begun)) })
+		}
 	}
 	return a, status
+}
+
+// forgive takes it that a gateway that was only just started had nothing yet.
+func (f *faults) forgive() { f.note(func() { f.refused = 0 }) }
+
+func (f *faults) note(what func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	what()
 }
