@@ -2,13 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -127,6 +130,54 @@ func storeAt(t testing.TB, urls ...string) store.Store {
 	return s
 }
 
+// wire is one connection to a gateway, which is kept, and costs little: what
+// net/http's client takes for a request is as much as what the gateway does.
+type wire struct {
+	address string
+	mu      sync.Mutex
+	conn    net.Conn
+	answers *bufio.Reader
+	ended   bool
+}
+
+// ask returns the status and the body of a read of a key.
+func (w *wire) ask(key string) (int, []byte, error) {
+	if err := w.open(); err != nil {
+		return 0, nil, err
+	}
+	if _, err := fmt.Fprintf(w.conn, "GET /v2/keys%s HTTP/1.1\r\nHost: %s\r\n\r\n", key, w.address); err != nil {
+		return 0, nil, err
+	}
+	resp, err := http.ReadResponse(w.answers, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body, errors.Join(err, resp.Body.Close())
+}
+
+func (w *wire) open() (err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return net.ErrClosed
+	}
+	if w.conn == nil {
+		w.conn, err = net.Dial("tcp", w.address) //nolint:noctx // cut ends it
+		w.answers = bufio.NewReader(w.conn)
+	}
+	return err
+}
+
+// cut ends the connection, and what is being asked.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended = true; w.conn != nil {
+		_ = w.conn.Close() // nothing is lost
+	}
+}
+
 // shipped starts the program as it is shipped, which is smaller than that of the
 // tests, and returns the URL of its gateway.
 func shipped(b *testing.B, s *site, path string) (pid int, gateway string) {
@@ -158,15 +209,12 @@ func shipped(b *testing.B, s *site, path string) (pid int, gateway string) {
 // load is what BenchmarkServe has clients do, and what they saw.
 type load struct {
 	testing.TB
-	gateway string
-	waiting *http.Client
-	reading *http.Client
+	address string // of the gateway
 	failed  atomic.Int64
 
 	mu          sync.Mutex
-	begun       map[int64]time.Time // when a change was sent, by its number
-	changes     []float64           // milliseconds from then until a client had it
-	small, full []float64           // milliseconds of reads
+	small, full []float64 // milliseconds of reads
+	waited      waited
 }
 
 // BenchmarkServe has the program, as it is shipped, serve 1,600 nodes to 1,000
@@ -187,28 +235,27 @@ func BenchmarkServe(b *testing.B) {
 	sent := 0
 	for b.Loop() {
 		l = &load{
-			TB: b, gateway: gateway, waiting: reader(loadWaiters), reading: reader(200),
-			begun: make(map[int64]time.Time),
+			TB: b, address: strings.TrimPrefix(gateway, "http://"),
 		}
-		sent += l.run(b.Context(), other)
+		sent += l.run(other)
 	}
 	calls := server.Calls()
 	watches := etcdWatches(b, server.URL())
 	if watches != "1" || calls["/etcdserverpb.KV/Range"] > 0 || calls["/etcdserverpb.KV/Txn"] != sent {
 		b.Errorf("etcd has %s watches, and beside %d changes was sent %v", watches, sent, calls)
 	}
-	if n := l.failed.Load(); n > 0 {
-		b.Errorf("%d requests failed", n)
+	if reads, waits := l.failed.Load(), l.waited.Failed; reads > 0 || waits > 0 {
+		b.Errorf("%d reads and %d waits failed", reads, waits)
 	}
 	b.ReportMetric(quantile(l.small, 0.5), "read-p50-ms")
 	b.ReportMetric(quantile(l.small, 0.99), "read-p99-ms")
 	b.ReportMetric(quantile(l.full, 0.5), "full-p50-ms")
 	b.ReportMetric(quantile(l.full, 0.99), "full-p99-ms")
-	b.ReportMetric(quantile(l.changes, 0.5), "change-p50-ms")
-	b.ReportMetric(quantile(l.changes, 0.99), "change-p99-ms")
+	b.ReportMetric(quantile(l.waited.Changes, 0.5), "change-p50-ms")
+	b.ReportMetric(quantile(l.waited.Changes, 0.99), "change-p99-ms")
 	b.ReportMetric(float64(len(l.small))/loadFor.Seconds(), "reads/s")
 	b.ReportMetric(float64(len(l.full))/loadFor.Seconds(), "full/s")
-	b.ReportMetric(float64(len(l.changes))/loadFor.Seconds(), "told/s")
+	b.ReportMetric(float64(len(l.waited.Changes))/loadFor.Seconds(), "told/s")
 	b.ReportMetric(peak(b, pid), "peak-MiB")
 	b.ReportMetric(used(b, pid)/b.Elapsed().Seconds(), "gateway-processors")
 }
@@ -233,44 +280,98 @@ func quantile(values []float64, q float64) float64 {
 }
 
 // run lets all clients loose, and returns how many changes there were.
-func (l *load) run(ctx context.Context, s store.Store) int {
-	waiting, stop := context.WithCancel(ctx)
-	var waiters, readers sync.WaitGroup
-	for range loadWaiters {
-		waiters.Go(func() { l.wait(waiting) })
-	}
+func (l *load) run(s store.Store) int {
+	stop := l.wait()
 	time.Sleep(time.Second) // until all wait
 	end := time.Now().Add(loadFor)
+	var readers sync.WaitGroup
 	for i := range 100 {
-		readers.Go(func() { l.read(ctx, loadSmall, &l.small, i, 100, loadSmallPS, end) })
+		readers.Go(func() { l.read(loadSmall, &l.small, i, 100, loadSmallPS, end) })
 	}
 	for i := range 20 {
-		readers.Go(func() { l.read(ctx, loadTree, &l.full, i, 20, loadFullPS, end) })
+		readers.Go(func() { l.read(loadTree, &l.full, i, 20, loadFullPS, end) })
 	}
-	n := int64(0)
-	for time.Now().Before(end) {
-		n++
-		l.mu.Lock()
-		l.begun[n] = time.Now()
-		l.mu.Unlock()
-		if _, err := s.Commit(ctx, store.Txn{Writes: []store.Write{{Key: loadKey, Value: numbered(n)}}}); err != nil {
-			l.Errorf("change %d: %v", n, err)
+	sent := 0
+	for ; time.Now().Before(end); sent++ {
+		value := numbered(time.Now().UnixMicro())
+		if _, err := s.Commit(l.Context(), store.Txn{Writes: []store.Write{{Key: loadKey, Value: value}}}); err != nil {
+			l.Errorf("change %d: %v", sent, err)
 		}
 		time.Sleep(time.Second / loadChanges)
 	}
 	readers.Wait()
 	time.Sleep(time.Second) // until the last change is with all
 	stop()
-	waiters.Wait()
-	return int(n)
+	return sent
+}
+
+// wait starts clients that wait, in a process of their own: a read should not have
+// to wait behind them where it is made. What they were told is there after stop.
+func (l *load) wait() (stop func()) {
+	self, err := os.Executable()
+	if err != nil {
+		l.Fatal(err)
+	}
+	cmd := exec.CommandContext(l.Context(), self, l.address)
+	cmd.Args[0], cmd.Stderr = waitersName, os.Stderr
+	cmd.Path = self
+	until, err := cmd.StdinPipe()
+	if err != nil {
+		l.Fatal(err)
+	}
+	var said bytes.Buffer
+	cmd.Stdout = &said
+	if err := cmd.Start(); err != nil {
+		l.Fatal(err)
+	}
+	return func() {
+		err := errors.Join(until.Close(), cmd.Wait())
+		if err == nil {
+			err = json.Unmarshal(said.Bytes(), &l.waited)
+		}
+		if err != nil {
+			l.Fatal(err)
+		}
+	}
+}
+
+// waitersName is what this test binary is called by to be the clients that wait.
+const waitersName = "confctl-waiters"
+
+// waited is what clients saw that waited for changes.
+type waited struct {
+	Failed  int
+	Changes []float64 // milliseconds from before a commit until a client had it
+	mu      sync.Mutex
+}
+
+// waiters has clients wait at an address until nobody writes to standard input any
+// more, and prints what they were told, in JSON.
+func waiters() {
+	ctx, stop := context.WithCancel(context.Background())
+	var all waited
+	var clients sync.WaitGroup
+	for range loadWaiters {
+		clients.Go(func() { all.wait(ctx, os.Args[1]) })
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	stop()
+	clients.Wait()
+	if err = errors.Join(err, json.NewEncoder(os.Stdout).Encode(&all)); err != nil {
+		fmt.Fprintln(os.Stderr, waitersName+":", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
 }
 
 // wait waits for changes, each time from the one after the last.
-func (l *load) wait(ctx context.Context) {
+func (all *waited) wait(ctx context.Context, address string) {
+	w := wire{address: address}
+	defer w.cut()
+	defer context.AfterFunc(ctx, w.cut)()
 	next := uint64(0)
 	for ctx.Err() == nil {
-		address := fmt.Sprintf("%s/v2/keys%s?recursive=true&wait=true&waitIndex=%d", l.gateway, loadSmall, next)
-		status, body, err := ask(ctx, l.waiting, address)
+		status, body, err := w.ask(fmt.Sprintf("%s?recursive=true&wait=true&waitIndex=%d", loadSmall, next))
 		now := time.Now()
 		if ctx.Err() != nil {
 			return
@@ -279,26 +380,28 @@ func (l *load) wait(ctx context.Context) {
 		if err == nil {
 			err = json.Unmarshal(body, &a)
 		}
-		n, bad := a.number()
-		if err != nil || bad != nil || status != http.StatusOK {
-			l.failed.Add(1)
-			continue
-		}
+		sent, bad := a.number()
 		next = a.Node.ModifiedIndex + 1
-		l.mu.Lock()
-		l.changes = append(l.changes, milliseconds(now.Sub(l.begun[n])))
-		l.mu.Unlock()
+		all.mu.Lock()
+		if err != nil || bad != nil || status != http.StatusOK {
+			all.Failed++
+		} else {
+			all.Changes = append(all.Changes, milliseconds(now.Sub(time.UnixMicro(sent))))
+		}
+		all.mu.Unlock()
 	}
 }
 
 // read reads a tree as one of several readers that together do so some times a
 // second, each read when it is due or at once if that is past.
-func (l *load) read(ctx context.Context, tree string, took *[]float64, number, of, perSecond int, end time.Time) {
+func (l *load) read(tree string, took *[]float64, number, of, perSecond int, end time.Time) {
 	every := time.Second * time.Duration(of) / time.Duration(perSecond)
+	w := wire{address: l.address}
+	defer w.cut()
 	var mine []float64
 	for due := time.Now().Add(every * time.Duration(number) / time.Duration(of)); due.Before(end); due = due.Add(every) {
 		time.Sleep(time.Until(due))
-		status, _, err := ask(ctx, l.reading, l.gateway+"/v2/keys"+tree+"?recursive=true")
+		status, _, err := w.ask(tree + "?recursive=true")
 		if err != nil || status != http.StatusOK {
 			l.failed.Add(1)
 			continue
