@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store/local"
@@ -46,7 +47,7 @@ func TestMutants(t *testing.T) {
 		testMutants(t, 1, readTree(t, map[string]string{"../../schemas": "", "../../conftool-data": treeData}))
 	})
 	t.Run("production", func(t *testing.T) {
-		testMutants(t, 2, readTree(t, map[string]string{shared(t, "wikimedia"): ""}))
+		testMutants(t, 2, readTree(t, map[string]string{sharedtest.Dir(t, "wikimedia"): ""}))
 	})
 }
 

@@ -31,6 +31,9 @@ func newSite(t testing.TB, config string) *site {
 	return s
 }
 
+// patient has the program wait for its store as long as a busy machine may need.
+const patient = "timeout: 30s\n"
+
 const localConfig = "driver: local\ndriver_options: {path: state.db}\n"
 
 // etcdSite returns a site whose objects are in etcd.

@@ -27,11 +27,10 @@ import (
 
 // The pool of TestStorm.
 const (
-	stormHosts     = 20
-	stormFloor     = 15 // of so many, by the built-in rule
-	stormProcesses = 32
-	stormPool      = "/conftool/v1/pools/north/storm/https/"
-	stormJournal   = "/conftool/.confctl/journal/"
+	stormHosts   = 20
+	stormFloor   = 15 // of so many, by the built-in rule
+	stormPool    = "/conftool/v1/pools/north/storm/https/"
+	stormJournal = "/conftool/.confctl/journal/"
 )
 
 // roundsVariable says how many rounds there are on each store.
@@ -71,6 +70,14 @@ func stormRounds(t *testing.T) int {
 		t.Fatalf("%s is a number of rounds, not %q", roundsVariable, text)
 	}
 	return n
+}
+
+// stormProcesses is how many processes there are in a round.
+func stormProcesses() int {
+	if underRace() {
+		return 16 // still several for each that may
+	}
+	return 32
 }
 
 // underRace reports whether this program has the race detector in it.
@@ -148,9 +155,9 @@ func stormHost(i int) string { return fmt.Sprintf("host%02d.example", i) }
 // are only started then: they take out one host, and do not ask.
 func (st *storm) rush(t *testing.T, number int) []*stormProcess {
 	t.Helper()
-	late := number % 2 * stormProcesses / 4
+	late := number % 2 * stormProcesses() / 4
 	var all []*stormProcess
-	for range stormProcesses - late {
+	for range stormProcesses() - late {
 		two := rand.Perm(stormHosts)[:2]
 		chosen := fmt.Sprintf("dc=north,cluster=storm,service=https,name=(%s|%s)", stormHost(two[0]), stormHost(two[1]))
 		all = append(all, st.start(t, "select", chosen, "set/pooled=no"))

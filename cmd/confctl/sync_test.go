@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
@@ -38,18 +39,19 @@ func TestSyncAsksOnATerminal(t *testing.T) {
 // TestSyncTellsHowFarItIs: who watches a sync too large for one commit sees
 // each part, and nobody else does.
 func TestSyncTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
 	var hosts strings.Builder
 	hosts.WriteString("east:\n  web:\n")
-	for i := range 5000 {
+	for i := range 4000 {
 		fmt.Fprintf(&hosts, "    web%04d.example: [http]\n", i)
 	}
 	s.file("data/node/east.yaml", hosts.String())
 	term := s.terminal("--yes", "sync", "--directory", "data")
 	term.end(exitDone)
-	term.expect("of 5014 are done")
-	term.expect("5014 of 5014 are done")
-	term.expect("sync: 5014 created, 0 removed")
+	term.expect("of 4014 are done")
+	term.expect("4014 of 4014 are done")
+	term.expect("sync: 4014 created, 0 removed")
 	s.file("data/node/west.yaml", strings.Replace(hosts.String(), "east", "west", 1))
 	if _, stderr, code := s.run("sync", "--directory", "data"); code != exitDone || strings.Contains(stderr, "are done") {
 		t.Errorf("exit code %d, %s", code, stderr)
@@ -60,11 +62,12 @@ func TestSyncTellsHowFarItIs(t *testing.T) {
 // one read, one commit, one record and one announcement; once more it is one
 // read.
 func TestProductionSyncIsOneCommit(t *testing.T) {
-	dir := shared(t, "wikimedia")
+	dir := sharedtest.Dir(t, "wikimedia")
 	server := etcdtest.Start(t)
 	s := etcdSite(t, server.URL())
 	bot := newBot(t)
 	s.file("config.yaml", "driver_options: {etcd_config_file: etcdrc}\n"+bot.config())
+	s.file("confctl.yaml", patient)
 	sync := []string{"--schema", filepath.Join(dir, "schema.yaml"), "sync", "--directory", filepath.Join(dir, "conftool-data")}
 	server.Calls() // from here on
 	s.ok(sync...)
@@ -96,7 +99,8 @@ func TestProductionSyncIsOneCommit(t *testing.T) {
 // make what they would remove look small, not in the parts of one sync, and not
 // when it is run again.
 func TestOutageSyncOfAnotherSite(t *testing.T) {
-	for name, n := range map[string]int{"in one commit": 400, "in parts": 5000} {
+	t.Parallel()
+	for name, n := range map[string]int{"in one commit": 400, "in parts": 4000} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, localConfig)
 			s.file("mine/node/n.yaml", nodes("mine", 80))
@@ -125,6 +129,7 @@ func TestOutageSyncOfAnotherSite(t *testing.T) {
 // TestOutageSyncOfAnotherSiteAgain: nor is it a way around that objects serve as
 // they are created, or never do, or that one of the new ones goes again, too.
 func TestOutageSyncOfAnotherSiteAgain(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
 	s.file("schema.yaml", "geo: {path: geo, tags: [], schema: {pooled: {type: bool, default: true}}}\nblock: {path: blocks, tags: [], schema: {note: {type: string, default: ''}}}\n")
 	names := func(prefix string, n int) string {
@@ -157,8 +162,9 @@ func TestOutageSyncOfAnotherSiteAgain(t *testing.T) {
 // TestPartsNeverGoBelowTheFloor: an import too large for one commit puts into
 // service before it takes out, in whatever order its file has them.
 func TestPartsNeverGoBelowTheFloor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
-	const n = 6000
+	const n = 4000
 	s.file("data/node/big.yaml", nodes("big", n))
 	s.ok("--quiet", "--yes", "sync", "--directory", "data")
 	swap := func(first, second string) string {
@@ -181,7 +187,7 @@ func TestPartsNeverGoBelowTheFloor(t *testing.T) {
 		if got := strings.Count(s.ok("select", "dc=big", "get"), `"pooled": "yes"`); got < least {
 			least = got
 		}
-		if strings.Contains(term.shown(), "6000 of 6000 are done") {
+		if strings.Contains(term.shown(), fmt.Sprintf("%d of %d are done", n, n)) {
 			break
 		}
 	}

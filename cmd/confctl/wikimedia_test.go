@@ -1,39 +1,27 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
-
-// shared returns a directory of material for these tests that is not part of
-// this project, and skips the test without it.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := filepath.Abs(filepath.Join("../../../shared", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("needs %s, which is not part of this project", dir)
-	}
-	return dir
-}
 
 // TestProductionData seeds the data of a real site, with its schema, into both
 // stores, and uses it.
 func TestProductionData(t *testing.T) {
-	dir := shared(t, "wikimedia")
+	t.Parallel()
+	dir := sharedtest.Dir(t, "wikimedia")
 	for name, newSite := range map[string]func(*testing.T) *site{
 		"local": func(t *testing.T) *site { return newSite(t, localConfig) },
 		"etcd":  func(t *testing.T) *site { return etcdSite(t, etcdtest.Start(t).URL()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
+			s.file("confctl.yaml", patient)
 			wm := func(args ...string) string {
 				t.Helper()
 				return s.ok(append([]string{"--schema", filepath.Join(dir, "schema.yaml")}, args...)...)
@@ -83,7 +71,8 @@ func useProductionData(t *testing.T, s *site, wm func(...string) string) {
 // TestRecordedBehaviour replays what was recorded of the program that this one
 // replaces.
 func TestRecordedBehaviour(t *testing.T) {
-	dir := shared(t, "golden")
+	t.Parallel()
+	dir := sharedtest.Dir(t, "golden")
 	if testing.Short() {
 		t.Skip("takes 10 s")
 	}

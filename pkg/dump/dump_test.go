@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -401,21 +402,9 @@ func TestReadBackWhatIsAllowed(t *testing.T) {
 	})
 }
 
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := filepath.Abs(filepath.Join("../../../shared", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("needs %s, which is not part of this project", dir)
-	}
-	return dir
-}
-
 // The data of a real site, as it is seeded.
 func TestProductionData(t *testing.T) {
-	dir := shared(t, "wikimedia")
+	dir := sharedtest.Dir(t, "wikimedia")
 	s, err := schema.Load(filepath.Join(dir, "schema.yaml"), "pools")
 	if err != nil {
 		t.Fatal(err)

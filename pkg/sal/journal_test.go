@@ -85,7 +85,13 @@ func (j journal) add(records ...Record) store.Revision {
 // are their numbers.
 func (j journal) fill(n, together int) {
 	j.Helper()
-	for i := 0; i < n; i += together {
+	j.fillOn(0, n, together)
+}
+
+// fillOn is fill after some that are there already.
+func (j journal) fillOn(first, n, together int) {
+	j.Helper()
+	for i := first; i < n; i += together {
 		var records []Record
 		for k := i; k < min(i+together, n); k++ {
 			records = append(records, change(fmt.Sprintf("%05d", k), noon().Add(time.Duration(k)*time.Minute)))
@@ -131,8 +137,10 @@ func TestNewest(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	j := newJournal(t)
-	const n = 2_600
-	j.fill(n, 1) // each of its own revision
+	const n, early = 2_600, 1_900
+	j.fill(early, 100)
+	j.fillOn(early, n, 1)                                                                 // each of its own revision
+	before := func(i int) store.Revision { return store.Revision(early/100 + i - early) } // of the late ones
 	at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Minute) }
 	every := func(k int) func(Stored) bool {
 		return func(r Stored) bool { return r.Time.Sub(noon())%(time.Duration(k)*time.Minute) == 0 }
@@ -151,9 +159,9 @@ func TestSearch(t *testing.T) {
 		{"since a while ago", Query{Since: at(n - 450)}, func(i int) bool { return i >= n-450 }, []int{500, 5_000}},
 		{"some since", Query{Most: 3, Since: at(n - 10)}, func(i int) bool { return i >= n-3 }, []int{500}},
 		{"matches since", Query{Since: at(n - 100), Match: every(10)}, func(i int) bool { return i >= n-100 && i%10 == 0 }, []int{500}},
-		{"after a revision", Query{After: n - 10}, func(i int) bool { return i >= n-10 }, []int{500}},
-		{"matches after a revision", Query{After: n - 600, Match: every(10)}, func(i int) bool { return i >= n-600 && i%10 == 0 }, []int{500, 5_000}},
-		{"after the last", Query{After: n}, func(int) bool { return false }, []int{500}},
+		{"after a revision", Query{After: before(n - 10)}, func(i int) bool { return i >= n-10 }, []int{500}},
+		{"matches after a revision", Query{After: before(n - 600), Match: every(10)}, func(i int) bool { return i >= n-600 && i%10 == 0 }, []int{500, 5_000}},
+		{"after the last", Query{After: before(n)}, func(int) bool { return false }, []int{500}},
 		{"since the future", Query{Since: at(n)}, func(int) bool { return false }, []int{500}},
 	}
 	for _, tt := range tests {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -148,6 +149,27 @@ func TestProblems(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A problem says whether it leaves it open what the type is meant to be.
+func TestUnclear(t *testing.T) {
+	const rest = ", path: ts, schema: {f: {type: int, default: 0}}"
+	for text, want := range map[string]bool{
+		"t: {tags: dc" + rest + "}":                                       true,
+		"t: {tags: [name]" + rest + "}":                                   true,
+		"t: {tags: [dc], tags: [dc]" + rest + "}":                         true,
+		"t: {tags: [dc], path: ts}":                                       true,
+		"t: {tags: [dc], json_schema: {}" + rest + "}":                    true,
+		"t: {tags: [dc], depends: [x]" + rest + "}":                       false,
+		"t: {tags: [dc], path: /, schema: {}}":                            false,
+		"t: {tags: [dc], path: ts, schema: {f: {type: x, default: 0}}}":   false,
+		"t: {tags: [dc], path: ts, schema: {f: {type: int, default: x}}}": false,
+	} {
+		s := parse(t, text)
+		if p := s.Problems(); len(p) != 1 || p[0].Unclear != want {
+			t.Errorf("%s: got %+v, want one that is unclear: %t", text, p, want)
+		}
 	}
 }
 
@@ -297,12 +319,12 @@ func TestProblemsAreInTheOrderOfTheFile(t *testing.T) {
 }
 
 func TestExampleSchemas(t *testing.T) {
-	for _, file := range []string{"../../schemas/schema.yaml", "../../../shared/wikimedia/schema.yaml"} {
-		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-			if _, err := os.Stat(file); err != nil {
-				t.Skip("not there: " + file)
-			}
-			s, err := schema.Load(file, "pools")
+	for name, dir := range map[string]func(testing.TB) string{
+		"example":    func(testing.TB) string { return "../../schemas" },
+		"production": func(t testing.TB) string { return sharedtest.Dir(t, "wikimedia") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := schema.Load(filepath.Join(dir(t), "schema.yaml"), "pools")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,7 @@ package seed_test
 
 import (
 	"errors"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -143,21 +144,25 @@ func checkDone(t *rapid.T, was, is seed.TypeComparison, before, now object.Snaps
 	}
 }
 
-func production(t testing.TB) (*schema.Schema, seed.Data) {
+// site reads the schema and the data of a site.
+func site(t testing.TB, file, dir string) (*schema.Schema, seed.Data) {
 	t.Helper()
-	const dir = "../../../shared/wikimedia"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("not there: " + dir)
-	}
-	s, err := schema.Load(dir+"/schema.yaml", "pools")
+	s, err := schema.Load(file, "pools")
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := seed.Read(dir+"/conftool-data", s.InDependencyOrder())
+	data, err := seed.Read(dir, s.InDependencyOrder())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, data
+}
+
+// production is a real site.
+func production(t testing.TB) (*schema.Schema, seed.Data) {
+	t.Helper()
+	dir := sharedtest.Dir(t, "wikimedia")
+	return site(t, filepath.Join(dir, "schema.yaml"), filepath.Join(dir, "conftool-data"))
 }
 
 // The data of a real site has nothing odd in it, and what it declares is not

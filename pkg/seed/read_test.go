@@ -320,30 +320,22 @@ func TestReadNodeRedefined(t *testing.T) {
 }
 
 func TestExampleData(t *testing.T) {
-	for _, site := range []struct {
-		schema, data string
-		nodes        int // at least
+	for name, c := range map[string]struct {
+		read  func(testing.TB) (*schema.Schema, seed.Data)
+		nodes int // at least
 	}{
-		{"../../schemas/schema.yaml", "../../conftool-data", 50},
-		{"../../../shared/wikimedia/schema.yaml", "../../../shared/wikimedia/conftool-data", 1500},
+		"example": {func(t testing.TB) (*schema.Schema, seed.Data) {
+			return site(t, "../../schemas/schema.yaml", "../../conftool-data")
+		}, 50},
+		"production": {production, 1500},
 	} {
-		t.Run(filepath.Base(filepath.Dir(site.data)), func(t *testing.T) {
-			if _, err := os.Stat(site.data); err != nil {
-				t.Skip("not there: " + site.data)
-			}
-			s, err := schema.Load(site.schema, "pools")
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := seed.Read(site.data, s.InDependencyOrder())
-			if err != nil {
-				t.Fatal(err)
-			}
+		t.Run(name, func(t *testing.T) {
+			_, data := c.read(t)
 			if c := data.Compare(object.Snapshot{}); c.Faults() != nil || c.LeftUndone() != nil {
 				t.Error(c.Faults(), c.LeftUndone())
 			}
 			for _, typ := range data.Types {
-				if typ.Type.Name == schema.Node && len(typ.Objects) < site.nodes || len(typ.Objects) == 0 {
+				if typ.Type.Name == schema.Node && len(typ.Objects) < c.nodes || len(typ.Objects) == 0 {
 					t.Errorf("%s: %d objects", typ.Type.Name, len(typ.Objects))
 				}
 			}
