@@ -144,107 +144,119 @@ func lines(text string) []string {
 	return strings.Split(strings.TrimRight(text, "\n"), "\n")
 }
 
-// explain is the one table from an error to an exit code, a message and a hint
-// that says what to do next. The first row that fits counts.
+// explain says of an error which exit code it has, what to tell, and in a hint
+// what to do next.
 func explain(err error) (code int, msg, hint string) {
-	var (
-		faulty   *faultyError
-		usage    *usageError
-		chosen   *selector.Error
-		action   *object.ActionError
-		noType   *schema.UnknownTypeError
-		noMatch  *noMatchError
-		noRecord *sal.NoRecordError
-		declined *declinedError
-		partly   *partlyError
-		begun    *change.PartlyDoneError
-		refused  *refusalError
-		expected *change.ExpectError
-		conflict *change.ConflictError
-		overtook *overtakenError
-		contest  *store.ConflictError
-		away     *store.UnavailableError
-		denied   *store.DeniedError
-		unknown  *store.UnknownError
-		large    *store.TooLargeError
-		old      *etcdv2.Error
-		faults   *dump.FaultsError
-		broken   *schema.InvalidError
-		unruled  *unruledError
-		invalid  *object.InvalidError
-		file     *yamldoc.Error
-		kept     *editor.KeptError
-		rejected *editor.RejectedError
-		output   *errOutput
-	)
-	msg = err.Error()
-	switch {
-	case errors.As(err, &faulty):
-		if faulty.err != nil {
-			_, msg, hint = explain(faulty.err)
+	for _, row := range explanations() {
+		if code, msg, hint, ok := row(err); ok {
+			return code, msg, hint
 		}
-		return exitInvalid, msg, hint
-	case errors.As(err, &kept):
-		code, msg, hint = explain(kept.Err)
-		if errors.As(err, &rejected) {
-			code = exitInvalid
-		}
-		return code, msg, strings.TrimLeft(hint+"\nyour text is kept in "+kept.Path, "\n")
-	case errors.As(err, &begun):
-		return explainBegun(begun)
-	case errors.As(err, &unknown): // before what it may have come of
-		return exitUnknown, msg, unknownHint(err, unknown)
-	case errors.As(err, &usage):
-		return exitUsage, msg, usage.hint
-	case errors.As(err, &chosen):
-		return exitUsage, msg, chosen.Hint
-	case errors.As(err, &action):
-		return exitUsage, msg, action.Hint
-	case errors.As(err, &noType):
-		return exitUsage, msg, typesHint(noType)
-	case errors.As(err, &noMatch):
-		return exitNoMatch, msg, noMatch.hint
-	case errors.As(err, &noRecord):
-		return exitNoMatch, msg, "see confctl log"
-	case errors.As(err, &declined):
-		return exitDeclined, msg, ""
-	case errors.As(err, &partly):
-		return partly.code, msg, ""
-	case errors.As(err, &refused):
-		return exitRefused, msg, refused.hint
-	case errors.As(err, &expected):
-		return exitRefused, "refused: " + msg + ", nothing changed", "--dry-run shows what would change"
-	case errors.As(err, &conflict):
-		return exitConflict, conflictText(conflict), conflictHint(conflict)
-	case errors.As(err, &contest):
-		return exitConflict, msg, "try again in a moment"
-	case errors.As(err, &overtook):
-		return exitConflict, msg, overtook.hint()
-	case errors.As(err, &away):
-		return exitUnavailable, unavailableText(away), nothingWritten(err)
-	case errors.As(err, &denied):
-		return exitFailed, msg, nothingWritten(err)
-	case errors.As(err, &old):
-		return explainV2(old, err)
-	case errors.As(err, &faults):
-		return exitInvalid, faultsText(faults), faultsHint(err)
-	case errors.As(err, &large):
-		return exitInvalid, msg, "nothing was written; choose fewer objects at a time, or smaller values"
-	case errors.As(err, &unruled):
-		return exitInvalid, msg, "nothing was written: mend the rule; to do without any rule, once: --emergency"
-	case errors.As(err, &broken), errors.As(err, &file):
-		return exitInvalid, msg, ""
-	case errors.As(err, &invalid):
-		return exitInvalid, msg, invalid.Hint
-	case errors.As(err, &output):
-		if errors.Is(err, syscall.EPIPE) {
-			return exitFailed, "", "" // whoever read it has seen enough
-		}
-		return exitFailed, msg, ""
-	case errors.Is(err, context.Canceled):
-		return exitFailed, "interrupted", nothingWritten(err)
 	}
-	return exitFailed, msg, ""
+	return exitFailed, err.Error(), ""
+}
+
+// explanation explains the errors of one sort; it is not ok for any other.
+type explanation func(error) (code int, msg, hint string, ok bool)
+
+// explanations is the one table from an error to an exit code, a message and a
+// hint. An error wraps others, so the first row that fits counts.
+func explanations() []explanation {
+	return []explanation{
+		in(explainFaulty),
+		in(explainKept),
+		in(explainBegun),
+		as(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of
+		as(exitUsage, func(e *usageError, _ error) string { return e.hint }),
+		as(exitUsage, func(e *selector.Error, _ error) string { return e.Hint }),
+		as(exitUsage, func(e *object.ActionError, _ error) string { return e.Hint }),
+		as(exitUsage, func(e *schema.UnknownTypeError, _ error) string { return typesHint(e) }),
+		as(exitNoMatch, func(e *noMatchError, _ error) string { return e.hint }),
+		as(exitNoMatch, says[*sal.NoRecordError]("see confctl log")),
+		as(exitDeclined, says[*declinedError]("")),
+		in(func(e *partlyError, err error) (int, string, string) { return e.code, err.Error(), "" }),
+		as(exitRefused, func(e *refusalError, _ error) string { return e.hint }),
+		in(explainExpected),
+		in(func(e *change.ConflictError, _ error) (int, string, string) {
+			return exitConflict, conflictText(e), conflictHint(e)
+		}),
+		as(exitConflict, says[*store.ConflictError]("try again in a moment")),
+		as(exitConflict, func(e *overtakenError, _ error) string { return e.hint() }),
+		in(func(e *store.UnavailableError, err error) (int, string, string) {
+			return exitUnavailable, unavailableText(e), nothingWritten(err)
+		}),
+		as(exitFailed, func(_ *store.DeniedError, err error) string { return nothingWritten(err) }),
+		in(explainV2),
+		in(func(e *dump.FaultsError, err error) (int, string, string) {
+			return exitInvalid, faultsText(e), faultsHint(err)
+		}),
+		as(exitInvalid, says[*store.TooLargeError]("nothing was written; choose fewer objects at a time, or smaller values")),
+		as(exitInvalid, says[*unruledError]("nothing was written: mend the rule; to do without any rule, once: --emergency")),
+		as(exitInvalid, says[*schema.InvalidError]("")),
+		as(exitInvalid, says[*yamldoc.Error]("")),
+		as(exitInvalid, func(e *object.InvalidError, _ error) string { return e.Hint }),
+		in(explainOutput),
+		explainInterrupt,
+	}
+}
+
+// in is a row for errors of a type that stand somewhere in an error, with what
+// they come to: f is given both.
+func in[E error](f func(e E, err error) (code int, msg, hint string)) explanation {
+	return func(err error) (code int, msg, hint string, ok bool) {
+		var e E
+		if !errors.As(err, &e) {
+			return 0, "", "", false
+		}
+		code, msg, hint = f(e, err)
+		return code, msg, hint, true
+	}
+}
+
+// as is a row for errors of a type that have a code, say themselves what is
+// wrong, and want but a hint.
+func as[E error](code int, hint func(e E, err error) string) explanation {
+	return in(func(e E, err error) (int, string, string) { return code, err.Error(), hint(e, err) })
+}
+
+// says is the same hint for all errors of a type.
+func says[E error](hint string) func(E, error) string {
+	return func(E, error) string { return hint }
+}
+
+func explainFaulty(e *faultyError, err error) (code int, msg, hint string) {
+	if e.err == nil {
+		return exitInvalid, err.Error(), ""
+	}
+	_, msg, hint = explain(e.err)
+	return exitInvalid, msg, hint
+}
+
+// explainKept explains what ended an edit, and where what was typed is.
+func explainKept(e *editor.KeptError, err error) (code int, msg, hint string) {
+	code, msg, hint = explain(e.Err)
+	if errors.As(err, new(*editor.RejectedError)) {
+		code = exitInvalid
+	}
+	return code, msg, strings.TrimLeft(hint+"\nyour text is kept in "+e.Path, "\n")
+}
+
+func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint string) {
+	return exitRefused, "refused: " + err.Error() + ", nothing changed", "--dry-run shows what would change"
+}
+
+func explainOutput(_ *errOutput, err error) (code int, msg, hint string) {
+	if errors.Is(err, syscall.EPIPE) {
+		return exitFailed, "", "" // whoever read it has seen enough
+	}
+	return exitFailed, err.Error(), ""
+}
+
+// explainInterrupt explains an end that an operator or a signal asked for.
+func explainInterrupt(err error) (code int, msg, hint string, ok bool) {
+	if !errors.Is(err, context.Canceled) {
+		return 0, "", "", false
+	}
+	return exitFailed, "interrupted", nothingWritten(err), true
 }
 
 // explainV2 explains why the keys of an etcd v2 could not be read.
@@ -289,7 +301,7 @@ func nothingWritten(err error) string {
 
 // explainBegun explains a change that was made in part: whatever ended it, it
 // is not true that nothing was written.
-func explainBegun(e *change.PartlyDoneError) (int, string, string) {
+func explainBegun(e *change.PartlyDoneError, _ error) (int, string, string) {
 	code, why, hint := exitFailed, e.Err.Error(), "what is done stays done; run it again for the rest"
 	var unknown *store.UnknownError
 	switch {

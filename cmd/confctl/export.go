@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -70,7 +71,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 	var failed error
 	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, len(snapshot.Objects)-len(fit)) })
 	if err != nil || failed != nil {
-		return firstOf(err, failed)
+		return cmp.Or(err, failed)
 	}
 	s.warnRefused(types, fit)
 	return s.leftOut(snapshot, broken)
@@ -101,15 +102,6 @@ func queries(types []*schema.Type) []catalog.Query {
 		all[i].Type = t
 	}
 	return all
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // typesNamed returns types by their names; all that can be used without any,

@@ -1,24 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -100,32 +93,6 @@ func (o importOptions) check(args *[]string) error {
 		*args = slices.Insert(*args, 0, "")
 	}
 	return nil
-}
-
-// notBoth refuses a FILE where types are expected.
-func (s *session) notBoth(words []string) error {
-	for _, word := range words {
-		if !errors.As(errorOf(s.schema.Type(word)), new(*schema.UnknownTypeError)) {
-			continue
-		}
-		_, err := os.Stat(word)
-		named := slices.Contains([]string{".yaml", ".yml", ".json", ".jsonl"}, filepath.Ext(word))
-		if err == nil || named || word == "-" {
-			return &usageError{fmt.Sprintf("FILE or --from-v2, not both: %q is no type", word), "confctl import FILE, or confctl import --from-v2 URL [TYPE...]"}
-		}
-	}
-	return nil
-}
-
-func errorOf[T any](_ T, err error) error { return err }
-
-// source is where imported objects come from.
-type source struct {
-	name   string // for the journal
-	title  string // for people
-	strict bool   // nothing is written if anything is wrong with it
-	// read returns the objects, and what is wrong with those that are left out.
-	read func(context.Context) (dump.Dump, []*yamldoc.Error, error)
 }
 
 // importer is one import on its way.
@@ -256,13 +223,10 @@ func (i *importer) demands() dump.Terms {
 	return dump.Terms{RemoveOthers: i.removeOthers, Repair: i.repair, Unfit: i.unfit}
 }
 
-// unfit says why a change cannot be committed: what is too large for that, with
-// the record of it, which has the same again.
+// unfit says why a change cannot be committed; it is empty if it can.
 func (s *session) unfit(c object.Change) string {
-	const spare = 64<<10 + 200 // for what else is in a commit
-	most := (store.MaxBytes - spare) / 2
-	if size := s.catalog.Size(c); size > most {
-		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, most)
+	if size := s.catalog.Size(c); size > change.MostBytes {
+		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, change.MostBytes)
 	}
 	return ""
 }
@@ -271,10 +235,7 @@ func (s *session) unfit(c object.Change) string {
 // somebody else has changed since the first: a source is a state of the past, and
 // what it would overwrite is what the operator has seen.
 func changedSince(first object.Snapshot, plan object.Plan) error {
-	was := make(map[string]*object.Object, len(first.Objects))
-	for i := range first.Objects {
-		was[first.Objects[i].Key()] = &first.Objects[i]
-	}
+	was := first.ByKey()
 	var conflicts []change.Conflict
 	for _, c := range plan.Changes {
 		before, now := was[c.Object().Key()], c.Before
@@ -343,90 +304,4 @@ func (i *importer) tellLeftOut(left []*yamldoc.Error) {
 	if strays && i.settings.schemaFile == "" {
 		i.say("there is no schema file, so the type node is the only one that is known")
 	}
-}
-
-// compare compares the source, read again, with the store, value by value.
-func (i *importer) compare(ctx context.Context) error {
-	d, left, err := i.read(ctx)
-	if err != nil {
-		return err
-	}
-	snapshot, err := i.catalog.Read(ctx, queries(d.Types)...)
-	if err != nil {
-		return err
-	}
-	differences := object.Differences(d.Wanted(snapshot), snapshot)
-	others := d.Others(snapshot)
-	err = i.write(func(w *bufio.Writer) {
-		for _, difference := range differences {
-			fmt.Fprintln(w, oneLine(difference.String()))
-		}
-		for _, o := range others {
-			if i.removeOthers {
-				fmt.Fprintln(w, oneLine(o.String()+" is only in the store"))
-			}
-		}
-		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), objects(len(d.Objects)+len(left)))
-	})
-	if err != nil {
-		return err
-	}
-	if !i.removeOthers {
-		i.tellOthers(d.Types, others)
-		others = nil
-	}
-	_, misfits := d.Plan(snapshot, dump.Terms{Repair: i.repair, Unfit: i.unfit})
-	i.tellLeftOut(append(left, misfits...))
-	if len(differences)+len(left)+len(others) > 0 {
-		return &partlyError{exitFailed}
-	}
-	return nil
-}
-
-// tellOthers counts what the store has besides.
-func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
-	if len(others) == 0 {
-		return
-	}
-	count := map[*schema.Type]int{}
-	for _, o := range others {
-		count[o.Type]++
-	}
-	var parts []string
-	for _, t := range types {
-		if n := count[t]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", t.Name, n))
-		}
-	}
-	i.say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
-}
-
-// fileSource is a file, or standard input.
-func (s *session) fileSource(file string, types []*schema.Type) source {
-	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		d, err := dump.Read(file, s.schema)
-		return of(d, types), nil, err
-	}
-	if file != "-" {
-		return source{name: file, title: file, strict: true, read: read}
-	}
-	const title = "standard input"
-	var text []byte
-	var err error
-	once := sync.OnceFunc(func() { text, err = io.ReadAll(io.LimitReader(s.in, yamldoc.MaxBytes+1)) })
-	return source{name: file, title: title, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		if once(); err != nil {
-			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
-		}
-		d, err := dump.Parse(title, text, s.schema)
-		return of(d, types), nil, err
-	}}
-}
-
-// of returns a dump without other types and their objects.
-func of(d dump.Dump, types []*schema.Type) dump.Dump {
-	other := func(t *schema.Type) bool { return !slices.Contains(types, t) }
-	d.Types = slices.DeleteFunc(d.Types, other)
-	d.Objects = slices.DeleteFunc(d.Objects, func(i dump.Item) bool { return other(i.Object.Type) })
-	return d
 }

@@ -93,14 +93,20 @@ func (r *run) deliver(ctx context.Context) {
 	}
 }
 
+// What is in a commit beside what its changes write.
+const (
+	perObject = 200      // bytes: what a record has around an object's values, and more
+	spare     = 64 << 10 // bytes for the record's own fields and the messages
+	reserved  = 20       // writes: the record, messages and fences
+)
+
+// MostBytes is how large a change to one object may be, as catalog.Size counts
+// it: one that is larger fits into no commit, since its record has the same again.
+const MostBytes = (store.MaxBytes - spare - perObject) / 2
+
 // fit returns as many of the changes, from the first, as surely fit into one
-// commit with their record.
+// commit with their record, but at least one.
 func (r *run) fit(changes []object.Change) []object.Change {
-	const (
-		perObject = 200      // what a record has around an object's values, and more
-		spare     = 64 << 10 // for the record's own fields and the messages
-		reserved  = 20       // writes: the record, messages and fences
-	)
 	bytes := spare
 	for i, c := range changes {
 		bytes += perObject + 2*r.Catalog.Size(c)

@@ -39,10 +39,7 @@ func (r *run) stale(plan object.Plan, on object.Snapshot) error {
 	if !r.Stop {
 		return nil
 	}
-	there := make(map[string]*object.Object, len(on.Objects))
-	for i := range on.Objects {
-		there[on.Objects[i].Key()] = &on.Objects[i]
-	}
+	there := on.ByKey()
 	var objects []Conflict
 	for _, c := range plan.Changes {
 		now := there[c.Object().Key()]

@@ -225,7 +225,7 @@ func (l jsonLine) repeated() error {
 	l.walk(func(path []string, offset int) {
 		key := fmt.Sprintf("%q", path)
 		if seen[key] && twice == nil {
-			twice = yamldoc.WithRule(yamldoc.Errorf(l.at(offset), "key %q is there already", path[len(path)-1]), yamldoc.RuleDuplicate)
+			twice = yamldoc.Errorf(l.at(offset), "key %q is there already", path[len(path)-1]).Of(yamldoc.RuleDuplicate)
 		}
 		seen[key] = true
 	})

@@ -2,10 +2,8 @@ package dump
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,31 +26,11 @@ const (
 
 // Read reads a file. The error is a *FaultsError.
 func Read(file string, s *schema.Schema) (Dump, error) {
-	text, err := readFile(file)
-	if err != nil {
-		reason := err.Error()
-		var path *os.PathError
-		if errors.As(err, &path) {
-			reason = path.Err.Error()
-		}
-		return Dump{}, &FaultsError{[]*yamldoc.Error{{
-			Pos: yamldoc.Pos{File: file}, Msg: "cannot be read: " + reason, Rule: yamldoc.RuleUnreadable, Err: err,
-		}}}
+	text, fault := yamldoc.ReadFile(file)
+	if fault != nil {
+		return Dump{}, &FaultsError{[]*yamldoc.Error{fault}}
 	}
 	return Parse(file, text, s)
-}
-
-func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(f, yamldoc.MaxBytes+1))
-	if err == nil && len(text) > yamldoc.MaxBytes {
-		err = fmt.Errorf("more than the %d bytes that are read", yamldoc.MaxBytes)
-	}
-	return text, err
 }
 
 // Parse reads a text in any of the formats. The file is only named in errors.
@@ -171,7 +149,7 @@ func (r *reader) fault(err error, pos yamldoc.Pos) {
 // has, and how many it could not have.
 func (r *reader) setHeader(pos yamldoc.Pos, was, objects, leftOut value.Value) {
 	if was != value.OfInt(version) {
-		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, or(was.Text(), "none"))
+		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, cmp.Or(was.Text(), "none"))
 	}
 	h := &header{pos: pos, objects: -1}
 	n, ok := objects.Int()
@@ -212,13 +190,6 @@ func (r *reader) checkCovered() {
 			r.faultf(i.Pos, "%s of the header does not have %s: the file was edited: then add it there", typesKey, t.Name)
 		}
 	}
-}
-
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // checkCount finds a file that was cut off.

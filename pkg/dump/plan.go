@@ -16,7 +16,7 @@ import (
 // A value that the type would understand otherwise, such as a number in a text
 // field, is left as it is where the store has just that.
 func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
-	var stored map[string]object.Object // made when it is needed, which is seldom
+	var stored map[string]*object.Object // made when it is needed, which is seldom
 	want := make([]object.Wanted, len(d.Objects))
 	for i, item := range d.Objects {
 		want[i] = object.Wanted{Object: item.Object, Given: item.Given, Foreign: item.foreign}
@@ -24,26 +24,18 @@ func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
 			continue
 		}
 		if stored == nil {
-			stored = byKey(on)
+			stored = on.ByKey()
 		}
-		if now, ok := stored[item.Object.Key()]; ok {
+		if now := stored[item.Object.Key()]; now != nil {
 			want[i].Object = asStored(item, now)
 		}
 	}
 	return want
 }
 
-func byKey(on object.Snapshot) map[string]object.Object {
-	all := make(map[string]object.Object, len(on.Objects))
-	for _, o := range on.Objects {
-		all[o.Key()] = o
-	}
-	return all
-}
-
 // asStored returns the item's object with those values that are stored just as
 // they are written.
-func asStored(item Item, now object.Object) object.Object {
+func asStored(item Item, now *object.Object) object.Object {
 	fields := slices.Clone(item.Object.Fields)
 	for _, w := range item.written {
 		i := slices.IndexFunc(fields, func(f value.Field) bool { return f.Name == w.Name })

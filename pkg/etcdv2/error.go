@@ -96,7 +96,7 @@ func (r *reader) explain(err error, within time.Duration) error {
 		return known
 	}
 	why := r.cause(err)
-	return &Error{Kind: Unavailable, At: r.api.Scheme + "://" + r.api.Host, What: r.clean(why.text), Hint: why.hint, Err: err}
+	return r.errorf(Unavailable, why.hint, "%s", r.clean(why.text)).of(err)
 }
 
 // etcdError is how etcd says that it will not.

@@ -51,7 +51,7 @@ type Refusal struct {
 func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 	var plan Plan
 	var refusals []Refusal
-	now := on.byKey()
+	now := on.ByKey()
 	for i, w := range want {
 		c := w.change(now[w.Object.Key()])
 		if c.isNothing() {
@@ -80,15 +80,6 @@ func OneLine(text string) string {
 		}
 		return r
 	}, text)
-}
-
-// byKey returns the objects by their keys.
-func (s Snapshot) byKey() map[string]*Object {
-	all := make(map[string]*Object, len(s.Objects))
-	for i := range s.Objects {
-		all[s.Objects[i].Key()] = &s.Objects[i]
-	}
-	return all
 }
 
 // change is what makes of an object what is wanted; now is nil if there is
@@ -205,7 +196,7 @@ type Difference struct {
 // whatever it is. Objects that the store has besides are no difference.
 func Differences(want []Wanted, on Snapshot) []Difference {
 	var all []Difference
-	now := on.byKey()
+	now := on.ByKey()
 	for i, w := range want {
 		c := w.change(now[w.Object.Key()])
 		d := Difference{Index: i, Wanted: *c.After, Stored: c.Before}

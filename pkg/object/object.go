@@ -64,6 +64,15 @@ func (s Snapshot) Find(key string) *Object {
 	return nil
 }
 
+// ByKey returns the objects by their keys, as Object.Key has them.
+func (s Snapshot) ByKey() map[string]*Object {
+	all := make(map[string]*Object, len(s.Objects))
+	for i := range s.Objects {
+		all[s.Objects[i].Key()] = &s.Objects[i]
+	}
+	return all
+}
+
 // New returns an object that is not stored yet, with the defaults of its type.
 func New(t *schema.Type, tags []string, name string) Object {
 	return Object{Type: t, Tags: tags, Name: name, Fields: t.Defaults()}

@@ -61,30 +61,37 @@ func (s *Schema) add(p yamldoc.Pair) {
 	l := loader{dir: filepath.Dir(s.file)}
 	t := l.load(p)
 	s.types = append(s.types, t)
-	for _, err := range l.errs {
-		s.problems = append(s.problems, Problem{Type: t.Name, Err: err})
+	for _, problem := range l.problems {
+		problem.Type = t.Name
+		s.problems = append(s.problems, problem)
 	}
 	s.oddities = append(s.oddities, l.odd...)
 }
 
 // loader reads one type and gathers what is wrong with it.
 type loader struct {
-	dir  string // of the schema file
-	errs []*yamldoc.Error
-	odd  []*yamldoc.Error // what is most likely a mistake, and harms nobody
+	dir      string           // of the schema file
+	problems []Problem        // without the name of the type
+	odd      []*yamldoc.Error // what is most likely a mistake, and harms nobody
 }
 
-// fail records an error; one that does not say of which rule is of the shape
-// of what is read.
+// fail records a part that is missing or cannot be read. An error that does not
+// say of which rule it is, is of the shape of what is read.
 func (l *loader) fail(err error) {
 	var at *yamldoc.Error
 	if errors.As(yamldoc.WithRule(err, RuleShape), &at) {
-		l.errs = append(l.errs, at)
+		l.problems = append(l.problems, Problem{Err: at, Unclear: true})
 	}
 }
 
+// failAt is fail for what is found wrong here.
 func (l *loader) failAt(n yamldoc.Node, rule, format string, args ...any) {
 	l.fail(yamldoc.WithRule(n.Errorf(format, args...), rule))
+}
+
+// refuseAt records a part that can be read, but not be used.
+func (l *loader) refuseAt(n yamldoc.Node, rule, format string, args ...any) {
+	l.problems = append(l.problems, Problem{Err: yamldoc.Errorf(n.Pos(), format, args...).Of(rule)})
 }
 
 // known looks for keys that nothing reads. A newer version may.
@@ -94,8 +101,7 @@ func (l *loader) known(what string, pairs []yamldoc.Pair, keys ...string) {
 			continue
 		}
 		odd := yamldoc.Errorf(p.Key.Pos(), "%s has a key %q that nothing reads%s", what, p.Name, nearest.Suggest(p.Name, keys))
-		odd.Rule = RuleUnknownKey
-		l.odd = append(l.odd, odd)
+		l.odd = append(l.odd, odd.Of(RuleUnknownKey))
 	}
 }
 
@@ -156,7 +162,7 @@ func (l *loader) path(t *Type, n yamldoc.Node) {
 	t.Path = strings.Trim(text(n), "/")
 	parts := strings.Split(t.Path, "/")
 	if slices.ContainsFunc(parts, func(p string) bool { return !isStep(p) }) {
-		l.failAt(n, RulePath, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
+		l.refuseAt(n, RulePath, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
 	}
 }
 
@@ -257,7 +263,7 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 	if t.Fields[len(t.Fields)-1].Default, err = f.FromYAML(def); err != nil {
 		var at *yamldoc.Error
 		if errors.As(err, &at) {
-			l.failAt(def, RuleDefault, "the default of field %s of type %s: %s", f.Name, t.Name, at.Msg)
+			l.refuseAt(def, RuleDefault, "the default of field %s of type %s: %s", f.Name, t.Name, at.Msg)
 		}
 	}
 }
@@ -270,7 +276,7 @@ func (l *loader) kind(f *Field, n yamldoc.Node) {
 	case isEnum && f.Kind == Enum && !slices.Contains(strings.Split(words, "|"), ""):
 		f.Words = strings.Split(words, "|")
 	case isEnum || f.Kind == Enum || !slices.Contains(kinds, name):
-		l.failAt(n, RuleType, "field %s cannot be of type %s%s; types are %s", f.Name, n.Describe(), nearest.Suggest(name, kinds), strings.Join(kinds, ", "))
+		l.refuseAt(n, RuleType, "field %s cannot be of type %s%s; types are %s", f.Name, n.Describe(), nearest.Suggest(name, kinds), strings.Join(kinds, ", "))
 		f.Kind = Any
 	}
 }
@@ -347,7 +353,7 @@ func (l *loader) rule(t *Type, p yamldoc.Pair) {
 		case "selector":
 			chooses, r.SelectorPos = true, part.Value.Pos()
 			if r.Selector, err = selector.Parse(text(part.Value), t.Tags); err != nil {
-				l.failAt(part.Value, RuleSelector, "rule %s: %v", p.Name, err)
+				l.refuseAt(part.Value, RuleSelector, "rule %s: %v", p.Name, err)
 			}
 		}
 	}
@@ -401,9 +407,7 @@ func (s *Schema) between(name string, at *Type, rule, format string, args ...any
 	if pos.File == "" {
 		pos.File = s.file
 	}
-	err := yamldoc.Errorf(pos, format, args...)
-	err.Rule = rule
-	s.problems = append(s.problems, Problem{Type: name, Err: err})
+	s.problems = append(s.problems, Problem{Type: name, Err: yamldoc.Errorf(pos, format, args...).Of(rule)})
 }
 
 // checkPaths finds types whose objects could be taken for each other's: on one

@@ -151,6 +151,5 @@ func (w *patterns) check(pattern string, offset int) {
 		why = bad.Code.String() + ": " + bad.Expr
 	}
 	found := yamldoc.Errorf(position(w.file, w.text, offset), "pattern %s cannot be used: %s", abbreviate(pattern), why)
-	found.Rule = RuleJSONPattern
-	w.bad = append(w.bad, found)
+	w.bad = append(w.bad, found.Of(RuleJSONPattern))
 }

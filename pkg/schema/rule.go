@@ -135,7 +135,7 @@ func (d *documents) load(address string) (io.ReadCloser, error) {
 }
 
 func missing(pos yamldoc.Pos, format string, args ...any) error {
-	return yamldoc.WithRule(yamldoc.Errorf(pos, format, args...), RuleJSONMissing)
+	return yamldoc.Errorf(pos, format, args...).Of(RuleJSONMissing)
 }
 
 // show returns the path as a person would name it who knows the first one.
@@ -177,7 +177,7 @@ func (d *documents) explain(err error) error {
 		why := yamldoc.Errorf(d.place(leaf.InstanceLocation), "no valid JSON schema: %s: %s", pointer(leaf.InstanceLocation), leaf.Message)
 		if strings.Contains(leaf.Message, "regex") {
 			why.Msg += " (RE2 syntax, without look-around and back-references)"
-			why.Rule = RuleJSONPattern
+			return why.Of(RuleJSONPattern)
 		}
 		return why
 	}

@@ -47,6 +47,10 @@ type Type struct {
 type Problem struct {
 	Type string // empty if the problem is of no single type
 	Err  *yamldoc.Error
+	// Unclear says that a part of the type is missing or cannot be read, so that
+	// the type is not what it was meant to be. Else all of it is known, and
+	// something is refused.
+	Unclear bool
 }
 
 // The rules of what is wrong with a schema, and with a JSON schema: which sort

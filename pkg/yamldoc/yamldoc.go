@@ -77,6 +77,12 @@ func WithRule(err error, rule string) error {
 	return &ruled
 }
 
+// Of says what sort of complaint it is, and returns it.
+func (e *Error) Of(rule string) *Error {
+	e.Rule = rule
+	return e
+}
+
 // Node is a part of a document. Aliases are followed, and merge keys applied,
 // by its methods.
 type Node struct {
@@ -93,33 +99,47 @@ type Pair struct {
 
 // Read reads the one document of a file. All errors are *Error.
 func Read(file string) (Node, error) {
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: "is a directory", Rule: RuleUnreadable}
-	}
-	if err == nil && info.Size() > MaxBytes {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("is %d bytes, more than the %d that are read", info.Size(), MaxBytes), Rule: RuleUnreadable}
-	}
-	var text []byte
-	if err == nil {
-		text, err = readFile(file)
-	}
+	text, err := ReadFile(file)
 	if err != nil {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
+		return Node{}, err
 	}
 	return Parse(file, text)
 }
 
-// readFile is os.ReadFile for files that may have no end, such as /dev/zero.
-func readFile(file string) ([]byte, error) {
+// ReadFile reads a file of at most MaxBytes, whatever is in it.
+func ReadFile(file string) ([]byte, *Error) {
+	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		return nil, &Error{Pos: Pos{File: file}, Msg: "is a directory", Rule: RuleUnreadable}
+	}
+	if err == nil && info.Size() > MaxBytes {
+		return nil, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("is %d bytes, more than the %d that are read", info.Size(), MaxBytes), Rule: RuleUnreadable}
+	}
+	var text []byte
+	if err == nil {
+		text, err = readBounded(file)
+	}
+	if err != nil {
+		return nil, &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
+	}
+	return text, nil
+}
+
+func readBounded(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // nothing was written
-	text, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	return ReadAll(f)
+}
+
+// ReadAll is io.ReadAll for what may have no end, such as /dev/zero: more than
+// MaxBytes are an error.
+func ReadAll(from io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(from, MaxBytes+1))
 	if err == nil && len(text) > MaxBytes {
-		err = fmt.Errorf("more than the %d bytes that are read", MaxBytes)
+		return nil, fmt.Errorf("more than the %d bytes that are read", MaxBytes)
 	}
 	return text, err
 }
