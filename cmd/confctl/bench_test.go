@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
@@ -190,7 +191,7 @@ func BenchmarkLint(b *testing.B) {
 		schema, data = filepath.Join(dir, "schema.yaml"), filepath.Join(dir, "conftool-data")
 	}
 	s, ours := newSite(b, localConfig), program(b)
-	args := []string{"lint", "--schema", actual(schema), "--directory", actual(data)}
+	args := []string{"lint", "--schema", lint.RealPath(schema), "--directory", lint.RealPath(data)}
 	ran(b, s, ours, args...)
 	for b.Loop() {
 		ran(b, s, ours, args...)

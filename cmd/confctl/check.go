@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
@@ -79,6 +83,7 @@ func tellLevel(std streams, text string, level readers.Level) error {
 type readerOptions struct {
 	urls              []string
 	only              string // selector: what the URLs read
+	ca                string // file of authorities
 	typed             bool   // the type was said
 	since             string // id of a change, or last
 	warning, critical time.Duration
@@ -96,7 +101,7 @@ those of --object-type, or the URLs, and compares what they say with the store:
 
   http://HOST/w/api.php         MediaWiki, which says up to where it has read
   http://HOST:9090/pools/POOL   PyBal, which says which hosts are enabled
-  file:///PATH                  a rendered file with index: NUMBER in its header
+  file:///PATH                  a file here that has index: NUMBER in its header
   http://HOST/...               whatever answers with an index alone
 
 {TAG} in a URL stands for each value that the tag has in the store.
@@ -122,7 +127,11 @@ after four times that. With --since it is WARNING at once.`,
 			}
 			var text string
 			var level readers.Level
-			err := with(std, g, func(s *session) (err error) {
+			quiet := std
+			if !g.debug {
+				quiet.err = io.Discard // monitoring systems take it for the first line
+			}
+			err := with(quiet, g, func(s *session) (err error) {
 				text, level, err = s.checkReaders(cmd.Context(), o)
 				return err
 			})
@@ -134,6 +143,8 @@ after four times that. With --since it is WARNING at once.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.only, "only", "", "with URLs: the objects that they read, by `SELECTOR`")
+	f.StringVar(&o.ca, "ca", "", "for https, `FILE` of the authorities of readers that declare none (default the system's)")
+	must(cmd.MarkFlagFilename("ca"))
 	f.StringVar(&o.since, "since", "", "ask only whether they have seen this change: an `ID`, or last for your newest")
 	f.DurationVar(&o.warning, "warning", 0, "from how late on it is WARNING, as `DURATION` such as 30s, for all readers")
 	f.DurationVar(&o.critical, "critical", 0, "from how late on it is CRITICAL, as `DURATION`")
@@ -163,24 +174,28 @@ func (o readerOptions) check(cmd *cobra.Command) error {
 
 // checkReaders asks the readers, and returns what to print.
 func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, readers.Level, error) {
-	asked, wrong, err := s.readersOf(o)
+	asked, results, err := s.readersOf(o)
 	if err != nil {
 		return "", readers.Unknown, err
 	}
-	check := readers.Check{Readers: asked, Warning: o.warning, Critical: o.critical, Timeout: o.timeout, Now: time.Now}
+	check := readers.Check{Readers: asked, Warning: o.warning, Critical: o.critical, Timeout: o.timeout, CA: o.ca, Now: time.Now}
 	if check.Since, err = s.sinceChange(ctx, o.since); err != nil {
 		return "", readers.Unknown, err
 	}
-	var broken *sal.BrokenError // as the last look has it
+	check.Objects = func(ctx context.Context) (object.Snapshot, error) { return s.readersObjects(ctx, asked) }
+	var broken *sal.BrokenError
 	check.Read = func(ctx context.Context) (state readers.State, err error) {
-		state, broken, err = s.readerState(ctx, asked)
+		state, broken, err = s.readersState(ctx, asked)
 		return state, err
 	}
-	results, err := check.Run(ctx)
-	if err != nil {
-		return "", readers.Unknown, err
+	if len(asked) > 0 {
+		answered, err := check.Run(ctx)
+		if err != nil {
+			return "", readers.Unknown, err
+		}
+		results = append(answered, results...)
 	}
-	text, level := readers.Report(append(results, wrong...))
+	text, level := readers.Report(results)
 	if broken != nil {
 		text += fmt.Sprintf("note: %s of the journal cannot be read, so a reader may be later than it seems; see confctl log\n", count(len(broken.Errs), "record"))
 	}
@@ -191,8 +206,7 @@ func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, re
 // asked.
 func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result, error) {
 	if len(o.urls) > 0 {
-		all, err := s.readersAt(o)
-		return all, nil, err
+		return s.readersAt(o)
 	}
 	types := s.schema.Declared()
 	if o.typed {
@@ -210,59 +224,80 @@ func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result
 	if o.typed {
 		msg = fmt.Sprintf("type %s declares no readers", s.objectType)
 	}
-	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
+	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml or readers.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
+}
+
+// readersFile is where a site declares readers of types that its schema file does
+// not: beside the rules of such types.
+func readersFile(s *settings) string {
+	return filepath.Join(filepath.Dir(safetyFile(s)), "readers.yaml")
 }
 
 // declaredReaders returns the readers of some types, and for each type with
 // mistakes a result that says so: the others must not be taken for all there
 // are. Of a type that cannot be used it is not known which readers it has.
 func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
+	declared, mistakes := readers.Load(s.schema, readersFile(s.settings))
 	var all []readers.Reader
 	var wrong []readers.Result
+	add := func(name string, problems []schema.Problem) {
+		if len(problems) > 0 {
+			msg := (&schema.InvalidError{Problems: problems}).Error()
+			wrong = append(wrong, readers.Unasked(name, strings.ReplaceAll(msg, "\n", "; ")))
+		}
+	}
+	of := func(name string) []schema.Problem {
+		return slices.DeleteFunc(slices.Clone(mistakes), func(p schema.Problem) bool { return p.Type != name })
+	}
+	add(filepath.Base(readersFile(s.settings)), of(""))
 	for _, t := range types {
-		var declared []readers.Reader
-		var problems []schema.Problem
+		problems := of(t.Name)
 		var broken *schema.InvalidError
 		if _, err := s.schema.Type(t.Name); errors.As(err, &broken) {
 			problems = broken.Problems
-		} else {
-			declared, problems = readers.Load(t, t.Readers)
 		}
-		all = append(all, declared...)
-		if len(problems) > 0 {
-			msg := (&schema.InvalidError{Problems: problems}).Error()
-			wrong = append(wrong, readers.Result{Reader: readers.Reader{Label: "type " + t.Name}, Level: readers.Unknown, Msg: strings.ReplaceAll(msg, "\n", "; ")})
+		add("type "+t.Name, problems)
+		for _, r := range declared {
+			if r.Type == t {
+				all = append(all, r)
+			}
 		}
 	}
 	return all, wrong
 }
 
-// readersAt returns the readers at the URLs. Of what PyBal reads the usual type
-// is right; what others read has to be said, or they are compared with the wrong
-// objects.
-func (s *session) readersAt(o readerOptions) ([]readers.Reader, error) {
+// readersAt returns the readers at the URLs, each once, and a result for each of
+// those that are none.
+func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result, error) {
 	t, err := s.typ()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var only selector.Selector
 	if o.only != "" {
 		if only, err = t.Selector(o.only); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	var all []readers.Reader
-	for _, url := range o.urls {
+	var wrong []readers.Result
+	for i, url := range o.urls {
+		if slices.Contains(o.urls[:i], url) {
+			continue
+		}
 		r, err := readers.Parse(url, t, only)
-		switch {
-		case err != nil:
-			return nil, &usageError{err.Error(), "see confctl check readers --help"}
-		case !o.typed && r.Kind != readers.PyBal:
-			return nil, &usageError{"which objects does " + url + " read?", "say it with --object-type TYPE: " + strings.Join(s.schema.Names(), ", ")}
+		if err == nil && !o.typed && r.Kind != readers.PyBal {
+			// Of what PyBal reads the usual type is right. Others would be compared
+			// with the wrong objects.
+			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(s.schema.Names(), ", "))
+		}
+		if err != nil {
+			wrong = append(wrong, readers.Unasked(cmp.Or(url, `""`), err.Error()))
+			continue
 		}
 		all = append(all, r)
 	}
-	return all, nil
+	return all, wrong, nil
 }
 
 // sinceChange returns the records of the change that readers are asked about;
@@ -302,17 +337,22 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 // something older is at least as late as the oldest of them.
 const mostRecords = 2_000
 
-// readerState returns what the readers are compared with: the objects, and then
-// the journal, so that it has the record of each change that the objects show.
-// Records that cannot be read come beside it.
-func (s *session) readerState(ctx context.Context, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
+// readersObjects returns the objects of the readers' types.
+func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (object.Snapshot, error) {
 	var queries []catalog.Query
 	for _, r := range asked {
-		if q := (catalog.Query{Type: r.Type}); !slices.ContainsFunc(queries, func(have catalog.Query) bool { return have.Type == r.Type }) {
-			queries = append(queries, q)
+		if !slices.ContainsFunc(queries, func(have catalog.Query) bool { return have.Type == r.Type }) {
+			queries = append(queries, catalog.Query{Type: r.Type})
 		}
 	}
-	snapshot, err := s.catalog.Read(ctx, queries...)
+	return s.catalog.Read(ctx, queries...)
+}
+
+// readersState returns what the readers are compared with: the objects, and then
+// the journal, so that it has the record of each change that the objects show.
+// Records that cannot be read come beside it.
+func (s *session) readersState(ctx context.Context, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
+	snapshot, err := s.readersObjects(ctx, asked)
 	if err != nil {
 		return readers.State{}, nil, err
 	}

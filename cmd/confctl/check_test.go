@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +19,7 @@ import (
 
 	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
@@ -124,13 +129,20 @@ func TestCheckReaders(t *testing.T) {
 	w.check(readers.Critical, []string{"\nCRITICAL lvs web_http: ", "\nOK wiki: "}, "--warning", "1ms", "--critical", "1ms")
 	w.check(readers.OK, []string{"OK: 1 reader has seen everything"}, "--critical", "1ms", "--object-type", "mwconfig")
 	w.pool.Store(`{"web1.example": {"enabled": false}, "web2.example": {"enabled": true}, "web3.example": {"enabled": true}}`)
-	w.check(readers.OK, []string{"OK: 4 readers have seen everything"}, "--since", "last")
+	w.check(readers.OK, []string{"OK: 1 reader has seen change 2", ", and it has nothing that 3 others read | "}, "--since", "last")
 
 	// a URL instead
 	w.check(readers.OK, []string{"OK: 1 reader has seen everything | 'pybal " + w.url + "/pools/web_http'=0s"}, "--only", "dc=north,cluster=web,service=http", w.url+"/pools/web_http")
 	w.check(readers.Unknown, []string{"several"}, w.url+"/pools/web_http")
 	w.check(readers.Unknown, []string{"no answer within 100ms"}, "--timeout", "100ms", "--object-type", "mwconfig", w.url+"/slow")
 	w.check(readers.Unknown, []string{"404 Not Found"}, "--object-type", "mwconfig", w.url+"/nowhere")
+	w.check(readers.Unknown, []string{"404 Not Found: PyBal has no such pool"}, w.url+"/pools/nowhere")
+
+	// the same one twice is one, and one that is none does not keep from the others
+	of := []string{"--only", "dc=north,cluster=web,service=http"}
+	w.check(readers.OK, []string{"OK: 1 reader has"}, append(of, w.url+"/pools/web_http", w.url+"/pools/web_http")...)
+	w.check(readers.Unknown, []string{"UNKNOWN: 2 of 3 readers: file://etc/x: ", "did you mean file:///etc/x?", "\nOK pybal ", "\nUNKNOWN " + w.url + "/index: which objects does it read? say it with --object-type"},
+		append(of, "file://etc/x", w.url+"/pools/web_http", w.url+"/index")...)
 }
 
 // TestCheckReadersDeclaredWrong: who cannot be asked is not forgotten.
@@ -151,33 +163,130 @@ func TestCheckReadersDeclaredWrong(t *testing.T) {
 	w.check(readers.Unknown, []string{"schema.yaml:1: not valid YAML"})
 }
 
-// TestCheckReadersSince: a change that was refused can be seen nowhere.
+// lastChange is the id of the newest change that log shows.
+func (w *watched) lastChange(options ...string) string {
+	w.Helper()
+	var change struct{ Event struct{ ID string } }
+	line, _, _ := strings.Cut(w.ok(append([]string{"log", "-o", "json"}, options...)...), "\n")
+	if err := json.Unmarshal([]byte(line), &change); err != nil || change.Event.ID == "" {
+		w.Fatalf("%v: %s", err, line)
+	}
+	return change.Event.ID
+}
+
+// TestCheckReadersSince: whether one change is seen, whatever came after it.
 func TestCheckReadersSince(t *testing.T) {
 	w := newWatched(t)
-	var change struct{ Event struct{ ID string } }
-	id := func(options ...string) string {
-		line, _, _ := strings.Cut(w.ok(append([]string{"log", "-o", "json"}, options...)...), "\n")
-		if err := json.Unmarshal([]byte(line), &change); err != nil || change.Event.ID == "" {
-			t.Fatalf("%v: %s", err, line)
-		}
-		return change.Event.ID
-	}
-	pooling := id()
-	w.check(readers.OK, []string{"OK wiki: change " + pooling + " has nothing of mwconfig"}, "--since", pooling)
+	pooling := w.lastChange()
+	w.check(readers.OK, []string{"\nOK wiki: nothing of mwconfig is in the change"}, "--since", pooling)
+	w.check(readers.OK, []string{"OK: change " + pooling + " has nothing that 1 reader reads | "}, "--since", pooling, "--object-type", "mwconfig")
+	w.check(readers.Unknown, []string{"UNKNOWN: the journal has no change 20990101T000000.000000Z-00000000; --since takes the id of a change"}, "--since", "20990101T000000.000000Z-00000000")
+
+	// a change that another one was made over
+	w.ok("--object-type", "mwconfig", "select", "name=ReadOnly", "set/val=racks")
+	first := w.lastChange()
+	w.check(readers.Warning, []string{"WARNING wiki: ", ", since change " + first}, "--since", first)
+	between := w.now()
+	w.ok("--object-type", "mwconfig", "select", "name=ReadOnly", "set/val=cables")
+	second := w.lastChange()
+	w.check(readers.Warning, []string{", since change " + first}, "--since", first)
+	w.revision.Store(between)
+	w.check(readers.OK, []string{"OK wiki: has seen revision"}, "--since", first)
+	w.check(readers.Warning, []string{", since change " + second}, "--since", second)
+	w.revision.Store(w.now())
+	w.check(readers.OK, []string{"OK wiki: has seen revision"}, "--since", second)
+
+	// depooled, and pooled again
+	w.ok("depool", "--hostname", "web1.example", "--service", "http")
+	out := w.lastChange()
+	w.check(readers.Warning, []string{"web1.example is enabled, not disabled"}, "--since", out)
+	w.ok("pool", "--hostname", "web1.example", "--service", "http")
+	w.check(readers.OK, []string{"OK lvs web_http: has what is in the change as it is in the store"}, "--since", out)
+
+	// a deletion, of an object and of the last one that changed
+	w.ok("--yes", "select", "dc=north,cluster=web,service=http,name=web3.example", "delete", "--allow", "min-pooled", "--reason", "gone")
+	w.check(readers.Warning, []string{"web3.example is enabled, not absent"}, "--since", "last")
+	w.ok("--yes", "--object-type", "mwconfig", "select", "name=ReadOnly", "delete")
+	w.check(readers.Warning, []string{"that is deleted: ", ", since change " + w.lastChange()}, "--since", "last", "--object-type", "mwconfig")
+	w.revision.Store(w.now())
+	w.check(readers.Unknown, []string{"the change only deletes, which cannot be seen in the highest index"}, "--since", "last", "--object-type", "mwconfig")
+}
+
+// TestCheckReadersNotSeen: a change that was refused can be seen nowhere, and what
+// cannot be read of the journal is spoken of.
+func TestCheckReadersNotSeen(t *testing.T) {
+	w := newWatched(t)
+	pooling := w.lastChange()
 	if _, stderr, code := w.run("--yes", "select", "dc=north,cluster=web,service=http", "set/pooled=no"); code != exitRefused {
 		t.Fatalf("not refused: %d\n%s", code, stderr)
 	}
-	refused := id("--refused")
+	refused := w.lastChange("--refused")
 	w.check(readers.Unknown, []string{refused + " was refused"}, "--since", refused)
 	w.check(readers.OK, []string{pooling}, "--since", "last")
-
-	// records that cannot be read are spoken of
 	s := w.open()
 	defer s.Close() //nolint:errcheck // its commit has succeeded
 	if _, err := s.Commit(context.Background(), store.Txn{Writes: []store.Write{{Key: "/conftool/.confctl/journal/20260101T000000.000000Z-00000000", Value: []byte("x")}}}); err != nil {
 		t.Fatal(err)
 	}
 	w.check(readers.OK, []string{"\nnote: 1 record of the journal cannot be read"})
+}
+
+// TestCheckReadersBeside: readers of the built-in type are declared in a file
+// beside the schema, which may have some of other types, too.
+func TestCheckReadersBeside(t *testing.T) {
+	w := newWatched(t)
+	w.file("schema.yaml", strings.Replace(siteSchema, "mwconfig:\n", "mwconfig:\n  readers: [{kind: mediawiki, label: wiki, url: '"+w.url+"/w/api.php'}]\n", 1))
+	w.check(readers.OK, []string{"OK: 1 reader has"})
+	beside := fmt.Sprintf("node:\n  - {kind: pybal, label: lvs, url: '%[1]s/pools/{cluster}_{service}', only: dc=north}\nmwconfig:\n  - {kind: mediawiki, label: wiki2, url: '%[1]s/w/api.php'}\n", w.url)
+	w.file("readers.yaml", beside)
+	w.ok("lint", "readers.yaml")
+	w.check(readers.OK, []string{"OK: 5 readers have", "'lvs web/http'=0s", "'wiki'=0s", "'wiki2'=0s"})
+	w.check(readers.OK, []string{"OK: 2 readers have"}, "--object-type", "mwconfig")
+
+	w.file("readers.yaml", beside+"  - {kind: mediawiki, label: wiki, url: '"+w.url+"/w/api.php'}\nwikis: []\n")
+	w.check(readers.Unknown, []string{"UNKNOWN: 2 of 7 readers: readers.yaml: ", `readers.yaml:6:1: no object type "wikis"`,
+		`UNKNOWN type mwconfig: `, `readers.yaml:5:30: the reader at `, `schema.yaml:`, `is called "wiki", too`, "\nOK wiki2: "})
+	if stdout, _, code := w.run("lint", "readers.yaml"); code != exitInvalid || strings.Count(stdout, "readers.yaml:") != 2 {
+		t.Errorf("lint: %d: %s", code, stdout)
+	}
+	w.file("readers.yaml", "[")
+	w.check(readers.Unknown, []string{"UNKNOWN readers.yaml: ", "readers.yaml:1: not valid YAML", "\nOK wiki: "})
+}
+
+// TestCheckReadersAuthorities: --ca is for readers that declare none.
+func TestCheckReadersAuthorities(t *testing.T) {
+	w := newWatched(t)
+	server := httptest.NewUnstartedServer(w)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	w.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	api := server.URL + "/w/api.php"
+	w.check(readers.Unknown, []string{"an authority that this host does not know"}, "--object-type", "mwconfig", api)
+	w.check(readers.OK, []string{"OK: 1 reader has"}, "--object-type", "mwconfig", "--ca", "ca.pem", api)
+	w.check(readers.Unknown, []string{"ca: nowhere.pem: no such file or directory"}, "--object-type", "mwconfig", "--ca", "nowhere.pem", api)
+	w.file("readers.yaml", "mwconfig: [{kind: mediawiki, label: secure, url: '"+api+"', ca: ca.pem}]\n")
+	w.check(readers.OK, []string{"OK: 2 readers have"}, "--object-type", "mwconfig")
+}
+
+// TestCheckReadersRequests: the store is asked for the objects and the journal
+// once, and for the objects beforehand if a target has tags.
+func TestCheckReadersRequests(t *testing.T) {
+	server := etcdtest.Start(t)
+	s := etcdSite(t, server.URL())
+	s.ok("sync", "--directory", "data")
+	s.file("seen.conf", "index: 24575\n")
+	for file, want := range map[string]int{"seen.conf": 2, "{scope}.conf": 3} {
+		server.Calls() // from here on
+		s.run("check", "readers", "--object-type", "mwconfig", "file://"+filepath.Join(s.dir, file))
+		if got := server.Calls(); !maps.Equal(got, map[string]int{"/etcdserverpb.KV/Range": want}) {
+			t.Errorf("%s: %v, want %d", file, got, want)
+		}
+	}
+	s.run("check", "readers", "ftp://x") // of which no store knows anything
+	if got := server.Calls(); len(got) > 0 {
+		t.Error(got)
+	}
 }
 
 // TestCheckReadersFailing: whatever keeps the check from its answer is UNKNOWN,
@@ -214,11 +323,16 @@ func TestManualReaders(t *testing.T) {
 			t.Errorf("confctl %s: %v", strings.Join(words, " "), err)
 		}
 	}
-	_, declared, _ := strings.Cut(text, "```yaml\n")
-	declared, _, _ = strings.Cut(declared, "```\n")
+	parts := strings.Split(text, "```yaml\n")
+	if len(parts) != 3 {
+		t.Fatalf("%d parts", len(parts))
+	}
 	s := newSite(t, localConfig)
-	s.file("documented.yaml", declared)
-	if got := s.ok("--schema", "documented.yaml", "lint", "--strict"); got != "" || !strings.Contains(declared, "kind: pybal") {
+	for i, name := range []string{"documented.yaml", "readers.yaml"} {
+		declared, _, _ := strings.Cut(parts[i+1], "```\n")
+		s.file(name, declared)
+	}
+	if got := s.ok("--schema", "documented.yaml", "lint", "--strict", "readers.yaml"); got != "" || !strings.Contains(parts[2], "kind: pybal") {
 		t.Error(got)
 	}
 }

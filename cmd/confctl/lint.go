@@ -103,6 +103,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		Schema:    settings.schemaFile,
 		PoolsPath: settings.poolsPath,
 		Safety:    safetyFile(settings),
+		Readers:   readersFile(settings),
 		Data:      scope.data,
 	})
 	if err := scope.check(result); err != nil {

@@ -105,7 +105,7 @@ func (l *linter) sort(path string, isDir bool, data string) pathSort {
 		return around
 	case isDir:
 		return theData
-	case filepath.Base(path) == "safety.yaml", ext == ".json", ext == ".schema", l.settings.file != "" && samePath(path, l.settings.file):
+	case filepath.Base(path) == "safety.yaml", filepath.Base(path) == "readers.yaml", ext == ".json", ext == ".schema", l.settings.file != "" && samePath(path, l.settings.file):
 		return anOther
 	case ext == ".yaml", ext == ".yml":
 		return theSchema
@@ -140,20 +140,8 @@ func (s lintScope) has(f lint.Finding) bool {
 	return slices.ContainsFunc(s.only, func(path string) bool { return samePath(f.Pos.File, path) || isInside(f.Pos.File, path) })
 }
 
-// actual is a path without links, as far as it exists.
-func actual(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return filepath.Clean(path)
-	}
-	if linked, err := filepath.EvalSymlinks(abs); err == nil {
-		return linked
-	}
-	return abs
-}
-
-func samePath(a, b string) bool { return actual(a) == actual(b) }
+func samePath(a, b string) bool { return lint.RealPath(a) == lint.RealPath(b) }
 
 func isInside(path, dir string) bool {
-	return strings.HasPrefix(actual(path), strings.TrimSuffix(actual(dir), string(filepath.Separator))+string(filepath.Separator))
+	return strings.HasPrefix(lint.RealPath(path), strings.TrimSuffix(lint.RealPath(dir), string(filepath.Separator))+string(filepath.Separator))
 }

@@ -22,7 +22,7 @@ func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
 		for _, r := range t.Rules {
 			certain = l.jsonSchema(t, r) && certain
 			for _, file := range r.Files() {
-				used[absolute(file)] = true
+				used[RealPath(file)] = true
 				l.files[file] = true
 			}
 		}
@@ -110,7 +110,7 @@ func (l *linter) unused(used map[string]bool) {
 			case strings.HasPrefix(e.Name(), "."):
 			case e.IsDir():
 				look(name)
-			case e.Type().IsRegular() && isJSONSchema(e.Name()) && !used[absolute(name)]:
+			case e.Type().IsRegular() && isJSONSchema(e.Name()) && !used[RealPath(name)]:
 				l.addAt(yamldoc.Pos{File: name}, RuleJSONUnused, "no rule uses this JSON schema, and none that is used refers to it")
 			}
 		}
@@ -126,9 +126,15 @@ func isJSONSchema(name string) bool {
 	return slices.Contains([]string{".json", ".schema"}, filepath.Ext(name))
 }
 
-func absolute(file string) string {
-	if abs, err := filepath.Abs(file); err == nil {
-		return abs
+// RealPath is the absolute path of a file without links, as far as it exists: by
+// whatever way a file is named, that is the same.
+func RealPath(file string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return filepath.Clean(file)
 	}
-	return file
+	if linked, err := filepath.EvalSymlinks(abs); err == nil {
+		return linked
+	}
+	return abs
 }

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
@@ -24,6 +22,7 @@ type Input struct {
 	Schema    string // the schema file; empty: the built-in type alone
 	PoolsPath string // of the built-in type
 	Safety    string // a file of safety rules that need not exist; empty for none
+	Readers   string // a file of readers that need not exist; empty for none
 	Data      string // the data directory; empty for none
 }
 
@@ -66,11 +65,11 @@ type Result struct {
 	Rules   *safety.Rules
 	Unruled []schema.Problem // what is wrong with the rules
 	Data    seed.Data
-	read    map[string]bool // files, by their absolute names
+	read    map[string]bool // files, by RealPath
 }
 
 // Read reports whether a file was looked at.
-func (r Result) Read(file string) bool { return r.read[absolute(file)] }
+func (r Result) Read(file string) bool { return r.read[RealPath(file)] }
 
 // Check checks a site. What cannot be read is a finding like any other, and
 // what can be checked without it is checked.
@@ -79,11 +78,14 @@ func Check(in Input) Result {
 	for _, r := range Rules() {
 		l.table[r.Name] = r
 	}
-	if _, err := os.Stat(in.Safety); err == nil {
-		l.files[in.Safety] = true
+	for _, file := range []string{in.Safety, in.Readers} {
+		if _, err := os.Stat(file); err == nil {
+			l.files[file] = true
+		}
 	}
 	if l.Schema = l.readSchema(); l.Schema == nil {
-		l.safetyAlone()
+		l.alone(in.Safety)
+		l.alone(in.Readers)
 	} else {
 		declared := l.readData()
 		l.jsonSchemas(declared)
@@ -93,7 +95,7 @@ func Check(in Input) Result {
 	l.Files += len(l.files)
 	l.read = map[string]bool{}
 	for file := range l.files {
-		l.read[absolute(file)] = true
+		l.read[RealPath(file)] = true
 	}
 	slices.SortStableFunc(l.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line),
@@ -117,7 +119,8 @@ func (l *linter) add(err error) {
 	if !errors.As(err, &at) {
 		at = &yamldoc.Error{Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
 	}
-	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: l.table[at.Rule].Severity, Msg: oneLine(at.Msg), Advice: l.table[at.Rule].Advice}
+	rule := l.table[at.Rule]
+	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: rule.Severity, Msg: object.OneLine(at.Msg), Advice: rule.Advice}
 	if f.Pos.File == "" {
 		f.Pos.File = l.in.Schema
 	}
@@ -128,22 +131,9 @@ func (l *linter) add(err error) {
 	}
 }
 
-// oneLine replaces what would end the line, or do worse to a terminal: names
-// and patterns of the files stand in messages.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
 // addAt makes a finding of what no other package looks for.
 func (l *linter) addAt(pos yamldoc.Pos, rule, format string, args ...any) {
-	at := yamldoc.Errorf(pos, format, args...)
-	at.Rule = rule
-	l.add(at)
+	l.add(yamldoc.Errorf(pos, format, args...).Of(rule))
 }
 
 // readSchema returns nil if there is no schema to go on with.
@@ -193,13 +183,10 @@ func (l *linter) readData() map[*schema.Type]seed.Type {
 	return declared
 }
 
-// isShaped reports whether a type's tags are certain, and with them the shape
-// of its files.
+// isShaped reports whether it is certain what a type is meant to be: the shape
+// of its files, and which JSON schemas it uses.
 func (l *linter) isShaped(t *schema.Type) bool {
-	unclear := []string{schema.RuleShape, schema.RuleName, schema.RuleMissingKey, yamldoc.RuleDuplicate}
-	return !slices.ContainsFunc(l.Schema.Problems(), func(p schema.Problem) bool {
-		return p.Type == t.Name && slices.Contains(unclear, p.Err.Rule)
-	})
+	return !slices.ContainsFunc(l.Schema.Problems(), func(p schema.Problem) bool { return p.Type == t.Name && p.Unclear })
 }
 
 // unclaimed looks for what is in the data directory and belongs to no type.
@@ -214,24 +201,22 @@ func (l *linter) unclaimed() {
 	}
 }
 
-// safetyAlone checks what can be said of safety rules without a schema: whether
-// they are YAML.
-func (l *linter) safetyAlone() {
-	if !l.files[l.in.Safety] {
+// alone checks what can be said of a file of rules or readers without a schema:
+// whether it is YAML.
+func (l *linter) alone(file string) {
+	if !l.files[file] {
 		return
 	}
-	if _, err := yamldoc.Read(l.in.Safety); err != nil {
+	if _, err := yamldoc.Read(file); err != nil {
 		l.add(err)
 	}
 }
 
 // readers checks the readers that are declared.
 func (l *linter) readers() {
-	for _, t := range l.Schema.Types() {
-		_, problems := readers.Load(t, t.Readers)
-		for _, p := range problems {
-			l.add(p.Err)
-		}
+	_, problems := readers.Load(l.Schema, l.in.Readers)
+	for _, p := range problems {
+		l.add(p.Err)
 	}
 }
 

@@ -39,7 +39,7 @@ func site(t testing.TB, text string) (dir string, in lint.Input) {
 			t.Fatal(err)
 		}
 	}
-	in = lint.Input{Schema: filepath.Join(dir, "schema.yaml"), PoolsPath: "pools", Safety: filepath.Join(dir, "safety.yaml")}
+	in = lint.Input{Schema: filepath.Join(dir, "schema.yaml"), PoolsPath: "pools", Safety: filepath.Join(dir, "safety.yaml"), Readers: filepath.Join(dir, "readers.yaml")}
 	if _, err := os.Stat(filepath.Join(dir, "data")); err == nil {
 		in.Data = filepath.Join(dir, "data")
 	}
@@ -158,8 +158,13 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		{"no readers", "-- schema.yaml --\nt:\n  path: ts\n  tags: [dc]\n  schema: {}\n  readers:\n    - {kind: indx, url: 'http://app'}\n    - {kind: index, urls: 'http://app'}\n    - {kind: pybal, url: 'http://lvs/pools/x'}\n",
 			`schema.yaml:6:14: error reader: a reader has to say of what kind it is (did you mean index?): mediawiki, pybal, dns, file, index
 schema.yaml:7:7: error reader: a reader of kind index needs url
-schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, headers, kind, label, only, within
+schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, headers, ca, kind, label, only, within
 schema.yaml:8:7: error reader: a reader of kind pybal is of no use for type t, which has no field pooled`},
+		{"readers beside the schema", records + "-- readers.yaml --\nnode: [{kind: pybal, url: 'http://lvs/pools/x'}]\nrecords: []\nrecord:\n  - {kind: file, path: x}\n",
+			`readers.yaml:2:1: error reader: no object type "records" (did you mean record?)
+readers.yaml:4:24: error reader: path: the path of a file begins with /`},
+		{"readers without a schema", "-- schema.yaml --\n[\n-- readers.yaml --\na: {\n", `readers.yaml:1:1: error yaml-syntax: 
+schema.yaml:1:1: error yaml-syntax: `},
 
 		// The data.
 		{"a word for names", records + "-- data/record/x.yaml --\na: b\n", `data/record/x.yaml:1:4: error data-shape: the names below a must be a list, not "b"; write a: [b]`},
@@ -179,7 +184,7 @@ schema.yaml:8:7: error reader: a reader of kind pybal is of no use for type t, w
 schema.yaml:1:60: error schema-default: `},
 		{"no tags, so the data has no shape", "-- schema.yaml --\nt: {path: ts, schema: {}}\n-- data/t/x.yaml --\na: b\n", `schema.yaml:1:1: error schema-missing-key: type t has no tags`},
 		{"a part of the data is no ground for doubts", records + "-- safety.yaml --\nrecord:\n  - {rule: min-pooled, only: dc=x}\n-- data/record/x.yaml --\na: [b]\n-- data/record/y.yaml --\nx: b\n", `data/record/y.yaml:1:4: error data-shape: `},
-		{"breaks in what is quoted", "-- schema.yaml --\n\"a\\nb\": 1\n", "schema.yaml:1:1: error schema-name: \"a\\nb\" cannot be the name of a type: \nschema.yaml:1:9: error schema-shape: type a b must be a map, not \"1\""},
+		{"breaks in what is quoted", "-- schema.yaml --\n\"a\\nb\": 1\n", "schema.yaml:1:1: error schema-name: \"a\\nb\" cannot be the name of a type: \nschema.yaml:1:9: error schema-shape: type a\uFFFDb must be a map, not \"1\""},
 	}
 }
 
@@ -290,6 +295,19 @@ func TestBuiltInTypeAlone(t *testing.T) {
 	}
 	if r.Files != 2 || r.Objects != 1 || len(r.Data.Types) != 1 || r.Rules == nil {
 		t.Errorf("got %d files, %d objects, %v", r.Files, r.Objects, r.Data)
+	}
+}
+
+// A file was read by whatever way it is named.
+func TestReadThroughALink(t *testing.T) {
+	dir, in := site(t, "-- schema.yaml --\n{}\n-- other.yaml --\n{}\n")
+	link := filepath.Join(dir, "link.yaml")
+	if err := os.Symlink("schema.yaml", link); err != nil {
+		t.Fatal(err)
+	}
+	r := lint.Check(in)
+	if !r.Read(link) || !r.Read(in.Schema) || r.Read(filepath.Join(dir, "other.yaml")) {
+		t.Errorf("read: by a link %t, by name %t, another %t", r.Read(link), r.Read(in.Schema), r.Read(filepath.Join(dir, "other.yaml")))
 	}
 }
 

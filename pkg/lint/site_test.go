@@ -2,24 +2,17 @@ package lint_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// production returns the schema and data of a real site, which are not part of
-// this project, and skips the test without them.
+// production returns the schema and data of a real site.
 func production(t testing.TB) lint.Input {
 	t.Helper()
-	dir, err := filepath.Abs("../../../shared/wikimedia")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("needs %s, which is not part of this project", dir)
-	}
+	dir := sharedtest.Dir(t, "wikimedia")
 	return lint.Input{
 		Schema: filepath.Join(dir, "schema.yaml"), PoolsPath: "pools",
 		Safety: filepath.Join(dir, "safety.yaml"), Data: filepath.Join(dir, "conftool-data"),

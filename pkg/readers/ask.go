@@ -32,7 +32,7 @@ type answer struct {
 
 // asker asks readers.
 type asker struct {
-	client  *http.Client
+	clients map[string]client // by the file of authorities
 	timeout time.Duration
 }
 
@@ -84,6 +84,36 @@ func revisionOf(index, each uint64) store.Revision {
 // get asks over HTTP. Nothing but 200 is an answer: who redirects is not the
 // one that was meant.
 func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
+	client := a.clients[r.ca]
+	if client.err != nil && isHTTPS(url) {
+		return nil, client.err
+	}
+	req, err := request(ctx, url, r)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, a.explain(ctx, err, client.ca)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch to := resp.Header.Get("Location"); {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
+		return nil, fmt.Errorf("answers that it is at %s; give that URL, or the headers it wants", printable(to))
+	case resp.StatusCode == http.StatusNotFound && r.Kind == PyBal:
+		return nil, fmt.Errorf("answers %s: PyBal has no such pool, it lists those that it has at /pools", printable(resp.Status))
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("answers %s", printable(resp.Status))
+	case err != nil:
+		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err, client.ca))
+	case len(text) > maxReply:
+		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
+	}
+	return text, nil
+}
+
+func request(ctx context.Context, url string, r Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("%s is no URL", printable(url))
@@ -96,28 +126,15 @@ func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
 		}
 		req.Header.Set(name, v)
 	}
-	resp, err := a.client.Do(req)
-	if err != nil {
-		return nil, a.explain(ctx, err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	switch to := resp.Header.Get("Location"); {
-	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
-		return nil, fmt.Errorf("answers that it is at %s; give that URL, or the headers it wants", printable(to))
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("answers %s", printable(resp.Status))
-	case err != nil:
-		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err))
-	case len(text) > maxReply:
-		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
-	}
-	return text, nil
+	return req, nil
 }
 
-// readHeader reads the beginning of a file. One that is no regular file could
+// readHeader reads the beginning of a file.
+func readHeader(path string) ([]byte, error) { return readFile(path, maxHeader) }
+
+// readFile reads a file, up to so many bytes. One that is no regular file could
 // keep whoever reads it waiting.
-func readHeader(path string) ([]byte, error) {
+func readFile(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", printable(path))
@@ -130,7 +147,7 @@ func readHeader(path string) ([]byte, error) {
 		return nil, fileError(path, err)
 	}
 	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, maxHeader))
+	text, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return nil, fileError(path, err)
 	}

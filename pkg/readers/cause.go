@@ -34,8 +34,9 @@ func printable(text string) string {
 	return line
 }
 
-// explain says in few words why there is no answer over HTTP.
-func (a asker) explain(ctx context.Context, err error) error {
+// explain says in few words why there is no answer, over TLS by the authorities
+// in a file, or the system's if it has no name.
+func (a asker) explain(ctx context.Context, err error, ca string) error {
 	var (
 		outer   *url.Error
 		unknown x509.UnknownAuthorityError
@@ -45,6 +46,9 @@ func (a asker) explain(ctx context.Context, err error) error {
 	if errors.As(err, &outer) {
 		err = outer.Err
 	}
+	if netcause.WantsCertificate(err) {
+		return errors.New("it wants a client certificate, and readers are asked without")
+	}
 	for _, why := range []string{netcause.Lookup(err), netcause.Certificate(err), netcause.Alert(err)} {
 		if why != "" && ctx.Err() == nil {
 			return errors.New(printable(why))
@@ -53,8 +57,10 @@ func (a asker) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil, errors.As(err, &wait) && wait.Timeout():
 		return fmt.Errorf("no answer within %v", a.timeout)
+	case errors.As(err, &unknown) && ca != "":
+		return fmt.Errorf("certificate signed by none of the authorities in %s", printable(ca))
 	case errors.As(err, &unknown):
-		return errors.New("certificate signed by unknown authority")
+		return errors.New("certificate signed by an authority that this host does not know; name the file of a site's own with ca")
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return errors.New("the server does not speak TLS; write http:// if that is meant")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -3,41 +3,36 @@ package readers
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/value"
 )
 
 // lookup asks the reader's server for the addresses of its name. A name that
 // does not exist, or has none, has no addresses.
 func (a asker) lookup(ctx context.Context, r Reader) ([]netip.Addr, error) {
-	resolver := net.Resolver{
-		PreferGo: true,
-		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, r.server)
-		},
+	var all []netip.Addr
+	for _, family := range r.families() {
+		found, err := a.question(ctx, r, family)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
 	}
-	// With the dot it is the whole name, whatever the host searches.
-	found, err := resolver.LookupNetIP(ctx, r.family(), strings.TrimSuffix(r.Target, ".")+".")
-	if dns := (*net.DNSError)(nil); errors.As(err, &dns) && dns.IsNotFound && ctx.Err() == nil {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, a.lookupError(ctx, err)
-	}
-	for i := range found {
-		found[i] = found[i].Unmap()
-	}
-	return found, nil
+	return all, nil
 }
 
-// family is which addresses are worth asking for: those of the families that
+// families is which addresses are worth asking for: those of the families that
 // places are known by.
-func (r Reader) family() string {
+func (r Reader) families() []dnsmessage.Type {
 	var four, six bool
 	for _, nets := range r.answers {
 		for _, n := range nets {
@@ -46,20 +41,11 @@ func (r Reader) family() string {
 	}
 	switch {
 	case !six:
-		return "ip4"
+		return []dnsmessage.Type{dnsmessage.TypeA}
 	case !four:
-		return "ip6"
+		return []dnsmessage.Type{dnsmessage.TypeAAAA}
 	}
-	return "ip"
-}
-
-func (a asker) lookupError(ctx context.Context, err error) error {
-	var dns *net.DNSError
-	switch {
-	case ctx.Err() != nil, errors.As(err, &dns) && dns.IsTimeout:
-		return fmt.Errorf("no answer within %v", a.timeout)
-	}
-	return errors.New(printable(cmp.Or(netcause.Lookup(err), err.Error())))
+	return []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA}
 }
 
 // place returns which object's place an address is in.
@@ -73,4 +59,64 @@ func (r Reader) place(a netip.Addr) (string, bool) {
 		}
 	}
 	return name, best >= 0
+}
+
+// noteDNS is what one answer does not tell.
+const noteDNS = "a name server answers with one of the places that are pooled: that it has seen another one pooled does not show"
+
+// dns compares the places that a name server answers with. An address that is of
+// no place is what it answers with when nothing is pooled.
+func (j judgement) dns() comparison {
+	found := map[string]object.Object{}
+	for _, o := range j.objects(j.state.Snapshot) {
+		if _, twice := found[o.Name]; twice {
+			return comparison{problem: fmt.Sprintf("there are several %s called %s: say which with only, or {TAG}", j.selection(), printable(o.Name))}
+		}
+		found[o.Name] = o
+	}
+	c := comparison{note: noteDNS}
+	var said, elsewhere []string
+	for _, a := range j.addresses {
+		name, ok := j.place(a)
+		if !ok {
+			elsewhere = append(elsewhere, a.String())
+			continue
+		}
+		said = append(said, name)
+		o, stored := found[name]
+		if v := value.OfMap(o.Fields...); !stored || o.Malformed == nil && !isPooled(v) {
+			c.wrong = append(c.wrong, mismatch{name, fmt.Sprintf("answers with %s (%s), which is not pooled", a, name), o.Revision, otherThan(true)})
+		}
+	}
+	if missing := unanswered(found, "nothing"); len(j.addresses) == 0 && len(missing) > 0 {
+		c.problem = "answers that there is no such name, or that it has no address: is the name right?"
+	}
+	if len(elsewhere) > 0 {
+		c.wrong = append(c.wrong, unanswered(found, strings.Join(elsewhere, ", "))...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if pooled := isPooled(value.OfMap(found[name].Fields...)); pooled && !slices.Contains(said, name) {
+			c.unseen = append(c.unseen, name)
+		}
+	}
+	slices.Sort(said)
+	c.fine = "answers with " + cmp.Or(strings.Join(slices.Compact(said), ", "), "no place, and none is pooled")
+	return c
+}
+
+// unanswered is what is pooled, beside an answer that is of no place.
+func unanswered(found map[string]object.Object, addresses string) []mismatch {
+	var wrong []mismatch
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if o := found[name]; o.Malformed == nil && isPooled(value.OfMap(o.Fields...)) {
+			what := fmt.Sprintf("answers with %s, which is of no place, and %s is pooled", addresses, strconv.Quote(name))
+			wrong = append(wrong, mismatch{name, what, o.Revision, otherThan(false)})
+		}
+	}
+	return wrong
+}
+
+// otherThan reports whether an object is otherwise than pooled, or than out.
+func otherThan(pooled bool) func(value.Value) bool {
+	return func(v value.Value) bool { return isPooled(v) != pooled }
 }

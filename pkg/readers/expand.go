@@ -41,36 +41,45 @@ type expanded struct {
 	problem string
 }
 
-// expand returns one reader for each set of values that the tags in its target
-// have in the store.
-func (r Reader) expand(s object.Snapshot) []expanded {
-	found := r.objects(s)
-	if len(found) == 0 {
-		return []expanded{{r, "the store has no " + r.chosen() + " to compare with"}}
-	}
+// tags returns which tags the reader is filled in with.
+func (r Reader) tags() []int {
 	tags, _ := placeholders(r.Target+r.Label, r.Type) // Load and Parse have looked
+	return tags
+}
+
+// expand returns one reader for each set of values that the tags in its target
+// and label have in the store.
+func (r Reader) expand(s object.Snapshot) []expanded {
+	tags := r.tags()
 	if len(tags) == 0 {
 		return []expanded{{r, ""}}
 	}
 	var all []expanded
 	seen := map[string]bool{}
-	for _, o := range found {
+	for _, o := range r.objects(s) {
 		one := r.filledIn(tags, o.Tags)
 		if key := fmt.Sprint(one.group); !seen[key] {
 			seen[key] = true
 			all = append(all, one)
 		}
 	}
+	if len(all) == 0 {
+		return []expanded{{r, "the store has no " + r.selection() + " to compare with"}}
+	}
 	return all
 }
 
+// filledIn is the reader for one set of values. Those that its label leaves out
+// are put behind it, so that each is called something else.
 func (r Reader) filledIn(tags []int, values []string) expanded {
 	one := expanded{Reader: r}
 	one.group = map[int]string{}
-	var words []string
+	var unnamed []string
 	for _, i := range tags {
 		one.group[i] = values[i]
-		words = append(words, values[i])
+		if !strings.Contains(r.Label, "{"+r.Type.Tags[i]+"}") {
+			unnamed = append(unnamed, values[i])
+		}
 		if !fits.MatchString(values[i]) {
 			one.problem = fmt.Sprintf("%s=%s cannot stand in %s", r.Type.Tags[i], values[i], r.Target)
 		}
@@ -80,9 +89,9 @@ func (r Reader) filledIn(tags []int, values []string) expanded {
 			return values[slices.Index(r.Type.Tags, strings.Trim(m, "{}"))]
 		})
 	}
-	one.Target = fill(r.Target)
-	if one.Label = fill(r.Label); r.Label != "" && one.Label == r.Label {
-		one.Label += " " + strings.Join(words, "/")
+	one.Target, one.Label = fill(r.Target), fill(r.Label)
+	if r.Label != "" && len(unnamed) > 0 {
+		one.Label += " " + strings.Join(unnamed, "/")
 	}
 	return one
 }

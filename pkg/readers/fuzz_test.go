@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // checkCause reports what must not be in words about what others sent.
@@ -60,6 +62,36 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
+func FuzzNameServer(f *testing.F) {
+	q, err := newQuestion("x.example.net", dnsmessage.TypeA)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(q.packet)
+	good := q.Message
+	good.Response = true
+	good.Answers = []dnsmessage.Resource{
+		{Header: dnsmessage.ResourceHeader{Name: q.Questions[0].Name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("y.example.net.")}},
+		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("Y.example.net."), Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{10, 2, 2, 9}}},
+		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("z.example.net."), Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{10, 2, 2, 8}}},
+	}
+	packet, err := good.Pack()
+	if err != nil {
+		f.Fatal(err)
+	}
+	if found, err := q.addresses(good); err != nil || len(found) != 1 || found[0].String() != "10.2.2.9" {
+		f.Errorf("%v, %v", found, err)
+	}
+	f.Add(packet)
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		reply, err := q.reply(packet)
+		if checkCause(t, err); err == nil {
+			_, err = q.addresses(reply)
+			checkCause(t, err)
+		}
+	})
+}
+
 func TestHeaderPattern(t *testing.T) {
 	r := Reader{pattern: regexp.MustCompile(headerPattern)}
 	for _, text := range []string{"# index: 12\n", "; Index=12 of etcd", `{"index": "12"}`, "// index 12"} {
@@ -79,7 +111,7 @@ func TestPlaceIsTheSmallestNetwork(t *testing.T) {
 			t.Fatal(name, ok)
 		}
 	}
-	if name, ok := r.place(netip.MustParseAddr("2001:db9::1")); ok || r.family() != "ip" {
-		t.Error(name, r.family())
+	if name, ok := r.place(netip.MustParseAddr("2001:db9::1")); ok || len(r.families()) != 2 {
+		t.Error(name, r.families())
 	}
 }

@@ -12,14 +12,12 @@ import (
 const noteHighest = "a reader that reports only the highest index does not show whether it has seen the deletion of another object"
 
 // index judges a reader that reports the highest index it has seen.
-func (j judgement) index() Result {
+func (j judgement) byIndex() Result {
 	var result Result
 	switch latest := j.latest(); {
 	case j.seen > j.state.Snapshot.Revision:
 		return j.unknown(j.Reader, fmt.Sprintf("reports index %d, revision %d, and the store is at %d: does it read another store?",
-			j.answer.index, j.seen, j.state.Snapshot.Revision))
-	case latest == 0:
-		return j.unknown(j.Reader, "the store has no "+j.chosen()+" to compare with")
+			j.index, j.seen, j.state.Snapshot.Revision))
 	case len(j.Since) > 0:
 		result = j.sinceIndex(latest)
 	case j.seen < latest:
@@ -27,7 +25,7 @@ func (j judgement) index() Result {
 	case j.seen > latest && j.Kind == MediaWiki:
 		result = j.ahead(latest)
 	default:
-		result = j.fine(j.Reader, "has seen revision %d, the last of %s", latest, j.chosen())
+		result = j.fine(j.Reader, "has seen revision %d, the last of %s", latest, j.selection())
 	}
 	result.Seen, result.Note = j.seen, noteHighest
 	return result
@@ -56,7 +54,7 @@ func (j judgement) behind(latest store.Revision) Result {
 		}
 	}
 	for _, rec := range j.state.Journal {
-		if slices.ContainsFunc(rec.Change.Objects, j.concerns) {
+		if slices.ContainsFunc(rec.Change.Objects, j.readsRecorded) {
 			add(rec.Revision)
 		}
 	}
@@ -64,7 +62,7 @@ func (j judgement) behind(latest store.Revision) Result {
 		add(o.Revision)
 	}
 	l := lag{changes: len(changes), what: fmt.Sprintf("has seen revision %d, the last of %s is %d; %s",
-		j.seen, j.chosen(), latest, counted(len(changes), "change is missing", "changes are missing"))}
+		j.seen, j.selection(), latest, counted(len(changes), "change is missing", "changes are missing"))}
 	l.since, l.by = j.state.known(oldest)
 	return j.late(l)
 }
@@ -79,19 +77,19 @@ func counted(n int, one, many string) string {
 // ahead judges a reader whose index no object has: that one was deleted since,
 // which the reader has not seen, or it reads others too.
 func (j judgement) ahead(latest store.Revision) Result {
-	read := func(o sal.Object) bool { return j.concerns(o) && !o.Deleted() }
+	read := func(o sal.Object) bool { return j.readsRecorded(o) && !o.Deleted() }
 	if !slices.ContainsFunc(j.state.Journal, func(rec sal.Stored) bool {
 		return rec.Revision == j.seen && slices.ContainsFunc(rec.Change.Objects, read)
 	}) {
 		return j.unknown(j.Reader, fmt.Sprintf("reports index %d, revision %d, at which the journal has no change of %s, the last of which is %d: does it read other objects too?",
-			j.answer.index, j.seen, j.chosen(), latest))
+			j.index, j.seen, j.selection(), latest))
 	}
 	l := lag{changes: 1, what: fmt.Sprintf("has an object of revision %d that is deleted", j.seen)}
 	for _, rec := range j.state.Journal { // the newest first
 		if rec.Revision <= j.seen {
 			break
 		}
-		if slices.ContainsFunc(rec.Change.Objects, func(o sal.Object) bool { return j.concerns(o) && o.Deleted() }) {
+		if slices.ContainsFunc(rec.Change.Objects, func(o sal.Object) bool { return j.readsRecorded(o) && o.Deleted() }) {
 			l.since, l.by = rec.Time, rec.Event.ID
 		}
 	}
@@ -102,10 +100,10 @@ func (j judgement) ahead(latest store.Revision) Result {
 func (j judgement) sinceIndex(latest store.Revision) Result {
 	asked := j.asked()
 	if len(asked) == 0 {
-		return j.fine(j.Reader, "change %s has nothing of %s", j.Since[0].Event.ID, j.chosen())
+		return j.notAbout()
 	}
 	last := asked[len(asked)-1]
-	stays := slices.ContainsFunc(last.Change.Objects, func(o sal.Object) bool { return j.concerns(o) && !o.Deleted() })
+	stays := slices.ContainsFunc(last.Change.Objects, func(o sal.Object) bool { return j.readsRecorded(o) && !o.Deleted() })
 	switch {
 	case j.seen >= last.Revision:
 		return j.fine(j.Reader, "has seen revision %d, and the change is %d", j.seen, last.Revision)
@@ -116,7 +114,7 @@ func (j judgement) sinceIndex(latest store.Revision) Result {
 		return j.late(lag{changes: 1, since: first.Time, by: first.Event.ID,
 			what: fmt.Sprintf("has seen revision %d, and the change is %d", j.seen, last.Revision)})
 	case stays: // what it changed is deleted by now, and all that is left was seen
-		return j.fine(j.Reader, "has seen revision %d, the last of %s that is still there", j.seen, j.chosen())
+		return j.fine(j.Reader, "has seen revision %d, the last of %s that is still there", j.seen, j.selection())
 	}
 	return j.unknown(j.Reader, "the change only deletes, which cannot be seen in the highest index")
 }
@@ -126,7 +124,7 @@ func (j judgement) sinceIndex(latest store.Revision) Result {
 func (j judgement) asked() []sal.Stored {
 	var asked []sal.Stored
 	for _, rec := range j.Since {
-		if !rec.Refused() && slices.ContainsFunc(rec.Change.Objects, j.concerns) {
+		if !rec.Refused() && slices.ContainsFunc(rec.Change.Objects, j.readsRecorded) {
 			asked = append(asked, rec)
 		}
 	}

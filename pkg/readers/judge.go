@@ -28,13 +28,15 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 	})
 	j := judgement{c, r, a, s}
 	var result Result
-	switch r.Kind {
-	case PyBal:
+	switch {
+	case len(r.objects(s.Snapshot)) == 0:
+		result = c.unknown(r, "the store has no "+r.selection()+" to compare with")
+	case r.Kind == PyBal:
 		result = j.compared(j.pybal())
-	case DNS:
+	case r.Kind == DNS:
 		result = j.compared(j.dns())
 	default:
-		result = j.index()
+		result = j.byIndex()
 	}
 	result.Asked = result.Level != Unknown
 	return result
@@ -43,7 +45,17 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 // result is one without a verdict.
 func (c Check) result(r Reader) Result {
 	warn := cmp.Or(c.Warning, r.Within, DefaultWithin)
-	return Result{Reader: r, Warn: warn, Crit: max(warn, cmp.Or(c.Critical, criticalAfter*warn))}
+	result := Result{Reader: r, Warn: warn, Crit: max(warn, cmp.Or(c.Critical, criticalAfter*warn))}
+	if len(c.Since) > 0 {
+		result.Since = cmp.Or(c.Since[0].Change.Run, c.Since[0].Event.ID)
+	}
+	return result
+}
+
+// Unasked is the result for what cannot be asked, as it is declared, or typed,
+// wrongly.
+func Unasked(name, why string) Result {
+	return Result{Reader: Reader{Label: name}, Level: Unknown, Msg: oneLine(why)}
 }
 
 func (c Check) unknown(r Reader, problem string) Result {
@@ -55,6 +67,14 @@ func (c Check) unknown(r Reader, problem string) Result {
 func (c Check) fine(r Reader, format string, args ...any) Result {
 	result := c.result(r)
 	result.Current, result.Msg = true, oneLine(fmt.Sprintf(format, args...))
+	return result
+}
+
+// notAbout is the verdict if the change that was asked about has nothing that the
+// reader reads.
+func (j judgement) notAbout() Result {
+	result := j.fine(j.Reader, "nothing of %s is in the change", j.selection())
+	result.NotAbout = true
 	return result
 }
 

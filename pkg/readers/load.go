@@ -3,6 +3,7 @@ package readers
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -18,7 +19,9 @@ import (
 // what is declared is no reader.
 const RuleInvalid = "reader"
 
-// Load compiles the readers that are declared beside a type, a list of maps:
+// Load compiles the readers that are declared beside the types of a schema, and
+// those of a file, {type: [readers]}, if it is there: a name that is empty is no
+// file. Both may have readers for a type; they add up. A reader is a map:
 //
 //	readers:
 //	  - {kind: mediawiki, url: "https://en.example.org/w/api.php", within: 30s}
@@ -28,38 +31,82 @@ const RuleInvalid = "reader"
 //	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
 //	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision}
 //
-// All take label, only (a selector) and within; those with a url, headers. Keys
-// of answers are names of objects. Nothing is no readers. Readers with a mistake
-// are left out; what is wrong has file and line.
-func Load(t *schema.Type, n yamldoc.Node) ([]Reader, []schema.Problem) {
-	if n.IsEmpty() {
-		return nil, nil
+// All take label, only (a selector) and within; those with a url, headers and ca.
+// Keys of answers are names of objects. No two are called the same.
+//
+// The readers are in the order of the types. Those with a mistake are left out,
+// and so are those of types that the schema has no use for; what is wrong with
+// readers has file and line.
+func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
+	l := loader{names: map[string]yamldoc.Pos{}}
+	var doc yamldoc.Node
+	if file != "" {
+		var err error
+		if doc, err = yamldoc.Read(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.fail(err)
+		}
 	}
-	l := loader{typ: t}
-	items, err := n.Items("the readers of type " + t.Name)
+	inFile := l.byType(s, doc)
+	for _, t := range s.Types() {
+		l.typ = t
+		l.list(t.Readers)
+		l.list(inFile[t.Name])
+	}
+	return l.readers, l.problems
+}
+
+// loader compiles readers and gathers what is wrong with them.
+type loader struct {
+	typ      *schema.Type // whose they are; nil before the first
+	readers  []Reader
+	problems []schema.Problem
+	names    map[string]yamldoc.Pos // where those are that have a name, by its label
+}
+
+// byType returns what a file has for each type.
+func (l *loader) byType(s *schema.Schema, doc yamldoc.Node) map[string]yamldoc.Node {
+	if doc.IsEmpty() {
+		return nil
+	}
+	pairs, err := doc.Pairs("a file of readers")
+	if err != nil {
+		l.fail(err)
+		return nil
+	}
+	lists := map[string]yamldoc.Node{}
+	for _, p := range pairs {
+		if lists[p.Name] = p.Value; !slices.Contains(s.Names(), p.Name) {
+			l.failAt(p.Key, "no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))
+		}
+	}
+	return lists
+}
+
+// list compiles a list of readers; nothing is the empty list.
+func (l *loader) list(n yamldoc.Node) {
+	if n.IsEmpty() {
+		return
+	}
+	items, err := n.Items("the readers of type " + l.typ.Name)
 	if err != nil {
 		l.fail(err)
 	}
-	var all []Reader
 	for _, item := range items {
 		before := len(l.problems)
 		if r := l.reader(item); len(l.problems) == before {
-			all = append(all, r)
+			l.readers = append(l.readers, r)
 		}
 	}
-	return all, l.problems
-}
-
-// loader compiles the readers of one type and gathers what is wrong with them.
-type loader struct {
-	typ      *schema.Type
-	problems []schema.Problem
 }
 
 func (l *loader) fail(err error) {
 	var at *yamldoc.Error
 	if errors.As(yamldoc.WithRule(err, RuleInvalid), &at) {
-		l.problems = append(l.problems, schema.Problem{Type: l.typ.Name, Err: at})
+		p := schema.Problem{Err: at}
+		if l.typ != nil {
+			p.Type = l.typ.Name
+		}
+		l.problems = append(l.problems, p)
 	}
 }
 
@@ -81,9 +128,9 @@ func keysOf(kind Kind) (keys []string, needed int) {
 	case DNS:
 		keys, needed = []string{"name", "server", "answers"}, 3
 	case Index:
-		keys, needed = []string{"url", "pattern", "unit", "headers"}, 1
+		keys, needed = []string{"url", "pattern", "unit", "headers", "ca"}, 1
 	default:
-		keys, needed = []string{"url", "headers"}, 1
+		keys, needed = []string{"url", "headers", "ca"}, 1
 	}
 	return append(keys, "kind", "label", "only", "within"), needed
 }
@@ -111,6 +158,7 @@ func (l *loader) reader(n yamldoc.Node) Reader {
 	l.common(&r, d)
 	l.particular(&r, d)
 	l.applies(r, d)
+	l.name(r, d)
 	return r
 }
 
@@ -160,6 +208,11 @@ func (l *loader) common(r *Reader, d declaration) {
 		r.Within = within
 	}
 	l.headers(r, d)
+	if n, text, given := l.part(d, "ca"); given {
+		if r.ca = text; !isHTTPS(d.parts["url"].Text()) {
+			l.failAt(n, "ca is the file of the authorities for https://, and the url is none")
+		}
+	}
 }
 
 func (l *loader) headers(r *Reader, d declaration) {
@@ -265,6 +318,24 @@ func (l *loader) applies(r Reader, d declaration) {
 	if err := r.comparable(); err != nil {
 		l.fail(d.Errorf("%v", err))
 	}
+}
+
+// name finds readers that are called as another one is: a monitoring system takes
+// both for one.
+func (l *loader) name(r Reader, d declaration) {
+	if r.Target == "" {
+		return // it has a mistake already
+	}
+	key := perfLabel(r.Name())
+	if was, taken := l.names[key]; taken {
+		at, named := d.parts["label"]
+		if !named {
+			at = d.Node
+		}
+		l.failAt(at, "the reader at %s is called %q, too: give one of them another label", was, printable(r.Name()))
+		return
+	}
+	l.names[key] = d.Pos()
 }
 
 // comparable reports why objects of the type are nothing to compare the reader

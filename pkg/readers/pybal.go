@@ -3,8 +3,14 @@ package readers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
 )
 
 // pybalState is what PyBal says of one host of a pool. That a host is up or
@@ -33,7 +39,7 @@ func pybalJSON(text []byte) (map[string]pybalState, error) {
 		Weight  *int64 `json:"weight"`
 	}
 	if err := json.Unmarshal(text, &said); err != nil {
-		return nil, fmt.Errorf("answers, but not as PyBal does")
+		return nil, errors.New("answers, but not as PyBal does for a pool")
 	}
 	hosts := make(map[string]pybalState, len(said))
 	for name, s := range said {
@@ -59,9 +65,72 @@ func pybalLines(text string) (map[string]pybalState, error) {
 		parts := strings.Split(strings.TrimSpace(line[at+1:]), "/")
 		enabled := parts[0] == "enabled"
 		if at <= 0 || len(parts) != 3 || !enabled && parts[0] != "disabled" {
-			return nil, fmt.Errorf("answers, but not as PyBal does: %q", printable(line))
+			return nil, fmt.Errorf("answers, but not as PyBal does for a pool: %q", printable(line))
 		}
 		hosts[line[:at]] = pybalState{enabled: enabled, serving: parts[1] == "up" && parts[2] == "pooled"}
 	}
 	return hosts, nil
+}
+
+// pybal compares the hosts of a pool. A host that is inactive is none to PyBal,
+// and one that is no is disabled.
+func (j judgement) pybal() comparison {
+	var c comparison
+	known := map[string]bool{}
+	serving := 0
+	for _, o := range j.objects(j.state.Snapshot) {
+		if known[o.Name] {
+			return comparison{problem: fmt.Sprintf("there are several %s called %s: say which with only", j.selection(), printable(o.Name))}
+		}
+		known[o.Name] = true
+		if o.Malformed == nil {
+			c.wrong = append(c.wrong, j.host(o.Name, value.OfMap(o.Fields...), o.Revision)...)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.hosts)) {
+		if !known[name] {
+			c.wrong = append(c.wrong, j.host(name, value.Value{}, 0)...)
+		}
+		if j.hosts[name].serving {
+			serving++
+		}
+	}
+	c.fine = fmt.Sprintf("%s as in the store, %d of them up and pooled", counted(len(j.hosts), "host", "hosts"), serving)
+	return c
+}
+
+// host compares one host of a pool.
+func (j judgement) host(name string, stored value.Value, rev store.Revision) []mismatch {
+	said, listed := j.hosts[name]
+	has := "absent"
+	if listed {
+		has = stateWord(said.enabled)
+	}
+	differs := func(v value.Value) bool {
+		return has != wanted(v) || said.weight != nil && *said.weight != weightOf(v, *said.weight)
+	}
+	if !differs(stored) {
+		return nil
+	}
+	what := fmt.Sprintf("%s is %s, not %s", printable(name), has, wanted(stored))
+	if has == wanted(stored) {
+		what = fmt.Sprintf("%s has weight %d, not %d", printable(name), *said.weight, weightOf(stored, 0))
+	}
+	return []mismatch{{name, what, rev, differs}}
+}
+
+func stateWord(enabled bool) string {
+	if enabled {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// wanted is what PyBal makes of a stored object.
+func wanted(v value.Value) string {
+	pooled := fieldOf(v, pooledField)
+	if text, _ := pooled.Str(); v.IsAbsent() || text == "inactive" {
+		return "absent"
+	}
+	return stateWord(isPooled(v))
 }

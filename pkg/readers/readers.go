@@ -72,6 +72,7 @@ type Reader struct {
 	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
 
 	server   string                    // of DNS: host:port
+	ca       string                    // file of authorities; empty: that of the Check
 	headers  map[string]string         // of a request over HTTP
 	pattern  *regexp.Regexp            // its one group is the index; nil: the text is nothing else
 	revision bool                      // what it reports is a revision, and no index
@@ -97,9 +98,8 @@ func (r Reader) reads(tags []string, name string) bool {
 	return len(tags) == len(r.Type.Tags) && r.Only.Match(tags, name)
 }
 
-// concerns reports whether a change of an object is one that the reader has to
-// see.
-func (r Reader) concerns(o sal.Object) bool {
+// readsRecorded is reads for an object as the journal has it.
+func (r Reader) readsRecorded(o sal.Object) bool {
 	if o.Type != r.Type.Name {
 		return false
 	}
@@ -118,8 +118,8 @@ func (r Reader) objects(s object.Snapshot) []object.Object {
 	return all
 }
 
-// chosen says which objects the reader reads, in words.
-func (r Reader) chosen() string {
+// selection says which objects the reader reads, in words.
+func (r Reader) selection() string {
 	what := r.Type.Name
 	if text := r.Only.String(); text != "" {
 		what += " " + text
@@ -190,6 +190,8 @@ type Result struct {
 	Current  bool           // it has seen all that it can be seen to have
 	Seen     store.Revision // up to which it has seen the store; 0 if it does not report that
 	Behind   int            // changes, or objects, that it has not seen; at least
+	Since    string         // the change that was asked about; empty for all
+	NotAbout bool           // that change has nothing that the reader reads
 	Late     time.Duration  // since the oldest of them; 0 if Current
 	LateFrom bool           // Late is known, if not Current
 	// Warn and Crit are from how late on the level is that.

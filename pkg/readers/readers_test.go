@@ -23,7 +23,6 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
-	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
 const testSchema = `
@@ -109,14 +108,21 @@ func (s *site) change(typ *schema.Type, path, stored string) sal.Object {
 	return changed
 }
 
+// load loads what a file declares for a type: its second line is the first of
+// the text, one blank to the right.
+func (s *site) load(typ, yaml string) ([]readers.Reader, []schema.Problem) {
+	s.t.Helper()
+	file := filepath.Join(s.t.TempDir(), "readers.yaml")
+	if err := os.WriteFile(file, []byte(typ+":\n "+strings.ReplaceAll(yaml, "\n", "\n ")), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return readers.Load(s.schema, file)
+}
+
 // declare returns what is declared for a type.
 func (s *site) declare(typ, yaml string) []readers.Reader {
 	s.t.Helper()
-	doc, err := yamldoc.Parse("schema.yaml", []byte(yaml))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	all, problems := readers.Load(s.typ(typ), doc)
+	all, problems := s.load(typ, yaml)
 	for _, p := range problems {
 		s.t.Fatal(p.Err)
 	}
@@ -126,7 +132,8 @@ func (s *site) declare(typ, yaml string) []readers.Reader {
 func (s *site) check(all []readers.Reader) readers.Check {
 	return readers.Check{
 		Readers: all, Timeout: 2 * time.Second, Now: func() time.Time { return now },
-		Read: func(context.Context) (readers.State, error) { return s.state, nil },
+		Objects: func(context.Context) (object.Snapshot, error) { return s.state.Snapshot, nil },
+		Read:    func(context.Context) (readers.State, error) { return s.state, nil },
 	}
 }
 
@@ -294,7 +301,7 @@ func TestSince(t *testing.T) {
 		{[]sal.Stored{first}, readers.OK, "has seen revision 1, and the change is 1"},
 		{[]sal.Stored{second}, readers.Warning, "10s late, since change second"},
 		{[]sal.Stored{second, first}, readers.Warning, "the change is 2"},
-		{[]sal.Stored{other}, readers.OK, "change other has nothing of mwconfig"},
+		{[]sal.Stored{other}, readers.OK, "nothing of mwconfig is in the change"},
 	} {
 		c.Since = since.records
 		expect(t, s.only(c), since.level, since.words)
@@ -380,6 +387,58 @@ func TestPyBalUnrecorded(t *testing.T) {
 	}
 }
 
+// instrumentation answers as PyBal's does: it compares the whole Accept header.
+func instrumentation(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		json := slices.Contains(r.Header["Accept"], "application/json")
+		w.Header().Set("Content-Type", "text/plain")
+		if json {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		answers := map[string][2]string{ // as text, and as JSON
+			"/pools": {"text_http\ntext_https\n", `["text_http", "text_https"]`},
+			"/pools/text_https": {"cp2.example:\tenabled/down/pooled\ncp1.example:\tenabled/up/pooled\ncp3.example:\tdisabled/partially up/not pooled\n",
+				`{"cp2.example": {"pooled": true, "weight": 1, "up": false, "enabled": true}, "cp1.example": {"pooled": true, "weight": 10, "up": true, "enabled": true}, "cp3.example": {"pooled": false, "weight": 1, "up": false, "enabled": false}}`},
+			"/pools/text_http":              {"", "{}"},
+			"/pools/text_https/cp1.example": {"enabled/up/pooled\n", `{"pooled": true, "weight": 10, "up": true, "enabled": true}`},
+		}
+		said, known := answers[r.URL.Path]
+		if !known {
+			w.WriteHeader(http.StatusNotFound)
+			said = [2]string{"The desired url was not found", `{"error": "The desired url was not found"}`}
+		}
+		if json {
+			said[0] = said[1]
+		}
+		fmt.Fprint(w, said[0])
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// What PyBal says is understood in both its formats.
+func TestPyBalInstrumentation(t *testing.T) {
+	url := instrumentation(t)
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1.example", `{"weight": 10, "pooled": "yes"}`, "eqiad/text/https/cp2.example", `{"weight": 1, "pooled": "yes"}`,
+		"eqiad/text/https/cp3.example", `{"weight": 1, "pooled": "no"}`, "eqiad/text/http/cp1.example", `{"weight": 1, "pooled": "inactive"}`)
+	for _, headers := range []string{"", ", headers: {Accept: text/plain}", ", headers: {Accept: 'application/json, text/plain'}"} {
+		for path, want := range map[string]string{
+			"text_https":             "OK 3 hosts as in the store, 1 of them up and pooled",
+			"text_http":              "OK 0 hosts as in the store",
+			"text_https/cp1.example": "UNKNOWN answers, but not as PyBal does for a pool",
+			"texthttps":              "UNKNOWN answers 404 Not Found: PyBal has no such pool",
+		} {
+			service := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSuffix(path, "/cp1.example"), "text"), "_")
+			got := s.only(s.check(s.declare("node", fmt.Sprintf("[{kind: pybal, url: '%s/pools/%s', only: service=%s%s}]", url, path, service, headers))))
+			if text := fmt.Sprint(got.Level, " ", got.Msg); !strings.HasPrefix(text, want) {
+				t.Errorf("%s%s: %s, want %s", path, headers, text, want)
+			}
+		}
+	}
+}
+
 func TestOldestOfSeveral(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(5*time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/https/cp2", `{"pooled": "yes"}`, "eqiad/text/https/cp3", `{"pooled": "yes"}`)
@@ -410,7 +469,7 @@ func TestRecordsThatDoNotCount(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	c.Since = []sal.Stored{refused}
-	expect(t, s.only(c), readers.OK, "has nothing of mwconfig")
+	expect(t, s.only(c), readers.OK, "nothing of mwconfig is in the change")
 }
 
 // A reader that has not seen an older change has not seen a deletion after it
@@ -453,6 +512,28 @@ func TestExpansion(t *testing.T) {
 	want := []string{"lvs1 ../https UNKNOWN /pools/.._https", "lvs1 upload/https CRITICAL /pools/upload_https", "lvs1 text/https OK /pools/text_https"}
 	if !slices.Equal(names, want) {
 		t.Errorf("%q", names)
+	}
+}
+
+// A label that leaves tags out is made one of its own for each reader.
+func TestExpansionOfLabels(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/http/cp1", `{"pooled": "yes"}`)
+	url := says(t, "cp1:\tenabled/up/pooled\n")
+	for label, want := range map[string]string{
+		"lvs1":                     "lvs1 text/http, lvs1 text/https",
+		"lvs1 {cluster}":           "lvs1 text http, lvs1 text https",
+		"{cluster}_{service} lvs1": "text_http lvs1, text_https lvs1",
+		"{dc}":                     "eqiad text/http, eqiad text/https",
+	} {
+		var names []string
+		for _, r := range s.run(s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, label: "%s", url: "%s/pools/{cluster}_{service}"}]`, label, url)))) {
+			expect(t, r, readers.OK)
+			names = append(names, r.Reader.Name())
+		}
+		if got := strings.Join(names, ", "); got != want {
+			t.Errorf("%s: %s, want %s", label, got, want)
+		}
 	}
 }
 
@@ -531,17 +612,98 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-func TestMuteNameServer(t *testing.T) {
+// What UDP loses is sent again, and what others send is no answer.
+func TestLossyNameServer(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // nothing is left in it
+	go func() {
+		packet := make([]byte, 1500)
+		for sent := 0; ; sent++ {
+			n, from, err := conn.ReadFrom(packet)
+			if err != nil {
+				return
+			}
+			if sent == 0 {
+				continue
+			}
+			reply := dnsAnswer(packet[:n], []string{"10.2.2.9"})
+			for _, forged := range [][]byte{nil, []byte("x"), packet[:n], append([]byte{reply[0] ^ 1}, dnsAnswer(packet[:n], nil)[1:]...), reply} {
+				_, _ = conn.WriteTo(forged, from)
+			}
+		}
+	}()
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
 	c := s.check(s.declare("discovery", fmt.Sprintf(`[{kind: dns, name: x.example.net, server: "%s", answers: {eqiad: 10.2.2.0/24}}]`, conn.LocalAddr())))
-	c.Timeout = 100 * time.Millisecond
-	expect(t, s.only(c), readers.Unknown, "no answer within 100ms")
+	c.Timeout = 1500 * time.Millisecond
+	expect(t, s.only(c), readers.OK, "answers with eqiad")
+}
+
+// An answer that is cut off over UDP is asked for over TCP, where it is whole.
+func TestTruncatedAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing is left in it
+	conn, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		t.Skipf("somebody else has the port: %v", err)
+	}
+	defer conn.Close() //nolint:errcheck // nothing is left in it
+	go func() {
+		packet := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(packet)
+			if err != nil {
+				return
+			}
+			reply := dnsAnswer(packet[:n], []string{"192.0.2.1"})
+			reply[2] |= 2 // TC
+			_, _ = conn.WriteTo(reply, from)
+		}
+	}()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			packet := make([]byte, 1500)
+			if n, err := io.ReadAtLeast(c, packet, 14); err == nil {
+				reply := dnsAnswer(packet[2:n], []string{"10.2.2.9"})
+				_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(reply))), reply...))
+			}
+			_ = c.Close()
+		}
+	}()
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
+	c := s.check(s.declare("discovery", fmt.Sprintf(`[{kind: dns, name: x.example.net, server: "%s", answers: {eqiad: 10.2.2.0/24}}]`, l.Addr())))
+	expect(t, s.only(c), readers.OK, "answers with eqiad")
+	_ = l.Close()
+	expect(t, s.only(c), readers.Unknown, "over TCP, since its answer is too long for UDP: connection refused")
+}
+
+// A name server does not show that it has seen a second place pooled.
+func TestSinceDNS(t *testing.T) {
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`, "api/codfw", `{"pooled": false}`)
+	both := s.put("both", ago(time.Second), "discovery", "api/codfw", `{"pooled": true}`)
+	all := s.declare("discovery", fmt.Sprintf(`[{kind: dns, name: "{dnsdisc}.example.net", server: "%s", answers: {eqiad: 10.2.2.0/24, codfw: 10.2.1.0/24}}]`, nameServer(t, "10.2.2.9")))
+	c := s.check(all)
+	expect(t, s.only(c), readers.OK, "answers with eqiad")
+	c.Since = []sal.Stored{both}
+	expect(t, s.only(c), readers.Unknown, "answers with eqiad; whether it has seen codfw pooled does not show in that")
+	c.Since = []sal.Stored{s.put("gone", ago(time.Second), "discovery", "api/eqiad", `{"pooled": false}`)}
+	expect(t, s.only(c), readers.Warning, "10.2.2.9 (eqiad), which is not pooled")
+	c.Since = []sal.Stored{both, s.put("again", ago(time.Second), "discovery", "api/eqiad", `{"pooled": true}`)}
+	expect(t, s.only(c), readers.Unknown, "whether it has seen codfw pooled does not show")
+	c.Since = []sal.Stored{s.put("deleted", ago(time.Second), "discovery", "api/codfw", "")}
+	expect(t, s.only(c), readers.OK, "as it is in the store")
 }
 
 func TestFile(t *testing.T) {
@@ -605,33 +767,40 @@ func TestUnreachable(t *testing.T) {
 	for url, want := range map[string]string{
 		redirecting.URL: "answers that it is at http://elsewhere.example/",
 		mute.URL:        "no answer within 300ms",
-		secure.URL:      "certificate signed by unknown authority",
+		secure.URL:      "certificate signed by an authority that this host does not know; name the file of a site's own with ca",
 		closed.URL:      "connection refused",
 		missing.URL:     "answers 404 Not Found",
 		endless.URL:     "longer than 1024 KiB",
 		strings.Replace(missing.URL, "http", "https", 1): "does not speak TLS",
 	} {
 		c := s.check(s.declare("mwconfig", `[{kind: index, url: "`+url+`"}]`))
-		c.Timeout = 300 * time.Millisecond
+		if url == mute.URL {
+			c.Timeout = 300 * time.Millisecond
+		}
 		expect(t, s.only(c), readers.Unknown, want)
 	}
 }
 
-// The store is read again once all have answered.
+// The store is read once all have answered, and before only for the values of tags.
 func TestReadsAfterAsking(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
 	c := s.check(wikiReader(s, wiki(t, leaf(2)))) // changed in between, and the reader was quick
+	c.Objects = nil                               // which are not needed
 	reads := 0
 	c.Read = func(context.Context) (readers.State, error) {
-		if reads++; reads == 2 {
-			s.put("b", now, "mwconfig", "common/A", `{"val": 2}`)
-		}
+		reads++
+		s.put("b", now, "mwconfig", "common/A", `{"val": 2}`)
 		return s.state, nil
 	}
 	expect(t, s.only(c), readers.OK, "has seen revision 2")
 	c.Read = func(context.Context) (readers.State, error) { return readers.State{}, errors.New("down") }
-	if _, err := c.Run(context.Background()); err == nil || err.Error() != "down" {
+	if _, err := c.Run(context.Background()); err == nil || err.Error() != "down" || reads != 1 {
+		t.Error(err, reads)
+	}
+	c = s.check(s.declare("mwconfig", `[{kind: index, url: "http://127.0.0.1:1/{scope}"}]`))
+	c.Objects = func(context.Context) (object.Snapshot, error) { return object.Snapshot{}, errors.New("out") }
+	if _, err := c.Run(context.Background()); err == nil || err.Error() != "out" {
 		t.Error(err)
 	}
 }

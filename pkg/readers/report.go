@@ -8,21 +8,28 @@ import (
 	"time"
 )
 
+// named is a result with what it is called in a report: as no other one is.
+type named struct {
+	Result
+	name string
+}
+
 // Report is what a monitoring plugin prints about results, each line with its
 // end: one line with the level and numbers for graphs, then one for each reader,
 // the worst first, and what cannot be seen. The level is the worst there is, or
 // Unknown if nobody was asked.
 func Report(results []Result) (string, Level) {
-	sorted := slices.Clone(results)
-	slices.SortStableFunc(sorted, func(a, b Result) int { return cmp.Compare(b.Level.weight(), a.Level.weight()) })
+	all := nameAll(results)
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b named) int { return cmp.Compare(b.Level.weight(), a.Level.weight()) })
 	if len(sorted) == 0 {
 		return "UNKNOWN: no readers are declared\n", Unknown
 	}
 	level := sorted[0].Level
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s |%s\n", level, summary(sorted), perfdata(results))
+	fmt.Fprintf(&b, "%s: %s%s\n", level, summary(sorted), perfdata(all))
 	for _, r := range sorted {
-		fmt.Fprintf(&b, "%s %s: %s\n", r.Level, printable(r.Reader.Name()), oneLine(r.Msg))
+		fmt.Fprintf(&b, "%s %s: %s\n", r.Level, r.name, oneLine(r.Msg))
 	}
 	var notes []string
 	for _, r := range sorted {
@@ -34,37 +41,73 @@ func Report(results []Result) (string, Level) {
 	return b.String(), level
 }
 
+// nameAll gives each result a name of its own. Load sees to that as far as it
+// can; but what two targets are with the values of their tags may be the same.
+func nameAll(results []Result) []named {
+	all := make([]named, len(results))
+	taken := map[string]bool{}
+	for i, r := range results {
+		name := oneLine(r.Reader.Name())
+		for n := 2; taken[perfLabel(name)]; n++ {
+			name = fmt.Sprintf("%s (%d)", oneLine(r.Reader.Name()), n)
+		}
+		taken[perfLabel(name)] = true
+		all[i] = named{r, name}
+	}
+	return all
+}
+
 // summary is the first line: the worst, and how many more there are.
-func summary(sorted []Result) string {
-	bad := 0
+func summary(sorted []named) string {
+	bad, others := 0, 0
 	for _, r := range sorted {
 		if r.Level != OK {
 			bad++
 		}
+		if r.NotAbout {
+			others++
+		}
 	}
+	n, since := len(sorted), oneLine(sorted[0].Since)
 	switch {
+	case bad > 0 && n == 1:
+		return fmt.Sprintf("%s: %s", sorted[0].name, oneLine(sorted[0].Msg))
 	case bad > 0:
-		return fmt.Sprintf("%d of %s: %s: %s", bad, counted(len(sorted), "reader", "readers"), printable(sorted[0].Reader.Name()), oneLine(sorted[0].Msg))
-	case slices.ContainsFunc(sorted, func(r Result) bool { return !r.Current }):
-		return counted(len(sorted), "reader is", "readers are") + " as late as they may be, or less"
+		return fmt.Sprintf("%d of %s: %s: %s", bad, counted(n, "reader", "readers"), sorted[0].name, oneLine(sorted[0].Msg))
+	case others == n:
+		return fmt.Sprintf("change %s has nothing that %s", since, counted(n, "reader reads", "readers read"))
+	case others > 0:
+		return fmt.Sprintf("%s seen change %s, and it has nothing that %s", counted(n-others, "reader has", "readers have"), since, counted(others, "other reads", "others read"))
+	case since != "":
+		return fmt.Sprintf("%s seen change %s", counted(n, "reader has", "readers have"), since)
+	case slices.ContainsFunc(sorted, func(r named) bool { return !r.Current }):
+		return counted(n, "reader is", "readers are") + " as late as they may be, or less"
 	}
-	return counted(len(sorted), "reader has", "readers have") + " seen everything"
+	return counted(n, "reader has", "readers have") + " seen everything"
 }
 
-// perfdata is how late each reader is, in seconds; U if that is not known.
-func perfdata(results []Result) string {
+// perfdata is how late each reader is, in seconds; U if that is not known. What
+// cannot be asked at all is no reader to draw a line for.
+func perfdata(results []named) string {
 	var b strings.Builder
 	for _, r := range results {
+		if r.Warn == 0 {
+			continue
+		}
 		late := "U"
 		if r.Asked && (r.Current || r.LateFrom) {
 			late = fmt.Sprintf("%gs", r.Late.Round(time.Millisecond).Seconds())
 		}
-		fmt.Fprintf(&b, " '%s'=%s;%g;%g;0", label(r.Reader.Name()), late, r.Warn.Seconds(), r.Crit.Seconds())
+		fmt.Fprintf(&b, " '%s'=%s;%g;%g;0", perfLabel(r.name), late, r.Warn.Seconds(), r.Crit.Seconds())
 	}
-	return b.String()
+	if b.Len() == 0 {
+		return ""
+	}
+	return " |" + b.String()
 }
 
-// label is a name that is fit for perfdata.
-func label(name string) string {
-	return strings.NewReplacer("'", "", "=", "_").Replace(printable(name))
+// perfLabel is a name as it stands between quotes in perfdata, where there can be
+// no =, and a quote is doubled.
+func perfLabel(name string) string {
+	return strings.NewReplacer("'", "''", "=", "_").Replace(oneLine(name))
 }

@@ -2,21 +2,23 @@ package readers
 
 import (
 	"context"
-	"crypto/tls"
-	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
 // Check is what is asked of readers, and how.
 type Check struct {
 	Readers []Reader
+	// Objects reads the objects of the readers' types. It is called before the
+	// readers are asked, if there are tags in the target of one, whose values it
+	// is about.
+	Objects func(ctx context.Context) (object.Snapshot, error)
 	// Read reads the store, the objects first and then the journal. It is called
-	// once before the readers are asked, to know the values of tags in their
-	// targets, and once after all have answered: so none can know more than the
-	// store.
+	// once after all have answered: so none can know more than the store.
 	Read func(ctx context.Context) (State, error)
 	// Since asks only whether readers have seen this change: all its records.
 	Since []sal.Stored
@@ -24,7 +26,7 @@ type Check struct {
 	// reader may be, and four times that.
 	Warning, Critical time.Duration
 	Timeout           time.Duration // of each question; 0: 5 s
-	TLS               *tls.Config   // nil: the system's authorities, and no client certificate
+	CA                string        // file of the authorities for readers that declare none; empty: the system's
 	Now               func() time.Time
 }
 
@@ -37,13 +39,16 @@ const (
 // are in the order of the readers, those of one with tags in its target in the
 // order of their values.
 //
-// That a reader cannot be asked is a result. Errors are those of Read, or the
-// context's own.
+// That a reader cannot be asked is a result. Errors are those of Objects and
+// Read, or the context's own.
 func (c Check) Run(ctx context.Context) ([]Result, error) {
 	c = c.withDefaults()
-	before, err := c.Read(ctx)
-	if err != nil {
-		return nil, err
+	var before object.Snapshot
+	if slices.ContainsFunc(c.Readers, func(r Reader) bool { return len(r.tags()) > 0 }) {
+		var err error
+		if before, err = c.Objects(ctx); err != nil {
+			return nil, err
+		}
 	}
 	all, results := c.expand(before)
 	answers := c.ask(ctx, all, func(i int) bool { return results[i].Msg == "" })
@@ -74,11 +79,11 @@ func (c Check) withDefaults() Check {
 
 // expand fills in the tags of targets. What cannot be filled in has a result
 // already.
-func (c Check) expand(s State) ([]Reader, []Result) {
+func (c Check) expand(s object.Snapshot) ([]Reader, []Result) {
 	var all []Reader
 	var results []Result
 	for _, r := range c.Readers {
-		for _, e := range r.expand(s.Snapshot) {
+		for _, e := range r.expand(s) {
 			all = append(all, e.Reader)
 			results = append(results, c.unknown(e.Reader, e.problem))
 		}
@@ -89,7 +94,7 @@ func (c Check) expand(s State) ([]Reader, []Result) {
 // ask asks those that can be, some at once.
 func (c Check) ask(ctx context.Context, all []Reader, can func(int) bool) []answer {
 	answers := make([]answer, len(all))
-	a := asker{client: c.client(), timeout: c.Timeout}
+	a := asker{clients: c.clients(all), timeout: c.Timeout}
 	places := make(chan struct{}, atOnce)
 	var asking sync.WaitGroup
 	for i, r := range all {
@@ -105,18 +110,4 @@ func (c Check) ask(ctx context.Context, all []Reader, can func(int) bool) []answ
 	}
 	asking.Wait()
 	return answers
-}
-
-// client asks one question each time, of whom it is told to: no proxy, and no
-// other place that a server names.
-func (c Check) client() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig:        c.TLS.Clone(),
-			DisableKeepAlives:      true,
-			MaxResponseHeaderBytes: 64 << 10,
-			ForceAttemptHTTP2:      true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 )
@@ -18,31 +19,59 @@ import (
 const headerPattern = `(?i)\bindex\b["']?\s*[:= ]\s*["']?([0-9]+)`
 
 // Parse makes a reader of what was typed: the URL of an api.php is of MediaWiki,
-// one with /pools/ in its path of PyBal, file:///PATH is a rendered file whose
+// one with /pools in its path of PyBal, file:///PATH is a rendered file whose
 // header has index: NUMBER, and any other URL answers with an index alone. Name
-// servers have to be declared.
+// servers have to be declared. The error says what is wrong without the URL.
 func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) {
 	r := Reader{Target: text, Type: t, Only: only, Within: DefaultWithin}
 	u, err := url.Parse(placeholder.ReplaceAllString(text, "x"))
 	switch {
-	case err != nil || u.Scheme == "":
-		return Reader{}, fmt.Errorf("%q is no URL: http://HOST/w/api.php, http://HOST:9090/pools/POOL or file:///PATH, for example", printable(text))
-	case u.Scheme == "file" && u.Host == "":
-		r.Kind, r.Target, r.pattern = File, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
+	case err != nil:
+		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, nil))
 	case u.Scheme == "dns":
 		return Reader{}, errors.New("a name server is declared in the schema, which has to say what it answers with: readers: [{kind: dns, ...}]")
+	case u.Scheme == "file" && strings.HasPrefix(text, "file:///"):
+		r.Kind, r.Target, r.pattern = File, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, u))
 	case strings.HasSuffix(u.Path, "/api.php"):
 		r.Kind = MediaWiki
-	case strings.Contains(u.Path, "/pools/"):
+	case strings.Contains(u.Path+"/", "/pools/"):
 		r.Kind = PyBal
 	default:
 		r.Kind = Index
 	}
 	if err := r.checkTarget(); err != nil {
-		return Reader{}, fmt.Errorf("%q: %w", printable(text), err)
+		return Reader{}, err
 	}
 	return r, r.comparable()
 }
+
+var errNoURL = errors.New("a URL with http:// or https://, or file:///PATH with the whole path, is expected")
+
+// likely is the URL that was most likely meant by what is none, in parentheses.
+// The URL is nil if it cannot be read as one.
+func likely(text string, u *url.URL) string {
+	meant := ""
+	switch {
+	case hostLike.MatchString(text):
+		meant = "http://" + text
+	case strings.HasPrefix(text, "/"):
+		meant = "file://" + text
+	case u == nil:
+	case u.Scheme == "file" && u.Opaque == "": // file:/x or file://etc/x
+		meant = "file:///" + strings.TrimLeft(text[len("file:"):], "/")
+	case strings.Contains(text, "://"):
+		return nearest.Suggest(u.Scheme, []string{"http", "https", "file"})
+	}
+	if meant == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", printable(meant))
+}
+
+// hostLike is a URL without what is in front.
+var hostLike = regexp.MustCompile(`^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_{}-]+[.:][A-Za-z0-9_{}.-]+)(:[0-9]+)?(/|$)`)
 
 // checkTarget reports why the target is none for the kind.
 func (r Reader) checkTarget() error {
@@ -67,7 +96,9 @@ func (r Reader) checkTarget() error {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return errors.New("a URL with http:// or https:// in front is expected")
 	case u.User != nil:
-		return errors.New("the URL holds a user or password, which everybody who may read the schema can see")
+		return errors.New("the URL holds a user or password, which everybody who may read the schema, or see the command line, can read")
+	case r.Kind == PyBal && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/pools"):
+		return errors.New("which pool? /pools/POOL is expected, where POOL may be {cluster}_{service}, for one")
 	}
 	return nil
 }
