@@ -174,7 +174,7 @@ func (f *faults) old() {
 	f.Helper()
 	f.answered()
 	age := 0
-	for end := time.Now().Add(8 * time.Second); age == 0; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(within(8 * time.Second)); age == 0; time.Sleep(100 * time.Millisecond) {
 		resp, err := http.Get(f.gateway.gateway + "/v2/keys" + loadKey) //nolint:noctx // a test server's
 		if err != nil {
 			f.Fatal(err)
@@ -188,7 +188,7 @@ func (f *faults) old() {
 		f.Errorf("answers are said to be %d s old", age)
 	}
 	if os.Getenv(faultsVariable) != "" {
-		for end := time.Now().Add(8 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(within(8 * time.Second)); ; time.Sleep(100 * time.Millisecond) {
 			status, body := get(f.TB, f.gateway.metrics+"/readyz")
 			if status == http.StatusServiceUnavailable && strings.Contains(body, "the store has been silent for 1") {
 				break
@@ -200,7 +200,7 @@ func (f *faults) old() {
 	}
 	took := f.answered()
 	slices.Sort(took)
-	if len(took) < 100 || took[len(took)/2] > 50*time.Millisecond {
+	if len(took) < 100 || took[len(took)/2] > within(50*time.Millisecond) {
 		f.Fatalf("from memory there were %d answers: %v", len(took), took)
 	}
 	f.Logf("%d answers from memory: half of them in %v, all in %v", len(took), took[len(took)/2], took[len(took)-1])
@@ -312,7 +312,7 @@ func beforeTheStore(t *testing.T, s *site, comes func()) {
 			t.Logf("right after %v", took)
 			break
 		}
-		if status != http.StatusInternalServerError || took > 5*time.Second {
+		if status != http.StatusInternalServerError || took > within(5*time.Second) {
 			t.Fatalf("%v after the store has come: %d, %s", took, status, body)
 		}
 	}
@@ -334,7 +334,7 @@ func (v *server) hasNothing(t *testing.T, r []string) {
 			t.Errorf("before the store was there, %q is answered with %d, %s", r, status, body)
 		}
 	}
-	if fastest > 500*time.Millisecond {
+	if fastest > within(500*time.Millisecond) {
 		t.Errorf("before the store was there, %q is answered after %v", r, fastest)
 	}
 }

@@ -410,13 +410,9 @@ func TestNothingYet(t *testing.T) {
 	} {
 		s := serve(t, st, Config{}, mirror.Config{})
 		for _, target := range []string{"/v2/keys/conftool/v1/mediawiki-config/?recursive=true", "/v2/keys/conftool/v1/x", "/v2/keys"} {
-			begun := time.Now()
 			r := s.get(t, target)
 			if r.status != 500 || r.parsed.ErrorCode != 300 || r.parsed.Cause != name {
 				t.Errorf("%s: %d %s", target, r.status, r.body)
-			}
-			if took := time.Since(begun); took > 500*time.Millisecond {
-				t.Errorf("%s took %v", target, took)
 			}
 		}
 	}
