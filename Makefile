@@ -23,6 +23,7 @@ prefix  ?= /usr/local
 bindir  := $(DESTDIR)$(prefix)/bin
 datadir := $(DESTDIR)$(prefix)/share
 docdir  := $(datadir)/doc/confctl
+unitdir := $(DESTDIR)$(prefix)/lib/systemd/system
 
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 SOURCES := $(shell find cmd pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
@@ -88,8 +89,8 @@ deps: ## download everything the other targets need, to work offline
 bin/confctl: $(SOURCES)
 	$(MAKE) build
 
-install: bin/confctl ## into DESTDIR and prefix, with shell completions
-	install -d $(bindir) $(docdir) $(datadir)/bash-completion/completions \
+install: bin/confctl ## into DESTDIR and prefix, with shell completions, documents and a systemd unit
+	install -d $(bindir) $(unitdir) $(docdir)/docs $(datadir)/bash-completion/completions \
 		$(datadir)/zsh/site-functions $(datadir)/fish/vendor_completions.d
 	install -m 755 bin/confctl $(bindir)/confctl
 	for name in conftool-sync pool depool drain decommission; do ln -sf confctl $(bindir)/$$name; done
@@ -97,6 +98,8 @@ install: bin/confctl ## into DESTDIR and prefix, with shell completions
 	bin/confctl completion zsh >$(datadir)/zsh/site-functions/_confctl
 	bin/confctl completion fish >$(datadir)/fish/vendor_completions.d/confctl.fish
 	install -m 644 $(wildcard README.md CHANGELOG.md LICENSE) $(docdir)
+	install -m 644 docs/*.md $(docdir)/docs
+	sed 's,/usr/local/bin/,$(prefix)/bin/,' docs/confctl-serve.service >$(unitdir)/confctl-serve.service
 
 clean: ## remove what was built
 	rm -rf bin

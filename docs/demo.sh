@@ -75,5 +75,24 @@ export EDITOR="sed -i.bak -e 's/ttl: 300/ttl: 60/' -e 's/pooled: false/pooled: t
 run 'confctl --object-type discovery select dnsdisc=wiki-ro,name=north edit'
 run 'confctl --object-type discovery select dnsdisc=wiki-ro get'
 
+say 'Programs follow every change; this one ends with its reader.'
+run 'confctl --object-type mwconfig select scope=north watch | head -n 2'
+
+say 'Readers of etcd v2 go on, and can be asked whether they are late. This one is a file that is.'
+printf '$ confctl serve --gateway 127.0.0.1:0 &\n'
+confctl serve --gateway 127.0.0.1:0 2>serve.log &
+server=$!
+trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	if grep 'listens on' serve.log; then break; fi
+	sleep 0.3
+done
+at=$(sed -n 's/.*gateway listens on //p' serve.log)
+if command -v curl >/dev/null; then
+	run "curl -s http://$at/v2/keys/conftool/v1/mediawiki-config/north/ReadOnly"
+fi
+run 'echo "index: 8192" >rendered.txt'
+run 'confctl check readers --object-type mwconfig "file://$PWD/rendered.txt"' 0
+
 say 'Every change is in the journal, written in the same commit as the change.'
 run 'confctl log -n 3'

@@ -127,7 +127,8 @@ func checkOptions(cmd *cobra.Command, words []string) error {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		// Where to look is often in an alias, which the later one overrides.
 		place := slices.Contains([]string{"config", "schema", "output"}, f.Name)
-		if f.Value.Type() == "string" && !place && times(words, f) > 1 {
+		_, isList := f.Value.(pflag.SliceValue)
+		if f.Value.Type() != "bool" && !isList && !place && times(words, f) > 1 {
 			repeated = append(repeated, "--"+f.Name)
 		}
 		if f.Value.Type() == "string" && f.Value.String() == "" {

@@ -78,19 +78,19 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	// A process that stays has other needs than one that answers and ends.
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(80 << 20)
-	m := mirror.New(mirror.Config{
+	v := &service{session: s, settings: c}
+	v.mirror = mirror.New(mirror.Config{
 		Store:    s.store,
 		Prefixes: []string{s.catalog.Objects()},
-		Report:   func(err error) { s.tellStore(err, c) },
+		Report:   v.tellStore,
 	})
-	v := &service{session: s, settings: c, mirror: m}
 	listening, err := v.listen()
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if len(listening) > 0 { // nobody else asks what there is
-		group.Go(func() error { return ended(m.Run(ctx)) })
+		group.Go(func() error { return ended(v.mirror.Run(ctx)) })
 	}
 	for _, l := range listening {
 		group.Go(func() error { return v.serve(ctx, l) })
@@ -116,18 +116,6 @@ func (s *session) deliver(ctx context.Context) {
 	s.journal().KeepDelivering(ctx, func(err error) { s.warn("not delivered: " + err.Error()) })
 }
 
-// tellStore says that the store is away, and why, or with nil that it is back.
-func (s *session) tellStore(err error, c serveSettings) {
-	switch {
-	case err == nil:
-		s.say("the store is back")
-	case c.gateway.listen.text != "":
-		s.warn(err.Error() + "; answering from memory")
-	default:
-		s.warn(err.Error())
-	}
-}
-
 // ended takes it for no error that a part has ended with the whole.
 func ended(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
@@ -142,6 +130,20 @@ type service struct {
 	settings serveSettings
 	mirror   *mirror.Mirror
 	gateway  *gateway.Handler
+}
+
+// tellStore says that the store is away, and why, or with nil that it is back.
+func (v *service) tellStore(err error) {
+	switch {
+	case err == nil:
+		v.say("the store is back")
+	case v.settings.gateway.listen.text == "":
+		v.warn(err.Error())
+	case v.mirror.View() == nil:
+		v.warn(err.Error() + "; until it is there, every answer is an error (500)")
+	default:
+		v.warn(err.Error() + "; answering from memory")
+	}
 }
 
 // part is what the service listens for.
