@@ -16,13 +16,23 @@ func main() { os.Exit(process(os.Args)) }
 func process(args []string) int {
 	// A run is short: collecting its garbage is mostly work for nothing. The
 	// limit keeps that from costing much memory on a large fleet.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(160 << 20)
+	collectGarbage(400, 160<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: &interrupts{}}
 	std.interrupts.watch(cancel)
 	return run(ctx, args, std)
+}
+
+// collectGarbage has that done when memory in use has grown by a part, in percent, or
+// nears a limit in bytes, but for what the environment says of either.
+func collectGarbage(percent int, limit int64) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // run is the program: it takes the arguments with the name it was called by,

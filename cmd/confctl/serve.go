@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -75,9 +74,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		s.warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
 		c.deliver = false
 	}
-	// A process that stays has other needs than one that answers and ends.
-	debug.SetGCPercent(100)
-	debug.SetMemoryLimit(80 << 20)
+	collectGarbage(100, 160<<20) // a process that stays has other needs than one that answers and ends
 	v := &service{session: s, settings: c}
 	v.mirror = mirror.New(mirror.Config{
 		Store:    s.store,
@@ -244,7 +241,7 @@ func (v *service) serve(ctx context.Context, l listener) error {
 	fresh := &unused{conns: make(map[net.Conn]struct{})}
 	server := newServer(l.handler)
 	server.ConnState = fresh.watch
-	server.ErrorLog = quiet(v.debugf)
+	server.ErrorLog = quiet(v.warn, v.debugf)
 	server.RegisterOnShutdown(fresh.close)
 	if l.stop != nil {
 		server.RegisterOnShutdown(l.stop)
@@ -293,9 +290,18 @@ func (v *service) debugf(format string, args ...any) {
 	}
 }
 
+// startTime is how long who starts the service is left waiting for the store. After
+// that it is as ready as it can be.
+const startTime = 5 * time.Second
+
 // tellSystemd says when the service is ready, that it lives, and when it ends,
 // where systemd wants to know.
 func (v *service) tellSystemd(ctx context.Context) error {
+	select {
+	case <-v.loaded():
+	case <-time.After(startTime):
+	case <-ctx.Done():
+	}
 	v.notify(daemon.SdNotifyReady)
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -310,12 +316,30 @@ func (v *service) tellSystemd(ctx context.Context) error {
 	for {
 		select {
 		case <-alive:
-			v.notify(daemon.SdNotifyWatchdog)
+			if !v.stuck() {
+				v.notify(daemon.SdNotifyWatchdog)
+			}
 		case <-ctx.Done():
 			v.notify(daemon.SdNotifyStopping)
 			return nil
 		}
 	}
+}
+
+// loaded is closed when there is something to answer with, if anybody asks.
+func (v *service) loaded() <-chan struct{} {
+	if v.settings.gateway.listen.text == "" && v.settings.metrics.text == "" {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	return v.mirror.Loaded()
+}
+
+// stuck reports whether the store has been silent for long, and nobody has noticed.
+func (v *service) stuck() bool {
+	age, ever := v.mirror.Age()
+	return ever && age > 3*lively && v.mirror.Status().Err == nil
 }
 
 func (v *service) notify(state string) {

@@ -98,11 +98,14 @@ func (h *hostile) requests(t *testing.T) {
 		"many headers":  {"GET /v2/keys HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: y\r\n", 20000) + "\r\n", 431},
 		"two lengths":   {"GET /v2/keys HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
 		"chunks":        {"POST /v2/keys HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 403},
+		"body to come":  {"GET /v2/keys/conftool/v1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n", 200},
+		"chunk to come": {"GET /v2/keys/conftool/v1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx", 200},
+		"body":          {"GET /v2/keys/conftool/v1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx", 200},
 		"proxy request": {"CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n", 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := h.dial(t)
-			if err := conn.SetDeadline(time.Now().Add(3 * time.Second)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(within(bodyTime + time.Second))); err != nil {
 				t.Fatal(err)
 			}
 			go send(conn, c.request)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log"
 	"net"
@@ -81,8 +83,7 @@ func refused(part string, at given, err error) error {
 }
 
 // atMost answers so many requests at once, and refuses more: with HTTP/2 it is not
-// enough to count connections. What a request that only reads brings along is not
-// kept until it is answered.
+// enough to count connections.
 func atMost(most int64, next http.Handler) http.Handler {
 	var now atomic.Int64
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,11 +92,37 @@ func atMost(most int64, next http.Handler) http.Handler {
 			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 			return
 		}
-		if r.ProtoMajor == 2 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			_ = r.Body.Close() // nothing was read of it
-		}
+		passBody(w, r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// What a request may bring along, which nobody reads, and how long that may take.
+const (
+	mostBody = 64 << 10
+	bodyTime = 2 * time.Second
+)
+
+// passBody gets past what a request brings along. With HTTP/1 that stands before
+// the next request, and the server would wait for it, however long it takes to
+// come, before it answers this one; where it does not come, the connection ends
+// with the answer.
+func passBody(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 2 {
+		_ = r.Body.Close() // it is not kept until the answer
+		return
+	}
+	if r.ContentLength == 0 {
+		return
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a server's connection has one
+	if r.ContentLength > mostBody {
+		return
+	}
+	if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, mostBody+1)); err == nil && n <= mostBody {
+		_ = control.SetReadDeadline(time.Time{})
+	}
 }
 
 // unused are the connections on which nothing has come yet. A server that shuts
@@ -130,7 +157,7 @@ func (u *unused) close() {
 	}
 }
 
-// reloaded is a certificate that is read again when its file has changed. One that
+// reloaded is a certificate that is read again when its files have changed. One that
 // cannot be used does not replace the one that can.
 type reloaded struct {
 	cert, key string
@@ -138,8 +165,9 @@ type reloaded struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
+	text    [2][]byte // of the files that it came from
 	looked  time.Time
-	changed [2]time.Time // of the two files, when they were read
+	failed  string // why those that are there now cannot be used, which is said once
 }
 
 // get returns the certificate for a handshake. It looks at the files once a
@@ -151,37 +179,42 @@ func (r *reloaded) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return r.current, nil
 	}
 	r.looked = time.Now()
-	changed := [2]time.Time{changedAt(r.cert), changedAt(r.key)}
-	if r.current != nil && changed == r.changed {
-		return r.current, nil
-	}
-	pair, err := r.load()
-	switch {
-	case err != nil && r.current == nil:
+	switch err := r.load(); {
+	case err == nil:
+		r.failed = ""
+	case r.current == nil:
 		return nil, err
-	case err != nil:
-		if changed != r.changed {
-			r.warn(err.Error() + "; going on with the one from before")
-		}
-		r.changed = changed
-		return r.current, nil
+	case err.Error() != r.failed:
+		r.failed = err.Error()
+		r.warn(r.failed + "; going on with the one from before")
 	}
-	r.current, r.changed = pair, changed
 	return r.current, nil
 }
 
-// load reads the files. A certificate whose time is over, or not come yet, is
-// better than none: it is for clients to say.
-func (r *reloaded) load() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(r.cert, r.key)
+// load takes the files if they are others than before. A certificate whose time is
+// over, or not come yet, is better than none: it is for clients to say.
+func (r *reloaded) load() error {
+	cert, err := os.ReadFile(r.cert)
+	key, keyErr := os.ReadFile(r.key)
+	if err == nil {
+		err = keyErr
+	}
+	if err == nil && r.current != nil && bytes.Equal(cert, r.text[0]) && bytes.Equal(key, r.text[1]) {
+		return nil
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", absolute(r.cert), absolute(r.key), err)
+		return fmt.Errorf("certificate %s with key %s: %w", absolute(r.cert), absolute(r.key), err)
 	}
 	if now := time.Now(); now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
 		r.warn(fmt.Sprintf("certificate %s is valid from %s to %s, and not now: clients will refuse it",
 			absolute(r.cert), pair.Leaf.NotBefore.Format(time.RFC3339), pair.Leaf.NotAfter.Format(time.RFC3339)))
 	}
-	return &pair, nil
+	r.current, r.text = &pair, [2][]byte{cert, key}
+	return nil
 }
 
 // certificateHint says what to do about files that cannot be read.
@@ -203,19 +236,15 @@ func absolute(path string) string {
 	return path
 }
 
-// changedAt is when a file was changed, zero if it is not there.
-func changedAt(file string) time.Time {
-	info, err := os.Stat(file)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
-}
-
 // quiet is a logger for what clients do wrong, which only somebody who looks for it
-// wants to read.
-func quiet(debugf func(string, ...any)) *log.Logger {
-	return log.New(writerOf(func(line string) { debugf("%s", strings.TrimSpace(line)) }), "", 0)
+// wants to read. What this program does wrong everybody wants to know of.
+func quiet(warn func(string), debugf func(string, ...any)) *log.Logger {
+	return log.New(writerOf(func(line string) {
+		if first, _, _ := strings.Cut(line, "\n"); strings.HasPrefix(line, "http: panic") || strings.HasPrefix(line, "http2: panic") {
+			warn(first + "; please report this, with what --debug says")
+		}
+		debugf("%s", strings.TrimSpace(line))
+	}), "", 0)
 }
 
 type writerOf func(string)
