@@ -16,7 +16,12 @@ type interrupts struct {
 // it ends at once.
 func (i *interrupts) watch(cancel func()) {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(asked, syscall.SIGTERM)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup has it
+			signal.Notify(asked, s)
+		}
+	}
 	// A reader that goes away must not end a change half announced: writing to
 	// it is an error instead. What this program starts is not concerned.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -27,7 +32,11 @@ func (i *interrupts) watch(cancel func()) {
 				continue
 			}
 			cancel()
-			signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+			for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+				if !signal.Ignored(s) {
+					signal.Reset(s)
+				}
+			}
 			return
 		}
 	}()

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -45,6 +48,9 @@ host alone, unless an address says more. SIGTERM ends it in good order.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := g.noFormat("serve"); err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("allow-prefix") && len(allow) == 0 {
+				allow = []string{""} // an empty text is an empty list
 			}
 			for _, key := range allow {
 				asked.gateway.allow = append(asked.gateway.allow, given{text: key, option: "--allow-prefix"})
@@ -88,6 +94,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if len(listening) > 0 { // nobody else asks what there is
 		group.Go(func() error { return ended(v.mirror.Run(ctx)) })
+		group.Go(func() error { return v.tellMissing(ctx) })
 	}
 	for _, l := range listening {
 		group.Go(func() error { return v.serve(ctx, l) })
@@ -99,6 +106,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		})
 	}
 	group.Go(func() error { return v.tellSystemd(ctx) })
+	context.AfterFunc(ctx, func() { s.say("ending") })
 	return group.Wait()
 }
 
@@ -141,6 +149,29 @@ func (v *service) tellStore(err error) {
 	default:
 		v.warn(err.Error() + "; answering from memory")
 	}
+}
+
+// tellMissing says of what is allowed, once all was read, where there is nothing:
+// it may be misspelt.
+func (v *service) tellMissing(ctx context.Context) error {
+	select {
+	case <-v.mirror.Loaded():
+	case <-ctx.Done():
+		return nil
+	}
+	view := v.mirror.View()
+	for _, a := range v.settings.gateway.allow {
+		key := path.Clean("/" + a.text)
+		found := view.Get(key) != nil
+		for range view.Under(key + "/") {
+			found = true
+			break
+		}
+		if !found {
+			v.warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.where()))
+		}
+	}
+	return nil
 }
 
 // part is what the service listens for.
@@ -241,7 +272,7 @@ func (v *service) serve(ctx context.Context, l listener) error {
 	fresh := &unused{conns: make(map[net.Conn]struct{})}
 	server := newServer(l.handler)
 	server.ConnState = fresh.watch
-	server.ErrorLog = quiet(v.warn, v.debugf)
+	server.ErrorLog = log.New(&serverLog{warn: v.warn, debugf: v.debugf}, "", 0)
 	server.RegisterOnShutdown(fresh.close)
 	if l.stop != nil {
 		server.RegisterOnShutdown(l.stop)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log"
 	"net"
 	"net/http"
 	"os"
@@ -236,20 +235,32 @@ func absolute(path string) string {
 	return path
 }
 
-// quiet is a logger for what clients do wrong, which only somebody who looks for it
-// wants to read. What this program does wrong everybody wants to know of.
-func quiet(warn func(string), debugf func(string, ...any)) *log.Logger {
-	return log.New(writerOf(func(line string) {
-		if first, _, _ := strings.Cut(line, "\n"); strings.HasPrefix(line, "http: panic") || strings.HasPrefix(line, "http2: panic") {
-			warn(first + "; please report this, with what --debug says")
-		}
-		debugf("%s", strings.TrimSpace(line))
-	}), "", 0)
+// serverLog is what net/http has to say. What clients do wrong only somebody who
+// looks for it wants to read; what goes wrong here everybody wants to know of, but
+// not more than once a minute.
+type serverLog struct {
+	warn   func(string)
+	debugf func(string, ...any)
+
+	mu   sync.Mutex
+	said time.Time
 }
 
-type writerOf func(string)
-
-func (f writerOf) Write(p []byte) (int, error) {
-	f(string(p))
-	return len(p), nil
+// Write takes one message.
+func (l *serverLog) Write(message []byte) (int, error) {
+	text := strings.TrimSpace(string(message))
+	l.debugf("%s", text)
+	first, _, _ := strings.Cut(text, "\n")
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case time.Since(l.said) < time.Minute:
+	case strings.HasPrefix(text, "http: Accept error"):
+		l.said = time.Now()
+		l.warn(first + "; nobody else can connect")
+	case strings.HasPrefix(text, "http: panic"), strings.HasPrefix(text, "http2: panic"):
+		l.said = time.Now()
+		l.warn(first + "; please report this, with what --debug says")
+	}
+	return len(message), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -47,6 +48,9 @@ func (g given) errorf(hint, format string, args ...any) error {
 	return yamldoc.Errorf(g.at, "%s", msg)
 }
 
+// where is who has given it.
+func (g given) where() string { return cmp.Or(g.option, g.at.String()) }
+
 // change says how to give another text in its place.
 func (g given) change(to string) string {
 	if g.option != "" {
@@ -86,6 +90,11 @@ func (c serveSettings) check() error {
 		return err
 	}
 	cert, key := c.gateway.cert, c.gateway.key
+	for _, a := range c.gateway.allow {
+		if a.text == "" { // as of a template that had nothing to fill in
+			return a.errorf("leave it out to serve everything", "no key is allowed, so there is nothing to serve")
+		}
+	}
 	switch {
 	case cert.text == "" && key.text != "":
 		return key.errorf("give both, or neither to speak plain HTTP", "a key is of no use without its certificate, cert")
@@ -186,20 +195,32 @@ func readGateway(p yamldoc.Pair) (c gatewaySettings, err error) {
 	if c.key, err = givenIn(settings["key"].Value, "key"); err != nil {
 		return c, err
 	}
-	if a := settings["allow"].Value; !a.IsEmpty() {
-		items, err := a.Items("allow")
-		if err != nil {
-			return c, err
-		}
-		for _, item := range items {
-			one, err := givenIn(item, "a key to allow")
-			if err != nil {
-				return c, err
-			}
-			c.allow = append(c.allow, one)
+	if allow, on := settings["allow"]; on {
+		c.allow, err = allowIn(allow)
+	}
+	return c, err
+}
+
+// allowIn returns the keys to allow. Without any there is one, empty, that says
+// where they are missing.
+func allowIn(p yamldoc.Pair) (all []given, err error) {
+	var items []yamldoc.Node
+	if !p.Value.IsEmpty() {
+		if items, err = p.Value.Items("allow"); err != nil {
+			return nil, err
 		}
 	}
-	return c, nil
+	for _, item := range items {
+		one, err := givenIn(item, "a key to allow")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	if len(all) == 0 {
+		all = []given{{at: p.Key.Pos()}}
+	}
+	return all, nil
 }
 
 // knownOf returns the settings of a part, which may be there without any.

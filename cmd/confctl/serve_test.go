@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -224,6 +225,9 @@ func TestServeRefuses(t *testing.T) {
 		{"", "--metrics 127.0.0.1:0 --cert x --key y", exitUsage, "--cert: a certificate is for the gateway, which is not switched on\n  add --gateway ADDRESS"},
 		{"", "--metrics 127.0.0.1:0 --allow-prefix /x", exitUsage, "--allow-prefix: keys to allow are for the gateway, which is not switched on"},
 		{gateway("    allow:\n      - /conftool/v1/pools\n      - /conftool/v1x\n"), "", exitInvalid, "confctl.yaml:6:9: allowed prefix /conftool/v1x is not below /conftool/v1/, and nothing else is served"},
+		{gateway("    allow: []\n"), "", exitInvalid, "confctl.yaml:4:5: no key is allowed, so there is nothing to serve; leave it out to serve everything"},
+		{gateway("    allow:\n"), "", exitInvalid, "confctl.yaml:4:5: no key is allowed"},
+		{"", "--gateway 127.0.0.1:0 --allow-prefix=", exitUsage, "--allow-prefix: no key is allowed, so there is nothing to serve\n  leave it out"},
 		{gateway("    allow: /conftool/v1/pools\n"), "", exitInvalid, `confctl.yaml:4:12: allow must be a list, not "/conftool/v1/pools"`},
 	} {
 		s.file("confctl.yaml", c.file)
@@ -235,6 +239,42 @@ func TestServeRefuses(t *testing.T) {
 	}
 	s.file("confctl.yaml", gateway("    cert: gw.pem\n    allow: [/x]\n"))
 	s.ok("select", "name=.*", "get") // what is wrong with serve keeps nobody from anything else
+}
+
+// TestServeNamesWhatIsMissing: what is allowed and not there may be misspelt.
+func TestServeNamesWhatIsMissing(t *testing.T) {
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	v := s.serve(1, "--gateway", "127.0.0.1:0", "--allow-prefix", "/conftool/v1/pools,/conftool/v1/polls")
+	if said := v.says("is it spelt right"); !strings.Contains(said, "nothing is at or below /conftool/v1/polls, which --allow-prefix allows") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// TestServeHangsUp: it ends with its terminal, but not with one that nohup has it
+// outlive.
+func TestServeHangsUp(t *testing.T) {
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	hangUp := func(v *server) {
+		t.Helper()
+		if err := v.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := s.serve(1, "--gateway", "127.0.0.1:0")
+	hangUp(v)
+	if err := v.Wait(); err != nil {
+		t.Errorf("hung up: %v", err)
+	}
+	signal.Ignore(syscall.SIGHUP) // of this process, and so of those it starts
+	v = s.serve(1, "--gateway", "127.0.0.1:0")
+	signal.Reset(syscall.SIGHUP)
+	hangUp(v)
+	time.Sleep(100 * time.Millisecond) // for a signal that it should not heed
+	if status, body := get(t, v.gateway+"/v2/keys/conftool/v1"); status != http.StatusOK {
+		t.Errorf("%d, %s", status, body)
+	}
 }
 
 // TestServeEndsAtOnce when nobody is being answered, whatever connections there are.
