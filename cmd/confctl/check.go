@@ -147,7 +147,7 @@ after four times that. With --since it is WARNING at once.`,
 	must(cmd.MarkFlagFilename("ca"))
 	f.StringVar(&o.since, "since", "", "ask only whether they have seen this change: an `ID`, or last for your newest")
 	f.DurationVar(&o.warning, "warning", 0, "from how late on it is WARNING, as `DURATION` such as 30s, for all readers")
-	f.DurationVar(&o.critical, "critical", 0, "from how late on it is CRITICAL, as `DURATION`")
+	f.DurationVar(&o.critical, "critical", 0, "from how late on it is CRITICAL, as `DURATION`; WARNING no later than that")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "for how long each reader is waited for, as `DURATION`")
 	must(cmd.RegisterFlagCompletionFunc("since", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		words := g.changes(func(r sal.Stored, _ bool) bool { return !r.Refused() })
@@ -158,6 +158,11 @@ after four times that. With --since it is WARNING at once.`,
 
 // check refuses options that make no sense, or not together.
 func (o readerOptions) check(cmd *cobra.Command) error {
+	for _, name := range []string{"host", "yes", "repair", "quiet"} {
+		if cmd.Flag(name).Changed {
+			return &usageError{fmt.Sprintf("--%s is for changes of objects, and this asks who reads them", name), "see " + cmd.CommandPath() + " --help"}
+		}
+	}
 	for _, name := range []string{"warning", "critical", "timeout"} {
 		if f := cmd.Flag(name); f.Changed && (f.Value.String() == "0s" || strings.HasPrefix(f.Value.String(), "-")) {
 			return &usageError{fmt.Sprintf("--%s cannot be %s", name, f.Value), "it takes a length of time above 0, such as 30s or 5m"}
@@ -233,30 +238,29 @@ func readersFile(s *settings) string {
 	return filepath.Join(filepath.Dir(safetyFile(s)), "readers.yaml")
 }
 
-// declaredReaders returns the readers of some types, and for each type with
-// mistakes a result that says so: the others must not be taken for all there
-// are. Of a type that cannot be used it is not known which readers it has.
+// declaredReaders returns the readers of some types, and for each mistake a
+// result that says so: the others must not be taken for all there are. Of a type
+// that cannot be used it is not known which readers it has.
 func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
 	declared, mistakes := readers.Load(s.schema, readersFile(s.settings))
 	var all []readers.Reader
 	var wrong []readers.Result
-	add := func(name string, problems []schema.Problem) {
-		if len(problems) > 0 {
-			msg := (&schema.InvalidError{Problems: problems}).Error()
-			wrong = append(wrong, readers.Unasked(name, strings.ReplaceAll(msg, "\n", "; ")))
+	add := func(of string, problems []schema.Problem) {
+		for _, p := range problems {
+			wrong = append(wrong, readers.Unasked(of+p.Err.Pos.String(), p.Err.Msg))
 		}
 	}
 	of := func(name string) []schema.Problem {
 		return slices.DeleteFunc(slices.Clone(mistakes), func(p schema.Problem) bool { return p.Type != name })
 	}
-	add(filepath.Base(readersFile(s.settings)), of(""))
+	add("", of(""))
 	for _, t := range types {
 		problems := of(t.Name)
 		var broken *schema.InvalidError
 		if _, err := s.schema.Type(t.Name); errors.As(err, &broken) {
 			problems = broken.Problems
 		}
-		add("type "+t.Name, problems)
+		add("type "+t.Name+", ", problems)
 		for _, r := range declared {
 			if r.Type == t {
 				all = append(all, r)

@@ -124,7 +124,7 @@ func TestCheckReaders(t *testing.T) {
 	w.check(readers.OK, []string{"OK: 4 readers have seen everything | 'lvs db_mysql'=0s;30;120;0 ", "OK wiki: ", "OK lvs web_http: 3 hosts as in the store"})
 
 	w.ok("depool", "--hostname", "web1.example", "--service", "http")
-	w.check(readers.OK, []string{"as late as they may be", "web1.example is enabled, not disabled"})
+	w.check(readers.OK, []string{"OK: 3 readers have seen everything, 1 is ", "s late (may be 30s) | ", "web1.example is enabled, not disabled"})
 	w.check(readers.Warning, []string{"WARNING: 1 of 4 readers: lvs web_http: web1.example is enabled, not disabled", "since change 2"}, "--since", "last")
 	w.check(readers.Critical, []string{"\nCRITICAL lvs web_http: ", "\nOK wiki: "}, "--warning", "1ms", "--critical", "1ms")
 	w.check(readers.OK, []string{"OK: 1 reader has seen everything"}, "--critical", "1ms", "--object-type", "mwconfig")
@@ -149,15 +149,19 @@ func TestCheckReaders(t *testing.T) {
 func TestCheckReadersDeclaredWrong(t *testing.T) {
 	w := newWatched(t)
 	w.declare("- {kind: pybel, url: 'http://x/pools/x'}")
-	w.check(readers.Unknown, []string{"UNKNOWN: 1 of 5 readers: type node: ", "schema.yaml:17:14: ", "did you mean pybal?", "\nOK wiki: "})
+	w.check(readers.Unknown, []string{"UNKNOWN: 1 of 5 readers: type node, ", "schema.yaml:17:14: ", "did you mean pybal?", "\nOK wiki: "})
 	w.check(readers.OK, nil, "--object-type", "mwconfig")
 	w.ok("--object-type", "mwconfig", "select", "name=ReadOnly", "set/val=racks")
-	w.check(readers.Critical, []string{"CRITICAL: 2 of 5 readers: wiki: ", "\nUNKNOWN type node: "}, "--warning", "1ms", "--critical", "1ms")
+	w.check(readers.Critical, []string{"CRITICAL: 2 of 5 readers: wiki: ", "\nUNKNOWN type node, "}, "--warning", "1ms", "--critical", "1ms")
 	w.revision.Store(w.now())
+
+	// each mistake has a line
+	w.declare("- {kind: pybel, url: 'http://x/pools/x'}\n    - {kind: pybal}")
+	w.check(readers.Unknown, []string{"UNKNOWN: 2 of 6 readers: type node, ", "schema.yaml:17:14: a reader has", "schema.yaml:18:7: a reader of kind pybal needs url\nOK "})
 
 	// a type that cannot be used may have readers
 	w.declare("\n  depends: [nowhere]")
-	w.check(readers.Unknown, []string{"UNKNOWN: 1 of 2 readers: type node: ", "schema.yaml:9:1: ", "nowhere", "\nOK wiki: "})
+	w.check(readers.Unknown, []string{"UNKNOWN: 1 of 2 readers: type node, ", "schema.yaml:9:1: ", "nowhere", "\nOK wiki: "})
 	w.check(readers.Unknown, []string{"nowhere"}, "--object-type", "node")
 	w.file("schema.yaml", "[")
 	w.check(readers.Unknown, []string{"schema.yaml:1: not valid YAML"})
@@ -207,9 +211,9 @@ func TestCheckReadersSince(t *testing.T) {
 	w.ok("--yes", "select", "dc=north,cluster=web,service=http,name=web3.example", "delete", "--allow", "min-pooled", "--reason", "gone")
 	w.check(readers.Warning, []string{"web3.example is enabled, not absent"}, "--since", "last")
 	w.ok("--yes", "--object-type", "mwconfig", "select", "name=ReadOnly", "delete")
-	w.check(readers.Warning, []string{"that is deleted: ", ", since change " + w.lastChange()}, "--since", "last", "--object-type", "mwconfig")
+	w.check(readers.Warning, []string{"WARNING wiki: has seen revision ", ", since change " + w.lastChange()}, "--since", "last", "--object-type", "mwconfig")
 	w.revision.Store(w.now())
-	w.check(readers.Unknown, []string{"the change only deletes, which cannot be seen in the highest index"}, "--since", "last", "--object-type", "mwconfig")
+	w.check(readers.Unknown, []string{"what the change is about is deleted, which cannot be seen in the highest index"}, "--since", "last", "--object-type", "mwconfig")
 }
 
 // TestCheckReadersNotSeen: a change that was refused can be seen nowhere, and what
@@ -244,13 +248,13 @@ func TestCheckReadersBeside(t *testing.T) {
 	w.check(readers.OK, []string{"OK: 2 readers have"}, "--object-type", "mwconfig")
 
 	w.file("readers.yaml", beside+"  - {kind: mediawiki, label: wiki, url: '"+w.url+"/w/api.php'}\nwikis: []\n")
-	w.check(readers.Unknown, []string{"UNKNOWN: 2 of 7 readers: readers.yaml: ", `readers.yaml:6:1: no object type "wikis"`,
-		`UNKNOWN type mwconfig: `, `readers.yaml:5:30: the reader at `, `schema.yaml:`, `is called "wiki", too`, "\nOK wiki2: "})
+	w.check(readers.Unknown, []string{"UNKNOWN: 2 of 7 readers: ", `readers.yaml:6:1: no object type "wikis"`,
+		`UNKNOWN type mwconfig, `, `readers.yaml:5:30: the reader at `, `schema.yaml:`, `is called "wiki", too`, "\nOK wiki2: "})
 	if stdout, _, code := w.run("lint", "readers.yaml"); code != exitInvalid || strings.Count(stdout, "readers.yaml:") != 2 {
 		t.Errorf("lint: %d: %s", code, stdout)
 	}
 	w.file("readers.yaml", "[")
-	w.check(readers.Unknown, []string{"UNKNOWN readers.yaml: ", "readers.yaml:1: not valid YAML", "\nOK wiki: "})
+	w.check(readers.Unknown, []string{"readers.yaml:1: not valid YAML", "\nOK wiki: "})
 }
 
 // TestCheckReadersAuthorities: --ca is for readers that declare none.

@@ -90,7 +90,7 @@ func Check(in Input) Result {
 		declared := l.readData()
 		l.jsonSchemas(declared)
 		l.safety(declared)
-		l.readers()
+		l.readers(declared)
 	}
 	l.Files += len(l.files)
 	l.read = map[string]bool{}
@@ -213,11 +213,24 @@ func (l *linter) alone(file string) {
 }
 
 // readers checks the readers that are declared.
-func (l *linter) readers() {
-	_, problems := readers.Load(l.Schema, l.in.Readers)
+func (l *linter) readers(declared map[*schema.Type]seed.Type) {
+	all, problems := readers.Load(l.Schema, l.in.Readers)
 	for _, p := range problems {
 		l.add(p.Err)
 	}
+	for _, r := range all {
+		for _, err := range r.Unnamed(complete(declared[r.Type])) {
+			l.add(err)
+		}
+	}
+}
+
+// complete returns the objects that a type should have, if all are known.
+func complete(t seed.Type) []object.Object {
+	if !t.Complete() {
+		return nil
+	}
+	return t.Objects
 }
 
 // safety checks the rules that are declared.
@@ -228,11 +241,7 @@ func (l *linter) safety(declared map[*schema.Type]seed.Type) {
 		l.add(p.Err)
 	}
 	for _, t := range l.Schema.Types() {
-		var objects []object.Object
-		if d := declared[t]; d.Complete() {
-			objects = d.Objects
-		}
-		for _, doubt := range rules.Doubts(t, objects) {
+		for _, doubt := range rules.Doubts(t, complete(declared[t])) {
 			l.add(doubt)
 		}
 	}

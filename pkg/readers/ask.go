@@ -1,7 +1,9 @@
 package readers
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +20,8 @@ import (
 const (
 	maxReply  = 1 << 20
 	maxHeader = 64 << 10 // of a file, where its index has to be
+
+	maxHeaders = 64 << 10 // of an answer over HTTP
 )
 
 // answer is what a reader says, by its kind.
@@ -47,7 +51,7 @@ func (a asker) ask(ctx context.Context, r Reader) answer {
 		text, err := a.get(ctx, r.Target, r)
 		return indexAnswer(r, text, err, r.findIndex)
 	case File:
-		text, err := readHeader(r.Target)
+		text, err := a.read(ctx, r.Target)
 		return indexAnswer(r, text, err, r.findIndex)
 	case PyBal:
 		text, err := a.get(ctx, r.Target, r)
@@ -105,13 +109,19 @@ func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
 		return nil, fmt.Errorf("answers %s: PyBal has no such pool, it lists those that it has at /pools", printable(resp.Status))
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("answers %s", printable(resp.Status))
+	case err != nil && resp.Uncompressed && ctx.Err() == nil:
+		return nil, errors.New("the answer is said to be compressed with gzip, and cannot be unpacked")
 	case err != nil:
 		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err, client.ca))
 	case len(text) > maxReply:
 		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
 	}
-	return text, nil
+	return withoutBOM(text), nil
 }
+
+// withoutBOM is a text without the byte order mark that editors of some systems
+// put in front.
+func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
 
 func request(ctx context.Context, url string, r Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -129,8 +139,31 @@ func request(ctx context.Context, url string, r Reader) (*http.Request, error) {
 	return req, nil
 }
 
+// read reads the beginning of a file, but waits no longer for a file system that
+// does not answer than for any other reader.
+func (a asker) read(ctx context.Context, path string) ([]byte, error) {
+	type outcome struct {
+		text []byte
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		text, err := readHeader(path)
+		done <- outcome{text, err}
+	}()
+	select {
+	case o := <-done:
+		return o.text, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: no answer within %v", printable(path), a.timeout)
+	}
+}
+
 // readHeader reads the beginning of a file.
-func readHeader(path string) ([]byte, error) { return readFile(path, maxHeader) }
+func readHeader(path string) ([]byte, error) {
+	text, err := readFile(path, maxHeader)
+	return withoutBOM(text), err
+}
 
 // readFile reads a file, up to so many bytes. One that is no regular file could
 // keep whoever reads it waiting.

@@ -2,6 +2,7 @@ package readers
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ func (a asker) explain(ctx context.Context, err error, ca string) error {
 		unknown x509.UnknownAuthorityError
 		wait    net.Error
 		errno   syscall.Errno
+		noTLS   tls.RecordHeaderError
 	)
 	if errors.As(err, &outer) {
 		err = outer.Err
@@ -61,14 +63,25 @@ func (a asker) explain(ctx context.Context, err error, ca string) error {
 		return fmt.Errorf("certificate signed by none of the authorities in %s", printable(ca))
 	case errors.As(err, &unknown):
 		return errors.New("certificate signed by an authority that this host does not know; name the file of a site's own with ca")
-	case errors.Is(err, http.ErrSchemeMismatch):
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &noTLS):
 		return errors.New("the server does not speak TLS; write http:// if that is meant")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("connection closed by the server")
 	case errors.As(err, &errno):
 		return errors.New(errno.Error())
 	}
-	return errors.New(printable(err.Error()))
+	return errors.New(printable(inPlainWords(err.Error())))
+}
+
+// inPlainWords says what the library has no type for.
+func inPlainWords(text string) string {
+	switch {
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME header"):
+		return "what it answers is no HTTP"
+	case strings.Contains(text, "response headers exceeded"):
+		return fmt.Sprintf("the headers of its answer are longer than %d KiB", maxHeaders>>10)
+	}
+	return text
 }
 
 // fileError is why a file cannot be read, which is named.

@@ -41,7 +41,7 @@ func newClient(ca string) client {
 	transport := &http.Transport{
 		TLSClientConfig:        config,
 		DisableKeepAlives:      true,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: maxHeaders,
 		ForceAttemptHTTP2:      true,
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

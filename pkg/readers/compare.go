@@ -82,14 +82,17 @@ func changes(records []sal.Stored, r Reader, name string) bool {
 func nameOf(o sal.Object) string { return o.Path[strings.LastIndexByte(o.Path, '/')+1:] }
 
 // oldest is what the reader has not seen, all together: as old as the oldest of
-// it.
+// it, which may be one of unknown age.
 func (j judgement) oldest(wrong []mismatch) lag {
 	const most = 3 // that are named
 	l := lag{changes: len(wrong)}
 	var words []string
 	for _, m := range wrong {
 		since, by := j.wrongSince(m)
-		if !since.IsZero() && (l.since.IsZero() || since.Before(l.since)) {
+		switch {
+		case since.IsZero():
+			l.unknown = true
+		case l.since.IsZero(), since.Before(l.since):
 			l.since, l.by = since, by
 		}
 		words = append(words, m.what)

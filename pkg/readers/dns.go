@@ -3,6 +3,7 @@ package readers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -16,18 +17,25 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// lookup asks the reader's server for the addresses of its name. A name that
-// does not exist, or has none, has no addresses.
+// lookup asks the reader's server for the addresses of its name, which may have
+// none. That there is no such name is an error.
 func (a asker) lookup(ctx context.Context, r Reader) ([]netip.Addr, error) {
 	var all []netip.Addr
+	var missing error
 	for _, family := range r.families() {
 		found, err := a.question(ctx, r, family)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNoName): // some servers say so of one family
+			missing = err
+		case err != nil:
 			return nil, err
 		}
 		all = append(all, found...)
 	}
-	return all, nil
+	if len(all) > 0 {
+		missing = nil
+	}
+	return all, missing
 }
 
 // families is which addresses are worth asking for: those of the families that
@@ -70,7 +78,7 @@ func (j judgement) dns() comparison {
 	found := map[string]object.Object{}
 	for _, o := range j.objects(j.state.Snapshot) {
 		if _, twice := found[o.Name]; twice {
-			return comparison{problem: fmt.Sprintf("there are several %s called %s: say which with only, or {TAG}", j.selection(), printable(o.Name))}
+			return comparison{problem: fmt.Sprintf("several of %s are called %s: say which with only, or {TAG}", j.selection(), printable(o.Name))}
 		}
 		found[o.Name] = o
 	}
@@ -89,7 +97,7 @@ func (j judgement) dns() comparison {
 		}
 	}
 	if missing := unanswered(found, "nothing"); len(j.addresses) == 0 && len(missing) > 0 {
-		c.problem = "answers that there is no such name, or that it has no address: is the name right?"
+		c.problem = "answers that the name has no address: is the name right?"
 	}
 	if len(elsewhere) > 0 {
 		c.wrong = append(c.wrong, unanswered(found, strings.Join(elsewhere, ", "))...)

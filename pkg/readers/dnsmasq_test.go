@@ -91,10 +91,10 @@ func TestDnsmasq(t *testing.T) {
 		{"away.example.net", readers.Critical, "answers with 10.2.1.9 (codfw), which is not pooled: 1h0m0s late"},
 		{"torn.example.net", readers.Critical, "answers with 2001:db8:1::9 (codfw), which is not pooled"},
 		{"nowhere.example.net", readers.Critical, `answers with 192.0.2.1, which is of no place, and "eqiad" is pooled`},
-		{"text.example.net", readers.Unknown, "answers that there is no such name, or that it has no address"},
-		{"missing.example.net", readers.Unknown, "answers that there is no such name, or that it has no address"},
-		{"to-nothing.example.net", readers.Unknown, "answers that there is no such name, or that it has no address"},
-		{"elsewhere.example.org", readers.Unknown, "the name server answers REFUSED"},
+		{"text.example.net", readers.Unknown, "answers that the name has no address"},
+		{"missing.example.net", readers.Unknown, "answers that there is no such name (NXDOMAIN): is the name right?"},
+		{"to-nothing.example.net", readers.Unknown, "answers that the name has no address"},
+		{"elsewhere.example.org", readers.Unknown, "the name server answers REFUSED to the question for A"},
 	} {
 		got := s.only(s.check(s.declare("discovery", fmt.Sprintf(
 			`[{kind: dns, name: "%s", server: "%s", answers: {eqiad: [10.2.2.0/24, "2001:db8:2::/48"], codfw: [10.2.1.0/24, "2001:db8:1::/48"]}}]`, c.name, server))))

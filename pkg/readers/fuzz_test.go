@@ -92,6 +92,20 @@ func FuzzNameServer(f *testing.F) {
 	})
 }
 
+// Of several questions it is said which one was refused.
+func TestRefusedQuestion(t *testing.T) {
+	for family, want := range map[dnsmessage.Type]string{dnsmessage.TypeA: "A", dnsmessage.TypeAAAA: "AAAA"} {
+		q, err := newQuestion("x.example.net", family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = q.addresses(dnsmessage.Message{Header: dnsmessage.Header{RCode: dnsmessage.RCodeRefused}})
+		if err == nil || err.Error() != "the name server answers REFUSED to the question for "+want {
+			t.Error(err)
+		}
+	}
+}
+
 func TestHeaderPattern(t *testing.T) {
 	r := Reader{pattern: regexp.MustCompile(headerPattern)}
 	for _, text := range []string{"# index: 12\n", "; Index=12 of etcd", `{"index": "12"}`, "// index 12"} {

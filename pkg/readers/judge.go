@@ -45,7 +45,8 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 // result is one without a verdict.
 func (c Check) result(r Reader) Result {
 	warn := cmp.Or(c.Warning, r.Within, DefaultWithin)
-	result := Result{Reader: r, Warn: warn, Crit: max(warn, cmp.Or(c.Critical, criticalAfter*warn))}
+	crit := cmp.Or(c.Critical, criticalAfter*warn)
+	result := Result{Reader: r, Warn: min(warn, crit), Crit: crit}
 	if len(c.Since) > 0 {
 		result.Since = cmp.Or(c.Since[0].Change.Run, c.Since[0].Event.ID)
 	}
@@ -82,21 +83,27 @@ func (j judgement) notAbout() Result {
 type lag struct {
 	changes int       // at least
 	what    string    // in words
-	since   time.Time // of the oldest of them; zero: not known
+	since   time.Time // of the oldest of them; zero: of none it is known
 	by      string    // the id of the change, if it is known
+	unknown bool      // there is one of which it is not known since when
 }
 
 // late is the verdict on a reader that has not seen everything. One that is
-// asked about a single change is not waited for in silence.
+// asked about a single change is not waited for in silence, nor is one that
+// lacks something of unknown age.
 func (j judgement) late(l lag) Result {
 	result := j.result(j.Reader)
 	result.Behind = l.changes
+	result.LateFrom = !l.unknown
 	when := "it is not known since when"
 	if !l.since.IsZero() {
-		result.LateFrom, result.Late = true, max(0, j.at.Sub(l.since))
+		result.Late = max(0, j.at.Sub(l.since))
 		when = fmt.Sprintf("%s late", inWords(result.Late))
 		if l.by != "" {
 			when += ", since change " + printable(l.by)
+		}
+		if l.unknown {
+			when += ", or later: of some it is not known since when"
 		}
 	}
 	switch {

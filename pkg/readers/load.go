@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -29,7 +30,7 @@ const RuleInvalid = "reader"
 //	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
 //	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}}
 //	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
-//	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision}
+//	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision, reports: store}
 //
 // All take label, only (a selector) and within; those with a url, headers and ca.
 // Keys of answers are names of objects. No two are called the same.
@@ -124,11 +125,11 @@ type declaration struct {
 func keysOf(kind Kind) (keys []string, needed int) {
 	switch kind {
 	case File:
-		keys, needed = []string{"path", "pattern", "unit"}, 1
+		keys, needed = []string{"path", "pattern", "unit", "reports"}, 1
 	case DNS:
 		keys, needed = []string{"name", "server", "answers"}, 3
 	case Index:
-		keys, needed = []string{"url", "pattern", "unit", "headers", "ca"}, 1
+		keys, needed = []string{"url", "pattern", "unit", "reports", "headers", "ca"}, 1
 	default:
 		keys, needed = []string{"url", "headers", "ca"}, 1
 	}
@@ -264,6 +265,11 @@ func (l *loader) particular(r *Reader, d declaration) {
 			l.failAt(n, "unit cannot be %s: index, which is the gateway's, or revision, which is the store's, is expected", n.Describe())
 		}
 	}
+	if n, text, given := l.part(d, "reports"); given {
+		if r.wholeStore = text == "store"; !r.wholeStore && text != "objects" {
+			l.failAt(n, "reports cannot be %s: objects, of which it is the highest index, or store, for how far it has read that, is expected", n.Describe())
+		}
+	}
 	if n, text, given := l.part(d, "server"); given {
 		server, err := hostPort(text, "53")
 		if err != nil {
@@ -291,16 +297,30 @@ func (l *loader) answers(r *Reader, d declaration) {
 	for _, p := range pairs {
 		items := []yamldoc.Node{p.Value}
 		if p.Value.IsList() {
-			items, _ = p.Value.Items("answers")
+			if items, _ = p.Value.Items("answers"); len(items) == 0 {
+				l.failAt(p.Value, "answers: %s has no network", p.Name)
+			}
 		}
 		for _, item := range items {
-			network, err := parsePrefix(item.Text())
-			if err != nil {
-				l.failAt(item, "answers: %s is neither an address nor a network: 10.2.1.0/24, for one", item.Describe())
-			}
-			r.answers[p.Name] = append(r.answers[p.Name], network)
+			l.network(r, p.Name, item)
 		}
 	}
+}
+
+// network reads one network of a place. Of two that hold each other the smaller
+// one tells the place; two that are the same tell none.
+func (l *loader) network(r *Reader, place string, n yamldoc.Node) {
+	network, err := parsePrefix(n.Text())
+	if err != nil {
+		l.failAt(n, "answers: %s is neither an address nor a network: 10.2.1.0/24, for one", n.Describe())
+		return
+	}
+	for _, other := range slices.Sorted(maps.Keys(r.answers)) {
+		if other != place && slices.Contains(r.answers[other], network) {
+			l.failAt(n, "answers: %s is of %s, too, and can tell one place only", network, other)
+		}
+	}
+	r.answers[place] = append(r.answers[place], network)
 }
 
 // parsePrefix reads a network, or one address.

@@ -80,7 +80,7 @@ func (j judgement) pybal() comparison {
 	serving := 0
 	for _, o := range j.objects(j.state.Snapshot) {
 		if known[o.Name] {
-			return comparison{problem: fmt.Sprintf("there are several %s called %s: say which with only", j.selection(), printable(o.Name))}
+			return comparison{problem: fmt.Sprintf("several of %s are called %s: say which with only", j.selection(), printable(o.Name))}
 		}
 		known[o.Name] = true
 		if o.Malformed == nil {

@@ -148,16 +148,20 @@ func overTCP(ctx context.Context, server string, q question) (dnsmessage.Message
 	return q.reply(packet)
 }
 
+// errNoName says that a name does not exist, as opposed to one without addresses.
+var errNoName = errors.New("the name server answers that there is no such name (NXDOMAIN): is the name right?")
+
 // addresses returns those in a reply, of the name or of what it is an alias of.
 func (q question) addresses(reply dnsmessage.Message) ([]netip.Addr, error) {
+	asked := q.Questions[0]
 	switch reply.RCode {
 	case dnsmessage.RCodeSuccess:
 	case dnsmessage.RCodeNameError:
-		return nil, nil
+		return nil, errNoName
 	default:
-		return nil, fmt.Errorf("the name server answers %s", rcodeWord(reply.RCode))
+		return nil, fmt.Errorf("the name server answers %s to the question for %s", rcodeWord(reply.RCode), strings.TrimPrefix(asked.Type.String(), "Type"))
 	}
-	name := q.Questions[0].Name
+	name := asked.Name
 	var found []netip.Addr
 	for _, a := range reply.Answers { // each alias before what it leads to
 		if !sameName(a.Header.Name, name) {

@@ -1,19 +1,40 @@
 // Package readers asks the programs that read the store which state they have,
 // and says which of them are late.
 //
-// There are two sorts of readers. One reports an index: the highest that it has
-// seen, as the v2 gateway numbers things. What it has to report is the revision
-// of the last change of an object that it reads. The other reports what it has
-// made of the objects: which hosts get traffic, which datacenter answers. That is
-// compared with what is stored, object by object.
+// There are two sorts of readers. One reports an index. The other reports what it
+// has made of the objects: which hosts get traffic, which datacenter answers. That
+// is compared with what is stored, object by object.
 //
 // A reader may be late for a while. How long it has been is counted from the
-// oldest change that it has not seen, as the journal has it.
+// oldest change that it has not seen, as the journal has it; a reader that is
+// said to be late is at least as late as that. Of what no record tells the age,
+// the verdict is Warning.
+//
+// # Readers that report an index
+//
+// An honest reader that has read the store at revision S reports the highest
+// revision R of the objects that there were at S. S itself is not known, so the
+// verdict is the mildest that any S allows:
+//
+//   - Of an object that is there, no change after R since its creation has been
+//     seen: else that, or a later one, would be reported.
+//   - If no object that is there was written at R, one was that has been written
+//     again or deleted since, and the reader has not seen the last such go.
+//   - If the journal knows no object that was written at R, and all there are is
+//     older, R is of no object that the reader should read, or of a history that
+//     was lost in a restore: Unknown.
+//
+// The oldest change that is so missing is from when on the reader is late. Changes
+// of objects that have been deleted do not count, nor do deletions of others than
+// those at R: a reader that has seen them reports the same. A reader that reports
+// how far it has read the store (reports: store) has S = R, and every change after
+// it is missing.
 package readers
 
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,13 +92,16 @@ type Reader struct {
 	Within time.Duration     // how late it may be
 	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
 
-	server   string                    // of DNS: host:port
-	ca       string                    // file of authorities; empty: that of the Check
-	headers  map[string]string         // of a request over HTTP
-	pattern  *regexp.Regexp            // its one group is the index; nil: the text is nothing else
-	revision bool                      // what it reports is a revision, and no index
-	answers  map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
-	group    map[int]string            // the tags of the type that {tag} stood for
+	server   string            // of DNS: host:port
+	ca       string            // file of authorities; empty: that of the Check
+	headers  map[string]string // of a request over HTTP
+	pattern  *regexp.Regexp    // its one group is the index; nil: the text is nothing else
+	revision bool              // what it reports is a revision, and no index
+	// wholeStore says that what it reports is how far it has read the store, and
+	// not the highest of what it has read.
+	wholeStore bool
+	answers    map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
+	group      map[int]string            // the tags of the type that {tag} stood for
 }
 
 // Name is what the reader is called in a report.
@@ -95,7 +119,22 @@ func (r Reader) reads(tags []string, name string) bool {
 			return false
 		}
 	}
-	return len(tags) == len(r.Type.Tags) && r.Only.Match(tags, name)
+	return len(tags) == len(r.Type.Tags) && !r.hidden(tags, name) && r.Only.Match(tags, name)
+}
+
+// hidden reports whether the reader cannot see an object, since it lists a
+// directory over the v2 API, and a part of the object's path below that begins
+// with _, which keeps it out of listings. MediaWiki lists the whole type, and
+// PyBal one pool.
+func (r Reader) hidden(tags []string, name string) bool {
+	underscored := func(part string) bool { return strings.HasPrefix(part, "_") }
+	switch r.Kind {
+	case MediaWiki:
+		return underscored(name) || slices.ContainsFunc(tags, underscored)
+	case PyBal:
+		return underscored(name)
+	}
+	return false
 }
 
 // readsRecorded is reads for an object as the journal has it.
@@ -192,8 +231,8 @@ type Result struct {
 	Behind   int            // changes, or objects, that it has not seen; at least
 	Since    string         // the change that was asked about; empty for all
 	NotAbout bool           // that change has nothing that the reader reads
-	Late     time.Duration  // since the oldest of them; 0 if Current
-	LateFrom bool           // Late is known, if not Current
+	Late     time.Duration  // since the oldest of them whose age is known; 0 if Current
+	LateFrom bool           // Late is that of all of them, if not Current
 	// Warn and Crit are from how late on the level is that.
 	Warn, Crit time.Duration
 }

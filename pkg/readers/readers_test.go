@@ -85,11 +85,11 @@ func (s *site) put(id string, at time.Time, typ string, stored ...string) sal.St
 func (s *site) change(typ *schema.Type, path, stored string) sal.Object {
 	s.t.Helper()
 	changed := sal.Object{Type: typ.Name, Path: path}
-	objects := &s.state.Snapshot.Objects
+	objects, created := &s.state.Snapshot.Objects, s.state.Snapshot.Revision
 	*objects = slices.Clone(*objects)
 	i := slices.IndexFunc(*objects, func(o object.Object) bool { return o.Type == typ && o.Path() == path })
 	if i >= 0 {
-		changed.Before = value.OfMap((*objects)[i].Fields...)
+		changed.Before, created = value.OfMap((*objects)[i].Fields...), (*objects)[i].Created
 		*objects = slices.Delete(*objects, i, i+1)
 	}
 	if stored == "" {
@@ -101,7 +101,7 @@ func (s *site) change(typ *schema.Type, path, stored string) sal.Object {
 	}
 	parts := strings.Split(path, "/")
 	o := object.New(typ, parts[:len(parts)-1], parts[len(parts)-1]).WithFields(v.Fields())
-	o.Revision = s.state.Snapshot.Revision
+	o.Revision, o.Created = s.state.Snapshot.Revision, created
 	*objects = append(*objects, o)
 	slices.SortFunc(*objects, func(a, b object.Object) int { return strings.Compare(a.Key(), b.Key()) })
 	changed.After = value.OfMap(o.Fields...)
@@ -254,7 +254,7 @@ func TestHighestIndexAndDeletions(t *testing.T) {
 			t.Errorf("note %q", got.Note)
 		}
 		c.Since = []sal.Stored{gone}
-		expect(t, s.only(c), readers.Unknown, "only deletes")
+		expect(t, s.only(c), readers.Unknown, "what the change is about is deleted")
 	})
 	t.Run("of the highest", func(t *testing.T) {
 		s := setUp(t)
@@ -264,7 +264,7 @@ func TestHighestIndexAndDeletions(t *testing.T) {
 		c.Since = []sal.Stored{gone}
 		expect(t, s.only(c), readers.Critical, "since change gone")
 		s.put("else", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
-		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(4))))), readers.Unknown, "does it read other objects too?")
+		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(4))))), readers.Unknown, "does it read other objects too, or another store?")
 	})
 	t.Run("of all", func(t *testing.T) {
 		s := setUp(t)
@@ -487,7 +487,7 @@ func TestSeveralOfAName(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/http/cp1", `{"pooled": "yes"}`)
 	all := s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1:\tenabled/up/pooled\n")))
-	expect(t, s.only(s.check(all)), readers.Unknown, "several node called cp1")
+	expect(t, s.only(s.check(all)), readers.Unknown, "several of node are called cp1")
 }
 
 func TestExpansion(t *testing.T) {
@@ -538,7 +538,7 @@ func TestExpansionOfLabels(t *testing.T) {
 }
 
 // nameServer answers every question for an IPv4 address with those given; with
-// none it says that there is no such name.
+// nil it says that there is no such name.
 func nameServer(t *testing.T, addresses ...string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -569,7 +569,7 @@ func dnsAnswer(question []byte, addresses []string) []byte {
 	isA := binary.BigEndian.Uint16(question[end-4:]) == 1
 	a := slices.Clone(question[:end])
 	flags := uint16(0x8400)
-	if len(addresses) == 0 {
+	if addresses == nil {
 		flags |= 3
 	}
 	binary.BigEndian.PutUint16(a[2:], flags)
@@ -599,8 +599,10 @@ func TestDNS(t *testing.T) {
 		{"in both", []string{"10.2.1.9", "10.2.2.9"}, "true", "false", readers.Warning, []string{"(codfw)"}},
 		{"nowhere, though one is pooled", []string{"10.64.0.1"}, "true", "false", readers.Warning, []string{`10.64.0.1, which is of no place, and "eqiad" is pooled`}},
 		{"nowhere, and none is pooled", []string{"10.64.0.1"}, "false", "false", readers.OK, []string{"none is pooled"}},
-		{"no such name", nil, "true", "false", readers.Unknown, []string{"no such name"}},
-		{"no such name, and none is pooled", nil, "false", "false", readers.OK, []string{"none is pooled"}},
+		{"no address", []string{}, "true", "false", readers.Unknown, []string{"the name has no address: is the name right?"}},
+		{"no address, and none is pooled", []string{}, "false", "false", readers.OK, []string{"none is pooled"}},
+		{"no such name", nil, "true", "false", readers.Unknown, []string{"no such name (NXDOMAIN)"}},
+		{"no such name, and none is pooled", nil, "false", "false", readers.Unknown, []string{"no such name (NXDOMAIN): is the name right?"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t)
@@ -781,6 +783,31 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestManyAway: however many do not answer, there is a report in time.
+func TestManyAway(t *testing.T) {
+	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer mute.Close()
+	s := newSite(t)
+	s.put("a", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	var all []string
+	for i := range 400 {
+		all = append(all, fmt.Sprintf(`{kind: index, label: r%d, url: "%s/%d"}`, i, mute.URL, i))
+	}
+	c := s.check(s.declare("mwconfig", "["+strings.Join(all, ", ")+"]"))
+	c.Timeout = 50 * time.Millisecond
+	said := map[string]int{}
+	for _, r := range s.run(c) {
+		if r.Level != readers.Unknown {
+			t.Fatalf("%s: %v: %s", r.Reader.Name(), r.Level, r.Msg)
+		}
+		said[r.Msg]++
+	}
+	asked, rest := said["no answer within 50ms"], said["was not asked: after 400ms others had not answered; check fewer at a time"]
+	if asked < 32 || rest == 0 || asked+rest != 400 {
+		t.Errorf("%v", said)
+	}
+}
+
 // The store is read once all have answered, and before only for the values of tags.
 func TestReadsAfterAsking(t *testing.T) {
 	s := newSite(t)
@@ -815,11 +842,81 @@ func TestThresholds(t *testing.T) {
 		want              readers.Level
 	}{
 		{0, 0, readers.Warning}, {0, 99 * time.Second, readers.Critical}, {100 * time.Second, 0, readers.OK},
-		{99 * time.Second, 0, readers.Warning}, {20 * time.Second, 0, readers.Critical}, {200 * time.Second, time.Second, readers.OK},
+		{99 * time.Second, 0, readers.Warning}, {20 * time.Second, 0, readers.Critical},
+		{0, 10 * time.Second, readers.Critical}, {200 * time.Second, 99 * time.Second, readers.Critical},
 	} {
 		c.Warning, c.Critical = th.warning, th.critical
 		if got := s.only(c); got.Level != th.want {
 			t.Errorf("%v, %v: %v: %s", th.warning, th.critical, got.Level, got.Msg)
 		}
+		if got := s.only(c); got.Warn > got.Crit || th.critical > 0 && got.Crit != th.critical {
+			t.Errorf("%v, %v: WARNING from %v, CRITICAL from %v", th.warning, th.critical, got.Warn, got.Crit)
+		}
 	}
+}
+
+// What an answer is wrong with is said in words, and not in the library's.
+func TestStrangeAnswers(t *testing.T) {
+	for _, c := range []struct {
+		answer string // as it is sent
+		words  string
+	}{
+		{"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", "is said to be compressed with gzip, and cannot be unpacked"},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhello", "cut off after 5 bytes: connection closed by the server"},
+		{"SSH-2.0-OpenSSH\r\n", "what it answers is no HTTP"},
+		{"HTTP/1.1 200 OK\r\nx: " + strings.Repeat("x", 200_000) + "\r\n\r\n", "the headers of its answer are longer than 64 KiB"},
+	} {
+		s := newSite(t)
+		s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+		address := answers(t, c.answer)
+		got := s.only(s.check(s.declare("mwconfig", `[{kind: index, url: "http://`+address+`"}]`)))
+		expect(t, got, readers.Unknown, c.words)
+		if strings.Contains(got.Msg, "net/http") {
+			t.Error(got.Msg)
+		}
+	}
+	plain := answers(t, "HTTP/1.1 400 Bad Request\r\n\r\n")
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: index, url: "https://`+plain+`"}]`))), readers.Unknown, "does not speak TLS")
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: index, url: "https://`+answers(t, "SSH-2.0-OpenSSH\r\n")+`"}]`))), readers.Unknown, "does not speak TLS")
+}
+
+// answers listens, and answers each connection with the same bytes.
+func answers(t *testing.T, text string) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// A byte order mark in front is no part of what follows.
+func TestByteOrderMark(t *testing.T) {
+	const mark = "\xef\xbb\xbf"
+	s := newSite(t)
+	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
+	s.put("b", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`)
+	wiki := says(t, mark+`{"query": {"general": {"wmf-config": {"wmfEtcdLastModifiedIndex": %s}}}}`, leaf(1))
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: mediawiki, url: "`+wiki+`/w/api.php"}]`))), readers.OK)
+	pool := says(t, mark+"cp1:\tenabled/up/pooled\n")
+	expect(t, s.only(s.check(s.declare("node", `[{kind: pybal, url: "`+pool+`/pools/x"}]`))), readers.OK)
+	file := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(file, []byte(mark+leaf(1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: file, path: `+file+`}]`))), readers.OK)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,10 +81,28 @@ func summary(sorted []named) string {
 		return fmt.Sprintf("%s seen change %s, and it has nothing that %s", counted(n-others, "reader has", "readers have"), since, counted(others, "other reads", "others read"))
 	case since != "":
 		return fmt.Sprintf("%s seen change %s", counted(n, "reader has", "readers have"), since)
-	case slices.ContainsFunc(sorted, func(r named) bool { return !r.Current }):
-		return counted(n, "reader is", "readers are") + " as late as they may be, or less"
 	}
-	return counted(n, "reader has", "readers have") + " seen everything"
+	return howLate(sorted)
+}
+
+// howLate is the summary if all is well: how many readers have seen everything,
+// and how late the others are, but for no longer than they may be.
+func howLate(all []named) string {
+	late := slices.DeleteFunc(slices.Clone(all), func(r named) bool { return r.Current })
+	current := len(all) - len(late)
+	words := counted(current, "reader has", "readers have") + " seen everything"
+	if len(late) == 0 {
+		return words
+	}
+	latest := slices.MaxFunc(late, func(a, b named) int { return cmp.Compare(a.Late, b.Late) })
+	by := fmt.Sprintf("%s late (may be %s)", inWords(latest.Late), latest.Warn)
+	if len(late) > 1 {
+		by = "up to " + by
+	}
+	if current == 0 {
+		return counted(len(late), "reader is ", "readers are ") + by
+	}
+	return words + ", " + counted(len(late), "is ", "are ") + by
 }
 
 // perfdata is how late each reader is, in seconds; U if that is not known. What
@@ -96,15 +115,18 @@ func perfdata(results []named) string {
 		}
 		late := "U"
 		if r.Asked && (r.Current || r.LateFrom) {
-			late = fmt.Sprintf("%gs", r.Late.Round(time.Millisecond).Seconds())
+			late = seconds(r.Late.Round(time.Millisecond)) + "s"
 		}
-		fmt.Fprintf(&b, " '%s'=%s;%g;%g;0", perfLabel(r.name), late, r.Warn.Seconds(), r.Crit.Seconds())
+		fmt.Fprintf(&b, " '%s'=%s;%s;%s;0", perfLabel(r.name), late, seconds(r.Warn), seconds(r.Crit))
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return " |" + b.String()
 }
+
+// seconds is a length of time as a number in perfdata, which has no exponents.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 // perfLabel is a name as it stands between quotes in perfdata, where there can be
 // no =, and a quote is doubled.

@@ -17,6 +17,8 @@ func TestReport(t *testing.T) {
 	waiting.Current, waiting.LateFrom, waiting.Late = false, true, 1500*time.Millisecond
 	late := result("it's=late", readers.Warning, "late")
 	late.Asked, late.LateFrom, late.Late, late.Note = true, true, time.Minute, fine.Note
+	later := result("later", readers.OK, "x")
+	later.Asked, later.LateFrom, later.Late, later.Warn, later.Crit = true, true, 20*time.Second, time.Microsecond, 40500*time.Millisecond
 	lost := result("lost\nOK: | x", readers.Unknown, "refused\nOK x: fine | 'x'=1\x1b")
 	bad := result("bad", readers.Critical, "it is not known since when")
 	bad.Asked = true
@@ -32,7 +34,11 @@ func TestReport(t *testing.T) {
 	}{
 		{nil, readers.Unknown, "UNKNOWN: no readers are declared\n"},
 		{[]readers.Result{fine}, readers.OK, "OK: 1 reader has seen everything | 'a b'=0s;30;120;0\nOK a b: has seen revision 2\nnote: what is not seen\n"},
-		{[]readers.Result{waiting}, readers.OK, "OK: 1 reader is as late as they may be, or less | 'a b'=1.5s;30;120;0\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{waiting}, readers.OK, "OK: 1 reader is 1.5s late (may be 30s) | 'a b'=1.5s;30;120;0\nOK a b: has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{fine, waiting, fine}, readers.OK, "OK: 2 readers have seen everything, 1 is 1.5s late (may be 30s) | 'a b'=0s;30;120;0 'a b (2)'=1.5s;30;120;0 'a b (3)'=0s;30;120;0\n" +
+			"OK a b: has seen revision 2\nOK a b (2): has seen revision 2\nOK a b (3): has seen revision 2\nnote: what is not seen\n"},
+		{[]readers.Result{fine, waiting, later}, readers.OK, "OK: 1 reader has seen everything, 2 are up to 20s late (may be 1µs) | 'a b'=0s;30;120;0 'a b (2)'=1.5s;30;120;0 'later'=20s;0.000001;40.5;0\n" +
+			"OK a b: has seen revision 2\nOK a b (2): has seen revision 2\nOK later: x\nnote: what is not seen\n"},
 		{[]readers.Result{fine, late}, readers.Warning, "WARNING: 1 of 2 readers: it's=late: late | 'a b'=0s;30;120;0 'it''s_late'=60s;30;120;0\n" +
 			"WARNING it's=late: late\nOK a b: has seen revision 2\nnote: what is not seen\n"},
 		{[]readers.Result{fine, lost}, readers.Unknown, "UNKNOWN: 1 of 2 readers: lost OK: / x: refused OK x: fine / 'x'=1 | 'a b'=0s;30;120;0 'lost OK: / x'=U;30;120;0\n" +

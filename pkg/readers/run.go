@@ -2,6 +2,7 @@ package readers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Check struct {
 const (
 	defaultTimeout = 5 * time.Second
 	atOnce         = 32 // questions
+	mostTimeouts   = 8  // that all of them may take together: who waits for the report gives up, too
 )
 
 // Run asks all readers and compares what they say with the store. The results
@@ -97,14 +99,21 @@ func (c Check) ask(ctx context.Context, all []Reader, can func(int) bool) []answ
 	a := asker{clients: c.clients(all), timeout: c.Timeout}
 	places := make(chan struct{}, atOnce)
 	var asking sync.WaitGroup
+	whole, cancel := context.WithTimeout(ctx, mostTimeouts*c.Timeout)
+	defer cancel()
 	for i, r := range all {
 		if !can(i) {
 			continue
 		}
-		places <- struct{}{}
+		select {
+		case places <- struct{}{}:
+		case <-whole.Done():
+			answers[i] = answer{at: c.Now(), err: fmt.Errorf("was not asked: after %v others had not answered; check fewer at a time", mostTimeouts*c.Timeout)}
+			continue
+		}
 		asking.Go(func() {
 			defer func() { <-places }()
-			answers[i] = a.ask(ctx, r)
+			answers[i] = a.ask(whole, r)
 			answers[i].at = c.Now()
 		})
 	}

@@ -26,13 +26,15 @@ func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) 
 	r := Reader{Target: text, Type: t, Only: only, Within: DefaultWithin}
 	u, err := url.Parse(placeholder.ReplaceAllString(text, "x"))
 	switch {
+	case strings.TrimSpace(text) != text:
+		return Reader{}, fmt.Errorf("%w, and not %.160q, with a blank at an end", errNoURL, text)
 	case err != nil:
 		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, nil))
 	case u.Scheme == "dns":
 		return Reader{}, errors.New("a name server is declared in the schema, which has to say what it answers with: readers: [{kind: dns, ...}]")
 	case u.Scheme == "file" && strings.HasPrefix(text, "file:///"):
 		r.Kind, r.Target, r.pattern = File, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+	case u.Scheme != "http" && u.Scheme != "https":
 		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, u))
 	case strings.HasSuffix(u.Path, "/api.php"):
 		r.Kind = MediaWiki
@@ -93,8 +95,12 @@ func (r Reader) checkTarget() error {
 	}
 	u, err := url.Parse(filled)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("a URL with http:// or https:// in front is expected")
+	case u.Hostname() == "":
+		return fmt.Errorf("the host is missing: %s://HOST/... is expected", u.Scheme)
+	case !isPort(u.Port()) && u.Port() != "":
+		return fmt.Errorf("%s is no port: a number from 1 to 65535 is expected", printable(u.Port()))
 	case u.User != nil:
 		return errors.New("the URL holds a user or password, which everybody who may read the schema, or see the command line, can read")
 	case r.Kind == PyBal && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/pools"):
@@ -105,14 +111,18 @@ func (r Reader) checkTarget() error {
 
 var dnsName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
 
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
+}
+
 // hostPort adds the usual port to a host without one.
 func hostPort(text, port string) (string, error) {
 	host, given, err := net.SplitHostPort(text)
 	if err != nil {
 		host, given = strings.Trim(text, "[]"), port
 	}
-	n, err := strconv.ParseUint(given, 10, 16)
-	if err != nil || n == 0 || !dnsName.MatchString(host) && net.ParseIP(host) == nil {
+	if !isPort(given) || !dnsName.MatchString(host) && net.ParseIP(host) == nil {
 		return "", fmt.Errorf("%q is no HOST or HOST:PORT", printable(text))
 	}
 	return net.JoinHostPort(host, given), nil
