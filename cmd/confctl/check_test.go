@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
@@ -50,7 +51,7 @@ func newWatched(t *testing.T) *watched {
 func (w *watched) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/w/api.php":
-		fmt.Fprintf(to, `{"query": {"general": {"wmf-config": {"wmfEtcdLastModifiedIndex": %d}}}}`, w.revision.Load()*readers.IndexesPerRevision+readers.IndexesPerRevision-1)
+		fmt.Fprintf(to, `{"query": {"general": {"wmf-config": {"wmfEtcdLastModifiedIndex": %d}}}}`, w.revision.Load()*etcdindex.PerRevision+etcdindex.PerRevision-1)
 	case "/pools/web_http":
 		fmt.Fprint(to, w.pool.Load())
 	case "/pools/web_https", "/pools/db_mysql": // all hosts are inactive

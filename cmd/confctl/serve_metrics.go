@@ -40,6 +40,10 @@ func (v *service) unready() string {
 		return "the store has not been read yet"
 	case age > lively:
 		return fmt.Sprintf("the store has been silent for %v", age.Round(time.Second))
+	case v.gateway != nil:
+		if err := v.gateway.Ready(); err != nil {
+			return err.Error()
+		}
 	}
 	return ""
 }

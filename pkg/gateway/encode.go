@@ -7,13 +7,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
 
 // appendLeaf writes a key as a read gives it.
 func appendLeaf(b []byte, e *store.Entry) []byte {
-	return appendNode(b, e.Key, e.Value, true, lastOf(e.Modified), lastOf(e.Created))
+	return appendNode(b, e.Key, e.Value, true, etcdindex.Last(e.Modified), etcdindex.Last(e.Created))
 }
 
 func appendNode(b []byte, key string, value []byte, valued bool, modified, created uint64) []byte {
@@ -67,7 +68,7 @@ func spanOf(entries []*store.Entry) (modified, created uint64) {
 	for _, e := range entries[1:] {
 		last, first = max(last, e.Modified), min(first, e.Created)
 	}
-	return lastOf(last), lastOf(first)
+	return etcdindex.Last(last), etcdindex.Last(first)
 }
 
 // child is what a directory lists: a key, or a directory with all below it.
@@ -144,17 +145,18 @@ type event struct {
 	index uint64
 }
 
-// appendChange writes the node of an event. One that was not there before was
-// created by it.
-func appendChange(b []byte, e event) []byte {
-	created := e.index
-	switch {
-	case e.Deleted && e.Before != nil:
-		created = lastOf(e.Before.Created)
-	case !e.Deleted && e.Created != e.Modified:
-		created = lastOf(e.Created)
+// created is the createdIndex of an event: its own for what was not there before,
+// and for what is not there any more, since not every gateway knows what was.
+func (e event) created() uint64 {
+	if !e.Deleted && e.Created != e.Modified {
+		return etcdindex.Last(e.Created)
 	}
-	return appendNode(b, e.Key, e.Value, !e.Deleted, e.index, created)
+	return e.index
+}
+
+// appendChange writes the node of an event.
+func appendChange(b []byte, e event) []byte {
+	return appendNode(b, e.Key, e.Value, !e.Deleted, e.index, e.created())
 }
 
 // appendEvent is the body for an event.

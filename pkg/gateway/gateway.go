@@ -9,9 +9,16 @@
 // key and others below it, which etcd v2 cannot have, both are listed.
 //
 // Indexes are a function of the store alone, so that a reader may go from one
-// gateway to another. A revision has 8,192 of them: its events, in key order,
-// have the first ones; a key that is read has the last one of the revision that
-// modified it, and so does X-Etcd-Index with that of the store.
+// gateway to another. Package etcdindex says how: of a revision's indexes its
+// events, in key order, have the first ones; a key that is read has the last one
+// of the revision that modified it, and so does X-Etcd-Index with that of the
+// store. The createdIndex of what was deleted is the index of its deletion. Two
+// things depend on what a gateway has seen: an event from before it began may be
+// without prevNode, and who waits while everything is read again is told of what
+// is different by the revision of that read.
+//
+// A store with nothing to serve is taken for one that is not to be trusted, and
+// is no answer: readers are told that it is out of reach.
 //
 // All of an answer is of one revision: the latest that the mirror has seen. That
 // also holds for quorum=true, so another reader may have seen a change some
@@ -23,15 +30,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/mirror"
-	"github.com/conftool/confctl/pkg/store"
 )
 
 // Config says what is served. Mirror, Namespace and APIVersion are needed.
@@ -73,7 +82,7 @@ type Handler struct {
 	root    string // /conftool/v1/
 	cluster string // the value of X-Etcd-Cluster-Id
 	bodies  *bodies
-	turn    chan struct{} // full while one of those that wait is told
+	turn    chan struct{} // full while one of those that a change has woken is told
 
 	waiting atomic.Int64
 	reads   atomic.Uint64
@@ -109,9 +118,22 @@ func New(cfg Config) (*Handler, error) {
 		}
 		h.cfg.Allow = append(h.cfg.Allow, clean)
 	}
+	h.cfg.Allow = outermost(h.cfg.Allow)
 	sum := sha256.Sum256([]byte(path.Join("/", cfg.Namespace)))
 	h.cluster = hex.EncodeToString(sum[:8])
 	return h, nil
+}
+
+// outermost are the paths that lie below no other.
+func outermost(paths []string) []string {
+	var out []string
+	for i, p := range paths {
+		inner := func(other string) bool { return strings.HasPrefix(p, other+"/") }
+		if !slices.ContainsFunc(paths, inner) && !slices.Contains(paths[:i], p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func (c *Config) withDefaults() {
@@ -129,8 +151,9 @@ func (c *Config) withDefaults() {
 	}
 }
 
-// Close ends all requests that wait, with an empty body as etcd does, and
-// refuses new ones. A server should call it when it begins to shut down.
+// Close ends all requests that wait, with an empty body as etcd does. New ones
+// get 503; those that do not wait are answered as before. A server should call
+// it when it begins to shut down.
 func (h *Handler) Close() { h.closing.Do(func() { close(h.closed) }) }
 
 // Stats is what a handler has done.
@@ -205,10 +228,14 @@ func (h *Handler) machines(r *http.Request) string {
 	if len(h.cfg.Machines) > 0 {
 		return strings.Join(h.cfg.Machines, ", ")
 	}
-	if r.TLS != nil {
-		return "https://" + r.Host
+	host := r.Host
+	if at, known := r.Context().Value(http.LocalAddrContextKey).(net.Addr); known && host == "" { // with HTTP/1.0
+		host = at.String()
 	}
-	return "http://" + r.Host
+	if r.TLS != nil {
+		return "https://" + host
+	}
+	return "http://" + host
 }
 
 // keys answers everything below /v2/keys.
@@ -235,22 +262,45 @@ func (h *Handler) keys(w http.ResponseWriter, r *http.Request, key string) {
 	}
 }
 
+// Ready returns nil if there is something to answer with, else why every request
+// for keys is told that the store is out of reach.
+func (h *Handler) Ready() error {
+	if fail := h.nothing(h.cfg.Mirror.View()); fail != nil {
+		return errors.New(fail.cause)
+	}
+	return nil
+}
+
+// nothing is the answer from a view that has none, since there is no view yet, or
+// nothing in it: that is not what a store with readers looks like, and they would
+// take it for the state of the site. It is nil if there is something.
+func (h *Handler) nothing(v *mirror.View) *failure {
+	if v == nil {
+		return unavailable("the store has not been read yet")
+	}
+	for range v.Under(h.root) {
+		return nil
+	}
+	fail := unavailable("the store holds nothing below " + h.root)
+	fail.index = newest(v)
+	return fail
+}
+
 // view is the latest one, which there is before long if the store can be
-// reached at all.
+// reached at all. There is something in it.
 func (h *Handler) view(r *http.Request) (*mirror.View, *failure) {
-	if v := h.cfg.Mirror.View(); v != nil {
-		return v, nil
+	if h.cfg.Mirror.View() == nil {
+		timer := time.NewTimer(loadPatience)
+		defer timer.Stop()
+		select {
+		case <-h.cfg.Mirror.Loaded():
+		case <-timer.C:
+		case <-h.closed:
+		case <-r.Context().Done():
+		}
 	}
-	timer := time.NewTimer(loadPatience)
-	defer timer.Stop()
-	select {
-	case <-h.cfg.Mirror.Loaded():
-		return h.cfg.Mirror.View(), nil
-	case <-timer.C:
-	case <-h.closed:
-	case <-r.Context().Done():
-	}
-	return nil, unavailable("the store has not been read yet")
+	v := h.cfg.Mirror.View()
+	return v, h.nothing(v)
 }
 
 // access is what is served at a path.
@@ -284,10 +334,10 @@ func (h *Handler) may(key string) access {
 	return denied
 }
 
-// lists reports whether a key is listed in a directory above it.
+// lists reports whether a key is listed in a directory, which is above it then.
 func (h *Handler) lists(dir, key string) bool {
-	below := key[len(dir):]
-	if strings.Contains(below, "/_") || odd(below) {
+	below, found := strings.CutPrefix(key, dir)
+	if !found || !strings.HasPrefix(below, "/") || strings.Contains(below, "/_") || odd(below) {
 		return false
 	}
 	return strings.HasPrefix(key, h.root) && (len(h.cfg.Allow) == 0 || h.may(key) == within)
@@ -316,15 +366,4 @@ func (h *Handler) prefix(dir string) string {
 }
 
 // newest is the highest index that a view knows of.
-func newest(v *mirror.View) uint64 { return lastOf(v.Revision) }
-
-// The indexes of a revision: those of its events, and then the last one.
-const perRevision = 8192
-
-func lastOf(r store.Revision) uint64 { return uint64(r)*perRevision + perRevision - 1 }
-
-// eventAt is the index of an event by its position among those that are served.
-// A reload can have too many; nobody goes on from one of those.
-func eventAt(r store.Revision, position int) uint64 {
-	return uint64(r)*perRevision + uint64(min(position, perRevision-2))
-}
+func newest(v *mirror.View) uint64 { return etcdindex.Last(v.Revision) }

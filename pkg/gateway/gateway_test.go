@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -31,10 +32,14 @@ type site struct {
 	pending int
 }
 
-// serve runs a gateway until the test ends.
+// serve runs a gateway until the test ends. It mirrors what it serves, and no
+// more, unless told.
 func serve(t testing.TB, s store.Store, cfg Config, mcfg mirror.Config) *site {
 	t.Helper()
-	mcfg.Store, mcfg.Prefixes = s, []string{"/conftool/v1/"}
+	mcfg.Store = s
+	if mcfg.Prefixes == nil {
+		mcfg.Prefixes = []string{"/conftool/v1/"}
+	}
 	m := mirror.New(mcfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -291,6 +296,9 @@ func TestRequests(t *testing.T) {
 	if r := s.get(t, "/v2/keys/conftool/v1/pools/%c3%a9%20%3C&%3e"); *r.parsed.Node.Value != "\ufffd\"\\\n\u2028é<&>" {
 		t.Errorf("value %q", *r.parsed.Node.Value)
 	}
+	if body := oldest(t, s, "/v2/machines"); body != s.URL {
+		t.Errorf("machines for a client that does not say where it asks: %q", body)
+	}
 	if r := s.get(t, "/v2/machines"); r.body != s.URL {
 		t.Errorf("machines: %q", r.body)
 	}
@@ -341,7 +349,7 @@ func TestIndexes(t *testing.T) {
 	s := serve(t, local, Config{}, mirror.Config{})
 	s.commit(t, put("/conftool/v1/a/1", "1"), put("/conftool/v1/a/2", "1"), put("/conftool/.confctl/x", ""))
 	at := s.commit(t, put("/conftool/v1/a/1", "2"), put("/conftool/v1/z", "1"))
-	other := serve(t, local, Config{Allow: []string{"/conftool/v1/z"}}, mirror.Config{Backfill: -1})
+	other := serve(t, local, Config{Allow: []string{"/conftool/v1/z"}}, mirror.Config{Backfill: -1, Prefixes: []string{"/conftool/"}})
 	other.reached(t, at)
 	if at != 2 {
 		t.Fatal(at)
@@ -373,15 +381,38 @@ func TestIndexes(t *testing.T) {
 			t.Errorf("%s", e.body)
 		}
 	}
-	s.commit(t, del("/conftool/v1/a/1"), put("/conftool/v1/z", "2"))
+	s.commit(t, del("/conftool/v1/a/1"), put("/conftool/v1/z", "2"), put("/conftool/.confctl/x", "not an event"))
 	other.reached(t, 3)
 	for _, g := range []*site{s, other} {
 		if e := g.get(t, "/v2/keys/conftool/v1/z?wait=true&waitIndex=24576"); e.body != `{"action":"set","node":{"key":"/conftool/v1/z","value":"2","modifiedIndex":24577,"createdIndex":24575},"prevNode":{"key":"/conftool/v1/z","value":"1","modifiedIndex":24575,"createdIndex":24575}}`+"\n" {
 			t.Errorf("%s", e.body)
 		}
 	}
-	if e := s.get(t, "/v2/keys/conftool?recursive=true&wait=true&waitIndex=24576"); e.body != `{"action":"delete","node":{"key":"/conftool/v1/a/1","modifiedIndex":24576,"createdIndex":16383},"prevNode":{"key":"/conftool/v1/a/1","value":"2","modifiedIndex":24575,"createdIndex":16383}}`+"\n" {
+	if e := s.get(t, "/v2/keys/conftool?recursive=true&wait=true&waitIndex=24576"); e.body != `{"action":"delete","node":{"key":"/conftool/v1/a/1","modifiedIndex":24576,"createdIndex":24576},"prevNode":{"key":"/conftool/v1/a/1","value":"2","modifiedIndex":24575,"createdIndex":16383}}`+"\n" {
 		t.Errorf("%s", e.body)
+	}
+}
+
+// TestIndexesOfDeletions compares a gateway that saw what was deleted with one
+// that began after that, and knows no more than that it went.
+func TestIndexesOfDeletions(t *testing.T) {
+	t.Parallel()
+	local := openLocal(t)
+	saw := serve(t, local, Config{}, mirror.Config{})
+	saw.commit(t, put("/conftool/v1/a", "1"), put("/conftool/v1/b", "1"))
+	for range 5 {
+		saw.commit(t, put("/conftool/v1/b", "1"))
+	}
+	at := saw.commit(t, del("/conftool/v1/a"))
+	began := serve(t, local, Config{}, mirror.Config{Backfill: 3})
+	began.reached(t, at)
+	target := fmt.Sprintf("/v2/keys/conftool/v1/a?wait=true&waitIndex=%d", uint64(at)*8192)
+	one, two := saw.get(t, target), began.get(t, target)
+	if one.parsed.PrevNode == nil || two.parsed.PrevNode != nil {
+		t.Errorf("prevNode: %s%s", one.body, two.body)
+	}
+	if want := (node{Key: "/conftool/v1/a", ModifiedIndex: uint64(at) * 8192, CreatedIndex: uint64(at) * 8192}); asJSON(t, one.parsed.Node) != asJSON(t, want) || asJSON(t, two.parsed.Node) != asJSON(t, want) {
+		t.Errorf("%s%s", one.body, two.body)
 	}
 }
 
@@ -415,6 +446,16 @@ func TestNothingYet(t *testing.T) {
 				t.Errorf("%s: %d %s", target, r.status, r.body)
 			}
 		}
+		if err := s.handler.Ready(); fmt.Sprint(err) != name {
+			t.Errorf("ready: %v", err)
+		}
+		if s.mirror.View() == nil {
+			continue
+		}
+		s.commit(t, put("/conftool/v1/x", ""))
+		if err := s.handler.Ready(); err != nil {
+			t.Errorf("ready: %v", err)
+		}
 	}
 }
 
@@ -447,30 +488,55 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestHTTP2 reads and waits over a connection that is shared.
-func TestHTTP2(t *testing.T) {
+// TestLongWaits wait for longer than a client may take to receive an answer, before
+// and after a change of something else.
+func TestLongWaits(t *testing.T) {
 	t.Parallel()
-	s := serve(t, openLocal(t), Config{}, mirror.Config{})
-	s.commit(t, put("/conftool/v1/a", "1"))
-	srv := httptest.NewUnstartedServer(s.handler)
-	srv.EnableHTTP2 = true
-	srv.Config.WriteTimeout = 500 * time.Millisecond // a wait takes longer
-	srv.StartTLS()
-	defer srv.Close()
-	client := srv.Client()
-	resp, err := client.Get(srv.URL + "/v2/keys/conftool/v1/a?wait=true")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.ProtoMajor != 2 || resp.Header.Get("X-Etcd-Index") == "" {
-		t.Errorf("%s %v", resp.Proto, resp.Header)
-	}
-	time.Sleep(time.Second)
-	s.commit(t, put("/conftool/v1/a", "2"))
-	if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), `"value":"2"`) {
-		t.Errorf("%v %s", err, body)
+	for _, major := range []int{1, 2} {
+		t.Run(fmt.Sprint("HTTP/", major), func(t *testing.T) {
+			t.Parallel()
+			const most = 200 * time.Millisecond
+			s := serve(t, openLocal(t), Config{SendTime: most}, mirror.Config{})
+			s.commit(t, put("/conftool/v1/a", "1"))
+			srv := httptest.NewUnstartedServer(s.handler)
+			srv.EnableHTTP2 = major == 2
+			srv.StartTLS()
+			defer srv.Close()
+			resp, err := srv.Client().Get(srv.URL + "/v2/keys/conftool/v1/a?wait=true")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = resp.Body.Close() }()
+			if resp.ProtoMajor != major || resp.Header.Get("X-Etcd-Index") == "" {
+				t.Errorf("%s %v", resp.Proto, resp.Header)
+			}
+			time.Sleep(2 * most)
+			s.commit(t, put("/conftool/v1/b", "not this"))
+			time.Sleep(2 * most)
+			s.commit(t, put("/conftool/v1/a", "2"))
+			if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), `"value":"2"`) {
+				t.Errorf("%v %s", err, body)
+			}
+		})
 	}
 }
 
 func escaped(key string) string { return "/v2/keys" + (&url.URL{Path: key}).EscapedPath() }
+
+// oldest is the body that a client gets which speaks HTTP/1.0, and no more than it
+// has to.
+func oldest(t *testing.T, s *site, target string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // a test's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // it was read
+	fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", target)
+	all, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(string(all), "\r\n\r\n")
+	return body
+}

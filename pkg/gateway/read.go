@@ -45,16 +45,15 @@ func (h *Handler) bodyOf(v *mirror.View, q query) (*body, *failure) {
 
 // render makes the body of a read.
 func (h *Handler) render(v *mirror.View, what bodyKey) ([]byte, *failure) {
+	var leaf *store.Entry
 	switch h.may(what.key) {
 	case denied:
 		return nil, &failure{status: http.StatusForbidden, code: codeUnauthorized, cause: what.key + " is not served here"}
 	case outside:
-		return nil, h.absent(v, what.key)
-	case above, within:
-	}
-	leaf := v.Get(what.key)
-	if h.may(what.key) != within {
-		leaf = nil
+		return nil, h.missing(v, what.key)
+	case above: // a key of this name is not served
+	case within:
+		leaf = v.Get(what.key)
 	}
 	if leaf == nil || what.dir {
 		if entries := h.list(v, what.key); len(entries) > 0 {
@@ -66,7 +65,7 @@ func (h *Handler) render(v *mirror.View, what bodyKey) ([]byte, *failure) {
 		text = appendLeaf(text, leaf)
 		return append(text, "}\n"...), nil
 	}
-	return nil, h.absent(v, what.key)
+	return nil, h.missing(v, what.key)
 }
 
 // list returns what a directory lists, in key order.
@@ -80,16 +79,7 @@ func (h *Handler) list(v *mirror.View, dir string) []*store.Entry {
 	return entries
 }
 
-// absent says what of a path there is not. That there is nothing at all is no
-// answer: it is not what a store with readers looks like, and they would take
-// it for the state of the site.
-func (h *Handler) absent(v *mirror.View, key string) *failure {
-	for range v.Under(h.root) {
-		return h.missing(v, key)
-	}
-	return unavailable("the store holds nothing below " + h.root)
-}
-
+// missing says what of a path there is not.
 func (h *Handler) missing(v *mirror.View, key string) *failure {
 	for i := 1; i <= len(key); i++ {
 		if i < len(key) && key[i] != '/' {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -34,18 +36,33 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 	switch h.may(q.key) {
 	case denied:
 		return &failure{status: http.StatusForbidden, code: codeUnauthorized, cause: q.key + " is not served here", index: newest(v)}
-	case outside, above, within:
+	case outside: // there is nothing to give PyBal
+		q.pybal = false
+	case above, within:
 	}
 	if q.index == 0 {
 		q.index = newest(v) + 1
 	}
 	v, batches, err := h.settle(r, v, q.index)
+	if fail := h.unheard(v); fail != nil {
+		return fail
+	}
 	if err != nil {
-		return h.cleared(w, v, q, err)
+		return h.cleared(w, r, v, q, err)
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	h.follow(w, r, q, v, batches)
 	return nil
+}
+
+// unheard is why a request is not told of changes now; nil if it is.
+func (h *Handler) unheard(v *mirror.View) *failure {
+	select {
+	case <-h.closed:
+		return busy("the gateway is shutting down")
+	default:
+		return h.nothing(v)
+	}
 }
 
 // settle returns the batches to look for an index in, and the view that they
@@ -83,14 +100,13 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 	if index > newest(v)+1 {
 		return nil, false, fmt.Errorf("index %d is to come, the store is at %d", index, newest(v))
 	}
-	// The last index of a revision is no event's.
-	batches, err = v.History(max(0, store.Revision((index+1)/perRevision)-1))
+	batches, err = v.History(etcdindex.Before(index))
 	return batches, err == nil || !v.Filling(), err
 }
 
 // follow answers with the first event there is or will be.
 func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) {
-	if h.answer(w, q, batches) {
+	if answer(w, h.told(r.Context(), q, batches)) {
 		return
 	}
 	control := http.NewResponseController(w)
@@ -110,8 +126,8 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 		seen := v.Version()
 		v = h.cfg.Mirror.View()
 		batches, all := v.Since(seen)
-		if !all {
-			return // asked again, it is told that they are forgotten
+		if !all || h.nothing(v) != nil {
+			return // asked again, it is told that they are forgotten, or that nothing is there
 		}
 		for _, b := range batches {
 			if b.Reload { // indexes may have begun anew
@@ -119,16 +135,15 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 			}
 		}
 		h.deadline(control)
-		if h.answer(w, q, batches) {
+		if answer(w, h.toldInTurn(r.Context(), q, batches)) {
 			return
 		}
 		_ = control.SetWriteDeadline(time.Time{})
 	}
 }
 
-// answer writes the answer if the batches have one.
-func (h *Handler) answer(w http.ResponseWriter, q query, batches []*mirror.Batch) bool {
-	body := h.told(q, batches)
+// answer writes the body of an answer, if there is one.
+func answer(w http.ResponseWriter, body []byte) bool {
 	if body == nil {
 		return false
 	}
@@ -136,13 +151,25 @@ func (h *Handler) answer(w http.ResponseWriter, q query, batches []*mirror.Batch
 	return true
 }
 
-// told is the body of the answer if the batches have one, else nil. One change can
-// wake thousands: they are told one after the other, so that who reads meanwhile
-// does not have to wait behind all of them.
-func (h *Handler) told(q query, batches []*mirror.Batch) []byte {
-	h.turn <- struct{}{}
+// toldInTurn is told for a request that a change has woken. One can wake thousands:
+// they are told one after the other, so that who reads meanwhile does not have to
+// wait behind all of them. A turn is short, since only what has changed is looked
+// at, and who has gone takes none.
+func (h *Handler) toldInTurn(ctx context.Context, q query, batches []*mirror.Batch) []byte {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	case <-h.closed:
+		return nil
+	}
 	defer func() { <-h.turn }()
-	events := h.events(q, batches, !q.pybal)
+	return h.told(ctx, q, batches)
+}
+
+// told is the body of the answer if the batches have one, else nil.
+func (h *Handler) told(ctx context.Context, q query, batches []*mirror.Batch) []byte {
+	events := h.events(ctx, q, batches, !q.pybal)
 	switch len(events) {
 	case 0:
 		return nil
@@ -152,36 +179,68 @@ func (h *Handler) told(q query, batches []*mirror.Batch) []byte {
 	return appendAll(q.key, latest(events), 0)
 }
 
-// events returns those that a request waits for, or only the first of them.
-func (h *Handler) events(q query, batches []*mirror.Batch, one bool) []event {
+// events returns those that a request waits for, or only the first of them; none
+// if the context ends meanwhile: there may be much to look through.
+func (h *Handler) events(ctx context.Context, q query, batches []*mirror.Batch, one bool) []event {
 	var out []event
+	places := h.places(q)
+	if len(places) == 0 {
+		return nil
+	}
 	for _, b := range batches {
-		served, _ := b.Range(h.root)
-		from, to := b.Range(q.key)
-		if q.recursive {
-			from, to = h.under(b, q.key)
+		if ctx.Err() != nil {
+			return nil
 		}
-		for i := from; i < to; i++ {
-			e := event{b.Events[i], eventAt(b.Revision, i-served)}
-			if e.index < q.index || !h.tells(q, e.Key) {
-				continue
-			}
-			if out = append(out, e); one {
-				return out
+		served, _ := b.Range(h.root)
+		for _, place := range places {
+			from, to := b.Range(place)
+			for i := from; i < to; i++ {
+				e := event{b.Events[i], etcdindex.Event(b.Revision, i-served)}
+				if e.index < q.index || !h.tells(q, e.Key) {
+					continue
+				}
+				if out = append(out, e); one {
+					return out
+				}
 			}
 		}
 	}
 	return out
 }
 
-// under is where the events of a key and of all below it are. In between there
-// may be others.
-func (h *Handler) under(b *mirror.Batch, key string) (from, to int) {
-	from, to = b.Range(h.prefix(key))
-	if itself, end := b.Range(key); key != "" && itself < end {
-		from, to = itself, max(end, to)
+// places are the keys, and the directories with all below them, whose events a
+// request may hear of. None is in another, and they are in the order in which a
+// batch has their events.
+func (h *Handler) places(q query) []string {
+	tops := []string{q.key}
+	switch h.may(q.key) {
+	case outside, denied:
+		return nil
+	case above: // where there is no key
+		if !q.recursive {
+			return nil
+		}
+		tops = h.servedBelow(q.key)
+	case within:
 	}
-	return from, to
+	if !q.recursive {
+		return tops
+	}
+	var places []string
+	for _, t := range tops {
+		places = append(places, t, t+"/")
+	}
+	slices.Sort(places)
+	return places
+}
+
+// servedBelow is what is served below a directory that is above all that is served,
+// or some of it.
+func (h *Handler) servedBelow(dir string) []string {
+	if len(h.cfg.Allow) == 0 {
+		return []string{strings.TrimSuffix(h.root, "/")}
+	}
+	return slices.DeleteFunc(slices.Clone(h.cfg.Allow), func(a string) bool { return !strings.HasPrefix(a+"/", dir+"/") })
 }
 
 // tells reports whether a request hears of a key.
@@ -204,34 +263,34 @@ func latest(events []event) []event {
 // appendAll is a body for PyBal: one directory with all that has changed. It
 // goes on waiting at the highest index in it, which is at least the one given.
 // A node without a value is a deleted one.
-func appendAll(dir string, events []event, index uint64) []byte {
+func appendAll(dir string, events []event, least uint64) []byte {
 	b := append([]byte(nil), `{"action":"set","node":{"key":`...)
 	b = appendString(b, dir)
 	b = append(b, `,"dir":true,"nodes":[`...)
-	created := index
+	modified, created := least, least
 	for i, e := range events {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendChange(b, e)
-		index = max(index, e.index)
-		if i == 0 || e.index < created {
-			created = e.index
+		modified = max(modified, e.index)
+		if i == 0 || e.created() < created {
+			created = e.created()
 		}
 	}
 	b = append(b, ']')
-	b = appendIndexes(b, index, created)
+	b = appendIndexes(b, modified, created)
 	return append(b, "}}\n"...)
 }
 
 // cleared answers a request for an index that is not known of. PyBal never
 // reads again, so it is given all there is, and all that is known to have gone.
-func (h *Handler) cleared(w http.ResponseWriter, v *mirror.View, q query, why error) *failure {
+func (h *Handler) cleared(w http.ResponseWriter, r *http.Request, v *mirror.View, q query, why error) *failure {
 	if !q.pybal {
 		oldest := newest(v)
 		var forgotten *mirror.ForgottenError
 		if errors.As(why, &forgotten) {
-			oldest = lastOf(forgotten.Oldest) + 1
+			oldest = etcdindex.Last(forgotten.Oldest) + 1
 		}
 		return &failure{
 			status: http.StatusBadRequest, code: codeIndexCleared, index: newest(v),
@@ -239,10 +298,10 @@ func (h *Handler) cleared(w http.ResponseWriter, v *mirror.View, q query, why er
 		}
 	}
 	q.index = 0
-	known := latest(h.events(q, v.Retained(), false))
+	known := latest(h.events(r.Context(), q, v.Retained(), false))
 	known = slices.DeleteFunc(known, func(e event) bool { return !e.Deleted })
 	for _, e := range h.list(v, q.key) {
-		known = append(known, event{mirror.Event{Event: store.Event{Entry: *e}}, lastOf(e.Modified)})
+		known = append(known, event{mirror.Event{Event: store.Event{Entry: *e}}, etcdindex.Last(e.Modified)})
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	send(w, http.StatusOK, appendAll(q.key, known, newest(v)))

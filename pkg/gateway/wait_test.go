@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -64,11 +66,7 @@ func TestWait(t *testing.T) {
 	if r, err := try(ctx, http.MethodGet, s.URL, "/v2/keys/conftool/v1/a?wait=true&waitIndex=1"); err == nil {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	for end := time.Now().Add(5 * time.Second); s.handler.Stats().Waiting > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%+v", s.handler.Stats())
-		}
-	}
+	s.waiting(t, 0)
 }
 
 // TestWaitIsBounded has more wait than may, and then all be sent away.
@@ -92,6 +90,46 @@ func TestWaitIsBounded(t *testing.T) {
 	}
 	s.handler.Close()
 	wg.Wait()
+}
+
+// TestClosed asks after Close: nothing is waited for any more, least of all by
+// one that would be told that its index is forgotten.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, openLocal(t), Config{}, mirror.Config{})
+	s.commit(t, put("/conftool/v1/a", "1"))
+	s.handler.Close()
+	for _, agent := range []string{"curl", "PyBal/1"} {
+		for _, index := range []string{"", "&waitIndex=1", "&waitIndex=81920000"} {
+			begun := time.Now()
+			r := s.get(t, "/v2/keys/conftool/v1/a?wait=true"+index, "User-Agent", agent)
+			if took := time.Since(begun); r.status != 503 || r.parsed.Cause != "the gateway is shutting down" || took >= settleTime {
+				t.Errorf("%s, wait=true%s: after %v: %d %s", agent, index, took, r.status, r.body)
+			}
+		}
+	}
+	if r := s.get(t, "/v2/keys/conftool/v1/a"); r.status != 200 {
+		t.Errorf("a read: %d %s", r.status, r.body)
+	}
+}
+
+// TestClosedUnread asks after Close, when the store was never read: nobody is
+// patient any more.
+func TestClosedUnread(t *testing.T) {
+	t.Parallel()
+	s := serve(t, failing{openLocal(t)}, Config{}, mirror.Config{})
+	s.handler.Close()
+	best := time.Hour
+	for range 5 { // on a busy machine one can be late
+		begun := time.Now()
+		if r := s.get(t, "/v2/keys/conftool/v1/a"); r.status != 500 {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+		best = min(best, time.Since(begun))
+	}
+	if best >= loadPatience {
+		t.Errorf("each took %v and more", best)
+	}
 }
 
 // TestIndexToCome waits for what no gateway can have said, unless the store was
@@ -140,6 +178,8 @@ func TestFollow(t *testing.T) {
 	t.Parallel()
 	const total = 1000
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
+	s.commit(t, put("/conftool/v1/all/a", "-1"), put("/conftool/v1/all/b", "-1"))
+	reads := map[int]int{} // how often each state was read
 	var mu sync.Mutex
 	var want []string // of each event: its revision, key and value
 	state := map[string]string{}
@@ -187,7 +227,7 @@ func TestFollow(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		last := 0
+		last := -1
 		for {
 			select {
 			case <-end:
@@ -195,12 +235,9 @@ func TestFollow(t *testing.T) {
 			default:
 			}
 			r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/all/?recursive=true")
-			if err != nil {
-				t.Error(err)
+			if err != nil || r.status != 200 {
+				t.Errorf("%v: %d %s", err, r.status, r.body)
 				return
-			}
-			if r.status == 500 { // nothing is there yet
-				continue
 			}
 			a, b := r.parsed.Node.Nodes[0], r.parsed.Node.Nodes[1]
 			now, err := strconv.Atoi(*a.Value)
@@ -209,6 +246,7 @@ func TestFollow(t *testing.T) {
 				return
 			}
 			last = now
+			reads[now]++
 		}
 	})
 	rng := newRand()
@@ -245,9 +283,12 @@ func TestFollow(t *testing.T) {
 		want = append(want, told...)
 		mu.Unlock()
 	}
-	s.reached(t, total)
+	s.reached(t, total+1)
 	close(end)
 	wg.Wait()
+	if len(reads) < 10 {
+		t.Errorf("of %d states only %d were read: there was nothing to tear", total, len(reads))
+	}
 	if !slices.Equal(events, want) {
 		i := 0
 		for i < min(len(events), len(want)) && events[i] == want[i] {
@@ -273,13 +314,37 @@ func TestPyBalForgotten(t *testing.T) {
 		t.Errorf("another: %d %s", r.status, r.body)
 	}
 	r := s.get(t, "/v2/keys/conftool/v1/s?wait=true&waitIndex=8192&recursive=true", "User-Agent", "PyBal/1.15")
-	if want := `{"action":"set","node":{"key":"/conftool/v1/s","dir":true,"nodes":[{"key":"/conftool/v1/s/b","modifiedIndex":49152,"createdIndex":16383},{"key":"/conftool/v1/s/a","value":"4","modifiedIndex":49151,"createdIndex":16383}],"modifiedIndex":57343,"createdIndex":49151}}` + "\n"; r.status != 200 || r.body != want {
+	if want := `{"action":"set","node":{"key":"/conftool/v1/s","dir":true,"nodes":[{"key":"/conftool/v1/s/b","modifiedIndex":49152,"createdIndex":49152},{"key":"/conftool/v1/s/a","value":"4","modifiedIndex":49151,"createdIndex":16383}],"modifiedIndex":57343,"createdIndex":16383}}` + "\n"; r.status != 200 || r.body != want {
 		t.Errorf("PyBal: %d %s\nwant %s", r.status, r.body, want)
 	}
 	s.later(t, put("/conftool/v1/s/c", "1"), put("/conftool/v1/s/d", "1"))
 	r = s.get(t, "/v2/keys/conftool/v1/s?wait=true&waitIndex=57344&recursive=true", "User-Agent", "PyBal/1.15")
 	if got := strings.Join(keys(r.parsed.Node), " "); got != "/conftool/v1/s/ /conftool/v1/s/c /conftool/v1/s/d" || r.parsed.Node.ModifiedIndex != 57345 {
 		t.Errorf("and then: %s", r.body)
+	}
+}
+
+// TestPyBalOutside has PyBal wait, with an index that is forgotten, where nothing
+// is ever served: it is not given what lies elsewhere.
+func TestPyBalOutside(t *testing.T) {
+	t.Parallel()
+	s := serve(t, openLocal(t), Config{}, mirror.Config{Prefixes: []string{"/"}, Batches: 1})
+	for range 3 {
+		s.commit(t, put("/conftool/v1/a", "1"), put("/x/y", "1"))
+	}
+	for _, key := range []string{"/x", "/conftool/v2", "/" + strings.Repeat("x", 50)} {
+		r := s.get(t, "/v2/keys"+key+"?wait=true&recursive=true&waitIndex=1", "User-Agent", "PyBal/1")
+		if r.status != 400 || r.parsed.ErrorCode != codeIndexCleared {
+			t.Errorf("%s: %d %s", key, r.status, r.body)
+		}
+		for _, listed := range []string{"/conftool/v1/a", "/x/y", "/conftool/v1/" + strings.Repeat("x", 50)} {
+			if s.handler.lists(key, listed) {
+				t.Errorf("%s lists %s", key, listed)
+			}
+		}
+	}
+	if s.handler.lists("/conftool/v1/a", "/conftool/v1/a-b") {
+		t.Error("a lists a-b")
 	}
 }
 
@@ -365,9 +430,7 @@ func TestReloadWakes(t *testing.T) {
 			}
 			told <- r
 		}()
-		for s.handler.Stats().Waiting < 1 {
-			time.Sleep(time.Millisecond)
-		}
+		s.waiting(t, 1)
 		st.gap(t, put("/conftool/v1/s/a", "2"), del("/conftool/v1/s/b"))
 		r := <-told
 		next := fmt.Sprintf("/v2/keys/conftool/v1/s?wait=true&recursive=true&waitIndex=%d", r.parsed.Node.ModifiedIndex+1)
@@ -404,9 +467,7 @@ func TestPutBack(t *testing.T) {
 			told <- r
 		}()
 	}
-	for s.handler.Stats().Waiting < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	s.waiting(t, 2)
 	st.putBack(older)
 	if r := <-told; r.parsed.Node.Key != "/conftool/v1/a" || *r.parsed.Node.Value != "old" {
 		t.Errorf("what is different: %s", r.body)
@@ -414,6 +475,74 @@ func TestPutBack(t *testing.T) {
 	s.commit(t, put("/conftool/v1/c", "new"))
 	if r := <-told; r.parsed.Node.Key != "/conftool/v1/c" {
 		t.Errorf("what comes after: %s", r.body)
+	}
+}
+
+// TestEmptied has the store come back with nothing in it. That is no answer to a
+// read, and nothing to be told by a wait: not that all was deleted.
+func TestEmptied(t *testing.T) {
+	t.Parallel()
+	for _, agent := range []string{"curl", "PyBal/1"} {
+		st := &gapped{Store: openLocal(t)}
+		s := serve(t, st, Config{}, mirror.Config{})
+		for i := range 3 {
+			s.commit(t, put("/conftool/v1/s/a", fmt.Sprint(i)), put("/conftool/v1/s/b", "1"))
+		}
+		told := make(chan reply, 1)
+		go func() {
+			r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/s?wait=true&recursive=true", "User-Agent", agent)
+			if err != nil {
+				t.Error(err)
+			}
+			told <- r
+		}()
+		s.waiting(t, 1)
+		st.putBack(openLocal(t))
+		if r := <-told; r.status != 200 || r.body != "" {
+			t.Errorf("%s: one that waits: %d %s", agent, r.status, r.body)
+		}
+		for _, query := range []string{"", "&wait=true", "&wait=true&waitIndex=1", "&wait=true&waitIndex=81920000"} {
+			begun := time.Now()
+			r := s.get(t, "/v2/keys/conftool/v1/s?recursive=true"+query, "User-Agent", agent)
+			if r.status != 500 || r.parsed.Cause != "the store holds nothing below /conftool/v1/" || time.Since(begun) > settleTime {
+				t.Errorf("%s: %q: after %v: %d %s", agent, query, time.Since(begun), r.status, r.body)
+			}
+		}
+	}
+}
+
+// TestLargeReload has more be different, after a store was put back, than a
+// revision has indexes: all of it is told, and none has the last one.
+func TestLargeReload(t *testing.T) {
+	t.Parallel()
+	other := openLocal(t)
+	for i := range 3 {
+		var writes []store.Write
+		for k := range 3000 {
+			writes = append(writes, put(fmt.Sprint("/conftool/v1/s/", i, "-", k), ""))
+		}
+		if _, err := other.Commit(t.Context(), store.Txn{Writes: writes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := &gapped{Store: openLocal(t)}
+	s := serve(t, st, Config{}, mirror.Config{})
+	for range 4 {
+		s.commit(t, put("/conftool/v1/t", ""))
+	}
+	told := make(chan reply, 1)
+	go func() {
+		r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/s?wait=true&recursive=true", "User-Agent", "PyBal/1")
+		if err != nil {
+			t.Error(err)
+		}
+		told <- r
+	}()
+	s.waiting(t, 1)
+	st.putBack(other)
+	n := (<-told).parsed.Node
+	if len(n.Nodes) != 9000 || n.ModifiedIndex != 4*8192-2 {
+		t.Errorf("%d nodes, up to index %d", len(n.Nodes), n.ModifiedIndex)
 	}
 }
 
@@ -433,4 +562,127 @@ func TestFresh(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTurn has somebody take very long to be told of a change: who looks for what
+// was before is not held up by that, who goes is let go, and so are all by Close.
+func TestTurn(t *testing.T) {
+	t.Parallel()
+	s := serve(t, openLocal(t), Config{}, mirror.Config{})
+	at := s.commit(t, put("/conftool/v1/a", "1"))
+	s.handler.turn <- struct{}{}
+	defer func() { <-s.handler.turn }()
+	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if r, err := try(soon, http.MethodGet, s.URL, fmt.Sprint("/v2/keys/conftool/v1/a?wait=true&waitIndex=", uint64(at)*8192)); err != nil || r.status != 200 || *r.parsed.Node.Value != "1" {
+		t.Fatalf("what was before: %v: %d %s", err, r.status, r.body)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	for _, c := range []context.Context{ctx, t.Context()} {
+		go func() {
+			r, err := try(c, http.MethodGet, s.URL, "/v2/keys/conftool/v1/a?wait=true")
+			if err == nil && r.body != "" {
+				err = fmt.Errorf("told out of turn: %s", r.body)
+			}
+			done <- err
+		}()
+	}
+	s.waiting(t, 2)
+	s.commit(t, put("/conftool/v1/a", "2"))
+	time.Sleep(50 * time.Millisecond) // they are woken, and wait for their turn
+	leave()
+	if err := <-done; err == nil {
+		t.Error("one that leaves got an answer")
+	}
+	s.waiting(t, 1)
+	s.handler.Close()
+	s.waiting(t, 0)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// waiting waits until that many requests wait.
+func (s *site) waiting(t testing.TB, n int) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); s.handler.Stats().Waiting != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d requests wait, want %d", s.handler.Stats().Waiting, n)
+		}
+	}
+}
+
+// TestFirstOfAllowed has an event between those of a key and what lies below it.
+func TestFirstOfAllowed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, openLocal(t), Config{Allow: []string{"/conftool/v1/a-b", "/conftool/v1/a"}}, mirror.Config{})
+	at := s.commit(t, put("/conftool/v1/a", ""), put("/conftool/v1/a-", ""), put("/conftool/v1/a-b", ""), put("/conftool/v1/a/x", ""))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var got []string
+	for index := uint64(at) * 8192; len(got) < 3; {
+		r, err := try(ctx, http.MethodGet, s.URL, fmt.Sprint("/v2/keys/?recursive=true&wait=true&waitIndex=", index))
+		if err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		got = append(got, r.parsed.Node.Key)
+		index = r.parsed.Node.ModifiedIndex + 1
+	}
+	if want := "[/conftool/v1/a /conftool/v1/a-b /conftool/v1/a/x]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
+// TestEvents compares what is found in a batch with what is found by looking at
+// each event.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	m := mirror.New(mirror.Config{Prefixes: []string{"/"}})
+	part := rapid.SampledFrom([]string{"a", "a-b", "b", "_h", "."})
+	below := rapid.Custom(func(t *rapid.T) string {
+		return "/conftool/v1/" + strings.Join(rapid.SliceOfN(part, 1, 3).Draw(t, "parts"), "/")
+	})
+	elsewhere := rapid.SampledFrom([]string{"", "/conftool", "/conftool/v1", "/x", "/conftool/v2/a", "/conftool/.confctl/x"})
+	anywhere := rapid.OneOf(below, elsewhere)
+	rapid.Check(t, func(t *rapid.T) {
+		allow := rapid.SliceOfN(below, 0, 3).Draw(t, "allow")
+		h, err := New(Config{Mirror: m, Namespace: "/conftool", APIVersion: "v1", Allow: allow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &mirror.Batch{Revision: 7}
+		served := 0
+		keys := rapid.SliceOfNDistinct(anywhere, 1, 20, rapid.ID[string]).Draw(t, "keys")
+		slices.Sort(keys)
+		for _, k := range keys {
+			if k < h.root {
+				served++
+			}
+			b.Events = append(b.Events, mirror.Event{Event: store.Event{Entry: store.Entry{Key: k}}})
+		}
+		q := query{key: anywhere.Draw(t, "key"), recursive: rapid.Bool().Draw(t, "recursive")}
+		var want []event
+		for i, e := range b.Events {
+			below := q.recursive && strings.HasPrefix(e.Key, q.key+"/") && h.lists(q.key, e.Key)
+			if h.may(e.Key) == within && !odd(e.Key) && (e.Key == q.key || below) {
+				want = append(want, event{e, uint64(7*8192 + i - served)})
+			}
+		}
+		got := h.events(t.Context(), q, []*mirror.Batch{b}, false)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("allowed %q, %+v: %v, want %v", allow, q, got, want)
+		}
+		if one := h.events(t.Context(), q, []*mirror.Batch{b}, true); fmt.Sprint(one) != fmt.Sprint(want[:min(1, len(want))]) {
+			t.Errorf("allowed %q, %+v: the first is %v of %v", allow, q, one, want)
+		}
+		if places := h.places(q); h.may(q.key) == outside && len(places) > 0 {
+			t.Errorf("%+v: looked for in %q", q, places)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		leave()
+		if got := h.events(gone, q, []*mirror.Batch{b}, false); got != nil {
+			t.Errorf("for one who is gone: %v", got)
+		}
+	})
 }

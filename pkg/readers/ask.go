@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/store"
 )
 
@@ -78,7 +79,7 @@ func indexAnswer(r Reader, text []byte, err error, find func([]byte) (uint64, er
 	if r.revision {
 		return answer{seen: revisionOf(index, 1), index: index}
 	}
-	return answer{seen: revisionOf(index, IndexesPerRevision), index: index}
+	return answer{seen: revisionOf(index, etcdindex.PerRevision), index: index}
 }
 
 func revisionOf(index, each uint64) store.Revision {

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/conftool/confctl/pkg/etcdindex"
 )
 
 // checkCause reports what must not be in words about what others sent.
@@ -55,7 +57,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, r := range headers {
 			index, err := r.findIndex(text)
-			if checkCause(t, err); r.revision && revisionOf(index, 1) < 0 || revisionOf(index, IndexesPerRevision) < 0 {
+			if checkCause(t, err); r.revision && revisionOf(index, 1) < 0 || revisionOf(index, etcdindex.PerRevision) < 0 {
 				t.Errorf("index %d is revision %d", index, revisionOf(index, 1))
 			}
 		}

@@ -69,10 +69,6 @@ func Kinds() []string {
 	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index)}
 }
 
-// IndexesPerRevision is how many indexes the v2 gateway has for one revision of
-// the store: index / 8192 is the revision.
-const IndexesPerRevision = 8192
-
 // DefaultWithin is how late a reader may be that does not say. MediaWiki keeps
 // its configuration for 10 seconds.
 const DefaultWithin = 30 * time.Second

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/sal"
@@ -201,7 +202,7 @@ func wikiReader(s *site, url string) []readers.Reader {
 
 // leaf is the index the gateway gives to what was last written at a revision.
 func leaf(rev store.Revision) string {
-	return fmt.Sprint(uint64(rev)*readers.IndexesPerRevision + readers.IndexesPerRevision - 1)
+	return fmt.Sprint(uint64(rev)*etcdindex.PerRevision + etcdindex.PerRevision - 1)
 }
 
 func TestMediaWiki(t *testing.T) {
