@@ -86,6 +86,9 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		Store:    s.store,
 		Prefixes: []string{s.catalog.Objects()},
 		Report:   v.tellStore,
+		Reloaded: func(different int) {
+			v.warn(fmt.Sprintf("the store has forgotten what happened, or was put back to an earlier state: everything was read again, with %s different", count(different, "key")))
+		},
 	})
 	listening, err := v.listen()
 	if err != nil {

@@ -62,6 +62,9 @@ func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, rev
 		case away:
 			s.say("the store is back")
 		}
+		if batch.Gap {
+			s.warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
+		}
 		heard, away = true, false
 		if err := s.printBatch(batch); err != nil {
 			return err

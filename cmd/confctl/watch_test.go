@@ -432,7 +432,8 @@ func TestWatchOutage(t *testing.T) {
 	if err := w.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if said := w.ends(exitFailed); strings.Count(said, "; trying again until it answers\nconfctl: the store is back\n") != 2 {
+	if said := w.ends(exitFailed); strings.Count(said, "; trying again until it answers\nconfctl: the store is back\n") != 2 ||
+		strings.Count(said, "confctl: warning: the store has forgotten what happened, or was put back") != 1 {
 		t.Errorf("said %q", said)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ type Feed struct {
 type Event struct {
 	Object  object.Object // after it; of a deletion only type, tags and name count
 	Deleted bool
-	// Before is the object's fields as a map before the change: absent if it was
+	// Before is the object's fields, those that a get shows, as a map before the change: absent if it was
 	// created, or if nobody knows, as of what is changed without a record for the
 	// first time after a resumption.
 	Before value.Value
@@ -42,6 +41,7 @@ type Batch struct {
 	Revision store.Revision
 	Events   []Event     // in key order; none at all if nothing happened up to the revision
 	State    bool        // what there is, and no change
+	Gap      bool        // in what there is differs from what was, and no change: those are not known
 	Record   *sal.Record // of the change; nil if it was made past confctl
 }
 
@@ -50,10 +50,13 @@ type Batch struct {
 // changes since that, without what there was.
 //
 // A store that goes away does not end it. It yields a *store.UnavailableError once,
-// and goes on from where it was when the store is back, which any Batch says, be it
-// an empty one. Where the store has forgotten some changes then, or was put back
-// to an earlier state, all is read, and in what it differs is yielded as one Batch
-// without a record, at the revision that was read: it may be a lower one.
+// if that lasts, and goes on from where it was when the store is back, which any
+// Batch says, be it an empty one. Where the store has forgotten some changes then,
+// or was put back to an earlier state, all is read, and in what it differs is
+// yielded as one Batch without a record, at the revision that was read: it may be a
+// lower one. Changes may come before that which are those of the store that was
+// put back. Who began after a revision is told of no such difference: what there
+// was is not known.
 //
 // Other errors are those of store.Store, and the last that is yielded. So is
 // *store.UnavailableError before the store has answered at all, and, after a
@@ -68,11 +71,8 @@ func (f Feed) Follow(ctx context.Context, q catalog.Query, after store.Revision)
 	}
 }
 
-// Pauses between two attempts. The store's own patience comes on top of them.
-const (
-	firstPause = 50 * time.Millisecond
-	mostPause  = time.Second
-)
+// mostPause is how long a pause between two attempts may come to be.
+const mostPause = time.Second
 
 // follower is one who follows.
 type follower struct {
@@ -83,9 +83,10 @@ type follower struct {
 	known    map[string]object.Object // by key: as they are at that revision
 	whole    bool                     // known is all there is
 	stale    bool                     // what there is has to be read
+	proof    *object.Snapshot         // what there is, while that is not known to be the same
 	heard    bool                     // the store has answered
 	away     bool                     // it does not any more, which is said
-	pause    time.Duration            // before the next attempt; 0 if the last one went well
+	pauses   store.Backoff            // between attempts
 }
 
 // run follows over whatever can be got over.
@@ -105,7 +106,7 @@ func (w *follower) run(ctx context.Context) {
 				return
 			}
 		}
-		if !w.wait(ctx) {
+		if !w.pauses.Wait(ctx, mostPause) {
 			return
 		}
 	}
@@ -114,63 +115,74 @@ func (w *follower) run(ctx context.Context) {
 // follow yields what there is, if it has to be read, and then changes. It ends
 // without an error if that is enough, or if the context has ended.
 func (w *follower) follow(ctx context.Context) error {
-	var proof *object.Snapshot
-	if w.stale || w.away && w.whole {
+	unsure := w.whole && !w.stale // whether this is the same store
+	if w.stale {
 		found, err := w.Catalog.Read(ctx, w.query)
 		if err != nil {
 			return err
 		}
-		proof = &found
-	}
-	if w.stale {
 		w.stale, w.heard, w.away = false, true, false
-		if !w.yield(w.become(*proof), nil) {
+		if !w.yield(w.become(found), nil) {
 			return nil
 		}
-		proof = nil
 	}
+	w.proof = nil
 	for batch, err := range w.Catalog.Watch(ctx, w.revision, w.query, w.Journal) {
 		if err != nil {
 			return err
 		}
-		w.heard, w.away, w.pause = true, false, 0
-		if proof != nil && past(batch, proof.Revision) {
-			if missed := w.become(*proof); len(missed.Events) > 0 && !w.yield(missed, nil) {
-				return nil
+		if unsure || batch.Resumed && w.whole {
+			if err := w.prove(ctx); err != nil {
+				return err
 			}
-			proof = nil
+			unsure = false
 		}
-		if !w.yield(w.batch(batch), nil) {
+		w.heard, w.away = true, false
+		w.pauses.Reset()
+		if !w.pass(batch) {
 			return nil
 		}
 	}
 	return nil
 }
 
-// past reports whether nothing up to a revision comes with or after a batch.
-func past(b store.Batch, revision store.Revision) bool {
-	return b.Revision > revision || b.Revision == revision && len(b.Events) == 0
-}
-
-// wait is what lies between two attempts, a little more each time. Those who lost
-// the same store do not come back together.
-func (w *follower) wait(ctx context.Context) bool {
-	w.pause = min(max(2*w.pause, firstPause), mostPause)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(w.pause/2 + rand.N(w.pause/2)):
-		return true
+// prove reads what there is, once a resumed watch has said something. A store that
+// was put back meanwhile, and changed until it was past where the watch goes on,
+// looks like one that was away: only what it holds tells.
+func (w *follower) prove(ctx context.Context) error {
+	found, err := w.Catalog.Read(ctx, w.query)
+	switch {
+	case err != nil:
+		return err
+	case found.Revision < w.revision:
+		return store.ErrCompacted // it has never been where this is
 	}
+	w.proof = &found
+	return nil
 }
 
-// become has what was found be what is known, and returns in which it differs.
-//
-// After an outage that is done, too, once all changes up to that revision have
-// come: a store that was put back meanwhile, and changed until it was past where
-// the watch goes on, looks like one that was away. Only what it holds tells.
+// pass yields a batch, and settles a proof once all changes up to its revision
+// have come. It reports whether more is wanted.
+func (w *follower) pass(batch store.Batch) bool {
+	if w.proof != nil && batch.Revision > w.proof.Revision && !w.settle() {
+		return false
+	}
+	if !w.yield(w.batch(batch), nil) {
+		return false
+	}
+	return w.proof == nil || batch.Revision < w.proof.Revision || w.settle()
+}
+
+// settle yields in what the proof differs, if it does.
+func (w *follower) settle() bool {
+	missed := w.become(*w.proof)
+	w.proof = nil
+	return len(missed.Events) == 0 || w.yield(missed, nil)
+}
+
+// become has what was found be what is known, and returns in what it differs.
 func (w *follower) become(found object.Snapshot) Batch {
-	b := Batch{Revision: found.Revision, State: !w.whole}
+	b := Batch{Revision: found.Revision, State: !w.whole, Gap: w.whole}
 	gone := w.known
 	w.known, w.whole, w.revision = make(map[string]object.Object, len(found.Objects)), true, found.Revision
 	for _, o := range found.Objects {
@@ -210,7 +222,7 @@ func (w *follower) batch(b store.Batch) Batch {
 			if recorded == nil {
 				recorded = befores(*joined.Record)
 			}
-			event.Before = recorded[sal.ObjectID{Type: o.Type.Name, Path: o.Path()}]
+			event.Before = shown(o, recorded[sal.ObjectID{Type: o.Type.Name, Path: o.Path()}])
 		}
 		if delete(w.known, o.Key()); !e.Deleted {
 			w.known[o.Key()] = o
@@ -243,11 +255,23 @@ func befores(r sal.Record) map[sal.ObjectID]value.Value {
 	return all
 }
 
-// fields are those of an object as a map; absent if there is none, or none that
-// can be read.
+// fields are those of an object that are shown, as a map; absent if there is none,
+// or none that can be read.
 func fields(o object.Object, there bool) value.Value {
 	if !there || o.Malformed != nil {
 		return value.Value{}
 	}
-	return value.OfMap(o.Fields...)
+	return value.OfMap(o.Shown()...)
+}
+
+// shown is what would be shown of an object that was once so.
+func shown(o object.Object, was value.Value) value.Value {
+	if was.Kind() != value.Map || o.Type.FreeForm {
+		return was
+	}
+	fields := slices.DeleteFunc(was.Fields(), func(f value.Field) bool {
+		_, declared := o.Type.Field(f.Name)
+		return !declared
+	})
+	return value.OfMap(fields...)
 }

@@ -186,19 +186,28 @@ func TestFollow(t *testing.T) {
 				`north/a  -> 0 by alice ` + created,
 			}
 			var got []string
+			var at []store.Revision
 			for range want {
-				got = append(got, text(next()))
+				b := next()
+				got, at = append(got, text(b)), append(at, b.Revision)
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 
-			// Resumed, it begins with the next change, and knows what was before from the journal.
+			// Resumed, it begins with the next change, and knows what was before from
+			// what it has seen, or from the journal.
 			again := s.follow(ctx, "north", first.Revision)
-			want[2] = `north/b {"weight": 5} -> 7 by nobody` // seen in the batch before
 			for i := range want {
 				if got := text(again()); got != want[i] {
 					t.Errorf("resumed: %s, want %s", got, want[i])
+				}
+			}
+			later := s.follow(ctx, "north", at[0])
+			want[2] = `north/b  -> 7 by nobody` // nobody knows
+			for i := range want[1:] {
+				if got := text(later()); got != want[i+1] {
+					t.Errorf("resumed later: %s, want %s", got, want[i+1])
 				}
 			}
 		})

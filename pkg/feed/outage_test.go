@@ -5,15 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
-
-	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/feed"
@@ -33,35 +28,26 @@ type mortal struct {
 
 func newMortal(t *testing.T) *mortal {
 	t.Helper()
-	host := "127.0.0.1"
-	if runtime.GOOS == "linux" { // where nobody takes the port meanwhile
-		host = fmt.Sprintf("127.78.%d.%d", os.Getpid()>>8&255, os.Getpid()&127+1)
-	}
-	l, err := net.Listen("tcp", host+":0") //nolint:noctx // a test's
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	m := &mortal{T: t, dir: t.TempDir(), address: l.Addr().String()}
+	m := &mortal{T: t, dir: t.TempDir(), address: etcdtest.Address(t)}
 	m.come(m.address)
 	return m
 }
 
 func (m *mortal) come(address string) {
 	m.Helper()
-	m.Server = etcdtest.Start(m.T, func(cfg *embed.Config) {
-		cfg.Dir = m.dir
-		cfg.ListenClientUrls = []url.URL{{Scheme: "http", Host: address}}
-		cfg.AdvertiseClientUrls = cfg.ListenClientUrls
-	})
+	m.Server = etcdtest.Start(m.T, etcdtest.At(m.T, m.dir, address))
 }
 
 // site is the store at the address. It does not wait long when that is away.
 func (m *mortal) site() *site {
 	m.Helper()
-	s, err := etcd.Open(etcd.Config{Endpoints: []string{"http://" + m.address}, Timeout: 400 * time.Millisecond, Attempt: 200 * time.Millisecond})
+	return m.patient(400 * time.Millisecond)
+}
+
+// patient is the store at the address, which is waited for as long as said.
+func (m *mortal) patient(timeout time.Duration) *site {
+	m.Helper()
+	s, err := etcd.Open(etcd.Config{Endpoints: []string{"http://" + m.address}, Timeout: timeout, Attempt: timeout / 2})
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -278,6 +264,38 @@ func TestOutageOvertaken(t *testing.T) {
 	wants(t, next, `north/a {"weight": 0} -> 7, north/b {"weight": 2} -> 7 by alice `+s.set("north", 7))
 }
 
+// TestOutageUnnoticed: the store was put back and changed until it was past what
+// was seen, and all that so soon that the watch found it by itself.
+func TestOutageUnnoticed(t *testing.T) {
+	t.Parallel()
+	m := newMortal(t)
+	s := m.patient(20 * time.Second)
+	s.create("north", "a", "b")
+	backup := m.backup()
+	next := s.items(0)
+	wants(t, next, "north/a  -> 0, north/b  -> 0 by nobody")
+	removed, seen := s.remove("north", "a"), s.past("north/b", 5)
+	resumed := s.items(seen)
+	wants(t, next, `north/a {"weight": 0} -> - by alice `+removed, `north/b {"weight": 0} -> 5 by nobody`)
+	s.past("north/d", 1)
+	wants(t, next, `north/d  -> 1 by nobody`)
+	wants(t, resumed, `north/d  -> 1 by nobody`)
+	m.Kill(0)
+	m.dir = backup
+	m.elsewhere(func(s *site) {
+		for s.past("north/c", 1) <= seen {
+			continue
+		}
+		s.past("north/c", 2)
+	})
+	m.come(m.address)
+	wants(t, next, `north/c  -> 2 by nobody`, `north/a  -> 0, north/b {"weight": 5} -> 0, north/d {"weight": 1} -> - by nobody`)
+	wants(t, resumed, `north/c  -> 2 by nobody`) // what there was it does not know
+	set := s.set("north", 7)
+	wants(t, next, `north/a {"weight": 0} -> 7, north/b {"weight": 0} -> 7, north/c {"weight": 2} -> 7 by alice `+set)
+	wants(t, resumed, `north/a {"weight": 0} -> 7, north/b {"weight": 0} -> 7, north/c {"weight": 2} -> 7 by alice `+set)
+}
+
 // TestRestored: an earlier file is put in the place of the store, with a history
 // of its own: revisions that were seen are there again, of other changes.
 func TestRestored(t *testing.T) {
@@ -319,6 +337,18 @@ func TestRestored(t *testing.T) {
 	if got := s.items(twice + 1)(); !errors.Is(got.err, store.ErrCompacted) {
 		t.Errorf("resumed where the store never was: %s, %v", text(got.Batch), got.err)
 	}
+}
+
+// TestUndeclared: before a change an object has the fields that it has after it,
+// those of its type, whatever else is stored, and wherever that is known from.
+func TestUndeclared(t *testing.T) {
+	s := localSite(t)
+	s.stores("north/a", `{"weight": 1, "more": 1}`)
+	next, later := s.items(0), s.items(1)
+	wants(t, next, "north/a  -> 1 by nobody")
+	id := s.set("north", 2)
+	wants(t, next, `north/a {"weight": 1} -> 2 by alice `+id)
+	wants(t, later, `north/a {"weight": 1} -> 2 by alice `+id)
 }
 
 // TestNoStore: a store that was never there is the end.
@@ -367,9 +397,13 @@ func TestFollowEnds(t *testing.T) {
 // past changes a host past confctl.
 func (s *site) past(path string, weight int) store.Revision {
 	s.Helper()
-	r, err := s.Commit(s.Context(), store.Txn{Writes: []store.Write{{
-		Key: "/conftool/v1/hosts/" + path, Value: fmt.Appendf(nil, `{"weight": %d}`, weight),
-	}}})
+	return s.stores(path, fmt.Sprintf(`{"weight": %d}`, weight))
+}
+
+// stores writes a value as it is.
+func (s *site) stores(path, stored string) store.Revision {
+	s.Helper()
+	r, err := s.Commit(s.Context(), store.Txn{Writes: []store.Write{{Key: "/conftool/v1/hosts/" + path, Value: []byte(stored)}}})
 	if err != nil {
 		s.Fatal(err)
 	}

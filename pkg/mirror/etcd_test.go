@@ -1,9 +1,13 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +108,72 @@ func TestCompacted(t *testing.T) {
 	if late.Status().Reloads != 0 {
 		t.Errorf("it asks for more than there is, again and again: %+v", late.Status())
 	}
+}
+
+// counting counts the watches of a store.
+type counting struct {
+	store.Store
+	watches atomic.Int64
+}
+
+func (s *counting) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
+	s.watches.Add(1)
+	return s.Store.Watch(ctx, after, prefixes...)
+}
+
+// TestBackfillCompacted begins where the store remembers a part of the history:
+// that is had at the second attempt.
+func TestBackfillCompacted(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	s := &counting{Store: openEtcd(t, etcd.Config{Endpoints: server.URLs()})}
+	var at []store.Revision
+	for i := range 40 {
+		at = append(at, commit(t, s, put("/in/a", fmt.Sprint(i))))
+	}
+	server.Compact(t, int64(at[29]))
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	v := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+	if batches, err := v.History(at[29]); err != nil || len(batches) != 10 {
+		t.Errorf("%d batches: %v", len(batches), err)
+	}
+	if n := s.watches.Load(); n != 2 {
+		t.Errorf("it took %d watches", n)
+	}
+}
+
+// TestRestoredUnnoticed has the server go, and another come at its address, with
+// what it held earlier and enough changes to be past where it was: so soon that the
+// watch finds it by itself.
+func TestRestoredUnnoticed(t *testing.T) {
+	t.Parallel()
+	dir, backup, address := t.TempDir(), t.TempDir(), etcdtest.Address(t)
+	server := etcdtest.Start(t, etcdtest.At(t, dir, address))
+	s := openEtcd(t, etcd.Config{Endpoints: []string{"http://" + address}, Timeout: 20 * time.Second})
+	commit(t, s, put("/in/a", "0"), put("/in/b", "0"))
+	server.Kill(0)
+	if err := os.CopyFS(backup, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	server = etcdtest.Start(t, etcdtest.At(t, dir, address))
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	reached(t, m, commit(t, s, put("/in/ghost", ""), store.Write{Key: "/in/b", Delete: true}))
+	v := reached(t, m, commit(t, s, put("/in/a", "1")))
+	server.Kill(0)
+	server = etcdtest.Start(t, etcdtest.At(t, backup, "127.0.0.1:0"))
+	other := openEtcd(t, etcd.Config{Endpoints: []string{server.URL()}})
+	var last store.Revision
+	for i := range 5 {
+		last = commit(t, other, put("/in/c", fmt.Sprint(i)))
+	}
+	server.Kill(0)
+	etcdtest.Start(t, etcdtest.At(t, backup, address))
+	v2 := reached(t, m, last)
+	holds(t, v2, read(t, s, "/in/"))
+	if batches, all := v2.Since(v.Version()); !all || len(batches) != 1 || !batches[0].Reload || m.Status().Err != nil {
+		t.Errorf("the difference: %v, %+v", batches, m.Status())
+	}
+	holds(t, reached(t, m, commit(t, s, put("/in/c", "end"))), read(t, s, "/in/"))
 }
 
 // TestEtcdGone has the server go, and another with the same data come.

@@ -11,6 +11,28 @@ import (
 // errLess asks to follow again, with less of a backfill.
 var errLess = errors.New("the store does not remember that much")
 
+// course is what one attempt to follow the store leaves to the next.
+type course struct {
+	reload   bool           // everything is to be read
+	unsure   bool           // the store may be another one than that of the view
+	backfill store.Revision // how much before the view the history is yet to begin
+	heard    bool           // the watch has brought something
+}
+
+// attempt follows the store until that fails, or the context ends.
+func (m *Mirror) attempt(ctx context.Context, c *course) error {
+	if c.reload {
+		if m.view.Load() != nil {
+			c.backfill = 0 // what was before is of no use over a gap
+		}
+		if err := m.load(ctx); err != nil {
+			return err
+		}
+		c.reload, c.unsure = false, false
+	}
+	return m.follow(ctx, c)
+}
+
 // load reads everything. If there is a view already, the difference becomes
 // one batch.
 func (m *Mirror) load(ctx context.Context) error {
@@ -42,13 +64,15 @@ func (m *Mirror) reload(old *View, snap store.Snapshot) {
 	m.status.Reloads++
 	m.mu.Unlock()
 	next := &View{Revision: snap.Revision, tree: old.tree, history: old.history, changed: make(chan struct{})}
-	if events := difference(old.tree, snap); len(events) > 0 {
+	events := difference(old.tree, snap)
+	if len(events) > 0 {
 		b := &Batch{Revision: snap.Revision, Reload: true}
 		next.tree, b.Events = old.tree.apply(events)
 		next.history = next.history.add(b, m.cfg.Batches, m.cfg.Bytes)
 	}
 	next.history = next.history.cut(snap.Revision)
 	m.publish(next)
+	m.cfg.Reloaded(len(events))
 }
 
 // difference is what would make a tree hold the entries of a snapshot.
@@ -83,67 +107,46 @@ func same(a, b store.Entry) bool {
 }
 
 // follow watches from the view's revision, or from some way before it to fill
-// the history, until the watch ends. If it resumes an earlier watch, it makes
-// sure that the store is still the same one.
-func (m *Mirror) follow(ctx context.Context, backfill *int, resumes bool) error {
+// the history, until the watch ends.
+func (m *Mirror) follow(ctx context.Context, c *course) error {
 	view := m.view.Load()
 	after := view.Revision
 	var old *filling
-	var proof *store.Snapshot
-	if *backfill > 0 {
-		after = max(0, after-store.Revision(*backfill))
-		old = &filling{from: after, until: view.Revision, last: make(map[string]*store.Entry)}
+	if c.backfill > 0 {
+		after = max(0, after-c.backfill)
+		old = m.newFilling(after, view.Revision)
 	}
+	var p *proof
 	for b, err := range m.cfg.Store.Watch(ctx, after, m.cfg.Prefixes...) {
-		if err != nil {
-			if old != nil && errors.Is(err, store.ErrCompacted) {
-				return m.fillLess(backfill)
-			}
+		var forgotten *store.CompactedError
+		switch {
+		case old != nil && errors.As(err, &forgotten):
+			return m.fillLess(c, forgotten.Oldest)
+		case err != nil:
 			return err
 		}
-		m.heard()
-		if resumes {
-			snap, err := m.cfg.Store.Read(ctx, m.cfg.Prefixes...)
-			if err != nil {
+		if c.unsure = c.unsure || b.Resumed; c.unsure {
+			if p, err = m.renew(ctx, p); err != nil {
 				return err
 			}
-			resumes, proof = false, &snap
+			c.unsure = false
 		}
+		c.heard = true
+		m.heard()
 		if old != nil {
-			if len(b.Events) > 0 && b.Revision <= old.until {
-				old.add(b)
-			}
-			if b.Revision < old.until {
+			if !m.fill(old, b) {
 				continue
 			}
-			m.filled(old)
-			old, *backfill = nil, 0
+			old, c.backfill = nil, 0
 		}
-		if proof != nil && (b.Revision > proof.Revision || b.Revision == proof.Revision && len(b.Events) == 0) {
-			m.prove(*proof)
-			proof = nil
+		switch {
+		case p == nil:
+			m.take(b)
+		case m.settled(p, b):
+			p = nil
 		}
-		m.take(b)
 	}
 	return ctx.Err()
-}
-
-// prove compares what the mirror holds with what was read, now that it has taken
-// all up to that revision. A store that was put back from a backup meanwhile, and
-// written to until it was past where the watch goes on, looks like one that was
-// away: only what it holds tells.
-func (m *Mirror) prove(proof store.Snapshot) {
-	if view := m.view.Load(); len(difference(view.tree, proof)) > 0 {
-		m.reload(view, proof)
-	}
-}
-
-// fillLess has the history begin later, and in the end where the view is.
-func (m *Mirror) fillLess(backfill *int) error {
-	if *backfill /= 8; *backfill == 0 {
-		m.filled(&filling{from: m.view.Load().history.floor})
-	}
-	return errLess
 }
 
 // take goes on by one batch.
@@ -170,40 +173,4 @@ func (m *Mirror) publish(next *View) {
 	if old := m.view.Swap(next); old != nil {
 		close(old.changed)
 	}
-}
-
-// filling is the history from before the first view.
-type filling struct {
-	from, until store.Revision
-	batches     []*Batch
-	last        map[string]*store.Entry // what a key was at the latest of these batches; nil: deleted
-}
-
-// add takes a batch. What was there before is known of what an earlier batch
-// wrote, and of what is created.
-func (f *filling) add(b store.Batch) {
-	added := &Batch{Revision: b.Revision}
-	for _, e := range b.Events {
-		before, known := f.last[e.Key]
-		created := !e.Deleted && e.Created == e.Modified
-		ev := Event{Event: e, Before: before, Unknown: !known && !created}
-		added.Events = append(added.Events, ev)
-		f.last[e.Key] = nil
-		if !e.Deleted {
-			f.last[e.Key] = &ev.Entry
-		}
-	}
-	f.batches = append(f.batches, added)
-}
-
-// filled puts older history before what there is.
-func (m *Mirror) filled(f *filling) {
-	old := m.view.Load()
-	next := *old
-	next.filling = false
-	next.changed = make(chan struct{})
-	if len(f.batches) > 0 || f.from < old.history.floor {
-		next.history = old.history.before(f.from, f.batches, m.cfg.Batches, m.cfg.Bytes)
-	}
-	m.publish(&next)
 }

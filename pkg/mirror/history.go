@@ -56,7 +56,7 @@ func (b *Batch) bytes() int {
 	if b.size == 0 {
 		b.size = 64
 		for _, e := range b.Events {
-			b.size += 128 + len(e.Key) + len(e.Value)
+			b.size += size(e.Event)
 			if e.Before != nil {
 				b.size += len(e.Before.Value)
 			}
@@ -64,6 +64,9 @@ func (b *Batch) bytes() int {
 	}
 	return b.size
 }
+
+// size is about what an event holds on to.
+func size(e store.Event) int { return 128 + len(e.Key) + len(e.Value) }
 
 // Sequence numbers the batches that a mirror has seen. It means nothing to
 // another one.
@@ -80,6 +83,7 @@ type history struct {
 	first   Sequence       // of the first batch
 	indexed Sequence       // from here on batches are transactions, by growing revision
 	floor   store.Revision // all transactions after this one are here
+	dropped int            // bytes of forgotten batches that the memory behind batches may still hold
 }
 
 func (h history) next() Sequence { return h.first + Sequence(len(h.batches)) }
@@ -91,14 +95,22 @@ func (h history) add(b *Batch, batches, bytes int) history {
 	return h.trim(batches, bytes)
 }
 
+// trim forgets what is beyond the bounds. The memory that it shares with earlier
+// histories is left to them before it holds much that is forgotten.
 func (h history) trim(batches, bytes int) history {
-	for len(h.batches) > 1 && (len(h.batches) > batches || h.bytes > bytes) {
-		oldest := h.batches[0]
+	n := 0
+	for ; n < len(h.batches)-1 && (len(h.batches)-n > batches || h.bytes > bytes); n++ {
+		oldest := h.batches[n]
 		if h.first >= h.indexed {
 			h.floor = oldest.Revision
 		}
 		h.bytes -= oldest.bytes()
-		h.batches, h.first = h.batches[1:], h.first+1
+		h.dropped += oldest.bytes()
+		h.first++
+	}
+	h.batches = h.batches[n:]
+	if h.dropped > bytes/4 {
+		h.batches, h.dropped = slices.Clone(h.batches), 0
 	}
 	return h
 }

@@ -9,7 +9,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +35,9 @@ type Config struct {
 	// Report, if set, is told of each failure, and with nil that it is over.
 	// The same failure again is told once.
 	Report func(err error)
+	// Reloaded, if set, is told of each time that everything was taken anew after
+	// the first, and how many keys were different.
+	Reloaded func(different int)
 	// Now is the time; time.Now if nil.
 	Now func() time.Time
 }
@@ -83,6 +85,9 @@ func New(cfg Config) *Mirror {
 	if cfg.Report == nil {
 		cfg.Report = func(error) {}
 	}
+	if cfg.Reloaded == nil {
+		cfg.Reloaded = func(int) {}
+	}
 	return &Mirror{cfg: cfg, loaded: make(chan struct{})}
 }
 
@@ -112,72 +117,51 @@ func (m *Mirror) Age() (age time.Duration, ever bool) {
 	return max(0, m.cfg.Now().Sub(heard)), true
 }
 
-// Pauses between two attempts. The store's own patience comes on top of them.
+// How long a pause between two attempts may come to be, after failures that pass
+// by themselves, and after those that a person has to put right.
 const (
-	firstPause = 50 * time.Millisecond
-	mostPause  = time.Second      // what may pass by itself
-	longPause  = 15 * time.Second // what a person has to put right
+	mostPause = time.Second
+	longPause = 15 * time.Second
 )
 
 // Run keeps the mirror until the context ends, and returns its error. It is
-// called once. Whatever the store says, Run goes on: with what is in memory
-// while it cannot be reached, from the last revision when it can again, and
-// from all there is when that revision is forgotten or was never reached.
+// called once in a mirror's life, also when it has ended. Whatever the store says,
+// Run goes on: with what is in memory while it cannot be reached, from the last
+// revision when it can again, and from all there is when that revision is
+// forgotten or was never reached, or when the store turns out to be another one,
+// as after a backup was put back.
 func (m *Mirror) Run(ctx context.Context) error {
-	reload, resumes, backfill := true, false, m.cfg.Backfill
-	for pause := firstPause; ; {
-		var err error
-		if reload {
-			err = m.load(ctx)
-			reload = err != nil
-		}
-		heard := m.Status().Heard
-		if err == nil {
-			err = m.follow(ctx, &backfill, resumes)
-		}
+	var pauses store.Backoff
+	for c := (course{reload: true, backfill: store.Revision(max(0, m.cfg.Backfill))}); ; {
+		err := m.attempt(ctx, &c)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if m.Status().Heard != heard {
-			pause = firstPause
+		if c.heard {
+			c.heard = false
+			pauses.Reset()
 		}
 		switch {
 		case errors.Is(err, errLess):
 			continue
 		case errors.Is(err, store.ErrCompacted):
-			reload, resumes = true, false
+			c.reload = true
 		default:
 			m.failed(err)
-			resumes = !reload
+			c.unsure = true
 		}
-		if !sleep(ctx, jitter(pauseFor(err, pause))) {
+		if !pauses.Wait(ctx, longest(err)) {
 			return ctx.Err()
 		}
-		pause = min(2*pause, mostPause)
 	}
 }
 
-// pauseFor is how long to wait after an error.
-func pauseFor(err error, usual time.Duration) time.Duration {
+// longest is how long a pause after an error may come to be.
+func longest(err error) time.Duration {
 	if err == nil || errors.Is(err, store.ErrCompacted) || errors.As(err, new(*store.UnavailableError)) {
-		return usual
+		return mostPause
 	}
 	return longPause
-}
-
-// jitter is between half and all of a time: mirrors that lost the same store
-// do not come back together.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // heard notes a sign of life.

@@ -7,10 +7,13 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -306,6 +309,99 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// values makes values, and counts those that are in memory.
+type values struct{ live atomic.Int64 }
+
+const valueSize = 10 << 10
+
+func (v *values) make() []byte {
+	b := make([]byte, valueSize)
+	v.live.Add(1)
+	runtime.AddCleanup(&b[0], func(int) { v.live.Add(-1) }, 0)
+	return b
+}
+
+// atMost waits until no more values are in memory.
+func (v *values) atMost(t *testing.T, n int64) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); v.live.Load() > n; runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatalf("%d values are in memory, of %d that may be", v.live.Load(), n)
+		}
+	}
+}
+
+// TestForgottenIsFreed: of a key that changes again and again no more values are
+// in memory than are counted, and a quarter.
+func TestForgottenIsFreed(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	var v values
+	h := history{first: firstSequence, indexed: firstSequence}
+	for i := range 400 {
+		e := store.Entry{Key: "/in/a", Modified: store.Revision(i), Value: v.make()}
+		h = h.add(&Batch{Revision: e.Modified, Events: []Event{{Event: store.Event{Entry: e}}}}, 4096, most)
+		if i%10 == 0 {
+			v.atMost(t, most/valueSize*5/4+1)
+		}
+	}
+	runtime.KeepAlive(h)
+}
+
+// TestBackfillIsBounded: the history from before the first view takes no more
+// memory while it comes, and what does not fit is forgotten.
+func TestBackfillIsBounded(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	s := &endless{end: 1000}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Bytes: most, Backfill: 1000})
+	v := until(t, m, "history", func(v *View) bool { return !v.Filling() })
+	oldest := v.Retained()[0].Revision
+	if got, err := v.History(oldest - 1); err != nil || len(got) != int(s.end-oldest)+1 || len(got) < most/valueSize/3 {
+		t.Errorf("%d batches: %v", len(got), err)
+	}
+	if _, err := v.History(oldest - 2); !errors.As(err, new(*ForgottenError)) {
+		t.Errorf("what is dropped is not forgotten: %v", err)
+	}
+	if s.most > 4*most/valueSize { // some are yet to be collected
+		t.Errorf("%d values were in memory at once", s.most)
+	}
+	s.atMost(t, most/valueSize*5/4+10)
+	runtime.KeepAlive(m)
+}
+
+// endless is a store of one key, which every transaction wrote.
+type endless struct {
+	store.Store
+	values
+	end  store.Revision
+	most int64 // values in memory after a collection
+}
+
+func (s *endless) entry(at store.Revision) store.Entry {
+	return store.Entry{Key: "/in/a", Created: 1, Modified: at, Value: s.make()}
+}
+
+func (s *endless) Read(context.Context, ...string) (store.Snapshot, error) {
+	return store.Snapshot{Revision: s.end, Entries: []store.Entry{s.entry(s.end)}}, nil
+}
+
+func (s *endless) Watch(ctx context.Context, after store.Revision, _ ...string) iter.Seq2[store.Batch, error] {
+	return func(yield func(store.Batch, error) bool) {
+		for at := after + 1; at <= s.end; at++ {
+			if at%100 == 0 {
+				runtime.GC()
+				time.Sleep(time.Millisecond)
+				s.most = max(s.most, s.live.Load())
+			}
+			if !yield(store.Batch{Revision: at, Events: []store.Event{{Entry: s.entry(at)}}}, nil) {
+				return
+			}
+		}
+		<-ctx.Done()
+	}
+}
+
 // broken is a store that fails when told to. It is a real one otherwise.
 type broken struct {
 	store.Store
@@ -457,7 +553,8 @@ func TestPutBackAndPast(t *testing.T) {
 		commit(t, older, put("/in/a", fmt.Sprint(i)), put("/in/b", "same"))
 	}
 	s := &swapped{Store: newer}
-	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Backfill: -1})
+	var different atomic.Int64
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Backfill: -1, Reloaded: func(n int) { different.Add(int64(n)) }})
 	v := reached(t, m, 1)
 	s.swap(newer)
 	reached(t, m, commit(t, newer, put("/in/c", "")))
@@ -469,8 +566,11 @@ func TestPutBackAndPast(t *testing.T) {
 	v2 := reached(t, m, 20)
 	holds(t, v2, read(t, older, "/in/"))
 	batches, all := v2.Since(v.Version())
-	if !all || !batches[len(batches)-1].Reload {
+	if !all || len(batches) != 2 || !batches[1].Reload { // the change before, and no view of both stores
 		t.Errorf("the difference: %v", batches)
+	}
+	if n := different.Load(); n != 4 { // a, b, c and gone
+		t.Errorf("told of %d keys that are different", n)
 	}
 	if _, err := v2.History(3); !errors.As(err, new(*ForgottenError)) {
 		t.Errorf("history of the other store: %v", err)
@@ -478,11 +578,149 @@ func TestPutBackAndPast(t *testing.T) {
 	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
 }
 
+// TestPutBackUnnoticed has another file in the place of the store, which was
+// written to until it was past where the watch goes on. The watch is not broken.
+func TestPutBackUnnoticed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	open := func(name string) *local.Store {
+		s, err := local.Open(filepath.Join(dir, name), local.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s, other := open("store"), open("other")
+	commit(t, s, put("/in/a", "new"), put("/in/gone", ""))
+	for i := range 20 {
+		commit(t, other, put("/in/a", fmt.Sprint(i)))
+	}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Backfill: -1})
+	v := reached(t, m, 1)
+	if err := os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "store")); err != nil {
+		t.Fatal(err)
+	}
+	v2 := reached(t, m, 20)
+	holds(t, v2, read(t, s, "/in/"))
+	if batches, all := v2.Since(v.Version()); !all || len(batches) != 1 || !batches[0].Reload || m.Status().Reloads != 1 {
+		t.Errorf("the difference: %v, %+v", batches, m.Status())
+	}
+	holds(t, reached(t, m, commit(t, s, put("/in/z", ""))), read(t, s, "/in/"))
+}
+
+// TestPutBackIsForgotten has the history lose what is of the store that was
+// there before: that says nothing of how far back the changes are known.
+func TestPutBackIsForgotten(t *testing.T) {
+	t.Parallel()
+	older, newer := openLocal(t), openLocal(t)
+	at := commit(t, older, put("/in/a", "old"))
+	for i := range 20 {
+		commit(t, newer, put("/in/a", fmt.Sprint(i)))
+	}
+	s := &swapped{Store: newer}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Batches: 5})
+	reached(t, m, 20)
+	s.swap(older)
+	until(t, m, "older store", func(v *View) bool { return v.Revision < 20 })
+	for range 3 {
+		v := reached(t, m, commit(t, older, put("/in/a", "")))
+		batches, err := v.History(at)
+		if err != nil || len(batches) != int(v.Revision-at) {
+			t.Errorf("%d batches of %d: %v", len(batches), v.Revision-at, err)
+		}
+	}
+}
+
+// resuming is a store whose watch is lost and resumed before each batch.
+type resuming struct{ store.Store }
+
+func (s resuming) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
+	return func(yield func(store.Batch, error) bool) {
+		for b, err := range s.Store.Watch(ctx, after, prefixes...) {
+			if b.Resumed = true; !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestResumedAgainAndAgain has a watch be resumed before it is known what the last
+// time came to: nothing is lost.
+func TestResumedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	s := openLocal(t)
+	for i := range 100 {
+		commit(t, s, put("/in/a", fmt.Sprint(i)))
+	}
+	m := run(t, Config{Store: resuming{s}, Prefixes: []string{"/in/"}})
+	reached(t, m, 100)
+	for i := range 100 {
+		commit(t, s, put("/in/a", fmt.Sprint(i)), put(fmt.Sprint("/in/", i), ""))
+	}
+	v := reached(t, m, 200)
+	holds(t, v, read(t, s, "/in/"))
+	batches, err := v.History(0)
+	if err != nil || len(batches) != 200 || m.Status().Reloads != 0 {
+		t.Fatalf("%d batches, %v, %+v", len(batches), err, m.Status())
+	}
+	replay(t, batches, read(t, s, "/in/"))
+}
+
+// TestResumedAfterMuch has more happen while the watch is away than is kept: it is
+// not held back for the proof, either.
+func TestResumedAfterMuch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Config{{Batches: 10}, {Bytes: 3000}} {
+		s := &swapped{Store: openLocal(t)}
+		c.Store, c.Prefixes = s, []string{"/in/"}
+		m := run(t, c)
+		reached(t, m, commit(t, s.now(), put("/in/a", "")))
+		away := make(chan struct{})
+		s.away(away)
+		for i := range 100 {
+			commit(t, s.now(), put("/in/a", fmt.Sprint(i)))
+		}
+		close(away)
+		holds(t, reached(t, m, 101), read(t, s, "/in/"))
+		if n := m.Status().Reloads; n != 1 {
+			t.Errorf("all was taken anew %d times", n)
+		}
+		holds(t, reached(t, m, commit(t, s.now(), put("/in/b", ""))), read(t, s, "/in/"))
+	}
+}
+
+// TestDenied has the store refuse the mirror for a moment, as while its
+// permissions are changed.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	s := &broken{Store: openLocal(t)}
+	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
+	reached(t, m, commit(t, s, put("/in/a", "")))
+	s.fail(&store.DeniedError{Err: errEnded})
+	at := commit(t, s, put("/in/b", ""))
+	time.Sleep(300 * time.Millisecond)
+	s.fail(nil)
+	begun := time.Now()
+	reached(t, m, at)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v to come back", took)
+	}
+}
+
 // swapped is one store and then another.
 type swapped struct {
 	store.Store
 	mu     sync.Mutex
 	cancel context.CancelFunc
+	back   <-chan struct{} // no watch before this is closed
+}
+
+// away has the watch end, and the next one wait.
+func (s *swapped) away(until <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.back = until
+	s.cancel()
 }
 
 func (s *swapped) swap(to store.Store) {
@@ -506,7 +744,11 @@ func (s *swapped) Watch(ctx context.Context, after store.Revision, prefixes ...s
 	ctx, cancel := context.WithCancel(ctx)
 	s.mu.Lock()
 	s.cancel = cancel
+	back := s.back
 	s.mu.Unlock()
+	if back != nil {
+		<-back
+	}
 	return s.now().Watch(ctx, after, prefixes...)
 }
 
@@ -519,18 +761,23 @@ func TestWaiters(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 1000 {
 		wg.Go(func() {
-			seen := 0
-			for v := v; seen < 5; {
+			var heard []store.Revision
+			for v := v; len(heard) < 5; {
 				<-v.Changed()
 				next := m.View()
 				batches, all := next.Since(v.Version())
 				for _, b := range batches {
-					seen += len(b.Under("/a/"))
+					if len(b.Under("/a/")) == 1 {
+						heard = append(heard, b.Revision)
+					}
 				}
 				if !all {
 					t.Error("forgotten")
 				}
 				v = next
+			}
+			if !slices.Equal(heard, []store.Revision{1, 2, 3, 4, 5}) {
+				t.Errorf("heard of %v", heard)
 			}
 		})
 	}

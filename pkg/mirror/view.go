@@ -7,8 +7,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// View is what the store held at one revision, and what changed last before
-// it. It never changes; entries and batches are shared and not to be modified.
+// View is what one store held at one revision, and what changed last before it.
+// It never changes; entries and batches are shared and not to be modified.
 type View struct {
 	Revision store.Revision // nothing up to here is missing
 

@@ -10,6 +10,19 @@ import (
 // has forgotten it, or an older backup was restored.
 var ErrCompacted = errors.New("the store has forgotten the changes since that revision")
 
+// CompactedError is the ErrCompacted, as errors.Is has it, of a store that has
+// forgotten but some of the changes.
+type CompactedError struct {
+	Oldest Revision // a Watch after this one misses nothing, until more is forgotten
+}
+
+func (e *CompactedError) Error() string {
+	return fmt.Sprintf("%v; those after %d are known", ErrCompacted, e.Oldest)
+}
+
+// Unwrap returns ErrCompacted.
+func (e *CompactedError) Unwrap() error { return ErrCompacted }
+
 // ConflictError reports a transaction that was not performed because of its
 // guards: somebody else wrote in between.
 type ConflictError struct {

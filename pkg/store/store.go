@@ -65,11 +65,13 @@ type Store interface {
 	// no event.
 	//
 	// The sequence ends when the context does, without an error, or after
-	// yielding one: ErrCompacted when the store has forgotten that far back, or
-	// has never come so far, as after a backup was restored (read again, then
-	// watch from there), or as for Read. A lost connection is resumed; *UnavailableError follows when that has failed for as long as a
-	// request may take. At least one prefix is needed, and the permission to
-	// read the smallest range around all of them.
+	// yielding one: ErrCompacted, as a *CompactedError where it is known from
+	// when on nothing is forgotten, when the store has forgotten that far back,
+	// or has never come so far, as after a backup was restored (read again, then
+	// watch from there); or as for Read. A lost connection is resumed, which
+	// Batch.Resumed says; *UnavailableError follows when that has failed for as
+	// long as a request may take. At least one prefix is needed, and the
+	// permission to read the smallest range around all of them.
 	Watch(ctx context.Context, after Revision, prefixes ...string) iter.Seq2[Batch, error]
 
 	// Close releases what the store holds. The store is not used afterwards.
@@ -146,6 +148,13 @@ type Event struct {
 type Batch struct {
 	Revision Revision
 	Events   []Event // in key order
+	// Resumed marks the first Batch after the Watch lost sight of the store and
+	// found it again by itself. Meanwhile a backup may have been put in its
+	// place, and been written to until it was past where the Watch goes on: it
+	// looks like the store that was away. Who keeps a copy compares it with a
+	// Read made after this Batch has come, and does the same after a Watch of
+	// their own that goes on where another one ended.
+	Resumed bool
 }
 
 // Under reports whether a key lies under a prefix as Read understands it.

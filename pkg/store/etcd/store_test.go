@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,6 +44,36 @@ func TestContract(t *testing.T) {
 				t.Fatal(err)
 			}
 			return s
+		}
+	})
+}
+
+// TestPutBack has another server come at the address of one that has gone, soon
+// enough for a watch to find it by itself.
+func TestPutBack(t *testing.T) {
+	t.Parallel()
+	storetest.RunPutBack(t, func(t *testing.T) storetest.Place {
+		dir, backup, address := t.TempDir(), filepath.Join(t.TempDir(), "backup"), etcdtest.Address(t)
+		server := etcdtest.Start(t, etcdtest.At(t, dir, address))
+		at := func(url string) *Store {
+			return open(t, Config{Endpoints: []string{url}, Timeout: time.Minute, Attempt: 2 * time.Second})
+		}
+		return storetest.Place{
+			Open: func() store.Store { return at("http://" + address) },
+			Keep: func() {
+				server.Kill(0)
+				if err := os.CopyFS(backup, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				server = etcdtest.Start(t, etcdtest.At(t, dir, address))
+			},
+			PutBack: func(change func(store.Store)) {
+				server.Kill(0)
+				server = etcdtest.Start(t, etcdtest.At(t, backup, "127.0.0.1:0"))
+				change(at(server.URL()))
+				server.Kill(0)
+				server = etcdtest.Start(t, etcdtest.At(t, backup, address))
+			},
 		}
 	})
 }

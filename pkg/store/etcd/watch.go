@@ -50,8 +50,7 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 	}
 }
 
-// errEnough ends a watch whose consumer wants no more, errLost what can be
-// resumed.
+// errEnough ends a watch whose consumer wants no more, errLost what is resumed.
 var (
 	errEnough = errors.New("enough")
 	errLost   = errors.New("connection lost")
@@ -64,22 +63,19 @@ type watch struct {
 	yield    func(store.Batch, error) bool
 	seen     store.Revision // nothing up to here is missing
 	told     store.Revision // the server has said to be here
-	exact    bool           // start after seen, not at it
+	resumed  bool           // it was lost, and nothing was yielded since
 }
 
 // start is the revision to have events from. It is the last one seen, whose
 // events are dropped: of a watcher that waits for a revision yet to come, no
-// server says how far it is. Only if that one is forgotten it is the next.
-func (w *watch) start() int64 {
-	if w.exact || w.seen == 0 {
-		return int64(w.seen) + 1
-	}
-	return int64(w.seen)
-}
+// server says how far it is. Nor is the next one whole if the last one is
+// forgotten: with a compaction at a revision, some versions forget the keys that
+// were deleted just there.
+func (w *watch) start() int64 { return max(1, int64(w.seen)) }
 
 func (w *watch) run(ctx context.Context) error {
-	for resumed := false; ; resumed = true {
-		st, err := w.open(ctx, resumed)
+	for patient := false; ; patient = true {
+		st, err := w.open(ctx, patient)
 		if err != nil {
 			return err
 		}
@@ -91,6 +87,7 @@ func (w *watch) run(ctx context.Context) error {
 		if !errors.Is(err, errLost) {
 			return err
 		}
+		w.resumed = true
 		w.store.retire(st.session, st.at) // another endpoint comes first now
 		w.store.debugf("etcd: watch of %s: lost after revision %d: %v", w.span.key, w.seen, err)
 		select {
@@ -113,13 +110,13 @@ type stream struct {
 // open starts the watch at a server, within the store's timeout. It has a
 // session of its own: who asks the library for progress asks for all watches
 // of a client.
-func (w *watch) open(ctx context.Context, resumed bool) (*stream, error) {
+func (w *watch) open(ctx context.Context, patient bool) (*stream, error) {
 	w.told = w.seen // what one server said is not for the next to confirm
 	var st *stream
 	c := &call{
 		what:    fmt.Sprintf("watch of %s after %d", w.span.key, w.seen),
 		needs:   []need{{span: w.span}},
-		patient: resumed,
+		patient: patient,
 		own:     true,
 		do: func(attempt context.Context, u *session) (err error) {
 			st, err = w.create(attempt, u)
@@ -195,15 +192,12 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 // take yields what one message of the server says: transactions in the order
 // of their revisions, each whole, or none.
 func (w *watch) take(m clientv3.WatchResponse) error {
+	if m.CompactRevision != 0 {
+		return &store.CompactedError{Oldest: store.Revision(m.CompactRevision)}
+	}
 	if err := m.Err(); err != nil {
-		compacted := m.CompactRevision != 0
-		if compacted && w.start() > int64(w.seen) {
-			return store.ErrCompacted
-		}
-		w.exact = compacted
 		return fmt.Errorf("%w: %s", errLost, reason(err))
 	}
-	w.exact = false
 	if len(m.Events) == 0 {
 		return w.alive(store.Revision(m.Header.Revision))
 	}
@@ -227,7 +221,13 @@ func (w *watch) take(m clientv3.WatchResponse) error {
 func (w *watch) alive(told store.Revision) error {
 	w.seen = max(w.seen, w.told)
 	w.told = max(w.told, told)
-	if !w.yield(store.Batch{Revision: w.seen}, nil) {
+	return w.pass(store.Batch{Revision: w.seen})
+}
+
+// pass yields a batch.
+func (w *watch) pass(b store.Batch) error {
+	b.Resumed, w.resumed = w.resumed, false
+	if !w.yield(b, nil) {
 		return errEnough
 	}
 	return nil
@@ -250,8 +250,5 @@ func (w *watch) transaction(events []*clientv3.Event) error {
 		return nil
 	}
 	slices.SortFunc(b.Events, func(a, b store.Event) int { return cmp.Compare(a.Key, b.Key) })
-	if !w.yield(b, nil) {
-		return errEnough
-	}
-	return nil
+	return w.pass(b)
 }

@@ -222,11 +222,13 @@ func TestWatchCompacted(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for after, want := range map[store.Revision]store.Revision{0: 0, at[0]: 0, at[1]: at[2], at[2]: at[3], at[3]: at[3]} {
+	for after, want := range map[store.Revision]store.Revision{0: 0, at[0]: 0, at[1]: 0, at[2]: at[3], at[3]: at[3]} {
 		seen := false
 		for b, err := range s.Watch(ctx, after, "/k") {
 			seen = true
-			if want == 0 && !errors.Is(err, store.ErrCompacted) || want != 0 && (err != nil || b.Revision != want) {
+			var forgotten *store.CompactedError
+			if want == 0 && (!errors.As(err, &forgotten) || forgotten.Oldest != at[2] || !errors.Is(err, store.ErrCompacted)) ||
+				want != 0 && (err != nil || b.Revision != want || b.Resumed) {
 				t.Errorf("watch after %d of %v: revision %d, error %v", after, at, b.Revision, err)
 			}
 			break
@@ -234,6 +236,38 @@ func TestWatchCompacted(t *testing.T) {
 		if !seen {
 			t.Errorf("watch after %d of %v brings nothing", after, at)
 		}
+	}
+}
+
+// TestWatchCompactedAtOnce begins before what the server remembers, which it says
+// on one connection and is no worse for.
+func TestWatchCompactedAtOnce(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	p := etcdtest.NewProxy(t, server.URL())
+	s := open(t, Config{Endpoints: []string{p.URL(), server.URL()}})
+	var last store.Revision
+	for range 4 {
+		r, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = r.Revision
+	}
+	server.Compact(t, int64(last))
+	first, taken := s.order()[0], p.Taken()
+	for _, after := range []store.Revision{2, last - 1} {
+		for _, err := range s.Watch(t.Context(), after, "/k") {
+			if !errors.Is(err, store.ErrCompacted) {
+				t.Errorf("after %d: %v", after, err)
+			}
+		}
+	}
+	if got := s.order()[0]; got != first {
+		t.Errorf("an endpoint that is well does not come first any more, but %s", got)
+	}
+	if n := p.Taken() - taken; n != 2 {
+		t.Errorf("%d connections for 2 watches", n)
 	}
 }
 

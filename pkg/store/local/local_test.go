@@ -27,6 +27,40 @@ func TestContract(t *testing.T) {
 	})
 }
 
+// TestPutBack has another file in the place of the store, and other contents in
+// the same one.
+func TestPutBack(t *testing.T) {
+	for how, place := range map[string]func(from, to string) error{"moved": os.Rename, "copied": copyFile} {
+		t.Run(how, func(t *testing.T) {
+			storetest.RunPutBack(t, func(t *testing.T) storetest.Place {
+				path := filepath.Join(t.TempDir(), "store")
+				backup := path + ".backup"
+				must := func(err error) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				return storetest.Place{
+					Open: func() store.Store { return open(t, path) },
+					Keep: func() { must(copyFile(path, backup)) },
+					PutBack: func(change func(store.Store)) {
+						change(open(t, backup))
+						must(place(backup, path))
+					},
+				}
+			})
+		})
+	}
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
+}
+
 func open(t testing.TB, path string) *Store {
 	t.Helper()
 	s, err := Open(path, Options{})
@@ -284,9 +318,16 @@ func TestLogIsBounded(t *testing.T) {
 	}
 	forgotten := func(after store.Revision) {
 		t.Helper()
+		var forgotten *store.CompactedError
 		for _, err := range s.Watch(t.Context(), after, "/k") {
-			if !errors.Is(err, store.ErrCompacted) {
-				t.Errorf("watch after %d: %v", after, err)
+			if !errors.Is(err, store.ErrCompacted) || !errors.As(err, &forgotten) {
+				t.Fatalf("watch after %d: %v", after, err)
+			}
+			break
+		}
+		for b, err := range s.Watch(t.Context(), forgotten.Oldest, "/k") {
+			if err != nil || b.Revision != forgotten.Oldest+1 {
+				t.Errorf("watch after %d, which is said to be known: revision %d, %v", forgotten.Oldest, b.Revision, err)
 			}
 			break
 		}

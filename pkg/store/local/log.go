@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -53,6 +54,20 @@ const (
 	chunkBytes = 4 << 20
 )
 
+// mark is what tells the transaction of a revision from that of another store
+// with the same number; empty if it is forgotten.
+func (st state) mark(at store.Revision) string {
+	if st.log == nil {
+		return ""
+	}
+	entry := st.log.Get(number(int64(at)))
+	if entry == nil {
+		return ""
+	}
+	sum := sha256.Sum256(entry)
+	return string(sum[:])
+}
+
 // changes returns the next transactions after a revision that wrote under the
 // prefixes, and the revision up to which that is all.
 func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch, store.Revision, error) {
@@ -84,9 +99,22 @@ func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch,
 		upTo, size = store.Revision(at), size+len(v)
 	}
 	if upTo == after {
-		return nil, 0, store.ErrCompacted
+		return nil, 0, st.forgotten()
 	}
 	return batches, upTo, nil
+}
+
+// forgotten is the error for what is before the log.
+func (st state) forgotten() error {
+	oldest, _ := st.log.Cursor().First()
+	if oldest == nil {
+		return damaged("the log is empty")
+	}
+	at, err := parseNumber(oldest)
+	if err != nil {
+		return err
+	}
+	return &store.CompactedError{Oldest: store.Revision(at) - 1}
 }
 
 // encodeEvents writes for each event the revision at which its key was

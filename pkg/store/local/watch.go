@@ -16,34 +16,40 @@ import (
 const lifeInterval = time.Second
 
 // Watch implements store.Store. A revision that the store has not reached, as
-// after an older file was put in its place, ends it with ErrCompacted.
+// after an older file was put in its place, ends it with ErrCompacted. Another
+// file that has reached it is told by its transaction of that revision.
 func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
 	return func(yield func(store.Batch, error) bool) {
 		s.debug("local: watch %s %q after revision %d", s.path, prefixes, after)
 		bell := s.hang()
 		defer bell.close()
-		next := time.Now()
+		next, l, resumed := time.Now(), look{upTo: after}, false
+		pass := func(b store.Batch) bool {
+			b.Resumed, resumed = resumed, false
+			return yield(b, nil)
+		}
 		for ctx.Err() == nil {
-			batches, upTo, err := s.changes(ctx, after, prefixes)
-			if err != nil {
+			before := l
+			var err error
+			if l, err = s.look(ctx, before.upTo, prefixes); err != nil {
 				if ctx.Err() == nil {
 					yield(store.Batch{}, err)
 				}
 				return
 			}
-			if len(batches) == 0 && upTo == after && time.Now().Before(next) {
+			resumed = resumed || before.ends != "" && l.begins != before.ends
+			if len(l.batches) == 0 && l.upTo == before.upTo && !resumed && time.Now().Before(next) {
 				bell.wait(ctx, next)
 				continue
 			}
-			for _, b := range batches {
-				if ctx.Err() != nil || !yield(b, nil) {
+			for _, b := range l.batches {
+				if ctx.Err() != nil || !pass(b) {
 					return
 				}
 			}
-			after = upTo
-			if now := time.Now(); !now.Before(next) {
+			if now := time.Now(); resumed || !now.Before(next) {
 				next = now.Add(lifeInterval)
-				if !yield(store.Batch{Revision: after}, nil) {
+				if !pass(store.Batch{Revision: l.upTo}) {
 					return
 				}
 			}
@@ -51,12 +57,20 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 	}
 }
 
-func (s *Store) changes(ctx context.Context, after store.Revision, prefixes []string) (batches []store.Batch, upTo store.Revision, err error) {
+// look is what was seen of the store at one time.
+type look struct {
+	batches      []store.Batch
+	upTo         store.Revision // nothing up to here is missing
+	begins, ends string         // marks of the revisions after which, and up to which, it goes
+}
+
+func (s *Store) look(ctx context.Context, after store.Revision, prefixes []string) (l look, err error) {
 	err = s.view(ctx, func(st state) (err error) {
-		batches, upTo, err = st.changes(after, prefixes)
+		l.batches, l.upTo, err = st.changes(after, prefixes)
+		l.begins, l.ends = st.mark(after), st.mark(l.upTo)
 		return err
 	})
-	return batches, upTo, err
+	return l, err
 }
 
 // bell rings when the file may have changed. It may miss that, but not for

@@ -172,6 +172,9 @@ func batches(t *testing.T, s store.Store, after, until store.Revision, prefixes 
 		}
 		checkBatch(t, last, b, prefixes)
 		last = b.Revision
+		if b.Resumed {
+			t.Fatalf("watch after %d: revision %d is said to have been resumed at", after, last)
+		}
 		if len(b.Events) > 0 {
 			seen = append(seen, b)
 		}

@@ -236,6 +236,19 @@ func parse(t testing.TB, address string) url.URL {
 	return *u
 }
 
+// Address returns one on loopback that a server can have again and again.
+func Address(t testing.TB) string { return freeAddress(t) }
+
+// At is where a server keeps its data and takes requests. One that is started
+// there later is the same again, as its data are.
+func At(t testing.TB, dir, address string) Option {
+	return func(cfg *embed.Config) {
+		cfg.Dir = dir
+		cfg.ListenClientUrls = []url.URL{parse(t, "http://"+address)}
+		cfg.AdvertiseClientUrls = cfg.ListenClientUrls
+	}
+}
+
 // Quota is how large a server's database may grow.
 func Quota(bytes int64) Option {
 	return func(cfg *embed.Config) { cfg.QuotaBackendBytes = bytes }
