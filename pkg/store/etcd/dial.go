@@ -89,7 +89,7 @@ type noting struct {
 // credentials are those of an endpoint.
 func (s *Store) credentials(e *endpoint) credentials.TransportCredentials {
 	if e.secure {
-		return credentials.NewTLS(s.tls)
+		return credentials.NewTLS(s.currentTLS())
 	}
 	return insecure.NewCredentials()
 }

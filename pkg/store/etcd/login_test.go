@@ -3,6 +3,9 @@ package etcd
 import (
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -201,4 +204,50 @@ func TestLoginAgain(t *testing.T) {
 			t.Errorf("once logged in, the server was sent %v", got)
 		}
 	}
+}
+
+// TestCertificatesReplaced: a store that stays takes the certificates that are
+// there when it connects, and goes on with those from before if they are of no use.
+func TestCertificatesReplaced(t *testing.T) {
+	t.Parallel()
+	a, other := etcdtest.NewAuthority(t), etcdtest.NewAuthority(t)
+	cert, key := a.Issue(t, "127.0.0.1", time.Now().Add(time.Hour))
+	server := etcdtest.Start(t, etcdtest.TLS(t, cert, key, a))
+	dir := t.TempDir()
+	place := func(name, from string) string {
+		t.Helper()
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(dir, name)
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	client := func(of *etcdtest.Authority) (cert, key string) {
+		t.Helper()
+		cert, key = of.Issue(t, "operator", time.Now().Add(time.Hour))
+		return place("cert.pem", cert), place("key.pem", key)
+	}
+	ca := place("ca.pem", other.File)
+	cert, key = client(other)
+	s := open(t, Config{Endpoints: server.URLs(), CACert: ca, Cert: cert, Key: key})
+	s.opened = time.Time{} // long ago
+	reads := func(want string) {
+		t.Helper()
+		_, err := s.Read(t.Context(), "/k")
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	reads("authority")
+	place("ca.pem", a.File)
+	reads("certificate")
+	client(a)
+	reads("")
+	place("key.pem", a.File)
+	s.retire(s.current, -1)
+	reads("authority") // with what it was opened with
 }

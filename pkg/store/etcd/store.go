@@ -61,7 +61,8 @@ const (
 // Store is a cluster. It connects with its first request.
 type Store struct {
 	cfg      Config
-	tls      *tls.Config // what is the same for all endpoints
+	opened   time.Time
+	tls      *tls.Config // what is the same for all endpoints, as it was then
 	who      string      // the user, or the name in the certificate
 	resolver *net.Resolver
 
@@ -89,7 +90,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.User == "" && cfg.Password != "" {
 		return nil, errors.New("etcd: a password is given without a user")
 	}
-	s := &Store{cfg: cfg, who: cfg.User, resolver: net.DefaultResolver}
+	s := &Store{cfg: cfg, who: cfg.User, resolver: net.DefaultResolver, opened: time.Now()}
 	if err := s.loadTLS(); err != nil {
 		return nil, err
 	}
@@ -113,6 +114,20 @@ func (s *Store) Close() error {
 
 // secure reports whether the configuration speaks of TLS.
 func (c Config) secure() bool { return c.CACert != "" || c.Cert != "" }
+
+// currentTLS is what the files hold now, or held when the store was opened if they
+// cannot be used: certificates are replaced while a process goes on.
+func (s *Store) currentTLS() *tls.Config {
+	if time.Since(s.opened) < time.Second { // as for most processes
+		return s.tls
+	}
+	now, err := TLS(s.cfg.CACert, s.cfg.Cert, s.cfg.Key)
+	if err != nil {
+		s.debugf("%v; going on with those from before", err)
+		return s.tls
+	}
+	return now
+}
 
 // loadTLS reads the certificates, and who the client's says that it is.
 func (s *Store) loadTLS() error {
