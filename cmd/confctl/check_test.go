@@ -121,6 +121,7 @@ func (w *watched) check(level readers.Level, says []string, options ...string) {
 
 // TestCheckReaders: all declared readers are asked, and the worst counts.
 func TestCheckReaders(t *testing.T) {
+	t.Parallel()
 	w := newWatched(t)
 	w.check(readers.OK, []string{"OK: 4 readers have seen everything | 'lvs db_mysql'=0s;30;120;0 ", "OK wiki: ", "OK lvs web_http: 3 hosts as in the store"})
 

@@ -38,6 +38,7 @@ func TestLogFollow(t *testing.T) {
 // TestLogFollowOutlastsTheStore: a store that is away ends nothing. It is told
 // once, and what came meanwhile is not missed.
 func TestLogFollowOutlastsTheStore(t *testing.T) {
+	t.Parallel()
 	server := etcdtest.Start(t)
 	direct := etcdSite(t, server.URL())
 	direct.ok("sync", "--directory", "data")

@@ -24,6 +24,7 @@ type hostile struct {
 // TestServeHostile has the gateway be asked for what nobody should, and be held
 // up. Every other client is answered all the same, and memory stays bounded.
 func TestServeHostile(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
 	s.ok("--quiet", "sync", "--directory", "data")
 	v := s.serve(1, "--gateway", "127.0.0.1:0")
@@ -48,7 +49,7 @@ func TestServeHostile(t *testing.T) {
 // answers checks that others are answered, and soon.
 func (h *hostile) answers(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), within(2*time.Second))
 	defer cancel()
 	c := reader(1)
 	defer c.CloseIdleConnections()

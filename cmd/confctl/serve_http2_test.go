@@ -19,6 +19,7 @@ import (
 // TestServeHTTP2Hostile has clients do what only HTTP/2 lets them. Every other
 // client is answered all the same, and memory stays bounded.
 func TestServeHTTP2Hostile(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
 	s.ok("--quiet", "sync", "--directory", "data")
 	v := s.serve(1, "--gateway", "127.0.0.1:0")

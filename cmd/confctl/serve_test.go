@@ -157,6 +157,7 @@ func TestServe(t *testing.T) {
 // TestServeWithoutTheStore: before the store was ever there it is a 500 and never a
 // 404; afterwards answers go on without it, and say how old they are.
 func TestServeWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	at := etcdtest.Start(t)
 	s := etcdSite(t, at.URL())
 	s.ok("--quiet", "sync", "--directory", "data")
@@ -310,6 +311,7 @@ func TestServeEndsAtOnce(t *testing.T) {
 
 // TestServeFinishes what it has begun to answer, and keeps nobody else for that.
 func TestServeFinishes(t *testing.T) {
+	t.Parallel()
 	inner, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)
@@ -343,6 +345,7 @@ func TestServeFinishes(t *testing.T) {
 
 // TestServeDelivers alone: it waits for its store, and for its sinks.
 func TestServeDelivers(t *testing.T) {
+	t.Parallel()
 	at := etcdtest.Start(t)
 	s := etcdSite(t, at.URL())
 	bot := newBot(t)
@@ -449,6 +452,7 @@ func (r *road) open() {
 // TestServeTLS: the certificate is read again when it has changed, and one that
 // cannot be used does not replace the one that can.
 func TestServeTLS(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	ca := etcdtest.NewAuthority(t)
