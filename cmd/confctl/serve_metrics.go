@@ -76,7 +76,7 @@ func (v *service) registry() *prometheus.Registry {
 		}
 		return age.Seconds()
 	})
-	counter("store_reloads_total", "How often everything was read again, since the store had forgotten the changes.", func() float64 { return float64(v.mirror.Status().Reloads) })
+	counter("store_reloads_total", "How often everything was taken anew, since the store had forgotten the changes or was put back.", func() float64 { return float64(v.mirror.Status().Reloads) })
 	if v.gateway != nil {
 		gauge("gateway_waiting", "Requests that wait for a change.", func() float64 { return float64(v.gateway.Stats().Waiting) })
 		gauge("gateway_body_bytes", "Bytes of answers in memory.", func() float64 { return float64(v.gateway.Stats().Bytes) })

@@ -174,7 +174,7 @@ func TestServeWithoutTheStore(t *testing.T) {
 	away.file("etcdrc", "host: 127.0.0.1\nport: 9\n")
 	v = away.serve(2, "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 	begun := time.Now()
-	if status, body := get(t, v.gateway+"/v2/keys/conftool/v1/pools?recursive=true"); status != 500 || !strings.Contains(body, `"errorCode":300`) || time.Since(begun) > time.Second {
+	if status, body := get(t, v.gateway+"/v2/keys/conftool/v1/pools?recursive=true"); status != 500 || !strings.Contains(body, `"errorCode":300`) || time.Since(begun) > within(time.Second) {
 		t.Errorf("before the store was there: %d after %v, %s", status, time.Since(begun), body)
 	}
 	until(t, v.metrics+"/readyz", 503, "the store could not be read yet")
