@@ -79,6 +79,9 @@ func indexAnswer(r Reader, text []byte, err error, find func([]byte) (uint64, er
 	if r.revision {
 		return answer{seen: revisionOf(index, 1), index: index}
 	}
+	if 0 < index && index < etcdindex.Last(0) { // 0 is that of one that has read nothing
+		return answer{err: fmt.Errorf("reports index %d, and those of the gateway begin at %d: is it a revision, or of an etcd v2?", index, etcdindex.PerRevision)}
+	}
 	return answer{seen: revisionOf(index, etcdindex.PerRevision), index: index}
 }
 

@@ -26,7 +26,7 @@ func (j judgement) byIndex() Result {
 		return j.unknown(j.Reader, fmt.Sprintf("reports index %d, revision %d, and the store is at %d: does it read another store?",
 			j.index, j.seen, j.state.Snapshot.Revision))
 	case j.seen > latest && !held:
-		return j.unknown(j.Reader, fmt.Sprintf("reports index %d, revision %d, at which the journal has no change of %s, the last of which is %d: does it read other objects too, or another store?%s",
+		return j.unknown(j.Reader, fmt.Sprintf("reports index %d, revision %d, at which the journal has no change of %s, and the last of those that are there is %d: was it of an object that was written past confctl and is gone, does it read others too, or another store?%s",
 			j.index, j.seen, j.selection(), latest, j.otherwise()))
 	case len(j.Since) > 0:
 		result = j.sinceIndex(missing)

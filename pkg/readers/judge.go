@@ -103,7 +103,7 @@ func (j judgement) late(l lag) Result {
 			when += ", since change " + printable(l.by)
 		}
 		if l.unknown {
-			when += ", or later: of some it is not known since when"
+			when = "at least " + when + "; of some it is not known since when"
 		}
 	}
 	switch {

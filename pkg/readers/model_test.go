@@ -60,7 +60,7 @@ func TestHighestIndex(t *testing.T) {
 		{"and it is not known until when that was",
 			"1h +common; 50m +north +south; 40m -south; (20s) -north", 2, "", readers.Warning, "it is not known since when"},
 		{"frozen before a restore, at what is something else's revision now",
-			"1h +common; 1h other; 50m +common; 0s other", 4, "", readers.Unknown, "does it read other objects too, or another store? if it tells how far it has read the store, declare it with reports: store"},
+			"1h +common; 1h other; 50m +common; 0s other", 4, "", readers.Unknown, "does it read others too, or another store? if it tells how far it has read the store, declare it with reports: store"},
 		{"one that says how far it has read the store",
 			"1h +common; 1h other; 50m +common; 0s other", 4, ", reports: store", readers.OK, "has seen revision 3, the last of mwconfig"},
 		{"to which each deletion counts",
@@ -163,7 +163,7 @@ func TestUnknownAgeBesideAFreshChange(t *testing.T) {
 	s.put("b", ago(time.Second), "node", path, `{"weight": 1, "pooled": "no"}`)
 	c := s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1:\tenabled/up/pooled\nghost:\tenabled/up/pooled\n"))))
 	got := s.only(c)
-	if expect(t, got, readers.Warning, "ghost is enabled, not absent: 1s late, since change b, or later: of some it is not known since when"); got.LateFrom {
+	if expect(t, got, readers.Warning, "ghost is enabled, not absent: at least 1s late, since change b; of some it is not known since when"); got.LateFrom {
 		t.Errorf("%+v", got)
 	}
 	c.Warning, c.Critical = time.Millisecond, time.Millisecond

@@ -265,7 +265,7 @@ func TestHighestIndexAndDeletions(t *testing.T) {
 		c.Since = []sal.Stored{gone}
 		expect(t, s.only(c), readers.Critical, "since change gone")
 		s.put("else", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
-		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(4))))), readers.Unknown, "does it read other objects too, or another store?")
+		expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(4))))), readers.Unknown, "does it read others too, or another store?")
 	})
 	t.Run("of all", func(t *testing.T) {
 		s := setUp(t)
