@@ -109,7 +109,11 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		})
 	}
 	group.Go(func() error { return v.tellSystemd(ctx) })
-	context.AfterFunc(ctx, func() { s.say("ending") })
+	group.Go(func() error {
+		<-ctx.Done()
+		s.say("ending")
+		return nil
+	})
 	return group.Wait()
 }
 

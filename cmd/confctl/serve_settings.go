@@ -92,7 +92,7 @@ func (c serveSettings) check() error {
 	cert, key := c.gateway.cert, c.gateway.key
 	for _, a := range c.gateway.allow {
 		if a.text == "" { // as of a template that had nothing to fill in
-			return a.errorf("leave it out to serve everything", "no key is allowed, so there is nothing to serve")
+			return a.errorf("leave it out to serve everything", "an empty key allows nothing")
 		}
 	}
 	switch {
@@ -215,6 +215,7 @@ func allowIn(p yamldoc.Pair) (all []given, err error) {
 		if err != nil {
 			return nil, err
 		}
+		one.at = item.Pos() // also of nothing
 		all = append(all, one)
 	}
 	if len(all) == 0 {

@@ -225,10 +225,11 @@ func TestServeRefuses(t *testing.T) {
 		{gateway(""), "--key x", exitUsage, "--key: a key is of no use without its certificate, cert"},
 		{"", "--metrics 127.0.0.1:0 --cert x --key y", exitUsage, "--cert: a certificate is for the gateway, which is not switched on\n  add --gateway ADDRESS"},
 		{"", "--metrics 127.0.0.1:0 --allow-prefix /x", exitUsage, "--allow-prefix: keys to allow are for the gateway, which is not switched on"},
-		{gateway("    allow:\n      - /conftool/v1/pools\n      - /conftool/v1x\n"), "", exitInvalid, "confctl.yaml:6:9: allowed prefix /conftool/v1x is not below /conftool/v1/, and nothing else is served"},
-		{gateway("    allow: []\n"), "", exitInvalid, "confctl.yaml:4:5: no key is allowed, so there is nothing to serve; leave it out to serve everything"},
-		{gateway("    allow:\n"), "", exitInvalid, "confctl.yaml:4:5: no key is allowed"},
-		{"", "--gateway 127.0.0.1:0 --allow-prefix=", exitUsage, "--allow-prefix: no key is allowed, so there is nothing to serve\n  leave it out"},
+		{gateway("    allow:\n      - /conftool/v1/pools\n      - /conftool/v1x\n"), "", exitInvalid, "confctl.yaml:6:9: allowed prefix \"/conftool/v1x\" is not below /conftool/v1/, and nothing else is served"},
+		{gateway("    allow: []\n"), "", exitInvalid, "confctl.yaml:4:5: an empty key allows nothing; leave it out to serve everything"},
+		{gateway("    allow: [/conftool/v1/pools, null]\n"), "", exitInvalid, "confctl.yaml:4:33: an empty key allows nothing"},
+		{gateway("    allow:\n"), "", exitInvalid, "confctl.yaml:4:5: an empty key allows nothing"},
+		{"", "--gateway 127.0.0.1:0 --allow-prefix=", exitUsage, "--allow-prefix: an empty key allows nothing\n  leave it out"},
 		{gateway("    allow: /conftool/v1/pools\n"), "", exitInvalid, `confctl.yaml:4:12: allow must be a list, not "/conftool/v1/pools"`},
 	} {
 		s.file("confctl.yaml", c.file)

@@ -114,7 +114,7 @@ func New(cfg Config) (*Handler, error) {
 	for _, a := range cfg.Allow {
 		clean := path.Clean("/" + a)
 		if !strings.HasPrefix(clean+"/", h.root) {
-			return nil, fmt.Errorf("allowed prefix %s is not below %s, and nothing else is served", a, h.root)
+			return nil, fmt.Errorf("allowed prefix %q is not below %s, and nothing else is served", a, h.root)
 		}
 		h.cfg.Allow = append(h.cfg.Allow, clean)
 	}

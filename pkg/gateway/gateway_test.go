@@ -333,7 +333,7 @@ func TestConfig(t *testing.T) {
 	}{
 		{Config{Mirror: m, Namespace: "/conftool"}, "gateway: mirror, namespace and API version are needed"},
 		{Config{Mirror: m, Namespace: "conftool", APIVersion: "v2"}, `gateway: /conftool/v2/ is not mirrored, only ["/conftool/v1/"]`},
-		{Config{Mirror: m, Namespace: "/conftool", APIVersion: "v1", Allow: []string{"/conftool/v1x"}}, "allowed prefix /conftool/v1x is not below /conftool/v1/, and nothing else is served"},
+		{Config{Mirror: m, Namespace: "/conftool", APIVersion: "v1", Allow: []string{"/conftool/v1x"}}, "allowed prefix \"/conftool/v1x\" is not below /conftool/v1/, and nothing else is served"},
 		{Config{Mirror: m, Namespace: "/conftool/", APIVersion: "v1", Allow: []string{"/conftool/v1"}}, "<nil>"},
 	} {
 		if _, err := New(c.cfg); fmt.Sprint(err) != c.want {

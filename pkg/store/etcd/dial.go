@@ -86,21 +86,28 @@ type noting struct {
 	session                          *session
 }
 
-// credentials are those of an endpoint.
-func (s *Store) credentials(e *endpoint) credentials.TransportCredentials {
-	if e.secure {
-		return credentials.NewTLS(s.currentTLS())
+// credentials are those of an endpoint, and why they are not those that are there
+// now.
+func (s *Store) credentials(e *endpoint) (credentials.TransportCredentials, error) {
+	if !e.secure {
+		return insecure.NewCredentials(), nil
 	}
-	return insecure.NewCredentials()
+	c, err := s.currentTLS()
+	return credentials.NewTLS(c), err
 }
 
 func (n noting) Clone() credentials.TransportCredentials { return n }
 
 func (n noting) ClientHandshake(ctx context.Context, target string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	r := n.session.record(target)
-	conn, info, err := n.store.credentials(r.at).ClientHandshake(ctx, target, raw)
+	c, unusable := n.store.credentials(r.at)
+	conn, info, err := c.ClientHandshake(ctx, target, raw)
 	if err != nil {
-		r.note(distrust(err, n.store.cfg.CACert))
+		err = distrust(err, n.store.cfg.CACert)
+		if unusable != nil {
+			err = saying(err, "%v, with the certificates from before, since those that are there cannot be used: %v", err, unusable)
+		}
+		r.note(err)
 		return nil, nil, err
 	}
 	return &notingConn{Conn: conn, record: r}, info, nil

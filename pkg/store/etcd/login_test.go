@@ -249,5 +249,14 @@ func TestCertificatesReplaced(t *testing.T) {
 	reads("")
 	place("key.pem", a.File)
 	s.retire(s.current, -1)
-	reads("authority") // with what it was opened with
+	reads("") // with those from before
+	place("ca.pem", other.File)
+	s.retire(s.current, -1)
+	reads("")
+	s.tlsMu.Lock()
+	s.tls = s.tls.Clone()
+	s.tls.RootCAs = nil // as when the server has others, too
+	s.tlsMu.Unlock()
+	s.retire(s.current, -1)
+	reads("with the certificates from before, since those that are there cannot be used: etcd: cert " + filepath.Join(dir, "cert.pem"))
 }

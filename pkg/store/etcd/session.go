@@ -107,9 +107,10 @@ func (s *Store) order() []string {
 }
 
 func (s *Store) dialOptions(to *session) []grpc.DialOption {
-	const longer = 2 // than a request waits: so it is the request that gives up, and says so
+	const longer = 2                          // than a request waits: so it is the request that gives up, and says so
+	first, _ := s.credentials(s.endpoints[0]) // each handshake asks again
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(noting{s.credentials(s.endpoints[0]), s, to}),
+		grpc.WithTransportCredentials(noting{first, s, to}),
 		grpc.WithContextDialer(func(ctx context.Context, target string) (net.Conn, error) { return s.dial(ctx, to, target) }),
 		grpc.WithStatsHandler(marker{}),
 		grpc.WithChainUnaryInterceptor(failFast),

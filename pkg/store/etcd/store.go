@@ -62,9 +62,11 @@ const (
 type Store struct {
 	cfg      Config
 	opened   time.Time
-	tls      *tls.Config // what is the same for all endpoints, as it was then
-	who      string      // the user, or the name in the certificate
+	who      string // the user, or the name in the certificate
 	resolver *net.Resolver
+
+	tlsMu sync.Mutex
+	tls   *tls.Config // what is the same for all endpoints: the last that could be used
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc
@@ -115,18 +117,21 @@ func (s *Store) Close() error {
 // secure reports whether the configuration speaks of TLS.
 func (c Config) secure() bool { return c.CACert != "" || c.Cert != "" }
 
-// currentTLS is what the files hold now, or held when the store was opened if they
-// cannot be used: certificates are replaced while a process goes on.
-func (s *Store) currentTLS() *tls.Config {
+// currentTLS is what the files hold now: certificates are replaced while a process
+// goes on. If they cannot be used it is what they held when they last could, with
+// the reason.
+func (s *Store) currentTLS() (*tls.Config, error) {
+	s.tlsMu.Lock()
+	defer s.tlsMu.Unlock()
 	if time.Since(s.opened) < time.Second { // as for most processes
-		return s.tls
+		return s.tls, nil
 	}
 	now, err := TLS(s.cfg.CACert, s.cfg.Cert, s.cfg.Key)
 	if err != nil {
-		s.debugf("%v; going on with those from before", err)
-		return s.tls
+		return s.tls, err
 	}
-	return now
+	s.tls = now
+	return now, nil
 }
 
 // loadTLS reads the certificates, and who the client's says that it is.
