@@ -89,10 +89,20 @@ func (s *Store) retire(u *session, failed int) {
 	if failed >= 0 {
 		s.first = (failed + 1) % len(s.endpoints)
 	}
-	if s.current == u {
+	if u != nil && s.current == u {
 		s.current = nil
 		time.AfterFunc(s.cfg.Timeout, u.end)
 	}
+}
+
+// lost sees to it that what was a watch's endpoint is the last to be tried now, and
+// that nobody goes on with a session from before: what has silenced a watch may
+// have silenced that, too, and a request would have to find out for itself.
+func (s *Store) lost(failed int) {
+	s.mu.Lock()
+	u := s.current
+	s.mu.Unlock()
+	s.retire(u, failed)
 }
 
 // order is in which order to try the endpoints.
@@ -107,7 +117,8 @@ func (s *Store) order() []string {
 }
 
 func (s *Store) dialOptions(to *session) []grpc.DialOption {
-	const longer = 2                          // than a request waits: so it is the request that gives up, and says so
+	const longer = 2 // than a request waits: so it is the request that gives up, and says so
+
 	first, _ := s.credentials(s.endpoints[0]) // each handshake asks again
 	return []grpc.DialOption{
 		grpc.WithTransportCredentials(noting{first, s, to}),

@@ -88,7 +88,7 @@ func (w *watch) run(ctx context.Context) error {
 			return err
 		}
 		w.resumed = true
-		w.store.retire(st.session, st.at) // another endpoint comes first now
+		w.store.lost(st.at)
 		w.store.debugf("etcd: watch of %s: lost after revision %d: %v", w.span.key, w.seen, err)
 		select {
 		case <-ctx.Done():
