@@ -21,16 +21,21 @@ type hostile struct {
 	address string
 }
 
+func newHostile(t *testing.T) *hostile {
+	t.Helper()
+	s := newSite(t, localConfig)
+	s.ok("--quiet", "sync", "--directory", "data")
+	v := s.serve(1, "--gateway", "127.0.0.1:0")
+	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
+	return &hostile{server: v, address: strings.TrimPrefix(v.gateway, "http://")}
+}
+
 // TestServeHostile has the gateway be asked for what nobody should, and be held
 // up. Every other client is answered all the same, and memory stays bounded.
 func TestServeHostile(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, localConfig)
-	s.ok("--quiet", "sync", "--directory", "data")
-	v := s.serve(1, "--gateway", "127.0.0.1:0")
-	h := &hostile{server: v, address: strings.TrimPrefix(v.gateway, "http://")}
-	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
-	before := peak(t, v.Process.Pid)
+	h := newHostile(t)
+	before := peak(t, h.Process.Pid)
 	t.Run("requests", h.requests)
 	t.Run("held", h.held)
 	t.Run("full", func(t *testing.T) {
@@ -39,7 +44,7 @@ func TestServeHostile(t *testing.T) {
 		}
 		h.full(t)
 	})
-	after := peak(t, v.Process.Pid)
+	after := peak(t, h.Process.Pid)
 	t.Logf("peak memory %.0f MiB before and %.0f MiB after", before, after)
 	if after-before > 200 && !underRace() {
 		t.Errorf("peak memory went from %.0f to %.0f MiB", before, after)

@@ -20,15 +20,11 @@ import (
 // client is answered all the same, and memory stays bounded.
 func TestServeHTTP2Hostile(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, localConfig)
-	s.ok("--quiet", "sync", "--directory", "data")
-	v := s.serve(1, "--gateway", "127.0.0.1:0")
-	h := &hostile{server: v, address: strings.TrimPrefix(v.gateway, "http://")}
-	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
-	before := peak(t, v.Process.Pid)
+	h := newHostile(t)
+	before := peak(t, h.Process.Pid)
 	t.Run("zero window", h.zeroWindow)
 	h.answers(t)
-	t.Logf("peak memory with as many answers as there can be: %.0f MiB", peak(t, v.Process.Pid))
+	t.Logf("peak memory with as many answers as there can be: %.0f MiB", peak(t, h.Process.Pid))
 	t.Run("together", func(t *testing.T) {
 		for name, do := range map[string]func(*testing.T){
 			"many streams": h.manyStreams, "rapid reset": h.rapidReset, "large headers": h.largeHeaders,
@@ -42,7 +38,7 @@ func TestServeHTTP2Hostile(t *testing.T) {
 		}
 	})
 	h.answers(t)
-	after := peak(t, v.Process.Pid)
+	after := peak(t, h.Process.Pid)
 	t.Logf("peak memory %.0f MiB before and %.0f MiB after", before, after)
 	if after-before > 180 && !underRace() {
 		t.Errorf("peak memory went from %.0f to %.0f MiB", before, after)

@@ -29,9 +29,9 @@ type Feed struct {
 type Event struct {
 	Object  object.Object // after it; of a deletion only type, tags and name count
 	Deleted bool
-	// Before is the object's fields, those that a get shows, as a map before the change: absent if it was
-	// created, or if nobody knows, as of what is changed without a record for the
-	// first time after a resumption.
+	// Before is the object's fields before the change, those that a get shows, as a
+	// map: absent if it was created, or if nobody knows, as of what is changed
+	// without a record for the first time after a resumption.
 	Before value.Value
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/netip"
 	"os"
@@ -77,16 +78,12 @@ func indexAnswer(r Reader, text []byte, err error, find func([]byte) (uint64, er
 		return answer{err: err}
 	}
 	if r.revision {
-		return answer{seen: revisionOf(index, 1), index: index}
+		return answer{seen: store.Revision(min(index, math.MaxInt64)), index: index}
 	}
 	if 0 < index && index < etcdindex.Last(0) { // 0 is that of one that has read nothing
 		return answer{err: fmt.Errorf("reports index %d, and those of the gateway begin at %d: is it a revision, or of an etcd v2?", index, etcdindex.PerRevision)}
 	}
-	return answer{seen: revisionOf(index, etcdindex.PerRevision), index: index}
-}
-
-func revisionOf(index, each uint64) store.Revision {
-	return store.Revision(min(index/each, 1<<62))
+	return answer{seen: etcdindex.Revision(index), index: index}
 }
 
 // get asks over HTTP. Nothing but 200 is an answer: who redirects is not the

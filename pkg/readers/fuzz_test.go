@@ -8,8 +8,6 @@ import (
 	"unicode"
 
 	"golang.org/x/net/dns/dnsmessage"
-
-	"github.com/conftool/confctl/pkg/etcdindex"
 )
 
 // checkCause reports what must not be in words about what others sent.
@@ -53,12 +51,16 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte("# index: 123\n"))
 	f.Add([]byte("# \"index\" = \"123\"\n"))
 	f.Add([]byte("123"))
+	f.Add([]byte("rev=18446744073709551615"))
 	headers := []Reader{{}, {pattern: regexp.MustCompile(headerPattern)}, {pattern: regexp.MustCompile(`rev=(.*)`), revision: true}}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, r := range headers {
 			index, err := r.findIndex(text)
-			if checkCause(t, err); r.revision && revisionOf(index, 1) < 0 || revisionOf(index, etcdindex.PerRevision) < 0 {
-				t.Errorf("index %d is revision %d", index, revisionOf(index, 1))
+			if checkCause(t, err); err != nil {
+				continue
+			}
+			if got := indexAnswer(r, text, nil, r.findIndex); got.seen < 0 {
+				t.Errorf("index %d is revision %d", index, got.seen)
 			}
 		}
 	})
