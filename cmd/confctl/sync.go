@@ -28,8 +28,9 @@ declared any more is removed, and the values of what exists stay as they are.
 
 All there is to do is one commit, if it fits: a plan too large for one is made in
 parts, each whole. What is missing is created in any case. Removals that a safety
-rule refuses are held back, group by group, with exit code 3. A type with a fault
-in its files is left as it is, and the others go on, with exit code 7.
+rule refuses are held back, group by group, with exit code 3; of a type that
+mass-removal refuses, all of them. A type with a fault in its files is left as it
+is, and the others go on, with exit code 7.
 
 On a terminal it asks first. --dry-run shows what there is to do.`,
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),

@@ -125,6 +125,10 @@ func boolCompare(a, b bool) int {
 // Permit returns the plan without the changes that rules refuse, those that it
 // left out, and the verdict on what remains, which refuses nothing. The plan's
 // Matched and Warnings stay.
+//
+// A finding about a whole type holds back everything it names, even if little
+// enough would be left without what other findings name: what looks like an
+// accident is not made in part.
 func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allowed object.Plan, held []object.Change, verdict Verdict) {
 	out := map[string]bool{}
 	for allowed = plan; ; allowed.Changes = without(plan.Changes, out) {
@@ -134,7 +138,7 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 			break
 		}
 		before := len(out)
-		for _, f := range narrowest(refusals) {
+		for _, f := range refusals {
 			for _, key := range f.Changes {
 				out[key] = true
 			}
@@ -151,16 +155,6 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 		}
 	}
 	return allowed, held, verdict
-}
-
-// narrowest leaves out the findings about whole types, as long as there are
-// others: without what is refused of single groups, little enough may be left.
-func narrowest(refusals []Finding) []Finding {
-	narrow := slices.DeleteFunc(slices.Clone(refusals), func(f Finding) bool { return f.Capacity == nil && f.Subject == f.Type })
-	if len(narrow) == 0 {
-		return refusals
-	}
-	return narrow
 }
 
 func without(changes []object.Change, out map[string]bool) []object.Change {

@@ -182,6 +182,37 @@ func TestPermit(t *testing.T) {
 	}
 }
 
+// TestAccidentIsNotMadeInPart: a finding about a whole type holds back all it
+// names, whatever other rules hold back of the same: else the more a plan
+// breaks, the more of it would be made.
+func TestAccidentIsNotMadeInPart(t *testing.T) {
+	out, serving, few := many("node a/x/s", 15, "no"), many("node b/x/t", 15, "yes"), many("node b/y/s", 1, "yes")
+	both := slices.Concat(out, serving)
+	for _, c := range []struct {
+		name          string
+		there, plan   []string
+		terms         Terms
+		allowed, held int
+	}{
+		{"mass-removal and remove-pooled", both, append(remove(both), "+node a/x/u/h1 seed"), Terms{Mode: Refuse, Seeds: true}, 1, 30},
+		{"mass-removal alone", both, remove(both), Terms{Mode: Refuse, Seeds: true, Allow: []string{LastOfType, RemovePooled, MinPooled}}, 0, 30},
+		{"last-of-type and remove-pooled", slices.Concat(out[:2], few), remove(slices.Concat(out[:2], few)), Terms{Mode: Refuse, Seeds: true}, 0, 3},
+		{"last-of-type and min-pooled", slices.Concat(out[:2], serving[:2]), remove(slices.Concat(out[:2], serving[:2])), Terms{Mode: Refuse}, 0, 4},
+		{"mass-change and min-pooled", slices.Concat(many("node a/x/s", 15, "yes"), serving, few),
+			slices.Concat(set(many("node a/x/s", 15, "yes"), "pooled=no"), set(serving, "pooled=no"), set(few, "pooled=no")), Terms{Mode: Refuse}, 0, 31},
+		{"overridden", both, remove(both), Terms{Mode: Refuse, Seeds: true, Allow: []string{MassRemoval, LastOfType}}, 15, 15},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := siteWith(t, "")
+			on := s.snapshot(t, c.there...)
+			allowed, held, _ := s.rules.Permit(s.plan(t, on, c.plan...), on, c.terms)
+			if len(allowed.Changes) != c.allowed || len(held) != c.held {
+				t.Errorf("%d allowed, want %d: %v; %d held, want %d", len(allowed.Changes), c.allowed, keysOfChanges(allowed.Changes), len(held), c.held)
+			}
+		})
+	}
+}
+
 // fleet is hosts in random states, some of them in groups too small to have a
 // floor.
 func fleet(rt *rapid.T, t *testing.T, s site) object.Snapshot {
