@@ -151,27 +151,31 @@ func (s *session) tellWaysOut(refused []safety.Finding, held []object.Change) {
 
 // capacityAfter is how the group with the least slack stands after a change.
 func capacityAfter(groups []safety.Capacity) string {
-	judged := slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool { return c.Mode == safety.None })
+	judged := slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool { return c.Mode == safety.None && c.Excess() == 0 })
 	if len(judged) == 0 {
 		return ""
 	}
-	tightest := slices.MinFunc(judged, func(a, b safety.Capacity) int { return a.Slack() - b.Slack() })
-	text := fmt.Sprintf("%s %d of %d, floor %d, %s", poolName(tightest), tightest.After, tightest.Left, tightest.Next, slack(tightest))
+	tightest := slices.MinFunc(judged, safety.Capacity.Compare)
+	text := fmt.Sprintf("%s %d of %d, %s", poolName(tightest), tightest.After, tightest.Left, slack(tightest))
 	if len(judged) > 1 {
 		text = fmt.Sprintf("tightest of %d pools: %s", len(judged), text)
 	}
 	return text
 }
 
-// slack is how many more may go, in words.
+// slack is the floor of a group and how many more may go, in words; or by how
+// many it is above what may serve.
 func slack(c safety.Capacity) string {
+	floor := fmt.Sprintf("floor %d, ", c.Next)
 	switch n := c.Slack(); {
 	case n < 0:
-		return fmt.Sprintf("%d below its floor", -n)
+		return floor + fmt.Sprintf("%d below its floor", -n)
+	case c.Excess() > 0:
+		return fmt.Sprintf("at most %d, %d too many", c.Ceiling, c.Excess())
 	case n == 0:
-		return "no more may go"
+		return floor + "no more may go"
 	default:
-		return fmt.Sprintf("%d more may go", n)
+		return floor + fmt.Sprintf("%d more may go", n)
 	}
 }
 

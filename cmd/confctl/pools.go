@@ -25,7 +25,8 @@ func newPools(std streams, g *globals) *cobra.Command {
 		Short: "Show what serves in each pool, and how much more may go",
 		Long: `Show what serves in each pool, its floor, how much more may go, and who is out:
 since when, by whom and why, as far as the newest 2,000 records of the journal
-say. The pool with the least to spare comes first.
+say. Pools below their floor, or with more serving than max-pooled allows, come
+first, and then those with the least to spare.
 
 Without a selector and without --object-type these are the pools of all types
 with a field pooled. The members of a pool are its objects, less those still as
@@ -49,7 +50,7 @@ they were created (inactive, or false, with weight 0).
 			return with(std, g, func(s *session) error { return s.runPools(cmd.Context(), args, everything, violations, format) })
 		},
 	}
-	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor; exit code 3 if there is one")
+	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor or above max-pooled; exit code 3 if there is one")
 	return cmd
 }
 
@@ -74,7 +75,7 @@ func (s *session) runPools(ctx context.Context, args []string, everything, viola
 		return &noMatchError{"no pool matches " + args[0], "see confctl pools"}
 	}
 	if violations {
-		pools = slices.DeleteFunc(pools, func(c safety.Capacity) bool { return c.Slack() >= 0 })
+		pools = slices.DeleteFunc(pools, func(c safety.Capacity) bool { return !c.Violated() })
 	}
 	if err := s.printPools(ctx, pools, format); err != nil {
 		return err
@@ -149,19 +150,17 @@ func (s *session) printPools(ctx context.Context, pools []safety.Capacity, forma
 func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, color bool) {
 	head, most := "POOL\tSERVING\tFLOOR\tMAY GO\tOUT", 3
 	if wide {
-		head, most = "TYPE\tPOOL\tSERVING\tFLOOR\tMAY GO\tMODE\tOUT", 1000
+		head, most = "TYPE\tPOOL\tSERVING\tFLOOR\tAT MOST\tMAY GO\tMODE\tOUT", 1000
 	}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, head)
 	colors := []string{bold}
 	for _, c := range pools {
-		cells := []string{poolName(c), fmt.Sprintf("%d of %d", c.Before, c.Members), fmt.Sprint(c.Floor), fmt.Sprint(max(c.Slack(), 0)), takers.list(c.Out, most)}
-		if c.Slack() < 0 {
-			cells[3] = fmt.Sprintf("%d below", -c.Slack())
-		}
+		cells := []string{poolName(c), fmt.Sprintf("%d of %d", c.Before, c.Members), fmt.Sprint(c.Floor), mayGo(c), takers.list(c.Out, most)}
 		if wide {
 			cells = slices.Insert(cells, 4, modeText(c.Mode))
+			cells = slices.Insert(cells, 3, ceiling(c))
 			cells[0] = c.Type.Name + "\t" + cell(value.OfString(c.Label))
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
@@ -171,16 +170,36 @@ func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, c
 	writePainted(w, text.String(), colors, color)
 }
 
+// mayGo is how many more may go, or by how many a pool is below its floor or
+// above what may serve.
+func mayGo(c safety.Capacity) string {
+	switch {
+	case c.Slack() < 0:
+		return fmt.Sprintf("%d below", -c.Slack())
+	case c.Excess() > 0:
+		return fmt.Sprintf("%d too many", c.Excess())
+	}
+	return fmt.Sprint(c.Slack())
+}
+
+// ceiling is how many may serve, or a dash if that is not limited.
+func ceiling(c safety.Capacity) string {
+	if c.Ceiling == 0 {
+		return "-"
+	}
+	return fmt.Sprint(c.Ceiling)
+}
+
 func poolName(c safety.Capacity) string { return withType(c.Type.Name, c.Label) }
 
 // modeText is a mode as a declared rule has it.
 func modeText(m safety.Mode) string { return []string{"none", "warn", "refuse"}[m] }
 
-// poolColor tells at a glance what is below its floor (red), and where nothing
-// more may go (yellow).
+// poolColor tells at a glance what is below its floor or above what may serve
+// (red), and where nothing more may go (yellow).
 func poolColor(c safety.Capacity) string {
 	switch {
-	case c.Slack() < 0:
+	case c.Violated():
 		return red
 	case c.Slack() == 0 && c.Floor > 0:
 		return yellow
@@ -205,16 +224,22 @@ func poolDocument(c safety.Capacity, takers takers) value.Value {
 		out[i] = takers.document(o)
 	}
 	number := func(name string, n int) value.Field { return value.Field{Name: name, Value: value.OfInt(int64(n))} }
-	return value.OfMap(
-		value.Field{Name: "type", Value: value.OfString(c.Type.Name)},
-		value.Field{Name: "pool", Value: value.OfString(c.Label)},
+	fields := []value.Field{
+		{Name: "type", Value: value.OfString(c.Type.Name)},
+		{Name: "pool", Value: value.OfString(c.Label)},
 		number("serving", c.Before),
 		number("members", c.Members),
 		number("floor", c.Floor),
 		number("slack", c.Slack()),
+	}
+	if c.Ceiling > 0 {
+		fields = append(fields, number("at_most", c.Ceiling), number("excess", c.Excess()))
+	}
+	fields = append(fields,
 		value.Field{Name: "mode", Value: value.OfString(modeText(c.Mode))},
 		value.Field{Name: "out", Value: value.OfList(out...)},
 	)
+	return value.OfMap(fields...)
 }
 
 // document is an object that is out, and who took it out, if that is known.

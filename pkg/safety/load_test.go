@@ -175,9 +175,9 @@ func TestExampleSite(t *testing.T) {
 		{set(group("node north/edge/cdn", "x x x"), "pooled=no"), []string{"refused min-pooled node north/edge/cdn: 6 -> 3 of 6, floor 4"}},
 		{[]string{"node north/testserver/wiki/h1 pooled=no"}, []string{"warned min-pooled node north/testserver/wiki: 1 -> 0 of 1, floor 1"}},
 		{set(group("node north/appserver/wiki", "x x"), "pooled=no"), []string{"refused min-pooled node north/appserver/wiki: 3 -> 1 of 3, floor 2"}},
-		// Active in one place: the other waits until this one is out.
-		{[]string{"discovery jobs/south pooled=true"}, []string{"refused max-pooled discovery jobs: 1 -> 2 of 2, at most 1"}},
-		{[]string{"discovery jobs/north pooled=false"}, []string{"warned min-pooled discovery jobs: 1 -> 0 of 2, floor 1"}},
+		// Active in one place: the new side comes first, as in every cookbook.
+		{[]string{"discovery jobs/south pooled=true"}, []string{"warned max-pooled discovery jobs: 1 -> 2 of 2, at most 1"}},
+		{[]string{"discovery jobs/north pooled=false"}, []string{"refused min-pooled discovery jobs: 1 -> 0 of 2, floor 1"}},
 		{[]string{"discovery jobs/north pooled=false", "discovery jobs/south pooled=true"}, nil},
 		// Active in both.
 		{[]string{"discovery wiki-ro/south pooled=true"}, nil},
@@ -186,8 +186,8 @@ func TestExampleSite(t *testing.T) {
 		on := s.snapshot(t, there...)
 		equal(t, strings.Join(c.plan, ", "), said(rules.Review(s.plan(t, on, c.plan...), on, Terms{Mode: Refuse})), c.want)
 	}
-	on := s.snapshot(t, "discovery jobs/north pooled=false", "discovery jobs/south pooled=false")
-	equal(t, "the second step", said(rules.Review(s.plan(t, on, "discovery jobs/south pooled=true"), on, Terms{Mode: Refuse})), nil)
+	on := s.snapshot(t, "discovery jobs/north pooled=true", "discovery jobs/south pooled=true")
+	equal(t, "the second step", said(rules.Review(s.plan(t, on, "discovery jobs/north pooled=false"), on, Terms{Mode: Refuse})), nil)
 }
 
 // Whatever is declared: each complaint has a line and a known type, a type with

@@ -168,8 +168,8 @@ func without(changes []object.Change, out map[string]bool) []object.Change {
 }
 
 // Capacities returns that of all groups in a snapshot, as it is, which hold an
-// object that is wanted: the one with the least slack first, then by type and
-// label. Those that min-pooled is not asked about are there too, with the mode
+// object that is wanted: the most urgent first, as Capacity.Compare has it, then by
+// type and label. Those that min-pooled is not asked about are there too, with the mode
 // None and no floor.
 func (r *Rules) Capacities(on object.Snapshot, wanted func(object.Object) bool) []Capacity {
 	var all []Capacity
@@ -181,7 +181,7 @@ func (r *Rules) Capacities(on object.Snapshot, wanted func(object.Object) bool) 
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Capacity) int {
-		return cmp.Or(cmp.Compare(a.Slack(), b.Slack()), cmp.Compare(a.Type.Name, b.Type.Name), cmp.Compare(a.Label, b.Label))
+		return cmp.Or(a.Compare(b), cmp.Compare(a.Type.Name, b.Type.Name), cmp.Compare(a.Label, b.Label))
 	})
 	return all
 }

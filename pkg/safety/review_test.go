@@ -88,6 +88,20 @@ func TestCapacities(t *testing.T) {
 	}
 }
 
+// TestCapacitiesAboveTheCeiling: a group in which more serve than may is as
+// urgent as one below its floor, however much it could spare.
+func TestCapacitiesAboveTheCeiling(t *testing.T) {
+	s := siteWith(t, "dns: [{rule: max-pooled, at_most: 1}]\nnode: [{rule: max-pooled, group_by: [cluster], at_most: 8, mode: warn}]")
+	on := s.snapshot(t, slices.Concat(many("node a/x/s", 9, "yes"), many("node a/y/s", 2, "yes"),
+		[]string{"dns jobs/n pooled=true", "dns jobs/s pooled=true", "dns api/n pooled=true"})...)
+	var got []string
+	for _, c := range s.rules.Capacities(on, all) {
+		got = append(got, fmt.Sprintf("%s %d, excess %d, %v", c.Label, c.Slack(), c.Excess(), c.Violated()))
+	}
+	equal(t, "urgent first", got, []string{"jobs 1, excess 1, true", "cluster=x 9, excess 1, true",
+		"api 0, excess 0, false", "a/y/s 1, excess 0, false", "cluster=y 2, excess 0, false", "a/x/s 3, excess 0, false"})
+}
+
 func TestDepth(t *testing.T) {
 	for rules, want := range map[string]int{
 		"":                           3,

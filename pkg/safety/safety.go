@@ -8,6 +8,7 @@
 package safety
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/conftool/confctl/pkg/object"
@@ -91,6 +92,25 @@ type Capacity struct {
 // Slack returns how many more may go after the change; it is negative below
 // the floor there is then.
 func (c Capacity) Slack() int { return c.After - c.Next }
+
+// Excess returns how many more serve after the change than a declared
+// max-pooled allows; it is never negative.
+func (c Capacity) Excess() int {
+	if c.Ceiling == 0 {
+		return 0
+	}
+	return max(c.After-c.Ceiling, 0)
+}
+
+// Violated reports whether fewer serve after the change than the floor, or more
+// than the ceiling.
+func (c Capacity) Violated() bool { return c.Slack() < 0 || c.Excess() > 0 }
+
+// Compare orders capacities by urgency: those that are violated, then those
+// with the least slack.
+func (c Capacity) Compare(other Capacity) int {
+	return cmp.Or(boolCompare(other.Violated(), c.Violated()), cmp.Compare(c.Slack(), other.Slack()))
+}
 
 // Group is objects that were counted together: those of a type whose first
 // tags have the given values. No tags means all objects of the type.
