@@ -175,6 +175,7 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 	if s.mayBeGone {
 		add("the host is down anyway:", "--gone")
 	}
+	ways = append(ways, s.moves(refused, changes)...)
 	add(really(changes), override...)
 	wide := 0
 	for _, w := range ways {

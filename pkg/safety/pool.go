@@ -23,6 +23,7 @@ type pool struct {
 	floor   int
 	next    int // the floor after the plan
 	ceiling int // 0 is none
+	fixed   bool
 }
 
 // pools returns the groups that are counted for the rules about pooled: those
@@ -60,6 +61,9 @@ func (v *view) withCeilings(all []*pool, set *ruleSet, terms Terms) []*pool {
 			for _, p := range same {
 				if p.ceiling == 0 || rule.atMost < p.ceiling {
 					p.ceiling = rule.atMost
+				}
+				if min(p.mode, rule.mode) == Refuse && rule.atMost <= p.floor {
+					p.fixed = true
 				}
 			}
 		}
@@ -149,12 +153,30 @@ func (p *pool) guarded() Group {
 }
 
 func (p *pool) capacity() Capacity {
-	return Capacity{
+	c := Capacity{
 		Type: p.typ, Label: p.rule.label(p.typ, p.dirs[0]),
 		Members: p.members, Before: p.before, After: p.after, Left: p.left,
 		Floor: p.floor, Next: p.next, Ceiling: p.ceiling, Mode: p.mode,
-		Out: p.out(),
+		Out: p.out(), Fixed: p.fixed,
 	}
+	if p.fixed {
+		c.Serving = p.serving()
+	}
+	return c
+}
+
+// serving returns the objects that serve, before the plan.
+func (p *pool) serving() []object.Object {
+	fields := meaningOf(p.typ)
+	var all []object.Object
+	for _, d := range p.dirs {
+		for i := range d.objects {
+			if fields.serves(&d.objects[i]) {
+				all = append(all, d.objects[i])
+			}
+		}
+	}
+	return all
 }
 
 // out returns the members that do not serve, before the plan.

@@ -87,6 +87,10 @@ type Capacity struct {
 	Mode    Mode   // of min-pooled for the group
 	// Out are the members that do not serve, before the change.
 	Out []object.Object
+	// Fixed says that neither one more nor one fewer may serve: rules refuse both,
+	// so what serves can only be moved in one change.
+	Fixed   bool
+	Serving []object.Object // those that serve, before the change; only of a fixed group
 }
 
 // Slack returns how many more may go after the change; it is negative below
