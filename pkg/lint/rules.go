@@ -102,7 +102,7 @@ func safetyRules() []Rule {
 		{safety.RuleUnreachableFloor, Warning, "a group has fewer objects than have to serve in it, so that none can ever be taken out",
 			"lower at_least, or leave the group out of the rule with only"},
 		{safety.RuleMaxWithoutMin, Warning, "max-pooled and the built-in min-pooled together let nothing be moved",
-			"declare a min-pooled for the same objects that only warns: {rule: min-pooled, only: ..., at_least: 1, mode: warn}"},
+			"give max-pooled mode: warn, so that the new side can be pooled before the old one is depooled"},
 		{safety.RuleDefaultsServe, Error, "more objects serve as soon as they are created than max-pooled allows, so a sync could not create them",
 			"give pooled a default that does not serve, or raise at_most"},
 	}
