@@ -170,6 +170,7 @@ func explanations() []explanation {
 		as(exitUsage, func(e *selector.Error, _ error) string { return e.Hint }),
 		as(exitUsage, func(e *object.ActionError, _ error) string { return e.Hint }),
 		as(exitUsage, func(e *schema.UnknownTypeError, _ error) string { return typesHint(e) }),
+		in(explainUnknownPool),
 		as(exitNoMatch, func(e *noMatchError, _ error) string { return e.hint }),
 		as(exitNoMatch, says[*sal.NoRecordError]("see confctl log")),
 		as(exitDeclined, says[*declinedError]("")),

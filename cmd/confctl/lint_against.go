@@ -64,7 +64,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 	m.left = slices.Concat(m.left, faults, left)
 	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
 	if len(m.Refused) > 0 {
-		m.again = fmt.Sprintf("confctl sync --directory %s --allow %s --reason \"...\"%s", quote(r.Data.Dir), strings.ReplaceAll(ruleNames(m.Refused), ", ", ","), l.where())
+		m.again = fmt.Sprintf("confctl sync --directory %s %s --reason \"...\"%s", quote(r.Data.Dir), strings.Join(allowOptions(nil, m.Refused), " "), l.where())
 	}
 	return m, nil
 }

@@ -134,12 +134,7 @@ func widestFirst(findings []safety.Finding) []safety.Finding {
 func subject(f safety.Finding) string { return withType(f.Type, f.Subject) }
 
 // withType is a name within a type, with the type where that is not plain.
-func withType(typ, name string) string {
-	if typ == schema.Node || typ == name {
-		return plain(name)
-	}
-	return plain(typ + " " + name)
-}
+func withType(typ, name string) string { return plain(safety.PoolName(typ, name)) }
 
 func outOf(findings []safety.Finding) []object.Object {
 	var out []object.Object
@@ -154,13 +149,7 @@ func outOf(findings []safety.Finding) []object.Object {
 // waysOut returns the command lines that do what was refused, or as much of it
 // as may be.
 func (s *session) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
-	rules := slices.Clone(s.terms.allow)
-	for _, f := range refused {
-		if !slices.Contains(rules, f.Rule) {
-			rules = append(rules, f.Rule)
-		}
-	}
-	override := []string{"--allow", strings.Join(rules, ",")}
+	override := allowOptions(s.terms.allow, refused)
 	if s.terms.reason == "" {
 		override = append(override, "--reason", `"..."`)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/nearest"
-	"github.com/conftool/confctl/pkg/safety"
 )
 
 // termOptions are the options that say how a change is wanted, and why.
@@ -32,7 +29,7 @@ func (g *globals) addTerms(f *pflag.FlagSet) {
 	f.StringVar(&t.expect, "expect", "", "refuse unless exactly `N` objects match")
 	f.StringVarP(&t.reason, "reason", "m", "", "why, in `TEXT` for the journal and the announcement")
 	f.StringVar(&t.task, "task", "", "the `TASK` this is done for, such as T123")
-	f.StringSliceVar(&t.allow, "allow", nil, "override the safety rule `RULE`,..., with --reason")
+	f.StringArrayVar(&t.allow, "allow", nil, "override the safety rule `RULE`,..., or for one pool RULE@POOL, with --reason")
 	f.BoolVar(&t.partial, "except-refused", false, "do what the safety rules allow, and leave the rest")
 	f.BoolVar(&t.emergency, "emergency", false, "override all safety rules; always announced")
 }
@@ -48,10 +45,8 @@ func (g *globals) checkTerms(std streams, cmd *cobra.Command) error {
 			return &usageError{fmt.Sprintf("--%s is for changes of objects, which %s makes none of", name, cmd.Name()), "see " + cmd.CommandPath() + " --help"}
 		}
 	}
-	for _, rule := range t.allow {
-		if !slices.Contains(safety.Names(), rule) {
-			return &usageError{"no safety rule " + strconv.Quote(rule) + nearest.Suggest(rule, safety.Names()), "rules: " + strings.Join(safety.Names(), ", ")}
-		}
+	if err := t.splitAllow(); err != nil {
+		return err
 	}
 	switch n, err := strconv.Atoi(t.expect); {
 	case t.expect == "":
@@ -60,8 +55,6 @@ func (g *globals) checkTerms(std streams, cmd *cobra.Command) error {
 	}
 	says := func(text string) bool { return strings.Trim(text, " .\t\n") != "" }
 	switch {
-	case cmd.Flag("allow").Changed && len(t.allow) == 0:
-		return &usageError{"--allow is empty", "give it a rule: " + strings.Join(safety.Names(), ", ")}
 	case cmd.Flag("reason").Changed && !says(t.reason), cmd.Flag("task").Changed && !says(t.task):
 		return &usageError{fmt.Sprintf("the reason %q or the task %q says nothing", t.reason, t.task), "others will want to know why, later"}
 	case len(t.allow) > 0 && t.reason == "":

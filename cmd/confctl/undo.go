@@ -97,7 +97,7 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 
 func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if s.terms.partial {
-		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE --reason TEXT"}
+		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE[@POOL] --reason TEXT"}
 	}
 	s.undoing = true
 	records, err := s.toUndo(ctx, wanted)

@@ -56,7 +56,7 @@ type Intent struct {
 // Terms are how an operator wants a change made, and why.
 type Terms struct {
 	Mode      safety.Mode // the strictest that any rule has
-	Allow     []string    // names of rules that are overridden
+	Allow     []string    // rules that are overridden, as safety.Terms has them
 	Gone      bool        // the host is down or going down: all rules are overridden
 	Emergency bool        // all rules are overridden
 	Partial   bool        // make what no rule refuses
@@ -142,7 +142,7 @@ type run struct {
 // out what rules refuse; what that is, Done says.
 //
 // Errors are those of the Intent's Plan and of Confirm and Show, of
-// store.Store, *RefusedError, *ExpectError, *ConflictError and, only for an
+// store.Store, *safety.UnknownPoolError, *RefusedError, *ExpectError, *ConflictError and, only for an
 // Intent to be split, *PartlyDoneError.
 func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
 	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now())}

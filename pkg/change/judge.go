@@ -92,6 +92,11 @@ func Judge(rules *safety.Rules, plan object.Plan, on object.Snapshot, terms safe
 // judge asks the rules about a plan. What a Partial change may not do is taken
 // out of it; all else they refuse is a *RefusedError.
 func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
+	if r.parts == 0 && r.Terms.Mode != safety.None { // a part may have removed what the next ones know nothing of
+		if err := r.Rules.CheckAllowed(plan, on, r.Terms.Allow); err != nil {
+			return Proposal{}, err
+		}
+	}
 	p, verdict := Judge(r.Rules, plan, on, r.terms())
 	partial := r.Partial || r.Terms.Partial
 	// A dry run shows what would be made, also if that is nothing.

@@ -17,7 +17,7 @@ func (r *review) lastOfType(v *view, l limit) {
 	if deleted == 0 {
 		return
 	}
-	r.count(LastOfType, min(l.mode, r.terms.Mode), Group{Type: v.typ, Deletions: true})
+	r.count(LastOfType, min(l.mode, r.terms.Mode), v.typ.Name, Group{Type: v.typ, Deletions: true})
 	if v.objects-deleted+created > 0 {
 		return
 	}

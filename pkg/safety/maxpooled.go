@@ -9,7 +9,7 @@ func (r *review) maxPooled(v *view, p *pool, rule *poolRule, c *Capacity) {
 	if p.after <= p.before {
 		return
 	}
-	r.count(MaxPooled, mode, p.guarded())
+	r.count(MaxPooled, mode, c.Label, p.guarded())
 	if p.after <= rule.atMost {
 		return
 	}

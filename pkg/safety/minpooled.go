@@ -12,7 +12,7 @@ func (r *review) minPooled(v *view, p *pool, c *Capacity) {
 	if p.mode == None || p.after >= p.before {
 		return
 	}
-	r.count(MinPooled, p.mode, p.guarded())
+	r.count(MinPooled, p.mode, c.Label, p.guarded())
 	if p.after >= p.floor {
 		return
 	}

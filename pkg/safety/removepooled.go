@@ -1,6 +1,9 @@
 package safety
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // removePooled refuses that files remove what still serves: it is depooled
 // first, by a person.
@@ -15,16 +18,17 @@ func (r *review) removePooled(v *view, l limit) {
 		if len(names) == 0 {
 			continue
 		}
-		subject := d.path
-		if subject == "" {
-			subject = v.typ.Name
-		}
 		r.find(l.mode, Finding{
-			Rule: RemovePooled, Type: v.typ.Name, Subject: subject,
+			Rule: RemovePooled, Type: v.typ.Name, Subject: v.name(d),
 			Msg: fmt.Sprintf("%d of %d that serve would be removed: %s", len(names), d.before, few(names)),
 			Changes: v.keys([]*dir{d}, func(m *move) bool {
 				return m.deletes() && m.served
 			}),
 		})
 	}
+}
+
+// name names a directory: by its path, or by the type if that has no tags.
+func (v *view) name(d *dir) string {
+	return cmp.Or(d.path, v.typ.Name)
 }

@@ -72,7 +72,7 @@ func (r *review) find(mode Mode, f Finding) {
 		return
 	case mode == Warn:
 		f.Level = Warned
-	case r.terms.overrides(f.Rule):
+	case r.terms.overrides(f.Rule, f.Type, f.Subject):
 		f.Level = Overridden
 	default:
 		f.Level = Refused
@@ -82,13 +82,11 @@ func (r *review) find(mode Mode, f Finding) {
 
 // count adds a group to those the verdict rests on, if it does: a rule that
 // cannot refuse does not need to have counted right.
-func (r *review) count(rule string, mode Mode, g Group) {
-	if mode == Refuse && !r.terms.overrides(rule) {
+func (r *review) count(rule string, mode Mode, subject string, g Group) {
+	if mode == Refuse && !r.terms.overrides(rule, g.Type.Name, subject) {
 		r.Counted = append(r.Counted, g)
 	}
 }
-
-func (t Terms) overrides(rule string) bool { return t.AllowAll || slices.Contains(t.Allow, rule) }
 
 // sort puts all in the order that is promised, and takes out what is there
 // twice.

@@ -43,10 +43,12 @@ const (
 
 // Terms are under which a change is judged.
 type Terms struct {
-	Mode     Mode     // the strictest that any rule has
-	Allow    []string // names of rules that are overridden this once
-	AllowAll bool     // all are
-	Seeds    bool     // the plan makes the store like files: the rules about removals apply
+	Mode Mode // the strictest that any rule has
+	// Allow are the rules that are overridden this once: RULE, or RULE@POOL, with
+	// the name as Finding.Pool has it, for what findings of that name are about.
+	Allow    []string
+	AllowAll bool // all are
+	Seeds    bool // the plan makes the store like files: the rules about removals apply
 }
 
 // Level is how much a finding weighs. The greater one weighs more.
