@@ -177,6 +177,7 @@ func explanations() []explanation {
 		in(func(e *partlyError, err error) (int, string, string) { return e.code, err.Error(), "" }),
 		as(exitRefused, func(e *refusalError, _ error) string { return e.hint }),
 		in(explainExpected),
+		in(explainReverts),
 		in(func(e *change.ConflictError, _ error) (int, string, string) {
 			return exitConflict, conflictText(e), conflictHint(e)
 		}),

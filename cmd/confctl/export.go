@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
 )
 
 func newExport(std streams, g *globals) *cobra.Command {
@@ -24,8 +26,9 @@ func newExport(std streams, g *globals) *cobra.Command {
 		Short: "Print all objects of all or some types as one file, for import, lint --against or git",
 		Long: `Print all objects of all or some types as one file, which import takes back.
 
-It is of one moment, sorted, and holds all values; no times or revisions, so that
-two exports are the same if nothing has changed. An object that cannot be read is
+It is of one moment, sorted, and holds all values. Its header has the revision of
+the last change, by which import knows what has changed since; two exports are the
+same if nothing has changed. An object that cannot be read is
 not in it: it is named, and the exit code is 7. One that import would refuse is in
 it, with a warning.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
@@ -55,7 +58,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.catalog.Read(ctx, queries(types)...)
+	snapshot, err := s.readToExport(ctx, types)
 	if err != nil {
 		return err
 	}
@@ -68,13 +71,24 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 			}
 		}
 	}
+	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit)}
 	var failed error
-	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, len(snapshot.Objects)-len(fit)) })
+	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
 	if err != nil || failed != nil {
 		return cmp.Or(err, failed)
 	}
 	s.warnRefused(types, fit)
 	return s.leftOut(snapshot, broken)
+}
+
+// readToExport reads all objects of some types, and their fences, which show
+// deletions. Those are not needed by who may only read objects.
+func (s *session) readToExport(ctx context.Context, types []*schema.Type) (object.Snapshot, error) {
+	snapshot, _, err := s.catalog.ReadToChange(ctx, nil, queries(types)...)
+	if errors.As(err, new(*store.DeniedError)) {
+		return s.catalog.Read(ctx, queries(types)...)
+	}
+	return snapshot, err
 }
 
 // warnRefused says what of an export no import would take: whoever needs it as a

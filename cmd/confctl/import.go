@@ -21,6 +21,7 @@ type importOptions struct {
 	etcdrc       string // of that cluster
 	skipInvalid  bool
 	removeOthers bool
+	overwrite    bool
 	verify       bool
 }
 
@@ -34,9 +35,11 @@ input. What is missing is created, and what differs gets the values of the file.
 field that the file does not have keeps its value. Objects that the file does not
 have stay, but with --remove-others, which takes a file of export's. It is one
 change, if it fits into a commit. Nothing is written if anything is wrong with the
-file; --skip-invalid leaves out objects that do not fit the schema. Fields and names
-that the schema does not know come along from an export, and are refused in a file
-without its header.
+file; --skip-invalid leaves out objects that do not fit the schema. What others
+have changed since the file was exported is listed. On a terminal the import asks
+about it; without one it is a conflict (exit code 5) unless --overwrite is given.
+Fields and names that the schema does not know come along from an export, and are
+refused in a file without its header.
 
 --from-v2 reads the keys of the Python tool by the v2 API of an etcd, such as
 https://conf1001.example.org:2379, below the configured namespace and version. What
@@ -69,6 +72,7 @@ is exit code 1, unless the import has another. With --dry-run that is all it doe
 	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "`FILE` with user, password and certificates for --from-v2, as an etcdrc has them")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects of the file that do not fit the schema, and write the rest")
 	f.BoolVar(&o.removeOthers, "remove-others", false, "remove the objects of these types that the source does not have")
+	f.BoolVar(&o.overwrite, "overwrite", false, "take back what others have changed since the file was exported")
 	f.BoolVar(&o.verify, "verify", false, "compare both sides value by value afterwards")
 	return cmd
 }
@@ -89,6 +93,8 @@ func (o importOptions) check(args *[]string) error {
 		return &usageError{"import what?", "confctl import FILE, or confctl import --from-v2 URL"}
 	case o.fromV2 == "" && o.etcdrc != "":
 		return &usageError{"--v2-etcdrc is for --from-v2 URL", ""}
+	case o.fromV2 != "" && o.overwrite:
+		return &usageError{"--overwrite is for FILE", "--from-v2 reads what is there now"}
 	case o.fromV2 != "":
 		*args = slices.Insert(*args, 0, "")
 	}
@@ -102,6 +108,8 @@ type importer struct {
 	from  source
 	words []string        // the types it is limited to; none for all
 	told  map[string]bool // lines about what is left out
+
+	reverts reverts // of the last plan
 }
 
 func (s *session) runImport(ctx context.Context, o importOptions, args []string) error {
@@ -182,10 +190,8 @@ func (i *importer) commit(ctx context.Context) error {
 	if err != nil {
 		return &unwrittenError{err, ""}
 	}
-	isObject := func(e *yamldoc.Error) bool { return e.Rule != ruleStray }
-	if i.removeOthers && slices.ContainsFunc(left, isObject) {
-		i.tellLeftOut(left)
-		return &usageError{"--remove-others is not possible while objects of the source are left out: they would be removed", "mend them, or do without it"}
+	if err := i.removable(left); err != nil {
+		return err
 	}
 	var refused []*yamldoc.Error
 	var first *object.Snapshot // the operator decided on it
@@ -202,13 +208,23 @@ func (i *importer) commit(ctx context.Context) error {
 			if i.from.strict && len(faults) > 0 {
 				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
+			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
+				_, faults := d.Plan(on, dump.Terms{Repair: i.repair, Unfit: i.unfit})
+				if err := i.removable(faults); err != nil {
+					return object.Plan{}, err
+				}
+			}
 			if refused = faults; first == nil {
 				first = &on
 			}
-			return plan, changedSince(*first, plan)
+			if err := changedSince(*first, plan); err != nil {
+				return plan, err
+			}
+			return plan, i.checkReverts(ctx, d, plan, on)
 		},
 	}
 	err = i.apply(ctx, in, i.confirmImport, i.tellImported)
+	err = i.dryReverts(err)
 	i.tellConflict(err)
 	left = append(left, refused...)
 	i.tellLeftOut(left)
@@ -216,6 +232,17 @@ func (i *importer) commit(ctx context.Context) error {
 		return &faultyError{err}
 	}
 	return err
+}
+
+// removable refuses to remove what the source does not have while something of it
+// is left out: that may be just what would be removed, under a name or at a place
+// that cannot be read.
+func (i *importer) removable(left []*yamldoc.Error) error {
+	if !i.removeOthers || len(left) == 0 {
+		return nil
+	}
+	i.tellLeftOut(left)
+	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
 }
 
 // demands are how the store is to be made what the source says.
@@ -263,17 +290,6 @@ func (i *importer) tellConflict(err error) {
 		for _, line := range lines(conflictText(conflict))[1:] { // the first would say that nothing was written
 			i.say("%s", strings.TrimSpace(line))
 		}
-	}
-}
-
-// confirmImport asks before more than one object is changed, as a set does.
-func (s *session) confirmImport(p change.Proposal) func(context.Context) error {
-	if s.yes || len(p.Plan.Changes) < 2 {
-		return nil
-	}
-	return func(ctx context.Context) error {
-		s.preview(ctx, p)
-		return s.goOn(ctx)
 	}
 }
 

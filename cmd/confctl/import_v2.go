@@ -19,8 +19,8 @@ import (
 const ruleStray = "stray-key"
 
 // v2Source is the keys of the Python tool. What does not fit the schema is left
-// out, as a site can hardly be moved in one go otherwise. Keys of no type are,
-// if all types are meant.
+// out, as a site can hardly be moved in one go otherwise. So are keys that are no
+// objects: all, if all types are meant, else those at the paths of the types.
 func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (source, error) {
 	c, err := s.v2Config(o)
 	if err != nil {
@@ -34,9 +34,7 @@ func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (sou
 		found := s.catalog.Decode(keys.Entries, s.schema.Types()...)
 		found.Objects = slices.DeleteFunc(found.Objects, func(o object.Object) bool { return !slices.Contains(types, o.Type) })
 		d, left := dump.Of(s.schema, types, found, s.catalog.Key)
-		if all {
-			left = append(left, s.strays(found.Strays)...)
-		}
+		left = append(left, s.strays(slices.DeleteFunc(found.Strays, func(key string) bool { return !all && !s.under(key, types) }))...)
 		return d, left, nil
 	}
 	return source{name: o.fromV2, title: o.fromV2, read: read}, nil
@@ -56,6 +54,11 @@ func (s *session) strays(keys []string) []*yamldoc.Error {
 		left = append(left, &yamldoc.Error{Pos: yamldoc.Pos{File: key}, Msg: why, Rule: ruleStray})
 	}
 	return left
+}
+
+// under reports whether a key is at the path of one of some types.
+func (s *session) under(key string, types []*schema.Type) bool {
+	return slices.ContainsFunc(types, func(t *schema.Type) bool { return len(s.catalog.Outside([]string{key}, t.Path)) == 0 })
 }
 
 // v2Config says where the API is and as whom to ask it. The password of one

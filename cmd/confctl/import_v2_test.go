@@ -119,10 +119,11 @@ func TestImportFromV2Strays(t *testing.T) {
 		code int
 	}{
 		{[]string{"--verify", "--dry-run"}, exitFailed},
-		{[]string{"--remove-others"}, exitInvalid}, // none of them could be removed for it
+		{[]string{"--remove-others"}, exitUsage}, // any of them may be what would be removed
 		{[]string{"discovery", "--verify"}, exitDone},
 		{[]string{"discovery", "--remove-others"}, exitDone},
-		{[]string{"node"}, exitNoMatch},
+		{[]string{"node"}, exitInvalid},
+		{[]string{"feature"}, exitNoMatch},
 	} {
 		if _, stderr, code := s.run(append([]string{"--yes", "import", "--from-v2", old.URL}, c.args...)...); code != c.code || strings.Contains(stderr, "only one that is known") {
 			t.Errorf("%q: exit code %d, want %d: %s", c.args, code, c.code, stderr)
@@ -131,7 +132,7 @@ func TestImportFromV2Strays(t *testing.T) {
 
 	// What is an object and cannot be read would be removed.
 	old.Put(t, "/conftool/v1/discovery/api/south", `{"pooled": `)
-	if _, stderr, code := s.run("--yes", "import", "--from-v2", old.URL, "--remove-others"); code != exitUsage || !strings.Contains(stderr, "they would be removed") {
+	if _, stderr, code := s.run("--yes", "import", "--from-v2", old.URL, "--remove-others"); code != exitUsage || !strings.Contains(stderr, "it might be removed") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	old.Put(t, "/conftool/v1/discovery/api/south", `{"pooled": true}`)

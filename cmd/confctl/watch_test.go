@@ -241,7 +241,7 @@ func TestWatchWho(t *testing.T) {
 	changes("carol", 1, "select", "name=web9.example", "delete", "--allow", "min-pooled", "--reason", "x")
 	changes("dave", 1, "sync", "--directory", "data")
 	changes("erin", 5, "--yes", "undo", ids["alice"])
-	changes("frank", 5, "--yes", "import", "state.yaml")
+	changes("frank", 5, "--yes", "import", "state.yaml", "--overwrite")
 	changes("grace", 2, "depool", "--hostname", "web2.example")
 	changes("heidi", 2, "--yes", "undo", ids["grace"])
 

@@ -1,8 +1,8 @@
 // Package dump is objects as one file, and back: YAML, for people and their
 // version control, and JSON Lines, an object a line, for programs.
 //
-// A file holds what objects are, and nothing of when and how they became so:
-// two files of the same objects are the same bytes. All values are exact: text
+// A file holds what objects are, and of when and how they became so only the
+// revision of the last change: two files are the same bytes while nothing changes. All values are exact: text
 // that YAML takes for something else is quoted, numbers keep their digits.
 package dump
 
@@ -40,8 +40,11 @@ type Dump struct {
 	Objects []Item // by type, in that order, then in key order; each object once
 	// Whole says that it has all objects that a store had of its types. A file
 	// whose header does not name the types may be a part.
-	Whole   bool
-	LeftOut int // objects that the store had and the file could not have
+	Whole bool
+	Header
+
+	pictured bool // a header says that it is of a store
+	unedited bool // it is as it was written, by its checksum
 }
 
 // Item is an object of a file.

@@ -74,7 +74,7 @@ func json(t testing.TB, text string) value.Value {
 func written(t testing.TB, f dump.Format, objects []object.Object, others ...*schema.Type) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects, 0); err != nil {
+	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects, dump.Header{Revision: 9}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -118,7 +118,7 @@ func TestWrite(t *testing.T) {
 		format dump.Format
 		want   string
 	}{
-		{dump.JSONLines, `{"confctl_export": 1, "types": ["node", "typed", "free"], "objects": 4}
+		{dump.JSONLines, `{"confctl_export": 1, "types": ["node", "typed", "free"], "objects": 4, "revision": 9, "sum": "d3ad324549680ef9c3a0b671f55930fc"}
 {"type": "node", "tags": {"dc": "n", "cluster": "web", "service": "https"}, "name": "web1", "values": {"weight": 0, "pooled": "inactive"}}
 {"type": "node", "tags": {"dc": "n", "cluster": "web", "service": "https"}, "name": "web2", "values": {"weight": 10, "pooled": "yes"}}
 {"type": "typed", "tags": {"dc": "n"}, "name": "a b", "values": {"s": "no", "i": 0, "b": false, "l": [], "d": {}, "e": "yes", "a": "2001-01-01"}}
@@ -126,7 +126,7 @@ func TestWrite(t *testing.T) {
 `},
 		{dump.YAML, `# Objects as they were when confctl export wrote this file. To make them so again:
 #   confctl import FILE
-confctl_export: {version: 1, types: [node, typed, free], objects: 4}
+confctl_export: {version: 1, types: [node, typed, free], objects: 4, revision: 9, sum: "52332ffa0e6fb59e15fae75be8d95120"}
 objects:
   node:
     n/web/https/web1:
@@ -214,7 +214,7 @@ func TestWriteRefuses(t *testing.T) {
 		{"xml", object1(t, s, "free", "x", `{}`), `no format "xml"; known: yaml, jsonl`},
 	} {
 		var b bytes.Buffer
-		err := dump.Write(&b, c.format, s.Types(), append(fleet(t, s), c.object), 0)
+		err := dump.Write(&b, c.format, s.Types(), append(fleet(t, s), c.object), dump.Header{})
 		if err == nil || err.Error() != c.want || b.Len() > 0 {
 			t.Errorf("got %v and %d bytes; want %s", err, b.Len(), c.want)
 		}
@@ -356,7 +356,7 @@ func TestReadBack(t *testing.T) {
 			if diffs := object.Differences(d.Wanted(on), on); len(diffs) > 0 {
 				rt.Fatalf("differs: %v from\n%s", diffs, text1)
 			}
-			if got := len(d.Objects); got != len(objects) {
+			if got := len(d.Objects); got != len(objects) || d.Revision != 9 {
 				rt.Fatalf("%d of %d objects in\n%s", got, len(objects), text1)
 			}
 			if text2 := written(t, dump.Format(f), d.Snapshot().Objects, d.Types...); f == string(dump.JSONLines) && text1 != text2 {

@@ -16,7 +16,7 @@ import (
 )
 
 // The keys of an object's line. What get -o json writes besides, the revision,
-// is of no interest.
+// is of no interest there.
 const (
 	typeKey     = "type"
 	tagsKey     = "tags"
@@ -73,14 +73,14 @@ func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
 		return
 	}
 	for _, f := range fields {
-		if known := []string{headerKey, typesKey, objectsKey, leftOutKey}; !slices.Contains(known, f.Name) {
+		if known := []string{headerKey, typesKey, objectsKey, leftOutKey, revisionKey, sumKey}; !slices.Contains(known, f.Name) {
 			r.unknownKey(l.place(f.Name), f.Name, known...)
 		}
 	}
 	if types := get(fields, typesKey); !types.IsAbsent() {
 		r.jsonCovered(l, types)
 	}
-	r.setHeader(l.start(), get(fields, headerKey), get(fields, objectsKey), get(fields, leftOutKey))
+	r.setHeader(l.start(), get(fields, headerKey), func(key string) value.Value { return get(fields, key) })
 }
 
 // jsonCovered reads the names of the types that the file covers.

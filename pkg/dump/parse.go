@@ -11,6 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -21,6 +22,7 @@ const (
 	versionKey = "version"
 	typesKey   = "types"
 	leftOutKey = "left_out"
+	sumKey     = "sum"
 	objectsKey = "objects"
 )
 
@@ -72,7 +74,8 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 	}
 	d := arrange(s, r.covered, r.items)
 	if r.header != nil {
-		d.LeftOut = r.header.leftOut
+		d.Header, d.pictured = r.header.Header, true
+		d.unedited = r.header.sum == sum(bodyOf(text, r.header.pos.Line))
 	}
 	d.Whole = r.listed && d.LeftOut == 0
 	return d, nil
@@ -126,9 +129,10 @@ type reader struct {
 
 // header is what a file says of itself.
 type header struct {
+	Header
 	pos     yamldoc.Pos
-	objects int // negative if it does not say
-	leftOut int
+	objects int    // negative if it does not say
+	sum     string // of what follows; empty if it does not say
 }
 
 func (r *reader) faultf(pos yamldoc.Pos, format string, args ...any) {
@@ -145,9 +149,11 @@ func (r *reader) fault(err error, pos yamldoc.Pos) {
 	r.faultf(pos, "%v", err)
 }
 
-// setHeader notes what a file says of itself: its version, how many objects it
-// has, and how many it could not have.
-func (r *reader) setHeader(pos yamldoc.Pos, was, objects, leftOut value.Value) {
+// setHeader notes what a file says of itself: its version, and by their keys how
+// many objects it has, how many it could not have, of which revision they are, and
+// the checksum.
+func (r *reader) setHeader(pos yamldoc.Pos, was value.Value, said func(string) value.Value) {
+	objects := said(objectsKey)
 	if was != value.OfInt(version) {
 		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, cmp.Or(was.Text(), "none"))
 	}
@@ -159,12 +165,26 @@ func (r *reader) setHeader(pos yamldoc.Pos, was, objects, leftOut value.Value) {
 	case !objects.IsAbsent():
 		r.faultf(pos, "%s must be how many objects the file has, not %s", objectsKey, objects.Text())
 	}
-	if n, ok := leftOut.Int(); ok && n >= 0 {
-		h.leftOut = int(n)
+	if leftOut := said(leftOutKey); isCount(leftOut) {
+		n, _ := leftOut.Int()
+		h.LeftOut = int(n)
 	} else if !leftOut.IsAbsent() {
 		r.faultf(pos, "%s must be how many objects were left out, not %s", leftOutKey, leftOut.Text())
 	}
+	if revision := said(revisionKey); isCount(revision) {
+		n, _ := revision.Int()
+		h.Revision = store.Revision(n)
+	} else if !revision.IsAbsent() {
+		r.faultf(pos, "%s must be the number of a revision of the store, not %s", revisionKey, revision.Text())
+	}
+	h.sum, _ = said(sumKey).Str()
 	r.header = h
+}
+
+// isCount reports whether a value is a whole number that is not negative.
+func isCount(v value.Value) bool {
+	n, ok := v.Int()
+	return ok && n >= 0
 }
 
 // cover notes a type that the header names.

@@ -82,7 +82,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a: [", []string{"f:1: not valid YAML: did not find expected node content"}},
 		{"confctl_export: {version: 2, object: 0}\nobjects: {}\n", []string{
 			"f:1:1: confctl_export must be of version 1; this is of 2",
-			`f:1:30: "object" is not known here (did you mean objects?); known: version, types, objects, left_out`,
+			`f:1:30: "object" is not known here (did you mean objects?); known: version, types, objects, left_out, revision, sum`,
 		}},
 		{"confctl_export: {version: 1, types: [nod, node, node, [a]], objects: 0}\nobjects:\n  free:\n    x: {}\n    y: {}\n  typed:\n    n/x: {}\n...\n", []string{
 			"f:1:1: header says 0 objects, but it has 3: it is cut off, or was edited: then correct the number",
@@ -121,6 +121,8 @@ func TestParseRefuses(t *testing.T) {
 			"f:1:1: confctl_export must be of version 1; this is of none",
 			`f:1:1: objects must be how many objects the file has, not "many"`,
 		}},
+		{"confctl_export: {version: 1, objects: 0, revision: -1}\nobjects: {}\n...\n", []string{"f:1:1: revision must be the number of a revision of the store, not -1"}},
+		{"{\"confctl_export\": 1, \"objects\": 0, \"revision\": \"9\"}\n", []string{`f:1:1: revision must be the number of a revision of the store, not "9"`}},
 		{"objects:\n  nod: {a/b/c/d: {}}\n  broken: {n/x: {}}\n  node:\n    a/b/d: {}\n    a//c/d: {}\n    a/b/c/: {}\n    a/b/c/d:\n    a/b/c/e: {weight: 0x10}\n    a/b/c/f: {weight: 1, weight: 2}\n", []string{
 			`f:2:3: no object type "nod" (did you mean node?); the types are node, typed, free, broken`,
 			`f:3:3: type broken cannot be used: schema.yaml:15:55: `,
@@ -142,7 +144,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{\"confctl_export\": 1, \"objects\": 2}\n" + x, []string{
 			"f:1:1: header says 2 objects, but it has 1: it is cut off, or was edited: then correct the number"}},
 		{"{\"confctl_export\": 1, \"objects\": 1, \"more\": 1}\n" + x, []string{
-			`f:1:37: "more" is not known here; known: confctl_export, types, objects, left_out`}},
+			`f:1:37: "more" is not known here; known: confctl_export, types, objects, left_out, revision, sum`}},
 		{"{\"confctl_export\": 2}\n" + x, []string{"f:1:1: confctl_export must be of version 1; this is of 2"}},
 		{x + "{\"confctl_export\": 1}\n", []string{"f:2:1: a header here: these are several files in one; import them one by one, or take all headers out"}},
 		{x + x, []string{"f:2:1: free x is there already, in line 1"}},

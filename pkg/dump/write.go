@@ -15,13 +15,13 @@ import (
 )
 
 // Write writes all objects of some types with all fields they have, in the
-// order of the schema's types and then in key order. The same types and objects
-// in whatever order, of whatever revision, are the same text.
+// order of the schema's types and then in key order. The same types, objects and
+// header are the same text, in whatever order the objects come.
 //
 // Objects that are malformed, or that have a name that is not UTF-8, cannot be
 // written: leave them out, as Unwritable says, and say how many. If there is one,
 // or one of another type, nothing is written.
-func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object, leftOut int) error {
+func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object, h Header) error {
 	for _, o := range objects {
 		reason := Unwritable(o)
 		if !slices.Contains(types, o.Type) {
@@ -36,9 +36,9 @@ func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object,
 	var err error
 	switch f {
 	case JSONLines:
-		text = jsonLines(groups, len(objects), leftOut)
+		text = jsonLines(groups, len(objects), h)
 	case YAML:
-		text, err = yamlText(groups, len(objects), leftOut)
+		text, err = yamlText(groups, len(objects), h)
 	default:
 		err = fmt.Errorf("no format %q; known: %s", f, strings.Join(Formats(), ", "))
 	}
@@ -82,7 +82,7 @@ func byType(types []*schema.Type, objects []object.Object) []group {
 }
 
 // jsonLines is a header, and then a line for each object.
-func jsonLines(groups []group, count, leftOut int) []byte {
+func jsonLines(groups []group, count int, h Header) []byte {
 	names := make([]value.Value, len(groups))
 	for i, g := range groups {
 		names[i] = value.OfString(g.typ.Name)
@@ -92,11 +92,18 @@ func jsonLines(groups []group, count, leftOut int) []byte {
 		{Name: typesKey, Value: value.OfList(names...)},
 		{Name: objectsKey, Value: value.OfInt(int64(count))},
 	}
-	if leftOut > 0 {
-		fields = append(fields, value.Field{Name: leftOutKey, Value: value.OfInt(int64(leftOut))})
+	if h.LeftOut > 0 {
+		fields = append(fields, value.Field{Name: leftOutKey, Value: value.OfInt(int64(h.LeftOut))})
 	}
+	body := jsonBody(groups)
+	fields = append(fields, value.Field{Name: revisionKey, Value: value.OfInt(int64(h.Revision))}, value.Field{Name: sumKey, Value: value.OfString(sum(body))})
 	b := value.AppendMap(nil, fields)
 	b = append(b, '\n')
+	return append(b, body...)
+}
+
+func jsonBody(groups []group) []byte {
+	var b []byte
 	for _, g := range groups {
 		for _, o := range g.objects {
 			b = append(b, `{"type": `...)
@@ -128,7 +135,7 @@ const about = `# Objects as they were when confctl export wrote this file. To ma
 // yamlText is a map of types, of objects in them by their path, and of fields
 // in these: a line for each field, so that a difference between two files is a line
 // with the object's name not far above it.
-func yamlText(groups []group, count, leftOut int) ([]byte, error) {
+func yamlText(groups []group, count int, h Header) ([]byte, error) {
 	var names []string
 	var types []value.Field
 	for _, g := range groups {
@@ -142,14 +149,15 @@ func yamlText(groups []group, count, leftOut int) ([]byte, error) {
 		}
 	}
 	lost := ""
-	if leftOut > 0 {
-		lost = fmt.Sprintf(", %s: %d", leftOutKey, leftOut)
+	if h.LeftOut > 0 {
+		lost = fmt.Sprintf(", %s: %d", leftOutKey, h.LeftOut)
 	}
+	body, err := yamldoc.Encode(yamldoc.OfValue(value.OfMap(value.Field{Name: objectsKey, Value: value.OfMap(types...)})))
+	body = append(body, theEnd+"\n"...)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d%s}\n", about, headerKey, versionKey, version, typesKey, strings.Join(names, ", "), objectsKey, count, lost)
-	text, err := yamldoc.Encode(yamldoc.OfValue(value.OfMap(value.Field{Name: objectsKey, Value: value.OfMap(types...)})))
-	b.Write(text)
-	b.WriteString(theEnd + "\n")
+	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d%s, %s: %d, %s: %q}\n", about, headerKey, versionKey, version,
+		typesKey, strings.Join(names, ", "), objectsKey, count, lost, revisionKey, h.Revision, sumKey, sum(body))
+	b.Write(body)
 	return b.Bytes(), err
 }
 

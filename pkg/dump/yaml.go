@@ -71,13 +71,13 @@ func (r *reader) yamlHeader(p yamldoc.Pair) {
 			r.yamlCovered(f.Value)
 		case err != nil:
 			r.fault(err, f.Key.Pos())
-		case f.Name != versionKey && f.Name != objectsKey && f.Name != leftOutKey:
-			r.unknownKey(f.Key.Pos(), f.Name, versionKey, typesKey, objectsKey, leftOutKey)
+		case !slices.Contains([]string{versionKey, objectsKey, leftOutKey, revisionKey, sumKey}, f.Name):
+			r.unknownKey(f.Key.Pos(), f.Name, versionKey, typesKey, objectsKey, leftOutKey, revisionKey, sumKey)
 		default:
 			said[f.Name] = v
 		}
 	}
-	r.setHeader(p.Key.Pos(), said[versionKey], said[objectsKey], said[leftOutKey])
+	r.setHeader(p.Key.Pos(), said[versionKey], func(key string) value.Value { return said[key] })
 }
 
 // yamlCovered reads the names of the types that the file covers.
