@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -87,8 +89,80 @@ func survive(t *testing.T, what string, content []byte) (failures int) {
 		if err := file.Close(); err != nil {
 			t.Fatal(err)
 		}
+		if left := stillOpen(t, path); len(left) > 0 {
+			t.Fatalf("%s: %s, which ended with %v, left %d maps and descriptors: %q", what, request, err, len(left), left[0])
+		}
 	}
 	return failures
+}
+
+// stillOpen returns the memory maps and descriptors of a file in this process, as
+// far as the system tells.
+func stillOpen(t *testing.T, path string) (left []string) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, path) {
+			left = append(left, line)
+		}
+	}
+	descriptors, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range descriptors {
+		if to, err := os.Readlink(d); err == nil && strings.HasPrefix(to, path) {
+			left = append(left, d)
+		}
+	}
+	return left
+}
+
+// TestDamagedIsNotLeftMapped reads and writes a damaged file again and again, as a
+// service does: the kernel has about 65,000 memory maps for a process.
+func TestDamagedIsNotLeftMapped(t *testing.T) {
+	content := healthy(t)
+	for what, bad := range map[string][]byte{
+		"the tree":  append(bytes.Clone(content[:2*4096]), make([]byte, len(content)-2*4096)...),
+		"the pages": append(bytes.Clone(content[:2*4096]), bytes.Repeat([]byte{0xff}, len(content)-2*4096)...),
+	} {
+		for range 20 {
+			if failures := survive(t, what, bad); failures == 0 {
+				t.Errorf("%s: nothing failed", what)
+			}
+		}
+	}
+}
+
+// TestDamagedLeavesOthersMapped has requests that fail beside those that do not,
+// in one process: what the former unmap is not of the latter.
+func TestDamagedLeavesOthersMapped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store")
+	s := open(t, path)
+	put(t, s, "/k", "1")
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 50 {
+				if i%2 == 0 {
+					if err := s.view(t.Context(), func(state) error { panic("damaged") }); err == nil {
+						t.Error("a panic is no error")
+					}
+					continue
+				}
+				if snap, err := s.Read(t.Context(), "/"); err != nil || len(snap.Entries) != 1 {
+					t.Errorf("read %d entries, %v", len(snap.Entries), err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if left := stillOpen(t, path); len(left) > 0 {
+		t.Errorf("%d maps and descriptors are left: %q", len(left), left[0])
+	}
 }
 
 func TestDamaged(t *testing.T) {

@@ -125,11 +125,12 @@ func settle(db *bolt.DB, before store.Revision, failed error) error {
 // the end of the file, which is a fault: neither leaves this function.
 func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var db *bolt.DB
 	defer func() {
 		if p := recover(); p != nil {
-			// The database may hold its own mutexes, so it cannot be closed. What
-			// stays behind is its memory map, and that would keep the file's lock.
-			fail := errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+			// The database may hold its own mutexes, so it cannot be closed: what it
+			// has open is closed for it.
+			fail := errors.Join(release(file, db, readOnly), file.Close())
 			if e, ok := p.(error); ok && errors.Is(e, errUnsure) {
 				err = e
 			} else {
@@ -138,7 +139,7 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 			err = errors.Join(err, fail)
 		}
 	}()
-	db, err := bolt.Open(file.Name(), 0o600, &bolt.Options{
+	db, err = bolt.Open(file.Name(), 0o600, &bolt.Options{
 		ReadOnly:       readOnly,
 		NoFreelistSync: true,
 		NoStatistics:   true,
@@ -159,6 +160,21 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 		err = e
 	}
 	return err
+}
+
+// release removes the memory map of a database that panicked, and its lock, which
+// the map would keep. While a file is locked to be written, no other request of
+// this process has it mapped. If only opening it to be read fails so, since the
+// file was cut just then, the map is not known, and stays.
+func release(file *os.File, db *bolt.DB, readOnly bool) error {
+	var err error
+	switch {
+	case !readOnly:
+		err = unmap(file, 0)
+	case db != nil:
+		err = unmap(file, db.Info().Data)
+	}
+	return errors.Join(err, syscall.Flock(int(file.Fd()), syscall.LOCK_UN))
 }
 
 // whole refuses a file that is shorter than the pages that are in use. What
