@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ type answer struct {
 	seen      store.Revision        // of one that reports an index
 	index     uint64                // as reported
 	hosts     map[string]pybalState // of PyBal
-	addresses []netip.Addr          // of DNS
+	addresses []address             // of DNS
 	at        time.Time
 	err       error // its text is fit to be shown
 }

@@ -23,9 +23,8 @@ type comparison struct {
 	fine    string // what to say if nothing is wrong
 	problem string // why it cannot be compared; empty if it can
 	note    string
-	// unseen are objects of which the reader does not show whether it has seen
-	// them as they are.
-	unseen []string
+	// shows reports whether a field of an object was compared.
+	shows func(name, field string) bool
 }
 
 // mismatch is one object that a reader has otherwise than the store.
@@ -63,9 +62,8 @@ func (j judgement) compared(c comparison) Result {
 // aboutOnly is the comparison of the objects alone that records change.
 func (j judgement) aboutOnly(c comparison, records []sal.Stored) comparison {
 	c.wrong = slices.DeleteFunc(c.wrong, func(m mismatch) bool { return !changes(records, j.Reader, m.name) })
-	unseen := slices.DeleteFunc(c.unseen, func(name string) bool { return !changes(records, j.Reader, name) })
-	if len(c.wrong) == 0 && len(unseen) > 0 {
-		c.problem = fmt.Sprintf("%s; whether it has seen %s pooled does not show in that", c.fine, printable(strings.Join(unseen, ", ")))
+	if hidden := j.hiddenFields(c, records); len(c.wrong) == 0 && len(hidden) > 0 {
+		c.problem = fmt.Sprintf("%s; whether it has seen %s does not show in that", c.fine, printable(strings.Join(hidden, ", ")))
 	}
 	c.fine = "has what is in the change as it is in the store"
 	return c

@@ -19,8 +19,8 @@ import (
 
 // lookup asks the reader's server for the addresses of its name, which may have
 // none. That there is no such name is an error.
-func (a asker) lookup(ctx context.Context, r Reader) ([]netip.Addr, error) {
-	var all []netip.Addr
+func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
+	var all []address
 	var missing error
 	for _, family := range r.families() {
 		found, err := a.question(ctx, r, family)
@@ -70,10 +70,10 @@ func (r Reader) place(a netip.Addr) (string, bool) {
 }
 
 // noteDNS is what one answer does not tell.
-const noteDNS = "a name server answers with one of the places that are pooled: that it has seen another one pooled does not show"
+const noteDNS = "a name server answers with one of the places that are pooled: that it has seen another one pooled, or with another TTL, does not show"
 
-// dns compares the places that a name server answers with. An address that is of
-// no place is what it answers with when nothing is pooled.
+// dns compares the places that a name server answers with, and the TTLs. An address
+// that is of no place is what it answers with when nothing is pooled.
 func (j judgement) dns() comparison {
 	found := map[string]object.Object{}
 	for _, o := range j.objects(j.state.Snapshot) {
@@ -84,17 +84,27 @@ func (j judgement) dns() comparison {
 	}
 	c := comparison{note: noteDNS}
 	var said, elsewhere []string
+	withTTL := map[string]bool{}
 	for _, a := range j.addresses {
-		name, ok := j.place(a)
+		name, ok := j.place(a.Addr)
 		if !ok {
 			elsewhere = append(elsewhere, a.String())
 			continue
 		}
 		said = append(said, name)
 		o, stored := found[name]
-		if v := value.OfMap(o.Fields...); !stored || o.Malformed == nil && !isPooled(v) {
+		switch v := value.OfMap(o.Fields...); {
+		case !stored || o.Malformed == nil && !isPooled(v):
 			c.wrong = append(c.wrong, mismatch{name, fmt.Sprintf("answers with %s (%s), which is not pooled", a, name), o.Revision, otherThan(true)})
+		case o.Malformed == nil && j.comparesTTL() && a.authoritative:
+			wrong, shown := j.ttlMismatch(a, o, found)
+			c.wrong = append(c.wrong, wrong...)
+			withTTL[name] = withTTL[name] || shown
 		}
+	}
+	c.shows = func(name, field string) bool {
+		pooled := isPooled(value.OfMap(found[name].Fields...))
+		return field == pooledField && (!pooled || slices.Contains(said, name)) || field == ttlField && withTTL[name]
 	}
 	if missing := unanswered(found, "nothing"); len(j.addresses) == 0 && len(missing) > 0 {
 		c.problem = "answers that the name has no address: is the name right?"
@@ -102,10 +112,8 @@ func (j judgement) dns() comparison {
 	if len(elsewhere) > 0 {
 		c.wrong = append(c.wrong, unanswered(found, strings.Join(elsewhere, ", "))...)
 	}
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if pooled := isPooled(value.OfMap(found[name].Fields...)); pooled && !slices.Contains(said, name) {
-			c.unseen = append(c.unseen, name)
-		}
+	if j.comparesTTL() && len(c.wrong) == 0 && len(said) > 0 {
+		c.problem = cmp.Or(c.problem, unauthoritative(j.addresses))
 	}
 	slices.Sort(said)
 	c.fine = "answers with " + cmp.Or(strings.Join(slices.Compact(said), ", "), "no place, and none is pooled")

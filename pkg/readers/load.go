@@ -28,7 +28,7 @@ const RuleInvalid = "reader"
 //	  - {kind: mediawiki, url: "https://en.example.org/w/api.php", within: 30s}
 //	  - {kind: pybal, url: "http://lvs1001:9090/pools/{cluster}_{service}", only: "dc=eqiad"}
 //	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
-//	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}}
+//	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}, ttl: 10-300}
 //	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
 //	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision, reports: store}
 //
@@ -127,7 +127,7 @@ func keysOf(kind Kind) (keys []string, needed int) {
 	case File:
 		keys, needed = []string{"path", "pattern", "unit", "reports"}, 1
 	case DNS:
-		keys, needed = []string{"name", "server", "answers"}, 3
+		keys, needed = []string{"name", "server", "answers", "ttl"}, 3
 	case Index:
 		keys, needed = []string{"url", "pattern", "unit", "reports", "headers", "ca"}, 1
 	default:
@@ -278,6 +278,21 @@ func (l *loader) particular(r *Reader, d declaration) {
 		r.server = server
 	}
 	l.answers(r, d)
+	l.ttl(r, d)
+}
+
+func (l *loader) ttl(r *Reader, d declaration) {
+	n, text, given := l.part(d, "ttl")
+	if !given {
+		return
+	}
+	var ok bool
+	if r.ttl, ok = parseTTL(text); !ok {
+		l.failAt(n, "ttl cannot be %s: none, or the range in seconds that the zone allows, as 10-300, is expected", n.Describe())
+	}
+	if f, has := l.typ.Field(ttlField); !has || f.Kind != schema.Int {
+		l.failAt(n, "ttl: type %s has no field %s of type int to compare with", l.typ.Name, ttlField)
+	}
 }
 
 func (l *loader) answers(r *Reader, d declaration) {

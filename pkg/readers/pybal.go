@@ -96,8 +96,20 @@ func (j judgement) pybal() comparison {
 		}
 	}
 	c.fine = fmt.Sprintf("%s as in the store, %d of them up and pooled", counted(len(j.hosts), "host", "hosts"), serving)
+	c.shows = func(name, field string) bool {
+		said, listed := j.hosts[name] // it reads no weight of what it does not list
+		return field == pooledField || field == weightField && (!listed || said.weight != nil)
+	}
+	for _, said := range j.hosts {
+		if said.weight == nil {
+			c.note = noteWeight
+		}
+	}
 	return c
 }
+
+// noteWeight is what a PyBal does not tell that lists hosts in lines.
+const noteWeight = "this PyBal does not say which weights it has read: they are not compared"
 
 // host compares one host of a pool.
 func (j judgement) host(name string, stored value.Value, rev store.Revision) []mismatch {

@@ -24,7 +24,7 @@ const tries = 3
 
 // question asks the reader's server for the addresses of one family. An answer
 // that is cut off is asked for again over TCP.
-func (a asker) question(ctx context.Context, r Reader, family dnsmessage.Type) ([]netip.Addr, error) {
+func (a asker) question(ctx context.Context, r Reader, family dnsmessage.Type) ([]address, error) {
 	q, err := newQuestion(r.Target, family)
 	if err != nil {
 		return nil, err
@@ -151,8 +151,15 @@ func overTCP(ctx context.Context, server string, q question) (dnsmessage.Message
 // errNoName says that a name does not exist, as opposed to one without addresses.
 var errNoName = errors.New("the name server answers that there is no such name (NXDOMAIN): is the name right?")
 
+// address is one that a name server answers with.
+type address struct {
+	netip.Addr
+	ttl           int64
+	authoritative bool // the answer is not from a cache, where the TTL runs down
+}
+
 // addresses returns those in a reply, of the name or of what it is an alias of.
-func (q question) addresses(reply dnsmessage.Message) ([]netip.Addr, error) {
+func (q question) addresses(reply dnsmessage.Message) ([]address, error) {
 	asked := q.Questions[0]
 	switch reply.RCode {
 	case dnsmessage.RCodeSuccess:
@@ -162,19 +169,24 @@ func (q question) addresses(reply dnsmessage.Message) ([]netip.Addr, error) {
 		return nil, fmt.Errorf("the name server answers %s to the question for %s", rcodeWord(reply.RCode), strings.TrimPrefix(asked.Type.String(), "Type"))
 	}
 	name := asked.Name
-	var found []netip.Addr
+	var found []address
 	for _, a := range reply.Answers { // each alias before what it leads to
 		if !sameName(a.Header.Name, name) {
 			continue
 		}
+		one := address{ttl: int64(a.Header.TTL), authoritative: reply.Authoritative}
 		switch body := a.Body.(type) {
 		case *dnsmessage.CNAMEResource:
 			name = body.CNAME
+			continue
 		case *dnsmessage.AResource:
-			found = append(found, netip.AddrFrom4(body.A))
+			one.Addr = netip.AddrFrom4(body.A)
 		case *dnsmessage.AAAAResource:
-			found = append(found, netip.AddrFrom16(body.AAAA).Unmap())
+			one.Addr = netip.AddrFrom16(body.AAAA).Unmap()
+		default:
+			continue
 		}
+		found = append(found, one)
 	}
 	return found, nil
 }

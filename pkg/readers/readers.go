@@ -97,6 +97,7 @@ type Reader struct {
 	// not the highest of what it has read.
 	wholeStore bool
 	answers    map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
+	ttl        ttlLimits                 // of DNS
 	group      map[int]string            // the tags of the type that {tag} stood for
 }
 

@@ -31,6 +31,10 @@ discovery:
   path: discovery
   tags: [dnsdisc]
   schema: {pooled: {type: bool, default: false}}
+steered:
+  path: steered
+  tags: [dnsdisc]
+  schema: {pooled: {type: bool, default: false}, ttl: {type: int, default: 300}, references: {type: list, default: []}}
 mwconfig:
   path: mediawiki-config
   tags: [scope]
