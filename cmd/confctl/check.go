@@ -345,8 +345,10 @@ const mostRecords = 2_000
 func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (object.Snapshot, error) {
 	var queries []catalog.Query
 	for _, r := range asked {
-		if !slices.ContainsFunc(queries, func(have catalog.Query) bool { return have.Type == r.Type }) {
-			queries = append(queries, catalog.Query{Type: r.Type})
+		for _, t := range r.Types() {
+			if !slices.ContainsFunc(queries, func(have catalog.Query) bool { return have.Type == t }) {
+				queries = append(queries, catalog.Query{Type: t})
+			}
 		}
 	}
 	return s.catalog.Read(ctx, queries...)

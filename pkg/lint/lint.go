@@ -223,6 +223,9 @@ func (l *linter) readers(declared map[*schema.Type]seed.Type) {
 			l.add(err)
 		}
 	}
+	for _, doubt := range readers.Swapped(all) {
+		l.add(doubt)
+	}
 }
 
 // complete returns the objects that a type should have, if all are known.

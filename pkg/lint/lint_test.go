@@ -158,13 +158,19 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		{"no readers", "-- schema.yaml --\nt:\n  path: ts\n  tags: [dc]\n  schema: {}\n  readers:\n    - {kind: indx, url: 'http://app'}\n    - {kind: index, urls: 'http://app'}\n    - {kind: pybal, url: 'http://lvs/pools/x'}\n",
 			`schema.yaml:6:14: error reader: a reader has to say of what kind it is (did you mean index?): mediawiki, pybal, dns, file, index
 schema.yaml:7:7: error reader: a reader of kind index needs url
-schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, reports, headers, ca, kind, label, only, within
+schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, reports, headers, ca, hosts, kind, label, only, within
 schema.yaml:8:7: error reader: a reader of kind pybal is of no use for type t, which has no field pooled`},
 		{"readers beside the schema", records + "-- readers.yaml --\nnode: [{kind: pybal, url: 'http://lvs/pools/x'}]\nrecords: []\nrecord:\n  - {kind: file, path: x}\n",
 			`readers.yaml:2:1: error reader: no object type "records" (did you mean record?)
 readers.yaml:4:24: error reader: path: the path of a file begins with /`},
 		{"a place that is misspelled", records + "-- readers.yaml --\nrecord:\n  - {kind: dns, name: x, server: ns0, answers: {nroth: 10.2.2.0/24, south: 10.2.1.0/24}}\n-- data/record/x.yaml --\na: [north, south]\n",
 			`readers.yaml:2:5: warning schema-unknown-key: answers: no object of type record is called "nroth" (did you mean north?)`},
+		{"a wiki without its api.php", records + "-- readers.yaml --\nrecord:\n  - {kind: mediawiki, url: 'https://en.example.org/wiki/'}\n",
+			`readers.yaml:2:28: error reader: url: MediaWiki is asked at its api.php: https://en.example.org/w/api.php is expected`},
+		{"networks before places", records + "-- readers.yaml --\nrecord:\n  - {kind: dns, name: x, server: ns0, answers: {10.2.2.0/24: north}}\n",
+			`readers.yaml:2:49: error reader: answers: 10.2.2.0/24 and north are swapped: the name of the object comes first, as in {north: 10.2.2.0/24}`},
+		{"two readers that differ", records + "-- readers.yaml --\nrecord:\n  - {kind: dns, name: x, server: ns0, answers: {north: 10.2.2.0/24, south: 10.2.1.0/24}}\n  - {kind: dns, name: y, server: ns0, answers: {north: 10.2.1.0/24}}\n",
+			`readers.yaml:3:5: warning reader-swapped: answers: 10.2.1.0/24 is of north here, and of south at DIR/readers.yaml:2:5: are they swapped?`},
 		{"readers without a schema", "-- schema.yaml --\n[\n-- readers.yaml --\na: {\n", `readers.yaml:1:1: error yaml-syntax: 
 schema.yaml:1:1: error yaml-syntax: `},
 

@@ -112,6 +112,8 @@ func readerRules() []Rule {
 	return []Rule{
 		{readers.RuleInvalid, Error, "a reader is none, or of no use for its type; confctl check readers would not ask it",
 			"correct it as the message says; docs/readers.md has all kinds"},
+		{readers.RuleSwapped, Warning, "two name servers are declared to answer with the same network for different places",
+			"correct the one that is wrong: confctl check readers takes an answer for the place that answers names"},
 	}
 }
 

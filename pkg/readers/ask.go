@@ -96,6 +96,9 @@ func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.host != "" {
+		client = client.to(r.host)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, a.explain(ctx, err, client.ca)
@@ -202,6 +205,9 @@ func (r Reader) findIndex(text []byte) (uint64, error) {
 
 func parseIndex(number string) (uint64, error) {
 	index, err := strconv.ParseUint(number, 10, 64)
+	if err != nil && strings.HasPrefix(number, "<") {
+		return 0, errors.New("answers with a web page, and not with an index alone; MediaWiki is asked at its api.php")
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%q is no index", printable(number))
 	}

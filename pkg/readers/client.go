@@ -1,9 +1,11 @@
 package readers
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 )
@@ -16,8 +18,9 @@ const maxAuthorities = 4 << 20
 // that for the store is nobody else's business.
 type client struct {
 	*http.Client
-	ca  string // the file of the authorities; empty: the system's
-	err error  // why nobody can be asked over TLS
+	config *tls.Config
+	ca     string // the file of the authorities; empty: the system's
+	err    error  // why nobody can be asked over TLS
 }
 
 // clients returns one for each file of authorities that readers declare. The one
@@ -38,14 +41,40 @@ func newClient(ca string) client {
 	if ca != "" {
 		config.RootCAs, err = authorities(ca)
 	}
+	return client{asking(config, ""), config, ca, err}
+}
+
+// to is the client for one of the servers behind a URL. What is asked for, and the
+// name in the certificate, stay those of the URL.
+func (c client) to(host string) client {
+	c.Client = asking(c.config.Clone(), host)
+	return c
+}
+
+// asking makes connections to the host of a URL, or to another one if that is
+// given. Each host has its own, so that no connection is shared.
+func asking(config *tls.Config, host string) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig:        config,
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeaders,
 		ForceAttemptHTTP2:      true,
 	}
+	if host != "" {
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			to, err := hostPort(host, port)
+			if err != nil {
+				return nil, err
+			}
+			return new(net.Dialer).DialContext(ctx, network, to)
+		}
+	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client{&http.Client{Transport: transport, CheckRedirect: stay}, ca, err}
+	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
 func authorities(file string) (*x509.CertPool, error) {

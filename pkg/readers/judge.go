@@ -35,6 +35,7 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 		result = j.compared(j.pybal())
 	case r.Kind == DNS:
 		result = j.compared(j.dns())
+		result.Msg += j.swapped(result.Level)
 	default:
 		result = j.byIndex()
 	}

@@ -26,6 +26,7 @@ const RuleInvalid = "reader"
 //
 //	readers:
 //	  - {kind: mediawiki, url: "https://en.example.org/w/api.php", within: 30s}
+//	  - {kind: mediawiki, url: "http://en.example.org/w/api.php", hosts: {type: node, select: "cluster=appserver"}}
 //	  - {kind: pybal, url: "http://lvs1001:9090/pools/{cluster}_{service}", only: "dc=eqiad"}
 //	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
 //	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}, ttl: 10-300}
@@ -33,13 +34,15 @@ const RuleInvalid = "reader"
 //	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision, reports: store}
 //
 // All take label, only (a selector) and within; those with a url, headers and ca.
+// Those that are asked over the network take hosts: a list, the names of objects,
+// or a name in the DNS whose every address is asked.
 // Keys of answers are names of objects. No two are called the same.
 //
 // The readers are in the order of the types. Those with a mistake are left out,
 // and so are those of types that the schema has no use for; what is wrong with
 // readers has file and line.
 func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
-	l := loader{names: map[string]yamldoc.Pos{}}
+	l := loader{schema: s, names: map[string]yamldoc.Pos{}}
 	var doc yamldoc.Node
 	if file != "" {
 		var err error
@@ -58,6 +61,7 @@ func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
 
 // loader compiles readers and gathers what is wrong with them.
 type loader struct {
+	schema   *schema.Schema
 	typ      *schema.Type // whose they are; nil before the first
 	readers  []Reader
 	problems []schema.Problem
@@ -127,11 +131,11 @@ func keysOf(kind Kind) (keys []string, needed int) {
 	case File:
 		keys, needed = []string{"path", "pattern", "unit", "reports"}, 1
 	case DNS:
-		keys, needed = []string{"name", "server", "answers", "ttl"}, 3
+		keys, needed = []string{"name", "answers", "server", "hosts", "ttl"}, 2
 	case Index:
-		keys, needed = []string{"url", "pattern", "unit", "reports", "headers", "ca"}, 1
+		keys, needed = []string{"url", "pattern", "unit", "reports", "headers", "ca", "hosts"}, 1
 	default:
-		keys, needed = []string{"url", "headers", "ca"}, 1
+		keys, needed = []string{"url", "headers", "ca", "hosts"}, 1
 	}
 	return append(keys, "kind", "label", "only", "within"), needed
 }
@@ -175,6 +179,10 @@ func (l *loader) keys(kind Kind, d declaration, pairs []yamldoc.Pair) {
 		if _, given := d.parts[key]; !given {
 			l.failAt(d.Node, "a reader of kind %s needs %s", kind, key)
 		}
+	}
+	_, server := d.parts["server"]
+	if _, hosts := d.parts["hosts"]; kind == DNS && server == hosts {
+		l.failAt(d.Node, "a reader of kind %s needs server, or hosts if there are several", kind)
 	}
 }
 
@@ -277,6 +285,7 @@ func (l *loader) particular(r *Reader, d declaration) {
 		}
 		r.server = server
 	}
+	l.hosts(r, d)
 	l.answers(r, d)
 	l.ttl(r, d)
 }
@@ -317,6 +326,10 @@ func (l *loader) answers(r *Reader, d declaration) {
 			}
 		}
 		for _, item := range items {
+			if _, err := parsePrefix(p.Name); err == nil {
+				l.failAt(p.Key, "answers: %s and %s are swapped: the name of the object comes first, as in {%s: %s}", p.Name, printable(item.Text()), printable(item.Text()), p.Name)
+				continue
+			}
 			l.network(r, p.Name, item)
 		}
 	}

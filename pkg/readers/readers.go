@@ -78,7 +78,7 @@ const DefaultWithin = 30 * time.Second
 const criticalAfter = 4
 
 // Reader is one program that reads objects, or with {tag} in its target one for
-// each value of the tag. Make readers with Load or Parse.
+// each value of the tag, and with hosts one for each host. Make readers with Load or Parse.
 type Reader struct {
 	Kind   Kind
 	Label  string // what it is called in the report; empty: its target
@@ -89,6 +89,8 @@ type Reader struct {
 	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
 
 	server   string            // of DNS: host:port
+	servers  hosts             // the servers behind it; none if its target is all
+	host     string            // one of them, with or without a port
 	ca       string            // file of authorities; empty: that of the Check
 	headers  map[string]string // of a request over HTTP
 	pattern  *regexp.Regexp    // its one group is the index; nil: the text is nothing else
@@ -103,10 +105,14 @@ type Reader struct {
 
 // Name is what the reader is called in a report.
 func (r Reader) Name() string {
-	if r.Label != "" {
-		return r.Label
+	name := r.Label
+	if name == "" {
+		name = string(r.Kind) + " " + r.Target
 	}
-	return string(r.Kind) + " " + r.Target
+	if r.host != "" {
+		name += " " + r.host
+	}
+	return name
 }
 
 // reads reports whether an object is one that the reader reads.

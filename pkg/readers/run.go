@@ -14,9 +14,9 @@ import (
 // Check is what is asked of readers, and how.
 type Check struct {
 	Readers []Reader
-	// Objects reads the objects of the readers' types. It is called before the
-	// readers are asked, if there are tags in the target of one, whose values it
-	// is about.
+	// Objects reads the objects of all types that Types of a reader names. It is
+	// called before the readers are asked, if there are tags in the target of one,
+	// whose values it is about, or objects name its hosts.
 	Objects func(ctx context.Context) (object.Snapshot, error)
 	// Read reads the store, the objects first and then the journal. It is called
 	// once after all have answered: so none can know more than the store.
@@ -46,13 +46,13 @@ const (
 func (c Check) Run(ctx context.Context) ([]Result, error) {
 	c = c.withDefaults()
 	var before object.Snapshot
-	if slices.ContainsFunc(c.Readers, func(r Reader) bool { return len(r.tags()) > 0 }) {
+	if slices.ContainsFunc(c.Readers, func(r Reader) bool { return len(r.tags()) > 0 || r.servers.typ != nil }) {
 		var err error
 		if before, err = c.Objects(ctx); err != nil {
 			return nil, err
 		}
 	}
-	all, results := c.expand(before)
+	all, results := c.expand(ctx, before)
 	answers := c.ask(ctx, all, func(i int) bool { return results[i].Msg == "" })
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -79,15 +79,18 @@ func (c Check) withDefaults() Check {
 	return c
 }
 
-// expand fills in the tags of targets. What cannot be filled in has a result
-// already.
-func (c Check) expand(s object.Snapshot) ([]Reader, []Result) {
+// expand fills in the tags of targets, and finds the hosts. What cannot be filled
+// in, or found, has a result already.
+func (c Check) expand(ctx context.Context, s object.Snapshot) ([]Reader, []Result) {
 	var all []Reader
 	var results []Result
+	lookup := c.resolver(ctx)
 	for _, r := range c.Readers {
-		for _, e := range r.expand(s) {
-			all = append(all, e.Reader)
-			results = append(results, c.unknown(e.Reader, e.problem))
+		for _, group := range r.expand(s) {
+			for _, e := range group.perHost(s, lookup) {
+				all = append(all, e.Reader)
+				results = append(results, c.unknown(e.Reader, e.problem))
+			}
 		}
 	}
 	return all, results

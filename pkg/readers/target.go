@@ -103,6 +103,8 @@ func (r Reader) checkTarget() error {
 		return fmt.Errorf("%s is no port: a number from 1 to 65535 is expected", printable(u.Port()))
 	case u.User != nil:
 		return errors.New("the URL holds a user or password, which everybody who may read the schema, or see the command line, can read")
+	case r.Kind == MediaWiki && !strings.HasSuffix(u.Path, "/api.php"):
+		return fmt.Errorf("MediaWiki is asked at its api.php: %s://%s/w/api.php is expected", u.Scheme, printable(u.Host))
 	case r.Kind == PyBal && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/pools"):
 		return errors.New("which pool? /pools/POOL is expected, where POOL may be {cluster}_{service}, for one")
 	}
