@@ -156,7 +156,7 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		// Readers.
 		{"readers that are right", "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {}, readers: [{kind: index, url: 'http://app/{dc}'}, {kind: file, path: /etc/x}]}\n", ``},
 		{"no readers", "-- schema.yaml --\nt:\n  path: ts\n  tags: [dc]\n  schema: {}\n  readers:\n    - {kind: indx, url: 'http://app'}\n    - {kind: index, urls: 'http://app'}\n    - {kind: pybal, url: 'http://lvs/pools/x'}\n",
-			`schema.yaml:6:14: error reader: a reader has to say of what kind it is (did you mean index?): mediawiki, pybal, dns, file, index
+			`schema.yaml:6:14: error reader: a reader has to say of what kind it is (did you mean index?): mediawiki, pybal, dns, file, index, rendered
 schema.yaml:7:7: error reader: a reader of kind index needs url
 schema.yaml:7:21: error reader: a reader of kind index has no "urls" (did you mean url?); it takes url, pattern, unit, reports, headers, ca, hosts, kind, label, only, within
 schema.yaml:8:7: error reader: a reader of kind pybal is of no use for type t, which has no field pooled`},

@@ -30,6 +30,7 @@ type answer struct {
 	seen      store.Revision        // of one that reports an index
 	index     uint64                // as reported
 	hosts     map[string]pybalState // of PyBal
+	entries   map[string]entry      // of a rendered file, by key
 	addresses []address             // of DNS
 	at        time.Time
 	err       error // its text is fit to be shown
@@ -52,8 +53,15 @@ func (a asker) ask(ctx context.Context, r Reader) answer {
 		text, err := a.get(ctx, r.Target, r)
 		return indexAnswer(r, text, err, r.findIndex)
 	case File:
-		text, err := a.read(ctx, r.Target)
+		text, err := a.read(ctx, r.Target, maxHeader)
 		return indexAnswer(r, text, err, r.findIndex)
+	case Rendered:
+		text, err := a.wholeText(ctx, r)
+		if err != nil {
+			return answer{err: err}
+		}
+		entries, err := r.parseRendered(text)
+		return answer{entries: entries, err: err}
 	case PyBal:
 		text, err := a.get(ctx, r.Target, r)
 		if err != nil {
@@ -144,15 +152,15 @@ func request(ctx context.Context, url string, r Reader) (*http.Request, error) {
 
 // read reads the beginning of a file, but waits no longer for a file system that
 // does not answer than for any other reader.
-func (a asker) read(ctx context.Context, path string) ([]byte, error) {
+func (a asker) read(ctx context.Context, path string, most int64) ([]byte, error) {
 	type outcome struct {
 		text []byte
 		err  error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		text, err := readHeader(path)
-		done <- outcome{text, err}
+		text, err := readFile(path, most)
+		done <- outcome{withoutBOM(text), err}
 	}()
 	select {
 	case o := <-done:
@@ -162,10 +170,16 @@ func (a asker) read(ctx context.Context, path string) ([]byte, error) {
 	}
 }
 
-// readHeader reads the beginning of a file.
-func readHeader(path string) ([]byte, error) {
-	text, err := readFile(path, maxHeader)
-	return withoutBOM(text), err
+// wholeText is all of a file, here or over HTTP.
+func (a asker) wholeText(ctx context.Context, r Reader) ([]byte, error) {
+	if !r.local {
+		return a.get(ctx, r.Target, r)
+	}
+	text, err := a.read(ctx, r.Target, maxReply+1)
+	if err == nil && len(text) > maxReply {
+		err = fmt.Errorf("%s: it is longer than %d KiB", printable(r.Target), maxReply>>10)
+	}
+	return text, err
 }
 
 // readFile reads a file, up to so many bytes. One that is no regular file could

@@ -29,7 +29,7 @@ type comparison struct {
 
 // mismatch is one object that a reader has otherwise than the store.
 type mismatch struct {
-	name string
+	name string // its key
 	what string
 	rev  store.Revision // of the object; 0 if there is none
 	// differs reports whether an object that is, or was, stored so is otherwise
@@ -73,11 +73,9 @@ func (j judgement) aboutOnly(c comparison, records []sal.Stored) comparison {
 // reader reads.
 func changes(records []sal.Stored, r Reader, name string) bool {
 	return slices.ContainsFunc(records, func(rec sal.Stored) bool {
-		return slices.ContainsFunc(rec.Change.Objects, func(o sal.Object) bool { return r.readsRecorded(o) && nameOf(o) == name })
+		return slices.ContainsFunc(rec.Change.Objects, func(o sal.Object) bool { return r.readsRecorded(o) && r.keyOf(o) == name })
 	})
 }
-
-func nameOf(o sal.Object) string { return o.Path[strings.LastIndexByte(o.Path, '/')+1:] }
 
 // oldest is what the reader has not seen, all together: as old as the oldest of
 // it, which may be one of unknown age.
@@ -117,7 +115,7 @@ func (j judgement) wrongSince(m mismatch) (since time.Time, by string) {
 func (j judgement) recorded(m mismatch) (since time.Time, by string) {
 	for _, rec := range j.state.Journal { // the newest first
 		for _, o := range rec.Change.Objects {
-			if !j.readsRecorded(o) || nameOf(o) != m.name {
+			if !j.readsRecorded(o) || j.keyOf(o) != m.name {
 				continue
 			}
 			if !m.differs(o.After) {

@@ -7,7 +7,10 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/theory/jsonpath"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/conftool/confctl/pkg/schema"
 )
 
 // checkCause reports what must not be in words about what others sent.
@@ -132,4 +135,28 @@ func TestPlaceIsTheSmallestNetwork(t *testing.T) {
 	if name, ok := r.place(netip.MustParseAddr("2001:db9::1")); ok || len(r.families()) != 2 {
 		t.Error(name, r.families())
 	}
+}
+
+func FuzzRendered(f *testing.F) {
+	f.Add([]byte("server cp1 weight=7;\nserver cp2 weight=1;\n"))
+	f.Add([]byte(`{"hosts": [{"host": "cp1", "w": 7}, {"host": "cp2", "w": null}]}`))
+	f.Add([]byte(`{"a": {"b": {"w": [1, 2]}}, "c": 1e400}`))
+	f.Add([]byte(strings.Repeat(`[{"a":`, 100)))
+	typ := &schema.Type{Name: "node", Tags: []string{"dc"}}
+	found := []rendered{
+		{pattern: regexp.MustCompile(`(?m)^server (?P<name>\S*) weight=(?P<weight>\d+)`), groups: []string{"", nameGroup, weightField}},
+		{each: jsonpath.MustParse("$.hosts[*]"), name: jsonpath.MustParse("$.host"), parts: map[string]*jsonpath.Path{weightField: jsonpath.MustParse("$.w")}},
+		{each: jsonpath.MustParse("$..*"), parts: map[string]*jsonpath.Path{"dc": jsonpath.MustParse("$.*")}},
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, how := range found {
+			entries, err := Reader{Kind: Rendered, Type: typ, rendered: how}.parseRendered(text)
+			checkCause(t, err)
+			for key, e := range entries {
+				if name, _ := e[nameGroup].(string); name == "" || !strings.HasSuffix(key, name) {
+					t.Errorf("%q has %v", key, e)
+				}
+			}
+		}
+	})
 }

@@ -18,9 +18,9 @@ func (j judgement) hiddenFields(c comparison, records []sal.Stored) []string {
 				continue
 			}
 			for _, field := range j.changedFields(o) {
-				what := "the " + field + " of " + nameOf(o)
+				what := "the " + field + " of " + j.keyOf(o)
 				if field == pooledField && isPooled(o.After) {
-					what = nameOf(o) + " pooled"
+					what = j.keyOf(o) + " pooled"
 				}
 				if !j.showsIn(c, rec, field, fieldOf(o.After, field)) && !slices.Contains(hidden, what) {
 					hidden = append(hidden, what)
@@ -36,7 +36,7 @@ func (j judgement) hiddenFields(c comparison, records []sal.Stored) []string {
 // gives this value there.
 func (j judgement) showsIn(c comparison, rec sal.Stored, field string, v value.Value) bool {
 	return slices.ContainsFunc(rec.Change.Objects, func(o sal.Object) bool {
-		return j.readsRecorded(o) && c.shows(nameOf(o), field) && fieldOf(o.After, field) == v &&
+		return j.readsRecorded(o) && c.shows(j.keyOf(o), field) && fieldOf(o.After, field) == v &&
 			slices.Contains(j.changedFields(o), field)
 	})
 }

@@ -36,6 +36,8 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 	case r.Kind == DNS:
 		result = j.compared(j.dns())
 		result.Msg += j.swapped(result.Level)
+	case r.Kind == Rendered:
+		result = j.compared(j.inFile())
 	default:
 		result = j.byIndex()
 	}

@@ -31,6 +31,7 @@ const RuleInvalid = "reader"
 //	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
 //	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}, ttl: 10-300}
 //	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
+//	  - {kind: rendered, path: /etc/x.conf, pattern: '^server (?P<name>\S+) weight=(?P<weight>\d+)$', lists: pooled}
 //	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision, reports: store}
 //
 // All take label, only (a selector) and within; those with a url, headers and ca.
@@ -132,6 +133,8 @@ func keysOf(kind Kind) (keys []string, needed int) {
 		keys, needed = []string{"path", "pattern", "unit", "reports"}, 1
 	case DNS:
 		keys, needed = []string{"name", "answers", "server", "hosts", "ttl"}, 2
+	case Rendered:
+		keys, needed = renderedKeys(), 0
 	case Index:
 		keys, needed = []string{"url", "pattern", "unit", "reports", "headers", "ca", "hosts"}, 1
 	default:
@@ -249,9 +252,12 @@ var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 // particular reads what readers of the kind take.
 func (l *loader) particular(r *Reader, d declaration) {
 	key := map[Kind]string{File: "path", DNS: "name"}[r.Kind]
-	if key == "" {
+	if _, local := d.parts["path"]; local && r.Kind == Rendered {
+		key = "path"
+	} else if key == "" {
 		key = "url"
 	}
+	r.local = key == "path"
 	n, text, given := l.part(d, key)
 	if r.Target = text; given {
 		if err := r.checkTarget(); err != nil {
@@ -261,7 +267,7 @@ func (l *loader) particular(r *Reader, d declaration) {
 	if _, err := placeholders(r.Label, l.typ); err != nil {
 		l.failAt(d.parts["label"], "label: %v", err)
 	}
-	if n, text, given := l.part(d, "pattern"); given {
+	if n, text, given := l.part(d, "pattern"); given && r.Kind != Rendered {
 		pattern, err := regexp.Compile(text)
 		if err != nil || pattern.NumSubexp() != 1 {
 			l.failAt(n, "pattern cannot be %s: a regular expression (RE2) with one group is expected, as in: index: ([0-9]+)", n.Describe())
@@ -288,6 +294,7 @@ func (l *loader) particular(r *Reader, d declaration) {
 	l.hosts(r, d)
 	l.answers(r, d)
 	l.ttl(r, d)
+	l.rendered(r, d)
 }
 
 func (l *loader) ttl(r *Reader, d declaration) {
@@ -389,7 +396,7 @@ func (l *loader) name(r Reader, d declaration) {
 // comparable reports why objects of the type are nothing to compare the reader
 // with.
 func (r Reader) comparable() error {
-	if _, ok := r.Type.Field(pooledField); !ok && (r.Kind == PyBal || r.Kind == DNS) {
+	if _, ok := r.Type.Field(pooledField); !ok && (r.Kind == PyBal || r.Kind == DNS || r.Kind == Rendered && r.rendered.lists != listsAll) {
 		return fmt.Errorf("a reader of kind %s is of no use for type %s, which has no field %s", r.Kind, r.Type.Name, pooledField)
 	}
 	return nil

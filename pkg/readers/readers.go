@@ -62,11 +62,14 @@ const (
 	File Kind = "file"
 	// Index is whatever tells an index over HTTP.
 	Index Kind = "index"
+	// Rendered is a file that was rendered from objects, here or over HTTP, and
+	// says of each what it was.
+	Rendered Kind = "rendered"
 )
 
 // Kinds returns the names of all kinds.
 func Kinds() []string {
-	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index)}
+	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index), string(Rendered)}
 }
 
 // DefaultWithin is how late a reader may be that does not say. MediaWiki keeps
@@ -88,6 +91,7 @@ type Reader struct {
 	Within time.Duration     // how late it may be
 	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
 
+	local    bool              // the target is a file here
 	server   string            // of DNS: host:port
 	servers  hosts             // the servers behind it; none if its target is all
 	host     string            // one of them, with or without a port
@@ -100,6 +104,7 @@ type Reader struct {
 	wholeStore bool
 	answers    map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
 	ttl        ttlLimits                 // of DNS
+	rendered   rendered                  // of Rendered
 	group      map[int]string            // the tags of the type that {tag} stood for
 }
 
@@ -138,6 +143,27 @@ func (r Reader) hidden(tags []string, name string) bool {
 		return underscored(name)
 	}
 	return false
+}
+
+// key is what tells the objects of a reader apart: the name, and in a rendered
+// file those tags that are found there.
+func (r Reader) key(tags []string, name string) string {
+	if r.Kind != Rendered {
+		return name
+	}
+	var parts []string
+	for i, tag := range r.Type.Tags {
+		if i < len(tags) && slices.Contains(r.rendered.captures(), tag) {
+			parts = append(parts, tags[i])
+		}
+	}
+	return strings.Join(append(parts, name), "/")
+}
+
+// keyOf is key for an object as the journal has it.
+func (r Reader) keyOf(o sal.Object) string {
+	parts := strings.Split(o.Path, "/")
+	return r.key(parts[:len(parts)-1], parts[len(parts)-1])
 }
 
 // readsRecorded is reads for an object as the journal has it.

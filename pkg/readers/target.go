@@ -33,7 +33,7 @@ func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) 
 	case u.Scheme == "dns":
 		return Reader{}, errors.New("a name server is declared in the schema, which has to say what it answers with: readers: [{kind: dns, ...}]")
 	case u.Scheme == "file" && strings.HasPrefix(text, "file:///"):
-		r.Kind, r.Target, r.pattern = File, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
+		r.Kind, r.local, r.Target, r.pattern = File, true, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, u))
 	case strings.HasSuffix(u.Path, "/api.php"):
@@ -81,13 +81,13 @@ func (r Reader) checkTarget() error {
 		return err
 	}
 	filled := placeholder.ReplaceAllString(r.Target, "x")
-	switch r.Kind {
-	case File:
+	switch {
+	case r.local:
 		if !filepath.IsAbs(filled) {
 			return errors.New("the path of a file begins with /")
 		}
 		return nil
-	case DNS:
+	case r.Kind == DNS:
 		if !dnsName.MatchString(filled) || len(filled) > 253 {
 			return fmt.Errorf("%q is no name that a server can be asked for", filled)
 		}
