@@ -20,6 +20,9 @@
 // A store with nothing to serve is taken for one that is not to be trusted, and
 // is no answer: readers are told that it is out of reach.
 //
+// A client that waits without an index waits from now, and would lose what happens
+// between two requests. One that asks again within seconds is told of that.
+//
 // All of an answer is of one revision: the latest that the mirror has seen. That
 // also holds for quorum=true, so another reader may have seen a change some
 // milliseconds earlier. Answers are always sorted.
@@ -60,6 +63,7 @@ type Config struct {
 	MaxBytes   int64         // of bodies in memory: kept ones, and those that are being sent; 48 MiB if 0
 	SendTime   time.Duration // how long a client may take to receive an answer; 15 s if 0
 	StaleAfter time.Duration // from when on an answer says how old it is; 5 s if 0
+	Recall     time.Duration // for how long it is known where a client stopped that waits without an index; 5 s if 0, not at all if negative
 }
 
 // AgeHeader is in each answer while the store gives no sign of life, with how
@@ -82,6 +86,7 @@ type Handler struct {
 	root    string // /conftool/v1/
 	cluster string // the value of X-Etcd-Cluster-Id
 	bodies  *bodies
+	recall  *recall
 	turn    chan struct{} // full while one of those that a change has woken is told
 
 	waiting atomic.Int64
@@ -102,6 +107,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Namespace == "" || cfg.APIVersion == "" || cfg.Mirror == nil {
 		return nil, errors.New("gateway: mirror, namespace and API version are needed")
 	}
+	h.recall = newRecall(cfg.Recall)
 	h.root = path.Join("/", cfg.Namespace, cfg.APIVersion) + "/"
 	mirrored := false
 	for _, p := range cfg.Mirror.Prefixes() {
@@ -145,6 +151,9 @@ func (c *Config) withDefaults() {
 	}
 	if c.SendTime <= 0 {
 		c.SendTime = defaultSendTime
+	}
+	if c.Recall == 0 {
+		c.Recall = defaultRecall
 	}
 	if c.StaleAfter <= 0 {
 		c.StaleAfter = defaultStale

@@ -40,8 +40,11 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 		q.pybal = false
 	case above, within:
 	}
+	who, port := client(r, q)
 	if q.index == 0 {
-		q.index = newest(v) + 1
+		q.index = h.resumed(v, who, port)
+	} else {
+		h.recall.claim(who, port, q.index-1)
 	}
 	v, batches, err := h.settle(r, v, q.index)
 	if fail := h.unheard(v); fail != nil {
@@ -50,9 +53,21 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 	if err != nil {
 		return h.cleared(w, r, v, q, err)
 	}
-	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
-	h.follow(w, r, q, v, batches)
+	h.recall.note(who, port, h.follow(w, r, q, v, batches))
 	return nil
+}
+
+// resumed is the index to wait for of a request without one: that after the last
+// answer, if there was one a moment ago and what happened since is known, else the
+// next that will be.
+func (h *Handler) resumed(v *mirror.View, who waiter, port string) uint64 {
+	last, known := h.recall.take(who, port)
+	if known && last < newest(v) {
+		if _, _, err := lookUp(v, last+1); err == nil {
+			return last + 1
+		}
+	}
+	return newest(v) + 1
 }
 
 // unheard is why a request is not told of changes now; nil if it is.
@@ -104,30 +119,36 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 	return batches, err == nil || !v.Filling(), err
 }
 
-// follow answers with the first event there is or will be.
-func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) {
-	if answer(w, h.told(r.Context(), q, batches)) {
-		return
+// follow answers with the first event there is or will be, and returns up to which
+// index the client was told.
+//
+// The X-Etcd-Index of an event that is there already is that of the last event, and
+// not of the store, so that a client that has come that far is not said to be behind.
+func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) uint64 {
+	if events := h.told(r.Context(), q, batches); len(events) > 0 {
+		w.Header().Set("X-Etcd-Index", strconv.FormatUint(max(h.lastEvent(batches), events[len(events)-1].index), 10))
+		return answer(w, q, events)
 	}
+	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	control := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	if control.Flush() != nil { // clients wait for the headers
-		return
+		return newest(v)
 	}
 	_ = control.SetWriteDeadline(time.Time{}) // nothing is sent for as long as it takes
 	for {
 		select {
 		case <-r.Context().Done():
-			return
+			return newest(v)
 		case <-h.closed:
-			return
+			return newest(v)
 		case <-v.Changed():
 		}
-		seen := v.Version()
+		before := v
 		v = h.cfg.Mirror.View()
-		batches, all := v.Since(seen)
+		batches, all := v.Since(before.Version())
 		if !all || h.nothing(v) != nil {
-			return // asked again, it is told that they are forgotten, or that nothing is there
+			return newest(before) // asked again, it is told that they are forgotten, or that nothing is there
 		}
 		for _, b := range batches {
 			if b.Reload { // indexes may have begun anew
@@ -135,27 +156,46 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 			}
 		}
 		h.deadline(control)
-		if answer(w, h.toldInTurn(r.Context(), q, batches)) {
-			return
+		events := h.toldInTurn(r.Context(), q, batches)
+		if len(events) > 0 {
+			return answer(w, q, events)
+		}
+		if r.Context().Err() != nil {
+			return newest(before)
 		}
 		_ = control.SetWriteDeadline(time.Time{})
 	}
 }
 
-// answer writes the body of an answer, if there is one.
-func answer(w http.ResponseWriter, body []byte) bool {
-	if body == nil {
-		return false
+// answer writes events, of which there is at least one, and returns the highest of
+// their indexes.
+func answer(w http.ResponseWriter, q query, events []event) (last uint64) {
+	body := appendEvent(events[0])
+	if len(events) > 1 {
+		body = appendAll(q.key, latest(events), 0)
+	}
+	for _, e := range events {
+		last = max(last, e.index)
 	}
 	_, _ = w.Write(body) //nolint:gosec // the client may have gone; it is JSON, and says so
-	return true
+	return last
+}
+
+// lastEvent is the index of the last event in some batches that is served.
+func (h *Handler) lastEvent(batches []*mirror.Batch) uint64 {
+	for _, b := range slices.Backward(batches) {
+		if from, to := b.Range(h.root); to > from {
+			return etcdindex.Event(b.Revision, to-from-1)
+		}
+	}
+	return 0
 }
 
 // toldInTurn is told for a request that a change has woken. One can wake thousands:
 // they are told one after the other, so that who reads meanwhile does not have to
 // wait behind all of them. A turn is short, since only what has changed is looked
 // at, and who has gone takes none.
-func (h *Handler) toldInTurn(ctx context.Context, q query, batches []*mirror.Batch) []byte {
+func (h *Handler) toldInTurn(ctx context.Context, q query, batches []*mirror.Batch) []event {
 	select {
 	case h.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -167,16 +207,9 @@ func (h *Handler) toldInTurn(ctx context.Context, q query, batches []*mirror.Bat
 	return h.told(ctx, q, batches)
 }
 
-// told is the body of the answer if the batches have one, else nil.
-func (h *Handler) told(ctx context.Context, q query, batches []*mirror.Batch) []byte {
-	events := h.events(ctx, q, batches, !q.pybal)
-	switch len(events) {
-	case 0:
-		return nil
-	case 1:
-		return appendEvent(events[0])
-	}
-	return appendAll(q.key, latest(events), 0)
+// told are the events of the answer if the batches have any.
+func (h *Handler) told(ctx context.Context, q query, batches []*mirror.Batch) []event {
+	return h.events(ctx, q, batches, !q.pybal)
 }
 
 // events returns those that a request waits for, or only the first of them; none
