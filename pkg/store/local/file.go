@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	bolt "go.etcd.io/bbolt"
@@ -130,7 +131,7 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 		if p := recover(); p != nil {
 			// The database may hold its own mutexes, so it cannot be closed: what it
 			// has open is closed for it.
-			fail := errors.Join(release(file, db, readOnly), file.Close())
+			fail := errors.Join(release(file, db, readOnly, p), file.Close())
 			if e, ok := p.(error); ok && errors.Is(e, errUnsure) {
 				err = e
 			} else {
@@ -165,10 +166,13 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 // release removes the memory map of a database that panicked, and its lock, which
 // the map would keep. While a file is locked to be written, no other request of
 // this process has it mapped. If only opening it to be read fails so, since the
-// file was cut just then, the map is not known, and stays.
-func release(file *os.File, db *bolt.DB, readOnly bool) error {
+// file was cut just then, the map is not known, and stays. It also stays if bbolt was
+// looking for free pages, which it does in a goroutine that may go on reading it; in
+// a file of ours they are listed.
+func release(file *os.File, db *bolt.DB, readOnly bool, panicked any) error {
 	var err error
 	switch {
+	case strings.Contains(fmt.Sprint(panicked), "freepages:"):
 	case !readOnly:
 		err = unmap(file, 0)
 	case db != nil:
