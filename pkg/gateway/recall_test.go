@@ -35,7 +35,7 @@ func (l looper) wait(ctx context.Context, target string) (key func() string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	resp, err := l.http.Do(req)
+	resp, err := l.http.Do(req) //nolint:bodyclose // what is returned closes it
 	if err != nil {
 		l.t.Fatal(err)
 	}
