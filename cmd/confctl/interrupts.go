@@ -1,21 +1,26 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // interrupts are the ways in which the program is asked to end.
 type interrupts struct {
+	talk   io.Writer // told that the program ends at once; nil for nobody
 	paused atomic.Bool
+	hasty  atomic.Bool
 }
 
 // watch cancels what is under way when the program is asked to end. Asked again,
-// it ends at once.
+// by the same signal or another, it ends at once.
 func (i *interrupts) watch(cancel func()) {
-	asked := make(chan os.Signal, 1)
+	asked := make(chan os.Signal, 8) // so that a second signal on the heels of the first is not lost
 	signal.Notify(asked, syscall.SIGTERM)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // as nohup has it
@@ -26,21 +31,61 @@ func (i *interrupts) watch(cancel func()) {
 	// it is an error instead. What this program starts is not concerned.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
-		for signum := range asked {
+		for first := true; ; {
+			signum := <-asked
 			fromTerminal := signum == os.Interrupt || signum == syscall.SIGQUIT
 			if fromTerminal && i.paused.Load() {
 				continue
 			}
-			cancel()
-			for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-				if !signal.Ignored(s) {
-					signal.Reset(s)
-				}
+			if first && !i.hasty.Load() {
+				first = false
+				cancel()
+				continue
 			}
-			return
+			if !first {
+				i.tellEnd()
+			}
+			endBy(signum)
 		}
 	}()
 }
+
+// tellEnd says that the program does not wait for a request under way. It does
+// not wait for a reader of that either.
+func (i *interrupts) tellEnd() {
+	if i.talk == nil {
+		return
+	}
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		fmt.Fprintln(i.talk, "confctl: stopped at once; if a change was being made, confctl log shows whether it was")
+	}()
+	select {
+	case <-told:
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// endBy ends the program so that whoever started it sees which signal it was. The
+// exception is SIGQUIT, of which the Go runtime makes a dump of all goroutines: a
+// shell would report the same status for it.
+func endBy(signum os.Signal) {
+	number, ok := signum.(syscall.Signal)
+	if !ok {
+		os.Exit(exitFailed)
+	}
+	if number != syscall.SIGQUIT {
+		signal.Reset(number)
+		_ = syscall.Kill(os.Getpid(), number) // if that fails, the next line ends it
+		time.Sleep(time.Second)               // the signal comes first
+	}
+	os.Exit(128 + int(number))
+}
+
+// atOnce has the first signal end the program at once, for a command that writes
+// nothing and may stop anywhere.
+func (i *interrupts) atOnce() { i.hasty.Store(true) }
 
 // pause leaves ^C and ^\ to whoever has the terminal.
 func (i *interrupts) pause() { i.paused.Store(true) }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -89,7 +86,7 @@ type linter struct {
 func (l *linter) run(ctx context.Context, paths []string) error {
 	// It writes nothing, so it may end anywhere, also in the midst of a file that
 	// takes long to check.
-	signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	l.interrupts.atOnce()
 	settings, err := lintSettings(l.globals)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func process(args []string) int {
 	collectGarbage(400, 160<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: &interrupts{}}
+	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: &interrupts{talk: os.Stderr}}
 	std.interrupts.watch(cancel)
 	return run(ctx, args, std)
 }

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(process(args))
 	}
-	names := map[string]func(){"confctl": program, "conftool-sync": program, waitersName: waiters}
+	names := map[string]func(){"confctl": program, "conftool-sync": program, waitersName: waiters, stubbornName: stubborn}
 	for name := range poolVerbs() {
 		names[name] = program
 	}
