@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
-	"slices"
 )
 
 func main() { os.Exit(process(os.Args)) }
@@ -41,9 +40,6 @@ func run(ctx context.Context, args []string, std streams) int {
 	words, err := prepare(args)
 	if err != nil {
 		return report(std, err)
-	}
-	if slices.Contains(words, "--version") { // also after a verb, whatever that would need
-		words = []string{"--version"}
 	}
 	root := newRoot(std, words, calledAs(args[0]))
 	root.SetArgs(words)

@@ -195,16 +195,21 @@ func (s *session) again(options ...string) string {
 	if s.repeat != nil {
 		words = s.repeat
 	}
+	scan, drop, at := newScanner(), false, -1
 	for i, word := range words {
-		value := i > 0 && slices.Contains([]string{"--allow", "--config", "--schema"}, words[i-1])
-		name, _, _ := strings.Cut(word, "=")
-		if !value && !slices.Contains([]string{"--dry-run", "--except-refused", "--allow", "--config", "--schema"}, name) {
+		if i > 0 { // the first is the program
+			if kind := scan.next(word); kind == endOfOptions {
+				at, drop = len(called), false
+			} else if kind != valueWord { // which goes or stays with its option
+				drop = scan.has("dry-run", "except-refused", "allow", "config", "schema")
+			}
+		}
+		if !drop {
 			called = append(called, word)
 		}
 	}
-	at := len(called)
-	if end := slices.Index(called, "--"); end > 0 {
-		at = end
+	if at < 0 {
+		at = len(called)
 	}
 	line := commandLine(called[:at]) + " " + strings.Join(options, " ") + s.where()
 	if at < len(called) {

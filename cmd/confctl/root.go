@@ -49,7 +49,6 @@ record, announced, and can be undone.`,
   confctl depool --hostname web1001.example.net
   confctl --object-type mwconfig select name=ReadOnly edit
   confctl undo last`,
-		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
@@ -69,7 +68,7 @@ record, announced, and can be undone.`,
 	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		if wrong := unknownVerb(root, verbOf(words)); cmd == root && wrong != nil {
+		if wrong := unknownVerb(root, verbOf(root, words)); cmd == root && wrong != nil {
 			return wrong // its options are not the trouble
 		}
 		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
@@ -97,7 +96,17 @@ record, announced, and can be undone.`,
 		newCompletion(std),
 		newVersion(std),
 	)
+	setVersion(root)
 	return root
+}
+
+// setVersion lets --version be given after any verb: the parser then prints the
+// version, whatever else the verb would need.
+func setVersion(cmd *cobra.Command) {
+	cmd.Version = version
+	for _, sub := range cmd.Commands() {
+		setVersion(sub)
+	}
 }
 
 func (g *globals) addTo(root *cobra.Command) {
@@ -113,7 +122,7 @@ func (g *globals) addTo(root *cobra.Command) {
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change on the channel; it is in the journal all the same")
 	f.BoolVar(&g.debug, "debug", false, "say on stderr what is asked of the store")
 	g.addTerms(f)
-	root.Flags().BoolP("version", "V", false, "print the version")
+	f.BoolP("version", "V", false, "print the version")
 	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
 	must(root.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(safety.Names(), cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
@@ -124,11 +133,12 @@ func (g *globals) addTo(root *cobra.Command) {
 // other.
 func checkOptions(cmd *cobra.Command, words []string) error {
 	var empty, repeated []string
+	times := timesGiven(cmd.Root(), words)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		// Where to look is often in an alias, which the later one overrides.
 		place := slices.Contains([]string{"config", "schema", "output"}, f.Name)
 		_, isList := f.Value.(pflag.SliceValue)
-		if f.Value.Type() != "bool" && !isList && !place && times(words, f) > 1 {
+		if f.Value.Type() != "bool" && !isList && !place && times[f.Name] > 1 {
 			repeated = append(repeated, "--"+f.Name)
 		}
 		if f.Value.Type() == "string" && f.Value.String() == "" {
@@ -147,26 +157,24 @@ func checkOptions(cmd *cobra.Command, words []string) error {
 	return nil
 }
 
-// times returns how often an option is given.
-func times(words []string, f *pflag.Flag) int {
-	n := 0
+// timesGiven returns how often each option is given, by its name.
+func timesGiven(root *cobra.Command, words []string) map[string]int {
+	times, scan := map[string]int{}, &scanner{cmd: root}
 	for _, w := range words {
-		if w == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(w, "=")
-		if name == "--"+f.Name || (f.Shorthand != "" && strings.HasPrefix(w, "-"+f.Shorthand)) {
-			n++
+		scan.next(w)
+		for _, name := range scan.options {
+			times[name]++
 		}
 	}
-	return n
+	return times
 }
 
 // verbOf returns the first of some words that is no option or its value; none
 // if there is none.
-func verbOf(words []string) []string {
-	for i, w := range words {
-		if !strings.HasPrefix(w, "-") && (i == 0 || !takesValue(words[i-1])) {
+func verbOf(root *cobra.Command, words []string) []string {
+	scan := &scanner{cmd: root}
+	for _, w := range words {
+		if kind := scan.next(w); kind == bareWord || kind == literalWord {
 			return []string{w}
 		}
 	}

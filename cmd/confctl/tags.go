@@ -86,29 +86,31 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 // rest returns the words of a call without the first actions, and the names
 // that they are for.
 func rest(words []string, done int) []string {
-	const before = 3 // the program, the verb and the tags
+	const before = 3 // of the words that are no options, the first name: after the verb and the tags
 	var left []string
-	actions, names, bare := 0, 0, 0
-	for i := 0; i < len(words); i++ {
-		word, width := words[i], 1
-		if word == "--action" || takesValue(word) {
-			width = 2
+	scan, actions, names, bare, drop := newScanner(), 0, 0, 0, false
+	for i, word := range words {
+		if i == 0 {
+			left = append(left, word)
+			continue
 		}
-		isAction := word == "--action" || strings.HasPrefix(word, "--action=")
-		isName := width == 1 && !strings.HasPrefix(word, "-")
-		if isName {
-			if bare++; bare > before {
+		switch kind := scan.next(word); kind {
+		case optionWord:
+			if drop = scan.has("action") && actions < done; scan.has("action") {
+				actions++
+			}
+		case bareWord, literalWord:
+			if bare++; bare >= before {
 				names++
 			}
+			drop = bare >= before && names <= done
+		case endOfOptions:
+			drop = false
+		case valueWord: // goes or stays with its option
 		}
-		if isAction {
-			actions++
+		if !drop {
+			left = append(left, word)
 		}
-		isDone := (isAction && actions <= done) || (isName && bare > before && names <= done)
-		if !isDone {
-			left = append(left, words[i:min(i+width, len(words))]...)
-		}
-		i += width - 1
 	}
 	return left
 }
