@@ -137,6 +137,20 @@ func report(std streams, err error) int {
 	return code
 }
 
+// reportAlso says in one line why a change was not made, to a person who does not
+// see what report says.
+func reportAlso(std streams, err error) {
+	if err == nil {
+		return
+	}
+	_, msg, hint := explain(err)
+	if first := append(lines(hint), "")[0]; msg != "" && first != "" {
+		std.sayAlso(strings.Join(lines(msg), "; ")+":", first)
+	} else if msg != "" {
+		std.sayAlso(strings.Join(lines(msg), "; "))
+	}
+}
+
 func lines(text string) []string {
 	if text == "" {
 		return nil

@@ -43,5 +43,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	root := newRoot(std, words, calledAs(args[0]))
 	root.SetArgs(words)
-	return report(std, root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	if cmd.Annotations[changing] != "" {
+		reportAlso(std, err)
+	}
+	return report(std, err)
 }

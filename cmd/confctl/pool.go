@@ -38,17 +38,21 @@ func poolVerbs() map[string]poolVerb {
 func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 	verb := poolVerbs()[name]
 	var host, service string
+	var announce bool
 	canBeGone := name == "depool"
 	cmd := &cobra.Command{
 		Use:         name,
 		Short:       verb.short,
-		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.", verb.short, verb.set),
+		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.\n\nCalled by its own name, %s, as scripts do, it takes the service as an argument, and\nis quiet unless --announce is given.", verb.short, verb.set, name),
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && g.wrapper {
 				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("one service at a time: %s SERVICE; of another host: %s --hostname HOST SERVICE", name, name)}
+			}
+			if len(args) > 0 && args[0] == "" {
+				return &usageError{fmt.Sprintf("%s: unexpected \"\"", name), "for all services, leave it out"}
 			}
 			if len(args) > 0 {
 				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("write confctl %s --hostname %s", name, quote(args[0]))}
@@ -63,6 +67,10 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 					fmt.Sprintf("use confctl --object-type %s select SELECTOR set/...", g.objectType),
 				}
 			}
+			if announce && g.quiet {
+				return &usageError{"--announce and --quiet contradict each other", ""}
+			}
+			g.quiet = g.quiet || g.wrapper && !announce
 			return with(std, g, func(s *session) error {
 				s.mayBeGone = canBeGone
 				return s.runPoolVerb(cmd.Context(), verb, host, service)
@@ -71,6 +79,7 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
 	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
+	cmd.Flags().BoolVar(&announce, "announce", false, "announce the change also when called by the name "+name)
 	if canBeGone {
 		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: no rule refuses, which would not keep it alive")
 	}

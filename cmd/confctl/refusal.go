@@ -72,7 +72,9 @@ func (s *session) tellHeld(ctx context.Context, word string, held []object.Chang
 	if len(held) == 0 {
 		return
 	}
-	s.say("refused by %s, %s %s", ruleNames(refused), objects(len(held)), word)
+	line := fmt.Sprintf("refused by %s, %s %s", ruleNames(refused), objects(len(held)), word)
+	s.say("%s", line)
+	s.sayAlso(line)
 	for _, line := range s.findingLines(ctx, refused) {
 		fmt.Fprintln(s.err, "  "+oneLine(line))
 	}

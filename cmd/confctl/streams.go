@@ -48,6 +48,18 @@ func oneLine(text string) string {
 	return strings.ReplaceAll(visible(strings.TrimRight(text, "\n")), "\n", "; ")
 }
 
+// unheard reports whether a person sees the results and not the talk, as where a
+// wrapper script runs the program with 2>/dev/null.
+func (s streams) unheard() bool { return isTerminal(s.out) && !isTerminal(s.err) }
+
+// sayAlso writes a line to a person who does not see the talk.
+func (s streams) sayAlso(parts ...string) {
+	if s.unheard() {
+		line := strings.Join(strings.Fields(strings.Join(parts, " ")), " ")
+		fmt.Fprintln(s.out, "confctl: "+oneLine(line)) // if that fails, nobody is there
+	}
+}
+
 // warn writes what is wrong but stops nothing.
 func (s streams) warn(msg string) { s.say("warning: %s", msg) }
 

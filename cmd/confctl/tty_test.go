@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,12 @@ type terminal struct {
 
 func (s *site) terminal(args ...string) *terminal {
 	s.Helper()
-	cmd := s.command(args...)
+	return s.on(s.command(args...))
+}
+
+// on runs a command on a terminal of its own, but for the streams that it has.
+func (s *site) on(cmd *exec.Cmd) *terminal {
+	s.Helper()
 	master, err := pty.Start(cmd)
 	if err != nil {
 		s.Fatal(err)
