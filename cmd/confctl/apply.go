@@ -43,7 +43,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		return s.refusal(ctx, refused)
 	case err != nil && done.ID == "":
 		return &unwrittenError{err, s.where()}
-	case s.terms.dryRun && len(done.Held) > 0:
+	case s.terms.dryRun && len(done.Held)+len(done.Idle) > 0:
 		return &partlyError{exitRefused}
 	case done.ID != "":
 		return errors.Join(err, s.tellDone(ctx, done, a.Terms))
@@ -134,11 +134,14 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 		after = tightest + "; " + after
 	}
 	fmt.Fprintln(s.err, oneLine(after))
-	if len(done.Held) == 0 {
+	if len(done.Held)+len(done.Idle) == 0 {
 		return nil
 	}
-	s.tellHeld(ctx, "held back", done.Held, done.Refused)
-	s.tellWaysOut(done.Refused, done.Held)
+	if len(done.Held) > 0 {
+		s.tellHeld(ctx, "held back", done.Held, done.Refused)
+		s.tellWaysOut(done.Refused, done.Held)
+	}
+	s.tellIdle(ctx, done.Idle)
 	return &partlyError{exitRefused}
 }
 

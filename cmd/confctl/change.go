@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
@@ -31,10 +32,13 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 	}
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
 		objects, left := s.readable(on.Select(what.Type, what.Selector))
-		if err := s.changeable(what, objects); err != nil {
+		if err := s.changeable(what, objects); err != nil && len(left) == 0 {
 			return object.Plan{}, err
 		}
 		made, err := act.plan(objects)
+		if err == nil && len(made.Changes) == 0 && len(left) > 0 {
+			return object.Plan{}, &object.InvalidError{Reason: "nothing changed: " + strings.Join(left, "\n")}
+		}
 		made.Warnings = append(made.Warnings, left...)
 		if err == nil && what.check != nil {
 			err = what.check(on, made)

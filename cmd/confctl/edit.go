@@ -109,8 +109,10 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 		return object.Plan{}, err
 	case err != nil:
 		return object.Plan{}, errors.Join(err, b.Discard())
-	case bytes.Equal(edited, text) || len(plan.Changes) == 0:
+	case bytes.Equal(edited, text):
 		return object.Plan{}, b.Discard()
+	case len(plan.Changes) == 0:
+		return plan, b.Discard()
 	}
 	e.typed = append(e.typed, b)
 	return plan, nil

@@ -133,6 +133,9 @@ func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
 	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
 		return nil // it refuses
 	}
+	if idle := s.rules.Idle(plan, safety.Terms{Mode: s.settings.safetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
+		return nil // so here
+	}
 	for _, o := range plan.Matched {
 		if n, ok := o.Get("weight").Int(); ok && n == 0 {
 			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.line("select "+quote("name="+o.Name)+" set/weight=N")}

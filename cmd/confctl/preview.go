@@ -31,6 +31,7 @@ func (s *session) preview(ctx context.Context, p change.Proposal) {
 	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
+	s.tellIdle(ctx, p.Idle)
 	fmt.Fprintln(s.err, oneLine(summaryOf(p)))
 }
 
@@ -47,6 +48,7 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 	if len(p.Held) > 0 {
 		s.tellWaysOut(p.Refused, p.Held)
 	}
+	s.tellIdle(ctx, p.Idle)
 	fmt.Fprintln(s.err, oneLine("dry run, nothing is written: "+summaryOf(p)))
 	return err
 }

@@ -25,6 +25,9 @@ func (e *refusalError) Error() string { return e.msg }
 // refusal puts a refusal into words: each group with its numbers and who is
 // out of it, what would be fine, and the lines that go on from here.
 func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
+	if len(e.Idle) > 0 && len(e.Plan.Changes) == 0 {
+		return s.idleRefusal(ctx, e)
+	}
 	lines := s.findingLines(ctx, e.Refused)
 	for _, f := range e.Verdict.Findings {
 		if f.Level == safety.Warned && len(lines) < 2*fewLines {

@@ -320,6 +320,7 @@ func runsOf(records []sal.Stored) []string {
 // past returns what happened to each object, the newest first.
 func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 	var past []object.Past
+	var left error
 	for _, r := range records {
 		for _, o := range r.Change.Objects {
 			p, err := o.Past(s.schema)
@@ -328,6 +329,7 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 				past = append(past, p)
 			case s.repair:
 				s.warn("left as it is: " + err.Error())
+				left = err
 			default:
 				return nil, &object.InvalidError{
 					Reason: fmt.Sprintf("%v; nothing of %s is undone", err, r.Event.ID),
@@ -335,6 +337,9 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 				}
 			}
 		}
+	}
+	if len(past) == 0 && left != nil {
+		return nil, &object.InvalidError{Reason: fmt.Sprintf("nothing changed: nothing of %s can be undone", records[0].Event.ID)}
 	}
 	return past, nil
 }

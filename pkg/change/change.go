@@ -76,6 +76,8 @@ type Proposal struct {
 	// what they said. Only of a Partial change.
 	Held    []object.Change
 	Refused []safety.Finding
+	// Idle is what the plan was to pool, and leaves as it is without serving.
+	Idle []safety.Idle
 }
 
 // Done is what was done.
@@ -87,6 +89,7 @@ type Done struct {
 	Verdict  safety.Verdict   // on the last commit
 	Held     []object.Change  // see Proposal
 	Refused  []safety.Finding // why that was held back
+	Idle     []safety.Idle    // see Proposal
 }
 
 // Applier applies intents. Confirm, Show and Progress may be nil, all else must
@@ -174,8 +177,11 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	plan.Changes = r.notHeld(plan.Changes)
-	if err := r.expected(plan); err != nil || len(plan.Changes) == 0 {
+	if err := r.expected(plan); err != nil {
 		return false, err
+	}
+	if len(plan.Changes) == 0 {
+		return false, r.unchanged(ctx, plan, snapshot)
 	}
 	if err := r.stale(plan, snapshot); err != nil {
 		return false, err
@@ -185,6 +191,7 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 		r.remember(ctx, err)
 		return false, err
 	}
+	r.idle(&p)
 	r.warn(p.Plan.Warnings)
 	if r.Terms.DryRun {
 		return false, r.show(p)
@@ -254,7 +261,7 @@ func (r *run) ask(ctx context.Context, p Proposal) error {
 }
 
 func (r *run) show(p Proposal) error {
-	r.done.Held, r.done.Refused = p.Held, p.Refused
+	r.done.Held, r.done.Refused, r.done.Idle = p.Held, p.Refused, p.Idle
 	if r.Show == nil {
 		return nil
 	}

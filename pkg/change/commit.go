@@ -30,7 +30,7 @@ func (r *run) record(p Proposal, partial bool) sal.Record {
 			Gone:      r.Terms.Gone,
 			Emergency: r.Terms.Emergency,
 			Overrides: overrides(p.Verdict),
-			Findings:  slices.Concat(findings(p.Refused, "held back"), findings(p.Verdict.Findings, "refused")),
+			Findings:  slices.Concat(findings(p.Refused, "held back"), findings(idleFindings(p.Idle), "not done"), findings(p.Verdict.Findings, "refused")),
 			Held:      len(p.Held),
 			Objects:   sal.Objects(p.Plan.Changes),
 		},
@@ -69,6 +69,7 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	r.done.Objects = append(r.done.Objects, record.Change.Objects...)
 	r.done.Message = r.message(record, r.done.Objects)
 	r.done.Verdict = p.Verdict
+	r.done.Idle = append(r.done.Idle, p.Idle...)
 	r.done.Held, r.done.Refused = append(r.done.Held, p.Held...), append(r.done.Refused, p.Refused...)
 	return nil
 }

@@ -107,6 +107,46 @@ func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
 	return Proposal{}, &RefusedError{Proposal: whole, Allowed: p.Plan}
 }
 
+// unchanged ends a change that finds nothing to do. What was to be pooled, is so
+// already and does not serve is refused, as it would be if it were not pooled yet:
+// that there is nothing to do would be taken for done.
+func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapshot) error {
+	r.warn(plan.Warnings)
+	p := Proposal{Plan: plan, On: on}
+	r.idle(&p)
+	if len(p.Idle) == 0 {
+		for _, f := range p.Verdict.Findings {
+			r.Warn(fmt.Sprintf("%s: %s %s", f.Rule, f.Subject, f.Msg))
+		}
+		return nil
+	}
+	p.Refused = idleFindings(p.Idle)
+	p.Verdict.Findings = append(p.Refused, p.Verdict.Findings...)
+	err := &RefusedError{Proposal: p}
+	r.remember(ctx, err)
+	return err
+}
+
+// idle adds to a proposal what it leaves without serving: what the rule refuses,
+// and in the verdict what it only warns of.
+func (r *run) idle(p *Proposal) {
+	for _, i := range r.Rules.Idle(p.Plan, r.terms()) {
+		if i.Finding.Level == safety.Refused {
+			p.Idle = append(p.Idle, i)
+		} else {
+			p.Verdict.Findings = append(p.Verdict.Findings, i.Finding)
+		}
+	}
+}
+
+func idleFindings(idle []safety.Idle) []safety.Finding {
+	var all []safety.Finding
+	for _, i := range idle {
+		all = append(all, i.Finding)
+	}
+	return all
+}
+
 // remember writes a refusal into the journal, as far as it is one.
 func (r *run) remember(ctx context.Context, err error) {
 	e, ok := err.(*RefusedError) //nolint:errorlint // judge makes it
@@ -114,7 +154,7 @@ func (r *run) remember(ctx context.Context, err error) {
 		return
 	}
 	p := e.Proposal
-	p.Refused, p.Held = nil, nil // the verdict has it all
+	p.Refused, p.Held, p.Idle = nil, nil, nil // the verdict has it all
 	p.Plan.Changes = r.fit(p.Plan.Changes)
 	record := r.record(p, false)
 	record.Event.Outcome = sal.Failure

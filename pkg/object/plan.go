@@ -12,6 +12,7 @@ type Plan struct {
 	Matched  []Object // what was asked for, whether it changes or not
 	Changes  []Change // in the order they are to be made
 	Warnings []string // what the operator should know, a line each
+	Asked    []string // of a set: the fields that all of Matched were to get a value for
 }
 
 // Change is what happens to one object.

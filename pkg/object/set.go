@@ -148,6 +148,9 @@ func FileAssignments(t *schema.Type, doc yamldoc.Node) ([]Assignment, error) {
 // as they are. An object that is so already is left out of the changes.
 func Set(objects []Object, assignments []Assignment) (Plan, error) {
 	plan := Plan{Matched: objects}
+	for _, a := range assignments {
+		plan.Asked = append(plan.Asked, a.Field)
+	}
 	for i := range objects {
 		before := &objects[i]
 		after, warnings, err := set(*before, assignments)
@@ -279,12 +282,24 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	if len(refused) > 0 {
 		return Plan{}, refusal(*before, refused)
 	}
-	plan.Warnings = warnings
+	plan.Warnings = append(warnings, keptWarnings(before, pairs)...)
 	if c := (Change{before, &after}); !c.isNothing() {
 		plan.Changes = []Change{c}
 		plan.Warnings = append(plan.Warnings, doubts(c)...)
 	}
 	return plan, nil
+}
+
+// keptWarnings says which declared fields are not in an edited buffer: they cannot
+// be taken out, and keep their values.
+func keptWarnings(before *Object, pairs []yamldoc.Pair) []string {
+	var warnings []string
+	for _, f := range before.Type.Fields {
+		if !slices.ContainsFunc(pairs, func(p yamldoc.Pair) bool { return p.Name == f.Name }) {
+			warnings = append(warnings, fmt.Sprintf("%s: field %s cannot be taken out, and keeps its value %s", before, f.Name, before.Get(f.Name).Text()))
+		}
+	}
+	return warnings
 }
 
 // Delete plans to delete objects.

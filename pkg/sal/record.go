@@ -77,7 +77,7 @@ type Finding struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"`
 	Msg     string `json:"message"`
-	Level   string `json:"level,omitempty"` // refused, held back, overridden or warned
+	Level   string `json:"level,omitempty"` // refused, held back, not done, overridden or warned
 }
 
 // Object is one object that changed, whole, before and after.
