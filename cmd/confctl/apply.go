@@ -116,6 +116,9 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 			return question(ctx)
 		}
 	}
+	if why := s.grave(p); why != "" {
+		return s.confirmGrave(ctx, p, why)
+	}
 	if s.editing { // what was chosen is answered for already, but not what became of it
 		writeChanges(s.err, p.Plan.Changes, colored(s.err))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/conftool/confctl/pkg/change"
@@ -29,11 +30,15 @@ func (s *session) asks(objects []object.Object) bool {
 // confirmSelection shows what was chosen, has the rest shown, and asks whether
 // to go on.
 func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
-	what := listing(chosen) + "\n"
-	if isTerminal(s.out) {
-		what = listingByGroup(chosen)
-	}
-	if err := s.print("The selector you chose has selected the following objects:\n%s", what); err != nil {
+	err := s.asking(func(w io.Writer) error {
+		what := listing(chosen) + "\n"
+		if isTerminal(w) {
+			what = listingByGroup(chosen)
+		}
+		_, err := fmt.Fprintf(w, "The selector you chose has selected the following objects:\n%s", what)
+		return outputError(err)
+	})
+	if err != nil {
 		return err
 	}
 	show()
@@ -46,10 +51,21 @@ func (s *session) goOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(strings.TrimSpace(answer), "y") {
-		return s.abort("")
+	if strings.EqualFold(strings.TrimSpace(answer), "y") {
+		return nil
 	}
-	return nil
+	s.tellMistaken(answer)
+	return s.abort("")
+}
+
+// tellMistaken says what was read as an answer and is none, where nobody typed it:
+// in a loop over the lines of a file, a question takes the next of these.
+func (s *session) tellMistaken(answer string) {
+	if word := strings.ToLower(strings.TrimSpace(answer)); s.interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
+		return
+	}
+	s.warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", cut(answer, widest)))
+	s.say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
 }
 
 func haveOneName(objects []object.Object) bool {
@@ -84,7 +100,7 @@ func (s *session) confirmMost(ctx context.Context, what string, show func()) err
 
 // question prints a text and the prompt, and reads one line.
 func (s *session) question(ctx context.Context, text string) (string, error) {
-	if err := s.print("%sconfctl>", text); err != nil {
+	if err := s.ask(text + "confctl>"); err != nil {
 		return "", err
 	}
 	answer, err := s.readLine(ctx)
@@ -99,7 +115,7 @@ func (s *session) question(ctx context.Context, text string) (string, error) {
 
 // abort says that nothing is done.
 func (s *session) abort(reason string) error {
-	if err := s.print("Aborting\n"); err != nil {
+	if err := s.ask("Aborting\n"); err != nil {
 		return err
 	}
 	return &declinedError{reason}

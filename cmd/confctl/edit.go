@@ -85,7 +85,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	if err != nil {
 		return object.Plan{}, err
 	}
-	b, err := editor.New(command, e.in, e.out, e.err).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
+	b, err := editor.New(command, e.in, e.screen(), e.err).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
 	if err != nil {
 		return object.Plan{}, err
 	}
@@ -120,14 +120,18 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 
 // again says why a text is not valid and asks whether to go on.
 func (e *editing) again(ctx context.Context, reason error) (bool, error) {
-	if err := e.print("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason); err != nil {
+	if err := e.ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", visible(reason.Error()))); err != nil {
 		return false, err
 	}
 	answer, err := e.readLine(ctx)
 	if errors.Is(err, io.EOF) {
 		return false, nil
 	}
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(answer)), "y"), err
+	word := strings.ToLower(strings.TrimSpace(answer))
+	if err == nil && word != "yes" {
+		e.tellMistaken(answer)
+	}
+	return word == "y" || word == "yes" || e.interactive() && strings.HasPrefix(word, "y"), err
 }
 
 // report tells what was done, and that the buffers are not needed any more.

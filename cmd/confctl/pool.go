@@ -72,7 +72,7 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 			}
 			g.quiet = g.quiet || g.wrapper && !announce
 			return with(std, g, func(s *session) error {
-				s.mayBeGone = canBeGone
+				s.mayBeGone, s.neverAsks = canBeGone, true
 				return s.runPoolVerb(cmd.Context(), verb, host, service)
 			})
 		},

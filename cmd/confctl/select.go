@@ -37,7 +37,8 @@ expression must match the whole of its tag; a tag left out matches all.
            and ends when it is interrupted or nobody reads it (exit code 1)
 
 If more than one object is chosen, every change asks first, and shows what it
-would change. --dry-run shows that and writes nothing.`,
+would change. On a terminal it also asks about one object if that serves and
+would be deleted, or if nothing would serve in its pool any more. --dry-run shows that and writes nothing.`,
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl select dc=north,cluster=web,service=https get
   confctl select name=web1001.example.net set/pooled=no

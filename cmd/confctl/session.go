@@ -35,6 +35,7 @@ type session struct {
 	repeat   []string         // the words that do what was not done yet; nil for all
 	// mayBeGone says that the verb is for taking out a host, which may be down.
 	mayBeGone bool
+	neverAsks bool // the verb is one of those that never ask
 	editing   bool // what is refused is kept in files
 	undoing   bool // a change is taken back whole or not at all
 	store     store.Store

@@ -133,6 +133,40 @@ func outputError(err error) error {
 	return &errOutput{err}
 }
 
+// asking hands f what a question is written to. It stands among the results, as
+// in the original, unless a person is to answer it and does not see these, as
+// after ">file": then it goes where they do.
+func (s streams) asking(f func(io.Writer) error) error {
+	switch {
+	case !s.interactive() || isTerminal(s.out):
+		return f(s.out)
+	case isTerminal(s.err):
+		return f(s.err)
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
+	if err != nil {
+		return &usageError{"there is a question to answer, and no terminal to show it on", "leave standard output or standard error on the terminal; --yes answers with yes"}
+	}
+	return errors.Join(f(tty), tty.Close())
+}
+
+// screen returns what an editor is shown on: the terminal that a person sees, if
+// the results go elsewhere.
+func (s streams) screen() io.Writer {
+	if s.interactive() && !isTerminal(s.out) && isTerminal(s.err) {
+		return s.err
+	}
+	return s.out
+}
+
+// ask writes a question, or what is said of its answer.
+func (s streams) ask(text string) error {
+	return s.asking(func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return outputError(err)
+	})
+}
+
 // interactive reports whether a person can answer a question.
 func (s streams) interactive() bool { return isTerminal(s.in) }
 
@@ -166,11 +200,16 @@ func (s streams) readLine(ctx context.Context) (string, error) {
 	}
 }
 
+// longestAnswer is the most bytes that are read for an answer.
+const longestAnswer = 4096
+
 func readLine(in io.Reader) (string, error) {
 	var line strings.Builder
 	for one := make([]byte, 1); ; {
 		n, err := in.Read(one)
 		switch {
+		case line.Len() == longestAnswer:
+			return "", fmt.Errorf("longer than %d bytes", longestAnswer)
 		case n > 0 && one[0] == '\n':
 			return strings.TrimSuffix(line.String(), "\r"), nil
 		case n > 0:
