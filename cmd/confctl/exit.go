@@ -253,7 +253,13 @@ func explainKept(e *editor.KeptError, err error) (code int, msg, hint string) {
 	if errors.As(err, new(*editor.RejectedError)) {
 		code = exitInvalid
 	}
-	return code, msg, strings.TrimLeft(hint+"\nyour text is kept in "+e.Path, "\n")
+	if !errors.Is(e.Err, editor.ErrRemoved) {
+		hint += "\nyour text is kept in " + e.Path
+	}
+	if len(e.Beside) > 0 {
+		hint += "\nwhat you did not save may be in " + strings.Join(e.Beside, ", ") + "; to recover it in vim: vim -r " + quote(e.Path)
+	}
+	return code, msg, strings.TrimLeft(hint, "\n")
 }
 
 func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint string) {

@@ -93,7 +93,9 @@ func (b *Buffer) Discard() error { return discard(b.path) }
 // not be read or the editor was interrupted. It wraps
 //
 //   - a *CommandError if the command could not be run or did not end well; a text
-//     that was not changed is not kept then, and the error stands alone;
+//     that was not changed is not kept then, and the error stands alone, unless the
+//     editor has left another file beside it: an editor that loses its terminal
+//     puts there what was not saved;
 //   - a *RejectedError if again said no, or the error of again if that failed;
 //   - ErrTooLarge, or the error met when reading or writing the file;
 //   - the error of ctx if that ended. The editor is then asked to end, with
@@ -101,7 +103,8 @@ func (b *Buffer) Discard() error { return discard(b.path) }
 //     well as this process: a caller that wants ^C to be the editor's alone passes
 //     a ctx that it does not end.
 //
-// If the editor has removed the file, the error is ErrRemoved.
+// If the editor has removed the file, the error is ErrRemoved, in a *KeptError only
+// if there is another file beside it.
 //
 // Edit may be called again on the same buffer, for instance to change a text that
 // was accepted and then turned out not to fit.
@@ -142,7 +145,7 @@ func (b *Buffer) open(ctx context.Context) ([]byte, error) {
 	case ctx.Err() != nil:
 		// The editor may be at work still, so the file is left to it.
 		return nil, b.kept(failed)
-	case err == nil && bytes.Equal(text, b.initial):
+	case err == nil && bytes.Equal(text, b.initial) && len(beside(b.path)) == 0:
 		return nil, errors.Join(failed, b.Discard())
 	case err == nil:
 		return nil, b.giveUp(text, failed)
@@ -211,12 +214,16 @@ func (b *Buffer) giveUp(text []byte, why error) error {
 }
 
 func (b *Buffer) kept(err error) error {
-	return &KeptError{Path: b.path, Err: err}
+	return &KeptError{Path: b.path, Beside: beside(b.path), Err: err}
 }
 
 // removed reports that the file is gone, and what the editor said if it failed.
 // What the editor may have left beside the file is kept.
 func (b *Buffer) removed(failed error) error {
+	err := errors.Join(fmt.Errorf("%w: %s", ErrRemoved, b.path), failed)
+	if len(beside(b.path)) > 0 {
+		return b.kept(err)
+	}
 	removeEmptyDir(b.path)
-	return errors.Join(fmt.Errorf("%w: %s", ErrRemoved, b.path), failed)
+	return err
 }

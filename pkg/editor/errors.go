@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"syscall"
 )
 
@@ -20,11 +21,18 @@ func tooLarge(size int64) error {
 // KeptError reports an edit that came to nothing and whose text was kept.
 type KeptError struct {
 	Path string // the file with the text
-	Err  error  // why the edit came to nothing
+	// Beside are the files that the editor has left beside it, such as the swap
+	// file of vim, which may hold what was typed and not saved.
+	Beside []string
+	Err    error // why the edit came to nothing
 }
 
 func (e *KeptError) Error() string {
-	return fmt.Sprintf("%v; the text is kept in %s", e.Err, e.Path)
+	text := fmt.Sprintf("%v; the text is kept in %s", e.Err, e.Path)
+	if len(e.Beside) > 0 {
+		text += ", and what the editor left in " + strings.Join(e.Beside, ", ")
+	}
+	return text
 }
 
 // Unwrap returns why the edit came to nothing.

@@ -117,6 +117,21 @@ func replacePrivate(path string, text []byte) error {
 	return os.Rename(next, path)
 }
 
+// beside returns the other files in the directory of the file.
+func beside(path string) []string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil // then there is nothing to keep, or nothing to be known
+	}
+	var others []string
+	for _, e := range entries {
+		if e.Name() != filepath.Base(path) {
+			others = append(others, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return others
+}
+
 func discard(path string) error { return os.RemoveAll(filepath.Dir(path)) }
 
 // removeEmptyDir removes the directory of the file if nothing is in it.
