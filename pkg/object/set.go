@@ -282,7 +282,7 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	if len(refused) > 0 {
 		return Plan{}, refusal(*before, refused)
 	}
-	plan.Warnings = append(warnings, keptWarnings(before, pairs)...)
+	plan.Warnings = slices.Concat(warnings, keptWarnings(before, pairs))
 	if c := (Change{before, &after}); !c.isNothing() {
 		plan.Changes = []Change{c}
 		plan.Warnings = append(plan.Warnings, doubts(c)...)
