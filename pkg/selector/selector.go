@@ -27,11 +27,12 @@ type Selector struct {
 
 // term is what is asked of one tag, or of the name. The zero term asks nothing.
 type term struct {
-	given bool
-	any   bool           // everything matches
-	re    *regexp.Regexp // nil: text is all that matches
-	text  string         // what every match is, if plain
-	plain bool
+	given   bool
+	pattern string         // as it is written; empty if it is no regular expression
+	any     bool           // everything matches
+	re      *regexp.Regexp // nil: text is all that matches
+	text    string         // what every match is, if plain
+	plain   bool
 }
 
 func (t term) match(value string) bool {
@@ -127,7 +128,7 @@ func (s *Selector) add(part string) error {
 	}
 	text, plain := literal(re)
 	plain = plain && re.MatchString(text) // a$b matches nothing at all
-	*s.term(at) = term{given: true, any: pattern == ".*", re: re, text: text, plain: plain}
+	*s.term(at) = term{given: true, pattern: pattern, any: pattern == ".*", re: re, text: text, plain: plain}
 	return nil
 }
 
