@@ -282,6 +282,7 @@ func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result
 		if only, err = t.Selector(o.only); err != nil {
 			return nil, nil, err
 		}
+		s.warnOf(only)
 	}
 	var all []readers.Reader
 	var wrong []readers.Result

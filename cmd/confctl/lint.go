@@ -154,10 +154,12 @@ func (l *linter) verdict(r lint.Result, m *merge, failed error) error {
 // severities counts findings.
 func severities(findings []lint.Finding) (errs, warnings int) {
 	for _, f := range findings {
-		if f.Severity == lint.Error {
+		switch f.Severity {
+		case lint.Error:
 			errs++
-		} else {
+		case lint.Warning:
 			warnings++
+		case lint.Note:
 		}
 	}
 	return errs, warnings

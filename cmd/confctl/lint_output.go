@@ -110,8 +110,12 @@ func writeAnnotations(w *bufio.Writer, r lint.Result, m *merge) {
 		if f.Advice != "" {
 			msg += "\n" + f.Advice
 		}
+		level := f.Severity.String()
+		if f.Severity == lint.Note {
+			level = "notice"
+		}
 		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=%s::%s\n",
-			f.Severity, property(f.Pos.File), f.Pos.Line, f.Pos.Column, property("confctl lint: "+f.Rule), data(msg))
+			level, property(f.Pos.File), f.Pos.Line, f.Pos.Column, property("confctl lint: "+f.Rule), data(msg))
 	}
 	if m == nil {
 		return

@@ -124,6 +124,7 @@ func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, 
 			return nil, err
 		}
 	}
+	s.warnOf(chosen)
 	return []catalog.Query{{Type: t, Selector: chosen}}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,7 @@ func (s *session) runSelect(ctx context.Context, text string, words []string, af
 	if err != nil {
 		return err
 	}
+	s.warnOf(selected)
 	q := catalog.Query{Type: t, Selector: selected}
 	switch act.verb {
 	case "get":
@@ -80,6 +82,13 @@ func (s *session) runSelect(ctx context.Context, text string, words []string, af
 		return s.watch(ctx, q, after)
 	}
 	return s.change(ctx, chosen{Query: q, text: text}, act, s.confirm)
+}
+
+// warnOf says what in a selector means another thing to the Python tool.
+func (s *session) warnOf(selected selector.Selector) {
+	for _, doubt := range selected.Doubts() {
+		s.warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
+	}
 }
 
 // action is what is to be done with the objects that are chosen.

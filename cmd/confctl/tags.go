@@ -182,6 +182,7 @@ func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string
 }
 
 func (s *session) tagsStep(ctx context.Context, step tagsStep) error {
+	s.warnOf(step.chosen.Selector)
 	switch {
 	case step.action.verb == "get":
 		return s.get(ctx, step.chosen.Query, s.showTags(step.whole))

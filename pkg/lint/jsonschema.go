@@ -31,7 +31,9 @@ func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
 		l.unused(used)
 	}
 	for _, t := range l.Schema.Types() {
-		l.defaults(t, l.inForce(t, declared[t]))
+		rules := l.inForce(t, declared[t])
+		l.defaults(t, rules)
+		l.doubtfulDefaults(t, rules)
 	}
 }
 
@@ -40,8 +42,14 @@ func (l *linter) jsonSchema(t *schema.Type, r *schema.Rule) bool {
 	if !r.Selector.CanMatch() {
 		l.addAt(r.SelectorPos, RuleNeverMatches, "selector %q of rule %s cannot match any object of type %s", r.Selector, r.Name, t.Name)
 	}
+	for _, doubt := range r.Selector.Doubts() {
+		l.addAt(r.SelectorPos, schema.RuleRegex, "selector %q of rule %s: %s", r.Selector, r.Name, doubt)
+	}
 	if r.File == "" { // which is a problem of the type
 		return false
+	}
+	for _, odd := range r.Oddities() {
+		l.add(odd)
 	}
 	wrong := r.Check()
 	for _, err := range wrong {
@@ -87,6 +95,24 @@ func (l *linter) defaults(t *schema.Type, rules []*schema.Rule) {
 	for _, f := range t.Fields {
 		if why := refused[f.Name]; len(why) > 0 {
 			l.addAt(f.DefaultPos, RuleJSONDefault, "the default of field %s of type %s is refused by its JSON schema: %s", f.Name, t.Name, strings.Join(why, "; "))
+		}
+	}
+}
+
+// doubtfulDefaults looks for defaults that are accepted and most likely not meant.
+func (l *linter) doubtfulDefaults(t *schema.Type, rules []*schema.Rule) {
+	for _, f := range t.Fields {
+		for _, doubt := range f.Doubts(f.Default) {
+			l.addAt(f.DefaultPos, RuleNetwork, "the default of field %s of type %s: %s", f.Name, t.Name, doubt)
+		}
+	}
+	for _, r := range rules {
+		for _, v := range r.Doubts(t.Defaults()) {
+			pos := r.Pos
+			if f, isField := t.Field(v.Field); isField {
+				pos = f.DefaultPos
+			}
+			l.addAt(pos, schema.RuleJSONFormat, "a default of type %s is not in its format: %s", t.Name, v)
 		}
 	}
 }

@@ -31,16 +31,12 @@ type Severity int
 
 // The severities.
 const (
-	Warning Severity = iota // it works, and is most likely not what was meant
+	Note    Severity = iota // nothing is wrong; who reads the findings should know it
+	Warning                 // it works, and is most likely not what was meant
 	Error                   // something does not work, or is refused
 )
 
-func (s Severity) String() string {
-	if s == Error {
-		return "error"
-	}
-	return "warning"
-}
+func (s Severity) String() string { return [...]string{"note", "warning", "error"}[s] }
 
 // Finding is one thing that is wrong.
 type Finding struct {
@@ -219,7 +215,7 @@ func (l *linter) readers(declared map[*schema.Type]seed.Type) {
 		l.add(p.Err)
 	}
 	for _, r := range all {
-		for _, err := range r.Unnamed(complete(declared[r.Type])) {
+		for _, err := range slices.Concat(r.Doubts(), r.Unnamed(complete(declared[r.Type]))) {
 			l.add(err)
 		}
 	}

@@ -35,7 +35,7 @@ func site(t testing.TB, text string) (dir string, in lint.Input) {
 		if file == "" {
 			continue
 		}
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(content, "DIR", dir)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -138,6 +138,17 @@ schema.yaml:11:40: warning json-schema-selects-nothing: selector "dc=x" of rule 
 		{"unused", typed + "-- json/a.json --\n{\"$ref\": \"sub/b.json\"}\n-- json/sub/b.json --\n{}\n-- json/sub/c.schema --\n{}\n-- json/README --\n-- json/.d.json --\n",
 			`json/sub/c.schema:1:1: warning json-schema-unused: no rule uses this JSON schema, and none that is used refers to it`},
 		{"not unused while it may be what was meant", typed + "-- json/b.json --\n{}\n", `schema.yaml:9:7: error json-schema-missing: JSON schema DIR/json/a.json cannot be read: no such file or directory`},
+		{"a format", typed + "-- json/a.json --\n{\"properties\": {\"val\": {\"format\": \"email\"}, \"format\": {\"type\": \"null\"}}}\n", `json/a.json:1:25: warning json-schema-format: format "email" is not asserted: a value that does not fit is stored, with a warning`},
+		{"a default not in its format", strings.Replace(typed, "default: null", "default: x", 1) + "-- json/a.json --\n{\"properties\": {\"val\": {\"format\": \"email\"}}}\n", `json/a.json:1:25: warning json-schema-format: format "email" is not asserted: a value that does not fit is stored, with a warning
+schema.yaml:5:20: warning json-schema-format: a default of type t is not in its format: val: must be a valid email, not "x" (rule all)`},
+		{"a default with host bits", "-- schema.yaml --\nt: {path: ts, tags: [], schema: {c: {type: cidr_list, default: [10.0.0.1/8, 10.0.0.0/8]}}}\n", `schema.yaml:1:64: warning schema-network: the default of field c of type t: c: "10.0.0.1/8" has bits set to the right of its mask; the network is 10.0.0.0/8`},
+		{"patterns that mean two things", typed + "-- json/a.json --\n{\"properties\": {\"val\": {\"pattern\": \"^a{,2}$\"}, \"b\": {\"pattern\": \"^\\\\w$\"}}}\n", `json/a.json:1:36: warning regex-two-meanings: pattern ^a{,2}$: {,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text
+json/a.json:1:65: note regex-ascii: pattern ^\w$: \w means ASCII characters alone here (RE2), but characters of all of Unicode in Python`},
+		{"a selector that means two things", strings.Replace(typed, "name=.*", "name=[[:alpha:]]", 1) + "-- json/a.json --\n{}\n", `schema.yaml:9:39: warning regex-two-meanings: selector "name=[[:alpha:]]" of rule all: name: [:alpha:] means the named class here (RE2), but single characters and the end of the outer class in Python; write A-Za-z`},
+		{"only that means two things", records + "-- safety.yaml --\nrecord:\n  - {rule: min-pooled, only: 'dc=a{,2}', at_least: 1}\n-- readers.yaml --\nrecord:\n  - {kind: file, path: /x, only: 'dc=a{,2}', pattern: 'a{,2}([0-9]+)'}\n",
+			`readers.yaml:2:5: warning regex-two-meanings: only: dc: {,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text
+readers.yaml:2:5: warning regex-two-meanings: pattern: {,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text
+safety.yaml:2:30: warning regex-two-meanings: only: "dc=a{,2}" of rule min-pooled: dc: {,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text`},
 
 		// Safety rules.
 		{"no safety rule", records + "-- safety.yaml --\nrecord:\n  - {rule: min-poled}\n", `safety.yaml:2:12: error safety-rule: no safety rule "min-poled" (did you mean min-pooled?); rules are min-pooled, max-pooled, mass-change, pool-needs-weight, last-of-type, mass-removal, remove-pooled`},
@@ -247,9 +258,8 @@ func TestRules(t *testing.T) {
 			t.Errorf("%+v says nothing, or is there twice", r)
 		}
 		listed = append(listed, r.Name)
-		if !slices.ContainsFunc(cases(), func(c struct{ name, files, want string }) bool {
-			return strings.Contains(c.want, " "+r.Name+": ")
-		}) {
+		shows := func(want string) bool { return strings.Contains(want, " "+r.Name+": ") }
+		if !slices.ContainsFunc(cases(), func(c struct{ name, files, want string }) bool { return shows(c.want) }) {
 			t.Errorf("no case shows %s", r.Name)
 		}
 	}

@@ -15,6 +15,7 @@ const (
 	RuleSelectsNothing = "json-schema-selects-nothing"
 	RuleJSONDefault    = "json-schema-default"
 	RuleJSONUnused     = "json-schema-unused"
+	RuleNetwork        = "schema-network"
 )
 
 // Rule is one sort of finding.
@@ -69,6 +70,12 @@ func schemaRules() []Rule {
 			"write TAG=REGEX,... with the type's own tags, and name for the object's name"},
 		{RuleNeverMatches, Error, "the selector of a JSON schema cannot match any object",
 			"correct the regular expression: it has to match a whole tag value or name, which holds no blank and no slash, and no ^ or $ in its middle"},
+		{schema.RuleRegex, Warning, "a part of a regular expression means one thing in RE2, which confctl uses, and another in Python",
+			"write it in the way that both read alike"},
+		{schema.RuleRegexASCII, Note, "a part of a regular expression matches ASCII alone in RE2, which confctl uses, and all of Unicode in Python",
+			"nothing, if values are ASCII; else write the characters out, or a class such as \\pL"},
+		{RuleNetwork, Warning, "a default in a cidr_list is written in an unusual way",
+			"write the network that the message names, unless all readers take it as it is"},
 	}
 }
 
@@ -80,6 +87,8 @@ func jsonSchemaRules() []Rule {
 			"correct what the message names; the draft that $schema names says what is allowed"},
 		{schema.RuleJSONPattern, Error, "a JSON schema has a regular expression that RE2 does not know",
 			"write it without look-around, (?=, (?!, (?<= and (?<!, and without back-references such as \\1"},
+		{schema.RuleJSONFormat, Warning, "a JSON schema has a format, or a default is not in it; formats are not asserted, as in the Python tool",
+			"write a pattern beside format if values are to be refused"},
 		{RuleJSONDefault, Warning, "a new object is refused by its JSON schema until somebody has set it",
 			"give the field a default that the JSON schema takes, or let the JSON schema take the default"},
 		{RuleJSONUnused, Warning, "a file looks like a JSON schema that was meant to be used, and is not",

@@ -12,10 +12,20 @@ import (
 
 // doubts returns warnings about what is allowed, and yet most likely a typing
 // mistake: a text where a boolean was meant, which has kept a site read-only,
-// and a new field that is a known one misspelt.
+// a new field that is a known one misspelt, a value not in its format, and a
+// network that is written in an unusual way.
 func doubts(c Change) []string {
 	var warnings []string
 	t := c.After.Type
+	var was []schema.Violation
+	if c.Before != nil {
+		was = t.Doubts(c.Before.Tags, c.Before.Name, c.Before.Fields)
+	}
+	for _, v := range t.Doubts(c.After.Tags, c.After.Name, c.After.Fields) {
+		if !slices.Contains(was, v) {
+			warnings = append(warnings, fmt.Sprintf("%s: %s; stored as typed", c.After, v))
+		}
+	}
 	for _, changed := range c.Fields() {
 		f, declared := t.Field(changed.Name)
 		if !declared && changed.Before.IsAbsent() {

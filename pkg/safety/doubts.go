@@ -20,11 +20,11 @@ const (
 
 // Doubts returns what is allowed in the rules that are declared for a type, and
 // cannot be meant, each with the place in its file: an only that no object could
-// ever fit, and, given the objects of the type that should exist, an only that
+// ever fit or with parts that Python reads differently, and, given the objects of the type that should exist, an only that
 // fits none of them, a floor that a group could never reach, a max-pooled that
 // leaves no way to move what serves from one object to the other, and one that
 // objects break as soon as they are created. Without
-// objects only the first is looked for.
+// objects only the first two are looked for.
 func (r *Rules) Doubts(t *schema.Type, objects []object.Object) []*yamldoc.Error {
 	set := r.of(t)
 	q := doubter{typ: t, set: set, view: viewOf(t, object.Plan{}, object.Snapshot{Objects: objects})}
@@ -61,6 +61,9 @@ func (q *doubter) chooses(name string, rule *poolRule) bool {
 	if !rule.only.CanMatch() {
 		q.doubt(rule.onlyPos, RuleNeverMatches, "only: %q of rule %s cannot match any object of type %s", rule.only, name, q.typ.Name)
 		return false
+	}
+	for _, doubt := range rule.only.Doubts() {
+		q.doubt(rule.onlyPos, schema.RuleRegex, "only: %q of rule %s: %s", rule.only, name, doubt)
 	}
 	if len(q.view.dirs) == 0 {
 		return false

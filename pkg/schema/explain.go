@@ -21,7 +21,7 @@ import (
 // A message depends on the part of the object it is about and on nothing else,
 // so that what a change leaves as wrong as it was has the same words before and
 // after.
-func (r *Rule) violations(object any) (found []Violation) {
+func (r *Rule) violations(by jsonSchema, object any) (found []Violation) {
 	// The library calculates with all numbers, and panics if it cannot.
 	defer func() {
 		if p := recover(); p != nil {
@@ -31,7 +31,7 @@ func (r *Rule) violations(object any) (found []Violation) {
 	if at, n, ok := excessive(object, nil); ok {
 		return r.all([]complaint{{at: at, msg: n + " is too large a number"}})
 	}
-	err := r.compiled.Validate(object)
+	err := by.Validate(object)
 	if err == nil {
 		return nil
 	}
@@ -39,7 +39,7 @@ func (r *Rule) violations(object any) (found []Violation) {
 	if !errors.As(err, &invalid) {
 		return []Violation{{Rule: r.Name, Msg: strings.TrimPrefix(err.Error(), "jsonschema: ")}}
 	}
-	return r.all(explainer{r.parts, object}.complaints(invalid))
+	return r.all(explainer{by.parts, object}.complaints(invalid))
 }
 
 func (r *Rule) all(complaints []complaint) []Violation {

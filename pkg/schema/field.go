@@ -3,7 +3,6 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -114,25 +113,9 @@ func (f Field) checkNetworks(v value.Value) error {
 		if !isString {
 			return f.expect(e, false)
 		}
-		if err := checkNetwork(s); err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
+		if _, ok := parseNetwork(s); !ok {
+			return fmt.Errorf("%s: %q is no network such as 192.0.2.0/24 or 2001:db8::/32", f.Name, s)
 		}
-	}
-	return nil
-}
-
-// checkNetwork takes what Python's ip_network does: a network whose host bits
-// are zero, or a single address.
-func checkNetwork(s string) error {
-	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-		return nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return fmt.Errorf("%q is no network such as 192.0.2.0/24 or 2001:db8::/32", s)
-	}
-	if p != p.Masked() {
-		return fmt.Errorf("%q has bits set to the right of its mask; the network is %s", s, p.Masked())
 	}
 	return nil
 }

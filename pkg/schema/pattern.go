@@ -8,6 +8,7 @@ import (
 	"regexp/syntax"
 	"slices"
 
+	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -30,6 +31,35 @@ func (r *Rule) Check() []*yamldoc.Error {
 	return all
 }
 
+// Oddities returns what is no mistake in the rule's JSON schema and may not be
+// meant: regular expressions that RE2 and Python read differently, and formats,
+// which are not asserted.
+func (r *Rule) Oddities() []*yamldoc.Error {
+	_ = r.Compile() // which says what is wrong to those who ask
+	var all []*yamldoc.Error
+	for _, d := range r.files {
+		w := patterns{decoder: json.NewDecoder(bytes.NewReader(d.text)), document: d}
+		_ = w.schema() // what is no JSON is reported by who compiles it
+		all = append(all, w.odd...)
+	}
+	return all
+}
+
+func (w *patterns) oddity(offset int, rule, format string, args ...any) {
+	w.odd = append(w.odd, yamldoc.Errorf(position(w.file, w.text, offset), format, args...).Of(rule))
+}
+
+// differences notes what of a pattern means another thing in Python.
+func (w *patterns) differences(pattern string, offset int) {
+	for _, d := range selector.Differences(pattern) {
+		rule := RuleRegex
+		if d.Beyond {
+			rule = RuleRegexASCII
+		}
+		w.oddity(offset, rule, "pattern %s: %s", abbreviate(pattern), d)
+	}
+}
+
 // badPatterns returns the regular expressions of a JSON schema that cannot be
 // used. Of a text that is no JSON schema, it returns those before the mistake.
 func badPatterns(d document) []*yamldoc.Error {
@@ -45,6 +75,7 @@ type patterns struct {
 	decoder *json.Decoder
 	depth   int
 	bad     []*yamldoc.Error
+	odd     []*yamldoc.Error // what is no mistake, and may not be meant
 }
 
 // deepest is how many JSON schemas within each other are walked through: more
@@ -99,8 +130,15 @@ func (w *patterns) offset() int {
 	return len(w.text) - len(bytes.TrimLeft(rest, " \t\r\n:,"))
 }
 
-func (w *patterns) keyword(key string, _ int) error {
+func (w *patterns) keyword(key string, at int) error {
 	switch {
+	case slices.Contains([]string{"format", "contentEncoding", "contentMediaType"}, key):
+		var format any
+		if err := w.decoder.Decode(&format); err != nil {
+			return err
+		}
+		w.oddity(at, RuleJSONFormat, "%s %s is not asserted: a value that does not fit is stored, with a warning", key, jsonText(format))
+		return nil
 	case key == "pattern":
 		offset := w.offset()
 		var pattern any
@@ -143,6 +181,7 @@ func (w *patterns) named(f func(name string, offset int) error) error {
 func (w *patterns) check(pattern string, offset int) {
 	_, err := regexp.Compile(pattern)
 	if err == nil {
+		w.differences(pattern, offset)
 		return
 	}
 	why := err.Error()

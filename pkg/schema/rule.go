@@ -28,11 +28,19 @@ type Rule struct {
 	// SelectorPos is where the selector is written.
 	SelectorPos yamldoc.Pos
 
-	once     sync.Once
-	files    []document // what was read to compile it
-	compiled *jsonschema.Schema
-	parts    map[string]*jsonschema.Schema // of compiled, by location
-	err      error
+	once  sync.Once
+	files []document // what was read to compile it
+	judge jsonSchema
+	err   error
+
+	onceAsserting sync.Once
+	asserting     jsonSchema // the same with all formats asserted; zero if there are none
+}
+
+// jsonSchema is a compiled JSON schema.
+type jsonSchema struct {
+	*jsonschema.Schema
+	parts map[string]*jsonschema.Schema // by location
 }
 
 // Compile reads the rule's JSON schema, once. A schema that names no draft is
@@ -40,37 +48,46 @@ type Rule struct {
 // file, or in the schema file if there is no such file.
 func (r *Rule) Compile() error {
 	r.once.Do(func() {
-		r.compiled, r.err = r.compile()
-		if r.err = yamldoc.WithRule(r.err, RuleJSONInvalid); r.err == nil {
-			r.parts = map[string]*jsonschema.Schema{}
-			index(r.compiled, r.parts)
-		}
+		r.judge, r.files, r.err = r.compile(false)
+		r.err = yamldoc.WithRule(r.err, RuleJSONInvalid)
 	})
 	return r.err
 }
 
-func (r *Rule) compile() (_ *jsonschema.Schema, err error) {
+// compile compiles the JSON schema. The keywords format, contentEncoding and
+// contentMediaType only count if they are to be asserted.
+func (r *Rule) compile(asserting bool) (_ jsonSchema, files []document, err error) {
 	dir, err := filepath.Abs(filepath.Dir(r.File))
 	if err != nil {
-		return nil, yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)
+		return jsonSchema{}, nil, yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)
 	}
 	d := &documents{dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
 	// A $schema of one's own may permit what the library does not expect.
 	defer func() {
-		r.files = d.all
+		files = d.all
 		if p := recover(); p != nil {
 			err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
 		}
 	}()
 	c := jsonschema.NewCompiler()
 	c.LoadURL = d.load
+	if c.AssertFormat, c.AssertContent = asserting, asserting; !asserting {
+		ignoreFormats(c)
+	}
 	c.ExtractAnnotations = true // for Description
 	address := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, filepath.Base(r.File)))}
 	compiled, err := c.Compile(address.String())
 	if err != nil {
-		return nil, d.explain(err)
+		return jsonSchema{}, d.all, d.explain(err)
 	}
-	return compiled, nil
+	s := jsonSchema{compiled, map[string]*jsonschema.Schema{}}
+	index(compiled, s.parts)
+	if !asserting {
+		for _, part := range s.parts {
+			part.ContentSchema = nil // which Python ignores like a format
+		}
+	}
+	return s, d.all, nil
 }
 
 // Description returns what the JSON schema says it is for; it is empty if the
@@ -79,7 +96,7 @@ func (r *Rule) Description() string {
 	if r.Compile() != nil {
 		return ""
 	}
-	return strings.TrimSpace(r.compiled.Description)
+	return strings.TrimSpace(r.judge.Description)
 }
 
 // Files returns the files that the rule's JSON schema is made of, as errors
@@ -99,7 +116,7 @@ func (r *Rule) Violations(fields []value.Field) ([]Violation, error) {
 	if err := r.Compile(); err != nil {
 		return nil, err
 	}
-	return r.violations(value.OfMap(fields...).Decode()), nil
+	return r.violations(r.judge, value.OfMap(fields...).Decode()), nil
 }
 
 // documents are the JSON files that one rule's schema is made of.

@@ -69,6 +69,9 @@ const (
 	RuleJSONInvalid = "json-schema-invalid"
 	RuleJSONMissing = "json-schema-missing" // a file that is not there, or not read
 	RuleJSONPattern = "json-schema-pattern" // a regular expression that RE2 does not know
+	RuleJSONFormat  = "json-schema-format"  // a format, which is not asserted: an oddity
+	RuleRegex       = "regex-two-meanings"  // that RE2 and Python read differently: an oddity
+	RuleRegexASCII  = "regex-ascii"         // the same, beyond ASCII: an oddity
 )
 
 // UnknownTypeError reports a type that the schema does not have.

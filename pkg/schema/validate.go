@@ -52,7 +52,7 @@ func (t *Type) Validate(tags []string, name string, fields []value.Field) ([]Vio
 		if err := r.Compile(); err != nil {
 			return nil, err
 		}
-		found = append(found, r.violations(object)...)
+		found = append(found, r.violations(r.judge, object)...)
 	}
 	return found, nil
 }
