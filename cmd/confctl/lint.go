@@ -20,6 +20,7 @@ type lintOptions struct {
 	format    string
 	strict    bool
 	against   string
+	schemas   string // the directory of JSON schemas
 	rules     bool
 }
 
@@ -37,6 +38,11 @@ of a rule, and what to do; --rules lists the rules.
 A PATH in the data directory limits what is said about the data to it. What is
 wrong with the schema is always said. Another directory is checked instead of the
 configured one, and another YAML file instead of the configured schema.
+
+A base_path that is absolute, as of an installed site, is looked for beside the
+schema by its last parts; --json-schema-dir names another directory. A file that is
+read and is outside the tree under review is a finding. That tree is what is named,
+and the git repository or the working directory around it.
 
 --against compares the data with the store (the word store) or with the file of
 an export, shows what a sync would create and remove, and ends as the sync would:
@@ -68,6 +74,8 @@ done.`,
 	f.StringVar(&o.format, "format", "text", "`FORMAT` of the findings: text, json or github")
 	f.BoolVar(&o.strict, "strict", false, "take warnings for errors")
 	f.StringVar(&o.against, "against", "", "also say what a sync would do to `STORE|FILE`: the word store, or an export")
+	f.StringVar(&o.schemas, "json-schema-dir", "", "`DIR` with the JSON schemas, by the last parts of the paths that the schema names")
+	must(cmd.MarkFlagDirname("json-schema-dir"))
 	f.BoolVar(&o.rules, "rules", false, "list the rules")
 	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(lintFormats(), cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
@@ -102,6 +110,10 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		Safety:    safetyFile(settings),
 		Readers:   readersFile(settings),
 		Data:      scope.data,
+
+		JSONSchemas: l.schemas,
+		Trees:       l.trees(scope),
+		Config:      settings.file,
 	})
 	if err := scope.check(result); err != nil {
 		return err

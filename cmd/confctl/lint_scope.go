@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,6 +17,7 @@ import (
 type lintScope struct {
 	data   string   // the data directory
 	given  string   // the same, as a PATH has it; empty if none does
+	schema string   // the schema, as a PATH has it; empty if none does
 	only   []string // of the data, the paths to speak of; nil for all
 	others []string // files that were named and go with the schema
 }
@@ -39,12 +41,10 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 	if s.data == "" {
 		s.data = l.settings.dataDirectory
 	}
-	if s.data != "" {
-		if err := isDirectory(s.data); err != nil {
-			return s, err
-		}
+	if err := cmp.Or(isDirectory("data directory ", s.data), isDirectory("--json-schema-dir ", l.schemas)); err != nil {
+		return s, err
 	}
-	whole, schema := false, ""
+	whole := false
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -57,8 +57,8 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 			s.only = append(s.only, path)
 		case sort == theData && (l.directory == "" || samePath(path, s.data)) && (s.given == "" || samePath(path, s.given)):
 			s.data, s.given = path, path
-		case sort == theSchema && (l.schema == "" || samePath(path, l.schema)) && (schema == "" || samePath(path, schema)):
-			l.settings.schemaFile, schema = path, path
+		case sort == theSchema && (l.schema == "" || samePath(path, l.schema)) && (s.schema == "" || samePath(path, s.schema)):
+			l.settings.schemaFile, s.schema = path, path
 		case sort == anOther:
 			s.others = append(s.others, path)
 		case sort == around:
@@ -80,13 +80,18 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 	return s, nil
 }
 
-func isDirectory(path string) error {
+// isDirectory refuses what is not there, or no directory; nothing is named by an
+// empty path.
+func isDirectory(what, path string) error {
+	if path == "" {
+		return nil
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return &usageError{"data directory " + path + ": " + cause(err).Error(), ""}
+		return &usageError{what + path + ": " + cause(err).Error(), ""}
 	case !info.IsDir():
-		return &usageError{"data directory " + path + ": not a directory", ""}
+		return &usageError{what + path + ": not a directory", ""}
 	}
 	return nil
 }
@@ -142,6 +147,50 @@ func (s lintScope) has(f lint.Finding) bool {
 
 func samePath(a, b string) bool { return lint.RealPath(a) == lint.RealPath(b) }
 
-func isInside(path, dir string) bool {
-	return strings.HasPrefix(lint.RealPath(path), strings.TrimSuffix(lint.RealPath(dir), string(filepath.Separator))+string(filepath.Separator))
+func isInside(path, dir string) bool { return lint.IsInside(path, dir) }
+
+// trees returns the directories under review: what is named, and the repository
+// or the working directory that it is in. Nil if nothing is named.
+func (l *linter) trees(s lintScope) []string {
+	var named []string
+	if l.config != "" || l.schema != "" || s.schema != "" {
+		if file := l.settings.schemaFile; file != "" {
+			named = append(named, filepath.Dir(file), filepath.Dir(lint.RealPath(file)))
+		}
+	}
+	if s.data != "" && (l.config != "" || l.directory != "" || s.given != "" || s.only != nil) {
+		named = append(named, s.data)
+	}
+	if l.config != "" {
+		named = append(named, filepath.Dir(l.config))
+	}
+	if named == nil {
+		return nil
+	}
+	if l.schemas != "" {
+		named = append(named, l.schemas)
+	}
+	trees := slices.Clone(named)
+	for _, dir := range named {
+		if root := repository(dir); root != "" {
+			trees = append(trees, root)
+		}
+		if isInside(dir, ".") && lint.RealPath(".") != string(filepath.Separator) {
+			trees = append(trees, ".")
+		}
+	}
+	return trees
+}
+
+// repository returns the root of the git repository that a directory is in; it
+// is empty if there is none.
+func repository(dir string) string {
+	for at := lint.RealPath(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return ""
+		}
+	}
 }

@@ -24,6 +24,15 @@ type Input struct {
 	Safety    string // a file of safety rules that need not exist; empty for none
 	Readers   string // a file of readers that need not exist; empty for none
 	Data      string // the data directory; empty for none
+
+	// JSONSchemas is the directory in which JSON schemas are looked for, by the
+	// last parts of the paths that the schema file names. Empty: where it names
+	// them, or, of an absolute path, beside it.
+	JSONSchemas string
+	// Trees are the directories under review. What is read and is in none of them
+	// is a finding. Nil: nothing in particular is under review.
+	Trees  []string
+	Config string // the configuration that was read; empty for none
 }
 
 // Severity is how much a finding matters. The greater one matters more.
@@ -88,6 +97,7 @@ func Check(in Input) Result {
 		l.safety(declared)
 		l.readers(declared)
 	}
+	l.outside()
 	l.Files += len(l.files)
 	l.read = map[string]bool{}
 	for file := range l.files {
@@ -138,7 +148,7 @@ func (l *linter) readSchema() *schema.Schema {
 		return schema.BuiltIn(l.in.PoolsPath)
 	}
 	l.files[l.in.Schema] = true
-	s, err := schema.Load(l.in.Schema, l.in.PoolsPath)
+	s, err := schema.LoadWith(l.in.Schema, l.in.PoolsPath, l.locate)
 	if err != nil {
 		l.add(err)
 		return nil

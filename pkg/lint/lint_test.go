@@ -259,7 +259,8 @@ func TestRules(t *testing.T) {
 		}
 		listed = append(listed, r.Name)
 		shows := func(want string) bool { return strings.Contains(want, " "+r.Name+": ") }
-		if !slices.ContainsFunc(cases(), func(c struct{ name, files, want string }) bool { return shows(c.want) }) {
+		if !slices.ContainsFunc(cases(), func(c struct{ name, files, want string }) bool { return shows(c.want) }) &&
+			!slices.ContainsFunc(treeCases(), func(c treeCase) bool { return shows(c.want) }) {
 			t.Errorf("no case shows %s", r.Name)
 		}
 	}

@@ -16,6 +16,9 @@ const (
 	RuleJSONDefault    = "json-schema-default"
 	RuleJSONUnused     = "json-schema-unused"
 	RuleNetwork        = "schema-network"
+	RuleMapped         = "json-schema-mapped"
+	RuleOutside        = "file-outside"
+	RuleConfig         = "file-configuration"
 )
 
 // Rule is one sort of finding.
@@ -43,6 +46,10 @@ func fileRules() []Rule {
 			"look at the line and the one before it: indentation, a colon without a blank after it, a quote or bracket that is not closed, a tab"},
 		{yamldoc.RuleDuplicate, Error, "a key is there twice in one map, so that one of the two would be lost",
 			"put what both hold under one of them, and take the other out"},
+		{RuleOutside, Warning, "a file that is not in the tree under review is judged, or judges what is",
+			"name it, if it is meant: --schema FILE, --directory DIR, --json-schema-dir DIR; else put it into the tree"},
+		{RuleConfig, Note, "the settings are those of a configuration outside the tree under review",
+			"pools_path, safety_mode and data_directory are taken from it; --config FILE names another"},
 	}
 }
 
@@ -82,13 +89,15 @@ func schemaRules() []Rule {
 func jsonSchemaRules() []Rule {
 	return []Rule{
 		{schema.RuleJSONMissing, Error, "a JSON schema is not there, cannot be read, or is on the network",
-			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does"},
+			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does; --json-schema-dir DIR says where the files of this tree are"},
 		{schema.RuleJSONInvalid, Error, "a file is no JSON schema",
 			"correct what the message names; the draft that $schema names says what is allowed"},
 		{schema.RuleJSONPattern, Error, "a JSON schema has a regular expression that RE2 does not know",
 			"write it without look-around, (?=, (?!, (?<= and (?<!, and without back-references such as \\1"},
 		{schema.RuleJSONFormat, Warning, "a JSON schema has a format, or a default is not in it; formats are not asserted, as in the Python tool",
 			"write a pattern beside format if values are to be refused"},
+		{RuleMapped, Note, "JSON schemas are read from beside the schema, and not from the absolute path that it names",
+			"--json-schema-dir DIR names another directory"},
 		{RuleJSONDefault, Warning, "a new object is refused by its JSON schema until somebody has set it",
 			"give the field a default that the JSON schema takes, or let the JSON schema take the default"},
 		{RuleJSONUnused, Warning, "a file looks like a JSON schema that was meant to be used, and is not",

@@ -17,12 +17,19 @@ import (
 // Load reads a schema file and adds the built-in type, in the given path,
 // unless the file redefines it. A file that is no YAML map is an error (a
 // *yamldoc.Error); what is wrong with single types becomes Problems.
-func Load(file, poolsPath string) (*Schema, error) {
+func Load(file, poolsPath string) (*Schema, error) { return LoadWith(file, poolsPath, nil) }
+
+// Locate returns where a JSON schema is, or with isDir a directory of them, that
+// a schema file names at a position. An empty answer leaves it where it is named.
+type Locate func(at yamldoc.Pos, named string, isDir bool) string
+
+// LoadWith is Load with JSON schemas in other places than the file names.
+func LoadWith(file, poolsPath string, locate Locate) (*Schema, error) {
 	doc, err := yamldoc.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	return load(doc, file, poolsPath)
+	return load(doc, file, poolsPath, locate)
 }
 
 // Parse is Load for a text that is already read. JSON schemas are looked for
@@ -32,10 +39,10 @@ func Parse(file string, text []byte, poolsPath string) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return load(doc, file, poolsPath)
+	return load(doc, file, poolsPath, nil)
 }
 
-func load(doc yamldoc.Node, file, poolsPath string) (*Schema, error) {
+func load(doc yamldoc.Node, file, poolsPath string, locate Locate) (*Schema, error) {
 	s := &Schema{file: file}
 	if !doc.IsEmpty() {
 		pairs, err := doc.Pairs("a schema")
@@ -43,7 +50,7 @@ func load(doc yamldoc.Node, file, poolsPath string) (*Schema, error) {
 			return nil, yamldoc.WithRule(err, RuleShape)
 		}
 		for _, p := range pairs {
-			s.add(p)
+			s.add(p, locate)
 		}
 	}
 	if !slices.Contains(s.Names(), Node) {
@@ -57,8 +64,8 @@ func load(doc yamldoc.Node, file, poolsPath string) (*Schema, error) {
 
 // add loads one type. A type with problems is kept under its name, so that
 // whoever asks for it is told what is wrong.
-func (s *Schema) add(p yamldoc.Pair) {
-	l := loader{dir: filepath.Dir(s.file)}
+func (s *Schema) add(p yamldoc.Pair, locate Locate) {
+	l := loader{dir: filepath.Dir(s.file), locate: locate}
 	t := l.load(p)
 	s.types = append(s.types, t)
 	for _, problem := range l.problems {
@@ -71,6 +78,7 @@ func (s *Schema) add(p yamldoc.Pair) {
 // loader reads one type and gathers what is wrong with it.
 type loader struct {
 	dir      string           // of the schema file
+	locate   Locate           // may be nil
 	problems []Problem        // without the name of the type
 	odd      []*yamldoc.Error // what is most likely a mistake, and harms nobody
 }
@@ -306,7 +314,7 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		l.failAt(n, RuleMissingKey, "json_schema of type %s needs base_path (a directory) and rules", t.Name)
 		return
 	}
-	t.RulesDir = l.basePath(base.Text())
+	t.RulesDir = l.basePath(base)
 	named, err := rules.Pairs("rules")
 	if err != nil {
 		l.fail(err)
@@ -319,7 +327,11 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 
 // basePath returns the directory of that name beside the schema file if there
 // is one, or else the one in the working directory, where the original looked.
-func (l *loader) basePath(dir string) string {
+func (l *loader) basePath(n yamldoc.Node) string {
+	dir := n.Text()
+	if located := l.located(n, dir, true); located != "" {
+		return located
+	}
 	beside := filepath.Join(l.dir, dir)
 	if filepath.IsAbs(dir) {
 		return dir
@@ -330,6 +342,14 @@ func (l *loader) basePath(dir string) string {
 		}
 	}
 	return beside
+}
+
+// located returns where something that is named there is, if it is elsewhere.
+func (l *loader) located(n yamldoc.Node, named string, isDir bool) string {
+	if l.locate == nil {
+		return ""
+	}
+	return l.locate(n.Pos(), named, isDir)
 }
 
 func (l *loader) rule(t *Type, p yamldoc.Pair) {
@@ -346,7 +366,7 @@ func (l *loader) rule(t *Type, p yamldoc.Pair) {
 		case "schema":
 			switch file := text(part.Value); {
 			case filepath.IsAbs(file):
-				r.File = file
+				r.File = cmp.Or(l.located(part.Value, file, false), file)
 			case file != "":
 				r.File = filepath.Join(t.RulesDir, file)
 			}
