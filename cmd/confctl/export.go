@@ -28,9 +28,9 @@ func newExport(std streams, g *globals) *cobra.Command {
 
 It is of one moment, sorted, and holds all values. Its header has the revision of
 the last change, by which import knows what has changed since; two exports are the
-same if nothing has changed. An object that cannot be read is
-not in it: it is named, and the exit code is 7. One that import would refuse is in
-it, with a warning.`,
+same if nothing has changed. An object that cannot be read is not in it: it is
+named, and the exit code is 7. One that does not fit the schema is in it, with a
+warning; import takes it over as it is.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl export >fleet.yaml
   confctl export --format jsonl node discovery >part.jsonl`,
@@ -77,7 +77,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 	if err != nil || failed != nil {
 		return cmp.Or(err, failed)
 	}
-	s.warnRefused(types, fit)
+	s.warnMisfits(types, fit)
 	return s.leftOut(snapshot, broken)
 }
 
@@ -91,21 +91,26 @@ func (s *session) readToExport(ctx context.Context, types []*schema.Type) (objec
 	return snapshot, err
 }
 
-// warnRefused says what of an export no import would take: whoever needs it as a
-// backup had better know in time.
-func (s *session) warnRefused(types []*schema.Type, exported []object.Object) {
+// warnMisfits says what of an export does not fit the schema, and what no import
+// could take: whoever needs it as a backup had better know in time.
+func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
 	d, _ := dump.Of(s.schema, types, object.Snapshot{Objects: exported}, s.catalog.Key)
 	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: s.unfit})
-	var refused limited
-	for _, f := range faults {
+	left, taken := dump.Left(faults)
+	var misfits, refused limited
+	for _, f := range taken {
 		if f.Pos.Line > 0 { // of a JSON schema
-			refused.add("%v", f)
+			misfits.add("%v", f)
 		} else {
-			refused.add("import would refuse %s", f.Msg)
+			misfits.add("%s; import would take it over as it is", f.Msg)
 		}
 	}
+	for _, f := range left {
+		refused.add("import would refuse %s", f.Msg)
+	}
+	misfits.warn(s.streams)
 	if refused.warn(s.streams); refused.count() > 0 {
-		s.say("import --skip-invalid would leave out what it refuses; mend it with set, or correct the schema")
+		s.say("import --skip-invalid would leave out what it refuses")
 	}
 }
 

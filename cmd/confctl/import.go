@@ -20,6 +20,7 @@ type importOptions struct {
 	fromV2       string // a URL
 	etcdrc       string // of that cluster
 	skipInvalid  bool
+	strict       bool // what is taken over and does not fit the schema is exit code 7
 	removeOthers bool
 	overwrite    bool
 	verify       bool
@@ -38,13 +39,16 @@ change, if it fits into a commit. Nothing is written if anything is wrong with t
 file; --skip-invalid leaves out objects that do not fit the schema. What others
 have changed since the file was exported is listed. On a terminal the import asks
 about it; without one it is a conflict (exit code 5) unless --overwrite is given.
-Fields and names that the schema does not know come along from an export, and are
-refused in a file without its header.
+
+An object of an export that does not fit the schema did not fit it in the store
+either: it is named, and taken over as it is. With --strict that is exit code 7, and
+--skip-invalid leaves it out. In a file without the header of an export it is a
+mistake, and so are fields and names there that the schema does not know.
 
 --from-v2 reads the keys of the Python tool by the v2 API of an etcd, such as
-https://conf1001.example.org:2379, below the configured namespace and version. What
-does not fit the schema is named and left out, with exit code 7, and the rest is
-written. The user and password are those of --v2-etcdrc, or of the etcdrc if the URL
+https://conf1001.example.org:2379, below the configured namespace and version. They
+are taken over like an export. What cannot be read, or is no object of any type, is
+named and left out, with exit code 7, and the rest is written. The user and password are those of --v2-etcdrc, or of the etcdrc if the URL
 is one of its endpoints.
 
 --verify reads both sides again afterwards, and compares all values. What differs
@@ -71,6 +75,7 @@ is exit code 1, unless the import has another. With --dry-run that is all it doe
 	f.StringVar(&o.fromV2, "from-v2", "", "read the keys of the Python tool by the etcd v2 API at `URL`")
 	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "`FILE` with user, password and certificates for --from-v2, as an etcdrc has them")
 	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects of the file that do not fit the schema, and write the rest")
+	f.BoolVar(&o.strict, "strict", false, "end with exit code 7 if anything that is taken over does not fit the schema")
 	f.BoolVar(&o.removeOthers, "remove-others", false, "remove the objects of these types that the source does not have")
 	f.BoolVar(&o.overwrite, "overwrite", false, "take back what others have changed since the file was exported")
 	f.BoolVar(&o.verify, "verify", false, "compare both sides value by value afterwards")
@@ -193,7 +198,7 @@ func (i *importer) commit(ctx context.Context) error {
 	if err := i.removable(left); err != nil {
 		return err
 	}
-	var refused []*yamldoc.Error
+	var refused, taken []*yamldoc.Error
 	var first *object.Snapshot // the operator decided on it
 	in := change.Intent{
 		Read:    queries(d.Types),
@@ -204,7 +209,11 @@ func (i *importer) commit(ctx context.Context) error {
 		Deletes: i.removeOthers,
 		Seeds:   i.removeOthers,
 		Plan: func(on object.Snapshot) (object.Plan, error) {
-			plan, faults := d.Plan(on, i.demands())
+			plan, all := d.Plan(on, i.demands())
+			var faults []*yamldoc.Error
+			if faults, taken = dump.Left(all); len(taken) > 0 {
+				plan.Warnings = append(plan.Warnings, tookOver(taken))
+			}
 			if i.from.strict && len(faults) > 0 {
 				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
@@ -227,8 +236,9 @@ func (i *importer) commit(ctx context.Context) error {
 	err = i.dryReverts(err)
 	i.tellConflict(err)
 	left = append(left, refused...)
+	i.tellTaken(taken, err == nil && !i.terms.dryRun)
 	i.tellLeftOut(left)
-	if len(left) > 0 && (err == nil || isRefusal(err)) {
+	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
 		return &faultyError{err}
 	}
 	return err
@@ -247,7 +257,7 @@ func (i *importer) removable(left []*yamldoc.Error) error {
 
 // demands are how the store is to be made what the source says.
 func (i *importer) demands() dump.Terms {
-	return dump.Terms{RemoveOthers: i.removeOthers, Repair: i.repair, Unfit: i.unfit}
+	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit}
 }
 
 // unfit says why a change cannot be committed; it is empty if it can.

@@ -28,8 +28,9 @@ func pythonKeys() map[string]string {
 	}
 }
 
-// TestImportFromV2 moves a site from an etcd v2: what fits is written with its
-// values as they are, what does not is named, and both sides are compared.
+// TestImportFromV2 moves a site from an etcd v2: objects are written with their
+// values as they are, what does not fit the schema or cannot be read is named, and
+// both sides are compared.
 func TestImportFromV2(t *testing.T) {
 	old := etcdv2test.Start(t)
 	for key, text := range pythonKeys() {
@@ -45,8 +46,8 @@ func TestImportFromV2(t *testing.T) {
 	}
 	for _, want := range []string{
 		"confctl: left out: /conftool/v1/pools/north/web/http/web4.example: what is stored cannot be read: ",
-		`confctl: left out: /conftool/v1/pools/north/web/http/web3.example: node north/web/http/web3.example: pooled cannot be "maybe"; it takes one of yes, no, inactive`,
-		"action : import " + old.URL + "; selector: node (2 changed), discovery (2 changed), mwconfig (2 changed)",
+		`confctl: taken over: /conftool/v1/pools/north/web/http/web3.example: node north/web/http/web3.example: pooled cannot be "maybe"; it takes one of yes, no, inactive`,
+		"action : import " + old.URL + "; selector: node (3 changed), discovery (2 changed), mwconfig (2 changed)",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("not said: %s", want)
@@ -56,6 +57,7 @@ func TestImportFromV2(t *testing.T) {
 		t.Errorf("%s\n%s", stdout, stderr)
 	}
 	for args, want := range map[string]string{
+		"node dc=north,name=web3.example,service=http": `{"web3.example": {"weight": 10, "pooled": "maybe"}`,
 		"node dc=north,name=web2.example,service=http": `{"web2.example": {"weight": 10, "pooled": "no"}`,
 		"discovery name=north":                         `{"north": {"pooled": true, "references": ["a"], "ttl": 10}`,
 		"discovery name=south":                         `{"south": {"pooled": false, "references": [], "ttl": 300}`,

@@ -41,7 +41,8 @@ func (i *importer) compare(ctx context.Context) error {
 		i.tellOthers(d.Types, others)
 		others = nil
 	}
-	_, misfits := d.Plan(snapshot, dump.Terms{Repair: i.repair, Unfit: i.unfit})
+	_, all := d.Plan(snapshot, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+	misfits, _ := dump.Left(all)
 	i.tellLeftOut(append(left, misfits...))
 	if len(differences)+len(left)+len(others) > 0 {
 		return &partlyError{exitFailed}

@@ -46,9 +46,27 @@ func asStored(item Item, now *object.Object) object.Object {
 	return item.Object.WithFields(fields)
 }
 
+// RuleTaken is of faults, as yamldoc.Error.Rule has it, for which no object is left
+// out.
+const RuleTaken = "taken-over"
+
+// Left returns the faults for which objects are left out, and then those of
+// RuleTaken.
+func Left(faults []*yamldoc.Error) (left, taken []*yamldoc.Error) {
+	for _, f := range faults {
+		if f.Rule == RuleTaken {
+			taken = append(taken, f)
+		} else {
+			left = append(left, f)
+		}
+	}
+	return left, taken
+}
+
 // Terms are how a store is to be made what a dump says.
 type Terms struct {
 	RemoveOthers bool // objects of the dump's types that it does not have are deleted
+	Fit          bool // an object that another store had, and that does not fit the schema, is not made
 	Repair       bool // what is stored and cannot be read is overwritten or deleted, as the dump has it
 	// Unfit, if set, says why a change cannot be made; it is empty if it can.
 	Unfit func(object.Change) string
@@ -63,12 +81,14 @@ type Terms struct {
 //
 // The errors are the objects that cannot be made so, with their places in the
 // order of the file, and those that cannot be deleted: they are left as they
-// are, and all else is in the plan. Of a JSON schema that cannot be used there
+// are, and all else is in the plan. Those of RuleTaken are of objects that do not
+// fit the schema, as they did not where they come from: they are in the plan, unless
+// the terms are Fit. Of a JSON schema that cannot be used there
 // is one, for all objects it is about.
 func (d Dump) Plan(on object.Snapshot, terms Terms) (object.Plan, []*yamldoc.Error) {
 	want := d.Wanted(on)
 	for i := range want {
-		want[i].Repair = terms.Repair
+		want[i].Repair, want[i].Fit = terms.Repair, terms.Fit
 	}
 	plan, refusals := object.Make(want, on)
 	faults := d.faults(refusals, d.sift(&plan, terms.Unfit))
@@ -101,17 +121,23 @@ func (d Dump) faults(refusals []object.Refusal, faults []*yamldoc.Error) []*yaml
 	var schemas []*yamldoc.Error
 	for _, r := range refusals {
 		item := d.Objects[r.Index]
+		rule := ""
+		if r.Taken {
+			rule = RuleTaken
+		}
 		var at *yamldoc.Error
 		switch {
 		case errors.As(r.Err, &at):
 			if unusable[at.Error()]++; unusable[at.Error()] == 1 {
-				schemas = append(schemas, at)
+				schema := *at
+				schema.Rule = rule
+				schemas = append(schemas, &schema)
 			}
 		case r.Violations == nil:
 			faults = append(faults, yamldoc.Errorf(item.Pos, "%v", r.Err))
 		}
 		for _, v := range r.Violations {
-			faults = append(faults, yamldoc.Errorf(item.place(v.Field), "%s: %s", item.Object, v))
+			faults = append(faults, yamldoc.Errorf(item.place(v.Field), "%s: %s", item.Object, v).Of(rule))
 		}
 	}
 	sortFaults(faults)

@@ -16,10 +16,13 @@ type Wanted struct {
 	// that are not given, and then all others it should have.
 	Object Object
 	Given  []string // the fields that are said to be so
-	// Foreign says that another store has the object so. A field that its type does
-	// not have comes along, then, as it would survive any change there, and so does
-	// a name that CheckName refuses.
+	// Foreign says that another store has the object so. What is wrong with it was
+	// there before, so it is taken over as it is: a field that its type does not
+	// have, a name that CheckName refuses, a value that the type or a JSON schema
+	// does not allow.
 	Foreign bool
+	// Fit has a Foreign object refused in which a value is not allowed.
+	Fit bool
 	// Repair has the object overwritten if what is stored cannot be read. A field
 	// that is not given has its default then.
 	Repair bool
@@ -29,7 +32,9 @@ type Wanted struct {
 type Refusal struct {
 	Index      int                // of what was wanted
 	Violations []schema.Violation // what its type does not allow; nil if it is something else
-	Err        error              // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
+	// Taken says that the object is made all the same, as it was like that before.
+	Taken bool
+	Err   error // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
 }
 
 // Make plans to make objects what they should be, in the order they are given
@@ -42,8 +47,8 @@ type Refusal struct {
 // An object that cannot be made so is a Refusal, and left out of the plan: one
 // that would be left invalid in what the change adds or touches, a new one with
 // a name that CheckName refuses, one of which the store has what cannot be
-// read. Wanted says what of that is made all the same, with a warning. The
-// default that every new object has is never refused; nor is an object that is
+// read. Wanted says what of that is made all the same, with a warning, or with a
+// Refusal that is Taken. The default that every new object has is never refused; nor is an object that is
 // as wanted already, whatever it has.
 //
 // Plan.Matched is nil: the plan is taken by what it changes. Each of its
@@ -61,7 +66,9 @@ func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 		if refusal != nil {
 			refusal.Index = i
 			refusals = append(refusals, *refusal)
-			continue
+			if !refusal.Taken {
+				continue
+			}
 		}
 		plan.Changes = append(plan.Changes, c)
 		for _, warning := range warnings {
@@ -111,8 +118,9 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 	if isUnreadable(c.Before) && !w.Repair {
 		return nil, refuse(c, fmt.Sprintf("what is stored cannot be read: %v; --repair overwrites it", c.Before.Malformed))
 	}
+	taken := w.Foreign && !w.Fit
 	violations, warnings, err := validateMade(c)
-	if err != nil {
+	if err != nil && !taken {
 		return nil, &Refusal{Err: err}
 	}
 	if c.Before == nil {
@@ -135,8 +143,11 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 		}
 		return true
 	})
-	if len(violations) > 0 {
-		return nil, &Refusal{Violations: violations, Err: refusal(*c.After, violations)}
+	switch {
+	case err != nil: // nobody can tell what the JSON schema would say
+		return warnings, &Refusal{Err: err, Taken: true}
+	case len(violations) > 0:
+		return warnings, &Refusal{Violations: violations, Taken: taken, Err: refusal(*c.After, violations)}
 	}
 	return warnings, nil
 }

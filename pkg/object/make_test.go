@@ -261,19 +261,33 @@ func TestMakeOneLine(t *testing.T) {
 	}
 }
 
-// TestMakeForeign: what another store has comes along, though its type does not
-// have the field. Its values are judged all the same.
+// TestMakeForeign: what another store has is taken over as it is, and what does
+// not fit the schema is reported, unless only what fits is wanted.
 func TestMakeForeign(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
-	for text, fine := range map[string]bool{`{"x": 1}`: true, `{"x": 1, "i": "y"}`: false} {
-		w := wanted(t, typ, text)
-		w.Foreign = true
+	for _, c := range []struct {
+		text               string
+		fit                bool
+		made, refused, odd int
+	}{
+		{`{"x": 1}`, false, 1, 0, 1},
+		{`{"x": 1}`, true, 1, 0, 1},
+		{`{"x": 1, "i": "y"}`, false, 1, 1, 1},
+		{`{"x": 1, "i": "y"}`, true, 0, 1, 0},
+		{`{"i": "y", "b": "no"}`, false, 1, 1, 0},
+	} {
+		w := wanted(t, typ, c.text)
+		w.Foreign, w.Fit = true, c.fit
 		plan, refusals := object.Make([]object.Wanted{w}, object.Snapshot{})
-		if (len(refusals) == 0) != fine || (len(plan.Changes) == 1) != fine || (len(plan.Warnings) == 1) != fine {
-			t.Errorf("%s: %v, %v", text, plan, refusals)
+		if len(plan.Changes) != c.made || len(refusals) != c.refused || len(plan.Warnings) != c.odd {
+			t.Errorf("%+v: %v, %v", c, plan, refusals)
+			continue
 		}
-		if fine && plan.Changes[0].After.Get("x").Text() != "1" {
-			t.Errorf("%s comes as %v", text, plan.Changes[0].After.Fields)
+		if c.refused > 0 && refusals[0].Taken == c.fit {
+			t.Errorf("%+v: %+v", c, refusals[0])
+		}
+		if c.made > 0 && len(object.Diff(plan.Changes[0].After.Fields, w.Object.Fields)) > 0 {
+			t.Errorf("%+v is made %v", c, plan.Changes[0].After.Fields)
 		}
 	}
 }
