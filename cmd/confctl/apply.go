@@ -113,8 +113,14 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 	}
 	if ask != nil {
 		if question := ask(p); question != nil {
-			return question(ctx)
+			if err := question(ctx); err != nil {
+				return err
+			}
+			return s.confirmWords(ctx, p.Plan.Ambiguities)
 		}
+	}
+	if err := s.confirmWords(ctx, p.Plan.Ambiguities); err != nil {
+		return err
 	}
 	if why := s.grave(p); why != "" {
 		return s.confirmGrave(ctx, p, why)

@@ -40,6 +40,9 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 			return object.Plan{}, &object.InvalidError{Reason: "nothing changed: " + strings.Join(left, "\n")}
 		}
 		made.Warnings = append(made.Warnings, left...)
+		if err == nil {
+			err = s.clear(made.Ambiguities, act)
+		}
 		if err == nil && what.check != nil {
 			err = what.check(on, made)
 		}

@@ -29,7 +29,9 @@ expression must match the whole of its tag; a tag left out matches all.
 
   get      one line of JSON each, or as -o says
   set      give fields new values: set/weight=10:pooled=yes, or as words,
-           where a value may hold anything: set 'val={"a": 1}'
+           where a value may hold anything: set 'val={"a": 1}'. A word such as off
+           or no, where the schema takes a boolean or a text, is asked about on a
+           terminal, and else refused; in the quotes of JSON it is text: 'val="off"'
   edit     open the objects in an editor, as YAML
   delete   delete them
   history  what was changed of them, by whom and why, the newest first

@@ -54,6 +54,7 @@ type Item struct {
 	// type refuses, and of a field that it does not have, Plan is the judge.
 	Object object.Object
 	Given  []string // the fields the file names
+	Bare   []string // those of them that are text without quotes where that may be a mistake
 	Pos    yamldoc.Pos
 
 	foreign bool                     // it is as a store had it

@@ -19,7 +19,7 @@ func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
 	var stored map[string]*object.Object // made when it is needed, which is seldom
 	want := make([]object.Wanted, len(d.Objects))
 	for i, item := range d.Objects {
-		want[i] = object.Wanted{Object: item.Object, Given: item.Given, Foreign: item.foreign}
+		want[i] = object.Wanted{Object: item.Object, Given: item.Given, Bare: item.Bare, Foreign: item.foreign}
 		if item.written == nil {
 			continue
 		}

@@ -200,6 +200,9 @@ func (r *reader) yamlObject(t *schema.Type, p yamldoc.Pair) {
 			item.written = append(item.written, value.Field{Name: f.Name, Value: written})
 		}
 		item.Given = append(item.Given, f.Name)
+		if r.isBare(f.Value) {
+			item.Bare = append(item.Bare, f.Name)
+		}
 		fields = append(fields, value.Field{Name: f.Name, Value: v})
 	}
 	item.places = func(field string) yamldoc.Pos {
@@ -207,6 +210,12 @@ func (r *reader) yamlObject(t *schema.Type, p yamldoc.Pair) {
 		return pairs[i].Value.Pos() // only those that are given are asked for
 	}
 	r.add(t, steps[:len(t.Tags)], steps[len(t.Tags)], item, fields)
+}
+
+// isBare reports whether a word has no quotes and may be meant as something else
+// than text. An export has quotes around what YAML 1.1 takes for something else.
+func (r *reader) isBare(n yamldoc.Node) bool {
+	return n.IsScalar() && !n.IsQuoted() && (r.header == nil || n.IsUnclear())
 }
 
 // fieldValue returns what a field is to be, and what it would be without its

@@ -83,6 +83,7 @@ schema.yaml:1:1: error file-unreadable: cannot be read: no such file or director
 		{"a word for tags", "-- schema.yaml --\nt: {path: ts, tags: dc, schema: {}}\n", `schema.yaml:1:21: error schema-shape: tags must be a list, not "dc"`},
 		{"a tag called name", "-- schema.yaml --\nt: {path: ts, tags: [name], schema: {}}\n", `schema.yaml:1:21: error schema-name: a tag of type t cannot be called name: that is the object's own name`},
 		{"no default", "-- schema.yaml --\nt: {path: ts, tags: [], schema: {f: {type: int}}}\n", `schema.yaml:1:34: error schema-missing-key: field f of type t has no default`},
+		{"a default without quotes", "-- schema.yaml --\nt: {path: ts, tags: [], schema: {a: {default: off}, b: {default: 'off'}, c: {default: false}, d: {default: x}, e: {type: bool, default: off}}}\n", `schema.yaml:1:47: warning schema-unquoted: the default off of field a of type t is text here, and may be something else in YAML 1.1, as the Python tool reads it`},
 		{"keys that nothing reads", `-- schema.yaml --
 t:
   path: ts

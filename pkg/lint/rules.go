@@ -63,6 +63,8 @@ func schemaRules() []Rule {
 			"add it: a type needs path, tags and schema, a field a default, json_schema base_path and rules, and each of its rules schema and selector"},
 		{schema.RuleUnknownKey, Warning, "a key has no meaning, so what stands under it has no effect",
 			"correct its spelling, or take it out"},
+		{schema.RuleUnquoted, Warning, "a default of a field of any type is text here, and a boolean or a number in YAML 1.1, as the Python tool reads it",
+			"put it in quotes, or write true, false or null"},
 		{schema.RuleType, Error, "a field has a type that is not known",
 			"use one of string, int, bool, list, dict, enum:a|b, cidr_list and any"},
 		{schema.RuleDefault, Error, "a field's type refuses its default",

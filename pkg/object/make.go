@@ -16,6 +16,7 @@ type Wanted struct {
 	// that are not given, and then all others it should have.
 	Object Object
 	Given  []string // the fields that are said to be so
+	Bare   []string // those of them whose text is given without quotes, as in YAML
 	// Foreign says that another store has the object so. What is wrong with it was
 	// there before, so it is taken over as it is: a field that its type does not
 	// have, a name that CheckName refuses, a value that the type or a JSON schema
@@ -143,6 +144,11 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 		}
 		return true
 	})
+	if err == nil {
+		if unclear := unambiguous(c, w.Bare); unclear != nil {
+			return nil, &Refusal{Err: unclear}
+		}
+	}
 	switch {
 	case err != nil: // nobody can tell what the JSON schema would say
 		return warnings, &Refusal{Err: err, Taken: true}

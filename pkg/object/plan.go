@@ -13,6 +13,8 @@ type Plan struct {
 	Changes  []Change // in the order they are to be made
 	Warnings []string // what the operator should know, a line each
 	Asked    []string // of a set: the fields that all of Matched were to get a value for
+	// Ambiguities are words that may be meant otherwise than they are planned.
+	Ambiguities []Ambiguity
 }
 
 // Change is what happens to one object.

@@ -15,6 +15,7 @@ import (
 type Assignment struct {
 	Field      string
 	Candidates []value.Value
+	Quoted     bool // a text in it is meant as a text
 }
 
 // InvalidError reports a change that would leave an object invalid, or that
@@ -102,9 +103,15 @@ func ParseWords(t *schema.Type, words []string) ([]Assignment, error) {
 		if err != nil {
 			return nil, &InvalidError{Reason: err.Error()}
 		}
-		all = append(all, Assignment{name, candidates})
+		all = append(all, Assignment{name, candidates, isQuoted(text)})
 	}
 	return all, nil
+}
+
+// isQuoted reports whether a word is text in the quotes of JSON.
+func isQuoted(word string) bool {
+	v, err := value.Parse([]byte(word))
+	return err == nil && v.Kind() == value.String
 }
 
 // settable returns the field of that name; of a free-form type, that may be
@@ -139,7 +146,7 @@ func FileAssignments(t *schema.Type, doc yamldoc.Node) ([]Assignment, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Assignment{p.Name, []value.Value{v}})
+		all = append(all, Assignment{p.Name, []value.Value{v}, p.Value.IsQuoted()})
 	}
 	return all, nil
 }
@@ -159,7 +166,12 @@ func Set(objects []Object, assignments []Assignment) (Plan, error) {
 		}
 		plan.Warnings = append(plan.Warnings, warnings...)
 		if c := (Change{before, &after}); !c.isNothing() {
+			unclear, err := ambiguities(c, assignments)
+			if err != nil {
+				return Plan{}, err
+			}
 			plan.Changes = append(plan.Changes, c)
+			plan.Ambiguities = append(plan.Ambiguities, unclear...)
 			plan.Warnings = append(plan.Warnings, doubts(c)...)
 		}
 	}
@@ -250,7 +262,7 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 		return Plan{}, err
 	}
 	fields := slices.Clone(before.Fields[:len(before.Type.Fields)])
-	var touched []string
+	var touched, bare []string
 	for _, p := range pairs {
 		f, declared := before.Type.Field(p.Name)
 		switch {
@@ -266,6 +278,9 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 				return Plan{}, err
 			}
 			touched = append(touched, p.Name)
+			if p.Value.IsScalar() && !p.Value.IsQuoted() {
+				bare = append(bare, p.Name)
+			}
 		}
 		if at := indexOf(fields, p.Name); at >= 0 {
 			fields[at].Value = v
@@ -284,6 +299,9 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	}
 	plan.Warnings = slices.Concat(warnings, keptWarnings(before, pairs))
 	if c := (Change{before, &after}); !c.isNothing() {
+		if err := unambiguous(c, bare); err != nil {
+			return Plan{}, err
+		}
 		plan.Changes = []Change{c}
 		plan.Warnings = append(plan.Warnings, doubts(c)...)
 	}

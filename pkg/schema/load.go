@@ -11,6 +11,7 @@ import (
 
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -263,6 +264,12 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 	// A weight below 0 means nothing to a load balancer.
 	f.NotNegative = t.Name == Node && f.Name == "weight" && f.Kind == Int
 	f.DefaultPos = def.Pos()
+	if f.Kind == Any && def.IsUnclear() {
+		if v, err := def.Value(); err == nil && v.Kind() == value.String {
+			l.odd = append(l.odd, yamldoc.Errorf(def.Pos(), "the default %s of field %s of type %s is text here, and may be something else in YAML 1.1, as the Python tool reads it",
+				def.Text(), f.Name, t.Name).Of(RuleUnquoted))
+		}
+	}
 	t.Fields = append(t.Fields, f)
 	if absent(def) {
 		l.failAt(p.Key, RuleMissingKey, "field %s of type %s has no default", f.Name, t.Name)

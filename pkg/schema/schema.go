@@ -60,6 +60,7 @@ const (
 	RuleName        = "schema-name"        // what a type, a tag or a field cannot be called
 	RuleMissingKey  = "schema-missing-key" // a part that has to be there
 	RuleUnknownKey  = "schema-unknown-key" // a part that nothing reads: an oddity
+	RuleUnquoted    = "schema-unquoted"    // a default that YAML 1.1 takes for no text: an oddity
 	RuleType        = "schema-type"        // no such type of fields
 	RuleDefault     = "schema-default"     // the field's type refuses it
 	RulePath        = "schema-path"        // none at all, or in the way of another type's

@@ -344,6 +344,12 @@ func (n Node) IsQuoted() bool {
 	return n.IsScalar() && (t.Style&text != 0 || (t.Style&yaml.TaggedStyle != 0 && t.ShortTag() == "!!str"))
 }
 
+// IsUnclear reports whether this is a word without quotes that readers of YAML 1.1,
+// such as PyYAML, take for something else than text.
+func (n Node) IsUnclear() bool {
+	return n.IsScalar() && !n.IsNull() && !n.IsQuoted() && ambiguous(n.Text())
+}
+
 // Text returns a scalar's text as it was written, less its quotes; it is empty
 // for anything else.
 func (n Node) Text() string {
