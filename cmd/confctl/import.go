@@ -218,8 +218,9 @@ func (i *importer) commit(ctx context.Context) error {
 				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
 			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
-				_, faults := d.Plan(on, dump.Terms{Repair: i.repair, Unfit: i.unfit})
-				if err := i.removable(faults); err != nil {
+				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+				kept, _ := dump.Left(all)
+				if err := i.removable(kept); err != nil {
 					return object.Plan{}, err
 				}
 			}
