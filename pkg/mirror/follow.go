@@ -153,6 +153,7 @@ func (m *Mirror) follow(ctx context.Context, c *course) error {
 func (m *Mirror) take(b store.Batch) {
 	old := m.view.Load()
 	if b.Revision <= old.Revision {
+		m.late(old, b)
 		return
 	}
 	next := *old
@@ -163,6 +164,22 @@ func (m *Mirror) take(b store.Batch) {
 	}
 	added := &Batch{Revision: b.Revision}
 	next.tree, added.Events = old.tree.apply(b.Events)
+	next.history = old.history.add(added, m.cfg.Batches, m.cfg.Bytes)
+	next.changed = make(chan struct{})
+	m.publish(&next)
+}
+
+// late takes a transaction that comes after a sign of life of its revision or a
+// later one. The view is right without it: what it wrote was deleted again by then.
+func (m *Mirror) late(old *View, b store.Batch) {
+	if len(b.Events) == 0 || b.Revision <= old.history.latest() {
+		return
+	}
+	added := &Batch{Revision: b.Revision, Events: make([]Event, len(b.Events))}
+	for i, e := range b.Events {
+		added.Events[i] = Event{Event: e, Unknown: e.Deleted || e.Created != e.Modified}
+	}
+	next := *old
 	next.history = old.history.add(added, m.cfg.Batches, m.cfg.Bytes)
 	next.changed = make(chan struct{})
 	m.publish(&next)

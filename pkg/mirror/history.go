@@ -88,6 +88,14 @@ type history struct {
 
 func (h history) next() Sequence { return h.first + Sequence(len(h.batches)) }
 
+// latest is the revision up to which transactions were added.
+func (h history) latest() store.Revision {
+	if h.indexed < h.next() {
+		return h.batches[len(h.batches)-1].Revision
+	}
+	return h.floor
+}
+
 // add appends a batch and forgets what is beyond the bounds.
 func (h history) add(b *Batch, batches, bytes int) history {
 	h.batches = append(h.batches, b) // only the latest history is ever added to

@@ -61,8 +61,11 @@ type Store interface {
 	// Watch yields every transaction after a revision that wrote under one of
 	// the prefixes, in order, each as one Batch with those of its writes. An
 	// empty Batch, at least every two seconds, is a sign of life and carries
-	// the revision up to which nothing is missing. Deleting an absent key is
-	// no event.
+	// the revision up to which nothing is missing: the entries at that revision
+	// are those that the batches so far have made. A server that cannot tell
+	// the order of its messages may still send transactions of that revision or
+	// an earlier one after it, but only those whose every write was deleted
+	// again by then. Deleting an absent key is no event.
 	//
 	// The sequence ends when the context does, without an error, or after
 	// yielding one: ErrCompacted, as a *CompactedError where it is known from

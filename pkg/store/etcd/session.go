@@ -168,6 +168,7 @@ func final(err error) error {
 // been performed there, and whether its answer has begun to arrive.
 type mark struct {
 	at       atomic.Pointer[endpoint]
+	from     atomic.Pointer[string] // the local address of its connection
 	answered atomic.Bool
 	patience time.Duration // for how long the endpoint may be mute, if it matters
 	lost     func()        // called when it was
@@ -189,6 +190,10 @@ func (marker) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	}
 	switch event := event.(type) {
 	case *stats.OutHeader:
+		if event.LocalAddr != nil {
+			from := event.LocalAddr.String()
+			m.from.CompareAndSwap(nil, &from)
+		}
 		if to, ok := event.RemoteAddr.(remote); ok && m.at.Swap(to.endpoint) == nil && m.patience > 0 {
 			time.AfterFunc(m.patience, func() {
 				if !m.answered.Load() {

@@ -32,7 +32,10 @@ func TestMain(m *testing.M) {
 // TestContract runs the contract on one server, emptied for each test.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	server := etcdtest.Start(t)
+	runContract(t, etcdtest.Start(t))
+}
+
+func runContract(t *testing.T, server *etcdtest.Server) {
 	admin := client(t, server)
 	storetest.Run(t, func(t *testing.T) func() store.Store {
 		if _, err := admin.Delete(t.Context(), "\x00", clientv3.WithFromKey()); err != nil {

@@ -61,10 +61,14 @@ type watch struct {
 	prefixes []string
 	span     span
 	yield    func(store.Batch, error) bool
-	seen     store.Revision // nothing up to here is missing
-	told     store.Revision // the server has said to be here
+	seen     store.Revision // every transaction up to here was yielded
+	same     store.Revision // the span holds the same here as at seen, if it is later
+	doubt    doubt          // of the current stream
 	resumed  bool           // it was lost, and nothing was yielded since
 }
+
+// at is the revision of what was yielded so far.
+func (w *watch) at() store.Revision { return max(w.seen, w.same) }
 
 // start is the revision to have events from. It is the last one seen, whose
 // events are dropped: of a watcher that waits for a revision yet to come, no
@@ -84,10 +88,16 @@ func (w *watch) run(ctx context.Context) error {
 			err = w.follow(ctx, st)
 		}
 		st.session.end()
-		if !errors.Is(err, errLost) {
+		var forgotten *store.CompactedError
+		switch {
+		case errors.Is(err, errLost):
+			w.resumed = true
+		case errors.As(err, &forgotten) && w.seen < forgotten.Oldest && forgotten.Oldest <= w.same:
+			w.seen = w.same // nothing is known to be missing up to there
+			continue
+		default:
 			return err
 		}
-		w.resumed = true
 		w.store.lost(st.at)
 		w.store.debugf("etcd: watch of %s: lost after revision %d: %v", w.span.key, w.seen, err)
 		select {
@@ -103,15 +113,19 @@ type stream struct {
 	session *session
 	ctx     context.Context // what the library knows it by
 	message clientv3.WatchChan
+	mark    *mark          // of the attempt that opened it
 	at      int            // the number of the endpoint
 	is      store.Revision // of the server, when it began
+	ordered chan bool      // says once whether answers come behind the events before them
+	trusted bool           // ordered has said so
+	asked   bool           // a progress request is not answered yet
 }
 
 // open starts the watch at a server, within the store's timeout. It has a
 // session of its own: who asks the library for progress asks for all watches
 // of a client.
 func (w *watch) open(ctx context.Context, patient bool) (*stream, error) {
-	w.told = w.seen // what one server said is not for the next to confirm
+	w.doubt = doubt{base: w.seen, keys: -1}
 	var st *stream
 	c := &call{
 		what:    fmt.Sprintf("watch of %s after %d", w.span.key, w.seen),
@@ -133,9 +147,10 @@ func (w *watch) open(ctx context.Context, patient bool) (*stream, error) {
 // create opens a stream that outlives the attempt that made it, and lasts as
 // long as its session.
 func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
-	alive := context.WithValue(u.Ctx(), markKey{}, attempt.Value(markKey{}))
+	m, _ := attempt.Value(markKey{}).(*mark)
+	alive := context.WithValue(u.Ctx(), markKey{}, m)
 	stop := context.AfterFunc(attempt, u.end)
-	st := &stream{session: u, ctx: alive, message: u.Watch(alive, w.span.key,
+	st := &stream{session: u, ctx: alive, mark: m, ordered: make(chan bool, 1), message: u.Watch(alive, w.span.key,
 		clientv3.WithRange(w.span.end), clientv3.WithRev(w.start()), clientv3.WithCreatedNotify())}
 	answer := <-st.message // empty if the attempt is over
 	if err := answer.Err(); err != nil || !stop() {
@@ -148,11 +163,11 @@ func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
 // reached returns store.ErrCompacted if it is not only this server that has not
 // come as far as the watch: there would be silence until it has.
 func (w *watch) reached(ctx context.Context, st *stream) error {
-	if st.is >= w.seen {
+	if st.is >= w.at() {
 		return nil
 	}
 	now, err := w.store.Read(ctx)
-	if err == nil && now.Revision < w.seen {
+	if err == nil && now.Revision < w.at() {
 		return store.ErrCompacted
 	}
 	return nil // or it is lost, which is noticed
@@ -166,6 +181,7 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 	patience := beat + w.store.cfg.Attempt
 	silent := time.NewTimer(patience)
 	defer silent.Stop()
+	go st.askVersion(patience)
 	for {
 		select {
 		case <-ctx.Done():
@@ -174,14 +190,19 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			if !open {
 				return fmt.Errorf("%w: ended by the server", errLost)
 			}
-			if err := w.take(m); err != nil {
+			if err := w.take(st, m); err != nil {
 				return err
 			}
 			silent.Reset(patience) // after the consumer's own time
+		case st.trusted = <-st.ordered:
+		case c := <-w.doubt.running:
+			if err := w.compared(c, patience); err != nil {
+				return err
+			}
 		case <-silent.C:
 			return fmt.Errorf("%w: silent for %v", errLost, patience)
 		case <-ask.C:
-			if err := st.session.RequestProgress(st.ctx); err != nil {
+			if err := st.ask(); err != nil {
 				continue // what is wrong is received
 			}
 			ask.Reset(beat)
@@ -189,9 +210,20 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 	}
 }
 
+// ask sends a progress request. Servers that are not ordered answer each one, so
+// that a second would only pile up behind the first; the others drop those of a
+// watch that is catching up.
+func (st *stream) ask() error {
+	if st.asked && !st.trusted {
+		return nil
+	}
+	st.asked = true
+	return st.session.RequestProgress(st.ctx)
+}
+
 // take yields what one message of the server says: transactions in the order
 // of their revisions, each whole, or none.
-func (w *watch) take(m clientv3.WatchResponse) error {
+func (w *watch) take(st *stream, m clientv3.WatchResponse) error {
 	if m.CompactRevision != 0 {
 		return &store.CompactedError{Oldest: store.Revision(m.CompactRevision)}
 	}
@@ -199,7 +231,7 @@ func (w *watch) take(m clientv3.WatchResponse) error {
 		return fmt.Errorf("%w: %s", errLost, reason(err))
 	}
 	if len(m.Events) == 0 {
-		return w.alive(store.Revision(m.Header.Revision))
+		return w.answered(st, store.Revision(m.Header.Revision))
 	}
 	for events := m.Events; len(events) > 0; {
 		n := slices.IndexFunc(events, func(e *clientv3.Event) bool { return e.Kv.ModRevision != events[0].Kv.ModRevision })
@@ -214,15 +246,8 @@ func (w *watch) take(m clientv3.WatchResponse) error {
 	return nil
 }
 
-// alive yields a sign of life. Before 3.4.25 and 3.5.8 the server could say to
-// be at a revision while events of it were still on their way. So it is the
-// revision said before that counts, and only if no event came since: as long as
-// the server catches up, it sends some every 100 ms.
-func (w *watch) alive(told store.Revision) error {
-	w.seen = max(w.seen, w.told)
-	w.told = max(w.told, told)
-	return w.pass(store.Batch{Revision: w.seen})
-}
+// alive yields a sign of life.
+func (w *watch) alive() error { return w.pass(store.Batch{Revision: w.at()}) }
 
 // pass yields a batch.
 func (w *watch) pass(b store.Batch) error {
@@ -237,7 +262,7 @@ func (w *watch) pass(b store.Batch) error {
 func (w *watch) transaction(events []*clientv3.Event) error {
 	b := store.Batch{Revision: store.Revision(events[0].Kv.ModRevision)}
 	if b.Revision <= w.seen {
-		return nil // seen before the connection was lost
+		return nil // yielded before the connection was lost
 	}
 	for _, e := range events {
 		ev := store.Event{Entry: entry(e.Kv), Deleted: e.Type == clientv3.EventTypeDelete}
@@ -245,7 +270,8 @@ func (w *watch) transaction(events []*clientv3.Event) error {
 			b.Events = append(b.Events, ev)
 		}
 	}
-	w.seen, w.told = b.Revision, b.Revision
+	w.seen = b.Revision
+	w.changed(events)
 	if len(b.Events) == 0 {
 		return nil
 	}

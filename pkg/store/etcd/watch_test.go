@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
-	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/api/v3/mvccpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
 	"github.com/conftool/confctl/pkg/store"
@@ -166,41 +162,6 @@ func TestWatchEnds(t *testing.T) {
 	}
 	took(t, begun, cfg.Timeout+2*atOnce)
 	wantText(t, <-end, "store unavailable: "+server.URL()+": connection refused")
-}
-
-// TestWatchToldTooEarly has a server say to be at a revision, second after
-// second, while it still catches up with the history, as 3.4.23 does: it sends a
-// thousand transactions each 100 ms.
-func TestWatchToldTooEarly(t *testing.T) {
-	t.Parallel()
-	var seen, signs []store.Revision
-	w := &watch{prefixes: []string{"/k"}, yield: func(b store.Batch, _ error) bool {
-		if len(b.Events) > 0 {
-			seen = append(seen, b.Revision)
-		} else {
-			signs = append(signs, b.Revision)
-		}
-		return true
-	}}
-	at := func(revision int64) clientv3.WatchResponse {
-		return clientv3.WatchResponse{Header: &pb.ResponseHeader{Revision: revision}}
-	}
-	event := func(revision int64) clientv3.WatchResponse {
-		m := at(revision)
-		m.Events = []*clientv3.Event{{Type: clientv3.EventTypePut, Kv: &mvccpb.KeyValue{Key: []byte("/k"), ModRevision: revision}}}
-		return m
-	}
-	for _, m := range []clientv3.WatchResponse{at(9), event(2), at(9), event(3), at(9), at(9)} {
-		if err := w.take(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := []store.Revision{2, 3}; !slices.Equal(seen, want) {
-		t.Errorf("saw the transactions %v, want %v", seen, want)
-	}
-	if want := []store.Revision{0, 2, 3, 9}; !slices.Equal(signs, want) {
-		t.Errorf("signs of life at %v, want %v", signs, want)
-	}
 }
 
 // TestWatchCompacted starts before what the server remembers, just there, and

@@ -1,0 +1,348 @@
+package etcd
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+// collector keeps what a watch in the background yields.
+type collector struct {
+	mu      sync.Mutex
+	batches []store.Batch
+	ended   error
+}
+
+func collect(t *testing.T, s *Store, after store.Revision, prefixes ...string) *collector {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c, done := &collector{}, make(chan struct{})
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for b, err := range s.Watch(ctx, after, prefixes...) {
+			c.mu.Lock()
+			if c.ended = err; err == nil {
+				c.batches = append(c.batches, b)
+			}
+			c.mu.Unlock()
+		}
+	}()
+	return c
+}
+
+// until waits until what was yielded so far will do.
+func (c *collector) until(t *testing.T, what string, ok func([]store.Batch) bool) []store.Batch {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		c.mu.Lock()
+		batches, err := slices.Clone(c.batches), c.ended
+		c.mu.Unlock()
+		switch {
+		case err != nil:
+			t.Fatalf("waiting for %s: the watch ended: %v", what, err)
+		case ok(batches):
+			return batches
+		case time.Now().After(end):
+			t.Fatalf("no %s in 30 s; the last of %d batches: %v", what, len(batches), batches[max(0, len(batches)-3):])
+		}
+	}
+}
+
+// written waits until a watch has yielded the transaction of a revision.
+func (c *collector) written(t *testing.T, at store.Revision) []store.Batch {
+	t.Helper()
+	return c.until(t, fmt.Sprintf("transaction %d", at), func(batches []store.Batch) bool {
+		return slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Revision == at && len(b.Events) > 0 })
+	})
+}
+
+// reached waits for a sign of life at a revision or a later one.
+func (c *collector) reached(t *testing.T, at store.Revision) {
+	t.Helper()
+	c.until(t, fmt.Sprintf("sign of life at %d", at), func(batches []store.Batch) bool {
+		return slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Revision >= at && len(b.Events) == 0 })
+	})
+}
+
+// ledger is all that was written, and what the store held under /k/ at each
+// revision.
+type ledger struct {
+	s       *Store
+	history []string
+	held    map[string]string
+	at      map[store.Revision]map[string]string
+}
+
+func newLedger(s *Store) *ledger {
+	return &ledger{s: s, held: map[string]string{}, at: map[store.Revision]map[string]string{}}
+}
+
+func (l *ledger) commit(t *testing.T, writes ...store.Write) store.Revision {
+	t.Helper()
+	r, err := l.s.Commit(t.Context(), store.Txn{Writes: writes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(writes, func(a, b store.Write) int { return cmp.Compare(a.Key, b.Key) })
+	for _, w := range writes {
+		_, was := l.held[w.Key]
+		switch {
+		case !store.Under(w.Key, "/k/") || w.Delete && !was:
+			continue
+		case w.Delete:
+			delete(l.held, w.Key)
+		default:
+			l.held[w.Key] = string(w.Value)
+		}
+		l.history = append(l.history, line(r.Revision, w.Key, string(w.Value), w.Delete))
+	}
+	l.at[r.Revision] = maps.Clone(l.held)
+	return r.Revision
+}
+
+// random commits some transactions of a few keys, some of which are created,
+// changed and deleted again, and returns the revision of the last.
+func (l *ledger) random(t *testing.T, n int) (last store.Revision) {
+	t.Helper()
+	for i := range n {
+		writes := []store.Write{put("/other", fmt.Sprint(i))}
+		for _, k := range rand.Perm(4)[:rand.IntN(3)] {
+			key := fmt.Sprint("/k/", k)
+			if rand.IntN(2) == 0 {
+				writes = append(writes, store.Write{Key: key, Delete: true})
+			} else {
+				writes = append(writes, put(key, fmt.Sprint(i)))
+			}
+		}
+		l.commit(t, writes...)
+	}
+	return l.commit(t, put("/k/last", fmt.Sprint(n)))
+}
+
+func line(at store.Revision, key, value string, deleted bool) string {
+	if deleted {
+		return fmt.Sprintf("%d: %s deleted", at, key)
+	}
+	return fmt.Sprintf("%d: %s = %s", at, key, value)
+}
+
+// check compares what a watch has told with what was written, and each sign of
+// life with what the store held at its revision.
+func (l *ledger) check(t *testing.T, batches []store.Batch) {
+	t.Helper()
+	var told []string
+	held := map[string]string{}
+	for _, b := range batches {
+		for _, e := range b.Events {
+			told = append(told, line(b.Revision, e.Key, string(e.Value), e.Deleted))
+			if delete(held, e.Key); !e.Deleted {
+				held[e.Key] = string(e.Value)
+			}
+		}
+		if want, known := l.at[b.Revision]; known && len(b.Events) == 0 && !maps.Equal(held, want) {
+			t.Errorf("a sign of life of revision %d, where the store held %v, after what makes %v", b.Revision, want, held)
+		}
+	}
+	for i := range max(len(told), len(l.history)) {
+		if i >= len(told) || i >= len(l.history) || told[i] != l.history[i] {
+			t.Fatalf("told of %d events of %d; the first that differs is number %d: %q, not %q",
+				len(told), len(l.history), i, slices.Concat(told, []string{""})[min(i, len(told))], slices.Concat(l.history, []string{""})[min(i, len(l.history))])
+		}
+	}
+}
+
+// overtaken waits until progress answers have passed events that are held.
+func overtaken(t *testing.T, u *etcdtest.Unordered, n int) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); u.Overtook() < n; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d answers overtook an event in 30 s", u.Overtook())
+		}
+	}
+}
+
+// TestWatchOvertaken has a server name its revision again and again before the
+// events that lead there arrive. No transaction is lost, and no sign of life
+// claims one that was not yielded.
+func TestWatchOvertaken(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	c := collect(t, open(t, Config{Endpoints: server.URLs(), Attempt: 20 * time.Second}), 0, "/k/")
+	for _, answers := range []int{1, 2, 3} {
+		c.written(t, l.random(t, 5))
+		u.Hold()
+		last := l.random(t, 10)
+		overtaken(t, &u, answers)
+		u.Release()
+		l.check(t, c.written(t, last))
+	}
+}
+
+// TestWatchOvertakenByTransient has nothing but a key that comes and goes while
+// events are held: what the store holds does not tell that something is missing.
+func TestWatchOvertakenByTransient(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	c := collect(t, open(t, Config{Endpoints: server.URLs(), Attempt: 20 * time.Second}), 0, "/k/")
+	c.written(t, l.random(t, 1))
+	u.Hold()
+	l.commit(t, put("/k/transient", ""))
+	last := l.commit(t, store.Write{Key: "/k/transient", Delete: true})
+	overtaken(t, &u, 4)
+	u.Release()
+	l.check(t, c.written(t, last))
+}
+
+// TestWatchOvertakenAndCut loses the connection while answers have passed events:
+// the watch goes on from the last event that has arrived.
+func TestWatchOvertakenAndCut(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	p := etcdtest.NewProxy(t, server.URL())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	c := collect(t, open(t, Config{Endpoints: []string{p.URL()}, Timeout: 20 * time.Second, Attempt: 20 * time.Second}), 0, "/k/")
+	for range 2 {
+		c.written(t, l.random(t, 5))
+		u.Hold()
+		l.commit(t, put("/k/transient", ""))
+		l.commit(t, store.Write{Key: "/k/transient", Delete: true})
+		last := l.random(t, 10)
+		overtaken(t, &u, 3)
+		p.Cut()
+		u.Release()
+		l.check(t, c.written(t, last))
+	}
+}
+
+// TestWatchEventsLost has a server that lives and answers, and has lost events of
+// a stream for good. The watch notices, and goes on with another stream.
+func TestWatchEventsLost(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	c := collect(t, open(t, Config{Endpoints: server.URLs(), Attempt: 500 * time.Millisecond}), 0, "/k/")
+	c.written(t, l.random(t, 5))
+	u.Hold()
+	last := l.random(t, 5)
+	overtaken(t, &u, 1)
+	u.Lose()
+	l.check(t, c.written(t, last))
+}
+
+// TestWatchUnorderedSigns has nothing happen under the prefix, and something
+// elsewhere: signs of life come to say so. What is forgotten up to there is no
+// reason to begin anew.
+func TestWatchUnorderedSigns(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	p := etcdtest.NewProxy(t, server.URL())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	start := l.commit(t, put("/k/a", "1"), put("/k/b", "1"))
+	begun := l.commit(t, store.Write{Key: "/k/b", Delete: true})
+	c := collect(t, open(t, Config{Endpoints: []string{p.URL()}, Timeout: 20 * time.Second}), start, "/k/")
+	c.written(t, begun)
+	for range 2 {
+		c.reached(t, l.commit(t, put("/other", "")))
+	}
+	outside := l.commit(t, put("/other", ""))
+	c.reached(t, outside)
+	server.Compact(t, int64(outside))
+	p.Cut()
+	c.until(t, "resumption", func(batches []store.Batch) bool {
+		return slices.ContainsFunc(batches, func(b store.Batch) bool { return b.Resumed })
+	})
+	c.written(t, l.commit(t, put("/k/a", "2")))
+	c.reached(t, l.commit(t, put("/other", "")))
+}
+
+// TestWatchAsksOnce has a server keep all back until the watch gives it up: there
+// was never more than one progress request on its way.
+func TestWatchAsksOnce(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	p := etcdtest.NewProxy(t, server.URL())
+	c := collect(t, open(t, Config{Endpoints: []string{p.URL()}, Timeout: 20 * time.Second, Attempt: 2 * time.Second}), 0, "/k/")
+	c.written(t, l.random(t, 1))
+	u.Mute()
+	last := l.random(t, 5)
+	taken := p.Taken()
+	for end := time.Now().Add(30 * time.Second); p.Taken() == taken; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the watch makes no other connection")
+		}
+	}
+	u.Release()
+	l.check(t, c.written(t, last))
+	if n := u.Outstanding(); n != 1 {
+		t.Errorf("%d progress requests at a time", n)
+	}
+}
+
+// TestContractUnordered runs the contract on a server whose answers may overtake
+// events.
+func TestContractUnordered(t *testing.T) {
+	t.Parallel()
+	var u etcdtest.Unordered
+	server := etcdtest.Start(t, u.Option())
+	runContract(t, server)
+}
+
+// TestWatchCost watches an idle prefix while something else is written: a server
+// that is ordered is asked for its progress and, once its version is known, for
+// nothing else.
+func TestWatchCost(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	l := newLedger(open(t, Config{Endpoints: server.URLs()}))
+	begun := l.commit(t, put("/k/a", "1"))
+	c := collect(t, open(t, Config{Endpoints: server.URLs()}), begun, "/k/")
+	c.reached(t, begun)
+	for end := time.Now().Add(30 * time.Second); ; {
+		server.Calls()
+		for range 2 {
+			c.reached(t, l.commit(t, put("/other", "")))
+		}
+		calls := server.Calls()
+		if calls["/etcdserverpb.KV/Range"]+calls["/etcdserverpb.Maintenance/Status"] == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("an idle watch goes on to make requests of other kinds: %v", calls)
+		}
+	}
+}
+
+func TestOrdered(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{
+		"3.3.27": false, "3.4.0": false, "3.4.23": false, "3.4.24": false, "3.4.25": true, "3.4.37": true,
+		"3.5.0": false, "3.5.7": false, "3.5.8": true, "3.5.21": true, "3.6.0-alpha.0": false, "3.6.0": true, "3.7.3": true,
+		"4.0.0": true, "2.3.8": false, "3.5.8-rc.1": false, "3.5": false, "": false, "unknown": false,
+	} {
+		if got := ordered(version); got != want {
+			t.Errorf("ordered(%q) = %v", version, got)
+		}
+	}
+}
