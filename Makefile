@@ -12,6 +12,7 @@ PAIRS     ?= 40
 ROUNDS    ?= 200
 CHANGES   ?= 1000
 MUTANTS   ?= 2000
+LOSSES    ?= 40
 
 # The version comes from above. Without this, Go asks git itself, which refuses to
 # answer in a checkout that belongs to another user.
@@ -46,8 +47,9 @@ race: ## all tests, under the race detector
 
 # Some rounds, changes and mutants of these are in every test; here are as many as it
 # takes to believe them.
-soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site
+soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets
 	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./cmd/confctl
+	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
 	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile)' ./cmd/confctl
 
 vet: ## what go vet finds
