@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/conftool/confctl/pkg/netcause"
 	"github.com/conftool/confctl/pkg/store"
 )
 
@@ -95,6 +96,7 @@ func (r *reader) read(ctx context.Context) (Keys, error) {
 
 // ask makes the request. Its errors are *Error where it knows what they mean.
 func (r *reader) ask(ctx context.Context) (Keys, error) {
+	ctx, naming := netcause.Trace(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target(), http.NoBody)
 	if err != nil {
 		return Keys{}, err
@@ -107,7 +109,10 @@ func (r *reader) ask(ctx context.Context) (Keys, error) {
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: r.checkRedirect}
 	resp, err := client.Do(req)
-	if err != nil {
+	switch {
+	case err != nil && naming.Unanswered():
+		return Keys{}, r.errorf(Unavailable, "is the URL right, and is the name server up?", "%s", netcause.NoNameServer)
+	case err != nil:
 		return Keys{}, inTime(ctx, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // it was read as far as it is of use

@@ -19,6 +19,8 @@ func Lookup(err error) string {
 		return ""
 	case dns.IsNotFound:
 		return "no such host"
+	case dns.IsTimeout:
+		return NoNameServer
 	}
 	return "name lookup failed: " + dns.Err
 }

@@ -71,6 +71,7 @@ func TestLookup(t *testing.T) {
 		want string
 	}{
 		{fmt.Errorf("dial: %w", &net.DNSError{IsNotFound: true}), "no such host"},
+		{fmt.Errorf("dial: %w", &net.DNSError{Err: "i/o timeout", IsTimeout: true}), netcause.NoNameServer},
 		{&net.DNSError{Err: "server misbehaving"}, "name lookup failed: server misbehaving"},
 		{errors.New("no such host"), ""},
 	} {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/pkg/etcdindex"
+	"github.com/conftool/confctl/pkg/netcause"
 	"github.com/conftool/confctl/pkg/store"
 )
 
@@ -100,6 +101,7 @@ func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
 	if client.err != nil && isHTTPS(url) {
 		return nil, client.err
 	}
+	ctx, naming := netcause.Trace(ctx)
 	req, err := request(ctx, url, r)
 	if err != nil {
 		return nil, err
@@ -108,7 +110,10 @@ func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
 		client = client.to(r.host)
 	}
 	resp, err := client.Do(req)
-	if err != nil {
+	switch {
+	case err != nil && naming.Unanswered():
+		return nil, errors.New(netcause.NoNameServer)
+	case err != nil:
 		return nil, a.explain(ctx, err, client.ca)
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was only read

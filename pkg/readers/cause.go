@@ -52,7 +52,7 @@ func (a asker) explain(ctx context.Context, err error, ca string) error {
 		return errors.New("it wants a client certificate, and readers are asked without")
 	}
 	for _, why := range []string{netcause.Lookup(err), netcause.Certificate(err), netcause.Alert(err)} {
-		if why != "" && ctx.Err() == nil {
+		if why != "" && (ctx.Err() == nil || why == netcause.NoNameServer) {
 			return errors.New(printable(why))
 		}
 	}

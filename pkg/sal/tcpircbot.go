@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // Bot is tcpircbot: what is written to a connection is said on a channel.
@@ -85,6 +87,9 @@ func closeAfter(c io.Closer, err error) error {
 // short is the reason without the operation and the address, which are said
 // already.
 func short(err error) error {
+	if why := netcause.Lookup(err); why != "" {
+		return errors.New(why)
+	}
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // Webhook is a web server that takes what happened as JSON.
@@ -38,6 +40,7 @@ func (w Webhook) Send(ctx context.Context, d Delivery) error {
 }
 
 func (w Webhook) post(ctx context.Context, body []byte) error {
+	ctx, naming := netcause.Trace(ctx)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -46,7 +49,10 @@ func (w Webhook) post(ctx context.Context, body []byte) error {
 	request.Header.Set("User-Agent", "confctl")
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(request)
-	if err != nil {
+	switch {
+	case err != nil && naming.Unanswered():
+		return errors.New(netcause.NoNameServer)
+	case err != nil:
 		return withoutURL(ctx, err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {

@@ -61,7 +61,7 @@ func (s *Store) perform(parent context.Context, c *call) (err error) {
 	if end, limited := parent.Deadline(); limited {
 		c.budget = min(c.budget, time.Until(end).Round(time.Millisecond))
 	}
-	if c.endpoints, err = s.resolve(ctx, c.budget); err != nil {
+	if c.endpoints, err = s.resolve(ctx); err != nil {
 		if errors.Is(parent.Err(), context.Canceled) {
 			err = parent.Err()
 		}

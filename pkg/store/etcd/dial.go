@@ -14,15 +14,18 @@ import (
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // record is what went wrong first on a connection. The libraries say of a
 // failure only that there was one, so each layer notes its own.
 type record struct {
-	at    *endpoint
-	mu    sync.Mutex
-	err   error
-	noted chan struct{} // closed once there is one
+	at     *endpoint
+	naming *netcause.Naming
+	mu     sync.Mutex
+	err    error
+	noted  chan struct{} // closed once there is one
 }
 
 func (r *record) note(err error) {
@@ -37,7 +40,8 @@ func (r *record) note(err error) {
 // dial makes a connection of a session and begins its record.
 func (s *Store) dial(ctx context.Context, to *session, target string) (net.Conn, error) {
 	i := slices.IndexFunc(s.endpoints, func(e *endpoint) bool { return e.target == target })
-	r := &record{at: s.endpoints[i], noted: make(chan struct{})}
+	ctx, naming := netcause.Trace(ctx)
+	r := &record{at: s.endpoints[i], naming: naming, noted: make(chan struct{})}
 	to.mu.Lock()
 	to.records[target] = r
 	to.mu.Unlock()
@@ -67,6 +71,8 @@ func (s *Store) cause(u *session, e *endpoint) error {
 	defer r.mu.Unlock()
 	var known *cause
 	switch {
+	case r.err == nil && r.naming.Unanswered():
+		return errors.New(netcause.NoNameServer)
 	case r.err == nil:
 		return nil
 	case errors.As(r.err, &known):

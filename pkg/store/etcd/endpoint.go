@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/conftool/confctl/pkg/netcause"
 	"github.com/conftool/confctl/pkg/store"
 )
 
@@ -80,7 +80,7 @@ func parseEndpoint(address string, secure bool) (*endpoint, error) {
 }
 
 // resolve returns the endpoints, by SRV records if none are configured.
-func (s *Store) resolve(ctx context.Context, budget time.Duration) ([]*endpoint, error) {
+func (s *Store) resolve(ctx context.Context) ([]*endpoint, error) {
 	s.mu.Lock()
 	known := s.endpoints
 	s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *Store) resolve(ctx context.Context, budget time.Duration) ([]*endpoint,
 	found, err := s.lookup(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = noAnswer(budget)
+			err = saying(context.DeadlineExceeded, "%s", netcause.NoNameServer)
 		}
 		return nil, &store.UnavailableError{Tried: []store.Endpoint{{Address: s.cfg.SRVDomain, Err: err}}}
 	}
@@ -106,28 +106,35 @@ func (s *Store) resolve(ctx context.Context, budget time.Duration) ([]*endpoint,
 // as far as can be told, nothing else is taken: whoever forges an answer, or
 // holds one back, must not get a password in clear.
 func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
-	const secure, plain = "etcd-client-ssl", "etcd-client"
-	_, records, err := s.resolver.LookupSRV(ctx, secure, "tcp", s.cfg.SRVDomain)
-	absent := func() bool {
+	type service struct{ name, scheme string }
+	services := []service{{"etcd-client-ssl", "https"}, {"etcd-client", "http"}, {"etcd", "http"}}
+	if s.cfg.secure() {
+		services = []service{{"etcd-client-ssl", "https"}, {"etcd", "https"}}
+	}
+	var asked []string
+	var err error
+	for _, one := range services {
+		var records []*net.SRV
+		_, records, err = s.resolver.LookupSRV(ctx, one.name, "tcp", s.cfg.SRVDomain)
+		if len(records) > 0 {
+			return parseEndpoints(addressesOf(records, one.scheme), s.cfg.secure())
+		}
 		var dns *net.DNSError
-		return len(records) == 0 && (err == nil || errors.As(err, &dns) && dns.IsNotFound)
+		if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
+			return nil, plainly(err, s.cfg.CACert)
+		}
+		asked = append(asked, "_"+one.name+"._tcp")
 	}
-	scheme, names := "https://", "_"+secure+"._tcp"
-	if absent() && !s.cfg.secure() {
-		names += " or _" + plain + "._tcp"
-		scheme = "http://"
-		_, records, err = s.resolver.LookupSRV(ctx, plain, "tcp", s.cfg.SRVDomain)
-	}
+	last := len(asked) - 1
+	return nil, saying(err, "no SRV record %s or %s", strings.Join(asked[:last], ", "), asked[last])
+}
+
+// addressesOf returns the URLs of services.
+func addressesOf(records []*net.SRV, scheme string) []string {
 	var addresses []string
 	for _, r := range records {
 		host := net.JoinHostPort(strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port)))
-		addresses = append(addresses, scheme+host)
+		addresses = append(addresses, scheme+"://"+host)
 	}
-	if len(addresses) > 0 {
-		return parseEndpoints(addresses, s.cfg.secure())
-	}
-	if absent() {
-		return nil, saying(err, "no SRV record %s", names)
-	}
-	return nil, plainly(err, s.cfg.CACert)
+	return addresses
 }

@@ -25,13 +25,17 @@ var _ store.Store = (*Store)(nil)
 // Config says where the cluster is and who asks.
 type Config struct {
 	// Endpoints are URLs such as https://conf1001.example.org:2379, in order
-	// of preference. Without a scheme it is https if CACert or Cert is given,
-	// else http; without a port it is 2379.
+	// of preference. Without a scheme it is https if CACert or Cert is given or
+	// Secure is set, else http; without a port it is 2379.
 	Endpoints []string
 	// SRVDomain is where to find the endpoints when there are none, by the
-	// records _etcd-client-ssl._tcp and, if no certificates are given,
-	// _etcd-client._tcp. They are looked up with the first request.
+	// records _etcd-client-ssl._tcp, then, unless TLS is asked for,
+	// _etcd-client._tcp, and then _etcd._tcp, which say nothing about TLS: it
+	// is used if it is asked for. They are looked up with the first request.
 	SRVDomain string
+	// Secure asks for TLS at the endpoints that are found by SRVDomain, as
+	// certificates do.
+	Secure bool
 
 	// CACert, Cert and Key are files in PEM format. Without CACert, servers
 	// are verified by the system's authorities.
@@ -115,7 +119,7 @@ func (s *Store) Close() error {
 }
 
 // secure reports whether the configuration speaks of TLS.
-func (c Config) secure() bool { return c.CACert != "" || c.Cert != "" }
+func (c Config) secure() bool { return c.Secure || c.CACert != "" || c.Cert != "" }
 
 // currentTLS is what the files hold now: certificates are replaced while a process
 // goes on. If they cannot be used it is what they held when they last could, with

@@ -264,13 +264,13 @@ func TestSRV(t *testing.T) {
 	s.resolver = nameServer(t, nil)
 	begun := time.Now()
 	_, err := s.Read(t.Context(), "/k")
-	wantText(t, err, "store unavailable: example.net: no SRV record _etcd-client-ssl._tcp or _etcd-client._tcp")
+	wantText(t, err, "store unavailable: example.net: no SRV record _etcd-client-ssl._tcp, _etcd-client._tcp or _etcd._tcp")
 	took(t, begun, atOnce)
 
 	s = open(t, Config{SRVDomain: "example.org", CACert: etcdtest.NewAuthority(t).File})
 	s.resolver = nameServer(t, map[string]string{"_etcd-client._tcp.example.org.": url})
 	_, err = s.Read(t.Context(), "/k")
-	wantText(t, err, "store unavailable: example.org: no SRV record _etcd-client-ssl._tcp")
+	wantText(t, err, "store unavailable: example.org: no SRV record _etcd-client-ssl._tcp or _etcd._tcp")
 
 	s = open(t, Config{SRVDomain: "example.org"})
 	s.resolver = nameServer(t, map[string]string{"_etcd-client-ssl._tcp.example.org.": failing, "_etcd-client._tcp.example.org.": url})
