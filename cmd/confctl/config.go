@@ -165,7 +165,7 @@ func findConfig(named string) (string, error) {
 		return named, nil
 	}
 	candidates := []string{systemConfig}
-	if own, err := os.UserConfigDir(); err == nil {
+	if own := self().configDir(); own != "" {
 		candidates = append(candidates, filepath.Join(own, "conftool", "config.yaml"))
 	}
 	for _, c := range candidates {

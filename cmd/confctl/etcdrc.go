@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -34,30 +32,77 @@ func etcdrcKeys() map[string]bool {
 	}
 }
 
-// loadEtcdrc reads the system's file, that of the person, and the one that the
-// configuration names, later ones counting more. Only a named one must exist.
-func loadEtcdrc(s *settings) (etcdrc, error) {
-	last, named := systemEtcdrc, false
+// etcdrcFiles are the files that an etcdrc is read from, later ones counting more.
+type etcdrcFiles struct {
+	paths    []string
+	must     bool   // the last must exist
+	given    bool   // the last is a credential of a systemd unit
+	homeless string // why the person's own is not among them; empty if it is
+}
+
+// findEtcdrc returns the system's file, that of the person, and the one that the
+// configuration names, or the credential that a systemd unit puts in its place:
+// the unit's user may not be allowed to read the file itself.
+func findEtcdrc(s *settings, who account) (etcdrcFiles, error) {
+	last := systemEtcdrc
+	f := etcdrcFiles{paths: []string{"/etc/etcd/etcdrc"}}
 	if n, ok := s.driverOptions["etcd_config_file"]; ok {
-		if last, named = n.Text(), true; last == "" {
-			return nil, n.Errorf("etcd_config_file must name a file, not %s", n.Describe())
+		if last, f.must = n.Text(), true; last == "" {
+			return f, n.Errorf("etcd_config_file must name a file, not %s", n.Describe())
 		}
 	}
-	files := []string{"/etc/etcd/etcdrc"}
-	if u, err := user.Lookup(os.Getenv("USER")); err == nil {
-		files = append(files, filepath.Join(u.HomeDir, ".etcdrc"))
+	if credential, ok := who.credential("etcdrc"); ok {
+		last, f.must, f.given = credential, true, true
 	}
+	if home := who.etcdrcHome(); home != "" {
+		f.paths = append(f.paths, filepath.Join(home, ".etcdrc"))
+	} else {
+		f.homeless = fmt.Sprintf("no ~/.etcdrc: HOME is not set, and the passwd file has no home for user %d", who.uid)
+	}
+	f.paths = append(f.paths, last)
+	return f, nil
+}
+
+// loadEtcdrc returns what the etcdrc files say, and which those are.
+func loadEtcdrc(s *settings, who account, warn func(string)) (etcdrcFiles, etcdrc, error) {
+	files, err := findEtcdrc(s, who)
+	if err != nil {
+		return files, nil, err
+	}
+	rc, err := files.load(warn)
+	return files, rc, err
+}
+
+// load reads the files. Of those that nobody has named, one that does not exist
+// is skipped; so is one that a unit with a credential may not read, with a
+// warning.
+func (f etcdrcFiles) load(warn func(string)) (etcdrc, error) {
 	rc := etcdrc{}
-	for _, file := range append(files, last) {
+	for i, file := range f.paths {
+		isLast := i == len(f.paths)-1
 		err := rc.merge(file)
-		if errors.Is(err, fs.ErrNotExist) && (file != last || !named) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist) && !(isLast && f.must):
+		case errors.Is(err, fs.ErrPermission) && f.given && !isLast:
+			warn(err.Error())
+		default:
 			return nil, err
 		}
 	}
+	if f.homeless != "" && rc["username"].IsEmpty() && rc["cert"].IsEmpty() {
+		warn(f.homeless)
+	}
 	return rc, nil
+}
+
+// noEndpoint is the error of a configuration that does not say where etcd is.
+func (f etcdrcFiles) noEndpoint(s *settings) error {
+	hint := "name one with host and port in " + systemEtcdrc + ", or with hosts in " + s.file +
+		"\nlooked for in " + strings.Join(f.paths, ", ")
+	if f.homeless != "" {
+		hint += "\n" + f.homeless
+	}
+	return &usageError{"no etcd endpoint is configured", hint}
 }
 
 func (rc etcdrc) merge(file string) error {
@@ -84,11 +129,12 @@ func (rc etcdrc) merge(file string) error {
 }
 
 // etcdConfig turns the settings into those of the driver.
-func etcdConfig(s *settings, debug func(string, ...any)) (etcd.Config, error) {
-	rc, err := loadEtcdrc(s)
+func etcdConfig(s *settings, who account, warn func(string), debug func(string, ...any)) (etcd.Config, error) {
+	files, rc, err := loadEtcdrc(s, who, warn)
 	if err != nil {
 		return etcd.Config{}, err
 	}
+	debug("etcdrc: looked for in %s", strings.Join(files.paths, ", "))
 	c := etcd.Config{
 		SRVDomain: rc["srv_domain"].Text(),
 		CACert:    rc["ca_cert"].Text(),
@@ -100,19 +146,19 @@ func etcdConfig(s *settings, debug func(string, ...any)) (etcd.Config, error) {
 	if c.Cert, c.Key, err = rc.certificate(); err != nil {
 		return etcd.Config{}, err
 	}
-	if c.SRVDomain == "" {
-		if c.Endpoints, err = rc.endpoints(); err != nil {
-			return etcd.Config{}, err
-		}
+	if c.SRVDomain != "" {
+		protocol, err := rc.protocol()
+		c.Secure = protocol == "https"
+		return c, err
 	}
-	if c.SRVDomain == "" && len(c.Endpoints) == 0 {
+	if c.Endpoints, err = rc.endpoints(); err != nil {
+		return etcd.Config{}, err
+	}
+	if len(c.Endpoints) == 0 {
 		c.Endpoints = s.hosts
 	}
-	if c.SRVDomain == "" && len(c.Endpoints) == 0 {
-		return etcd.Config{}, &usageError{
-			"no etcd endpoint is configured",
-			"name one with host and port in " + systemEtcdrc + ", or with hosts in " + s.file,
-		}
+	if len(c.Endpoints) == 0 {
+		return etcd.Config{}, files.noEndpoint(s)
 	}
 	return c, nil
 }
@@ -131,17 +177,27 @@ func (rc etcdrc) certificate() (cert, key string, err error) {
 	return items[0].Text(), items[1].Text(), nil
 }
 
+// protocol returns http or https.
+func (rc etcdrc) protocol() (string, error) {
+	n, ok := rc["protocol"]
+	if !ok {
+		return "http", nil
+	}
+	f := schema.Field{Name: "protocol", Kind: schema.Enum, Words: []string{"http", "https"}}
+	v, err := f.FromYAML(n)
+	if err != nil {
+		return "", err
+	}
+	protocol, _ := v.Str()
+	return protocol, nil
+}
+
 // endpoints returns the URLs that host, port and protocol make; none without a
 // host.
 func (rc etcdrc) endpoints() ([]string, error) {
-	protocol := "http"
-	if n, ok := rc["protocol"]; ok {
-		f := schema.Field{Name: "protocol", Kind: schema.Enum, Words: []string{"http", "https"}}
-		v, err := f.FromYAML(n)
-		if err != nil {
-			return nil, err
-		}
-		protocol, _ = v.Str()
+	protocol, err := rc.protocol()
+	if err != nil {
+		return nil, err
 	}
 	port, err := rc.port()
 	if err != nil {

@@ -62,8 +62,12 @@ func runInit(std streams, driver, dir string) error {
 	if dir != standard {
 		command += " --config " + quote(filepath.Join(dir, "config.yaml"))
 	}
-	return std.print("wrote %s in %s\n\nNext: %s types\n      %s sync --directory DIR-WITH-YOUR-OBJECTS\n      %s select name=.* get\n",
-		strings.Join(sortedKeys(files), ", "), dir, command, command, command)
+	if err := std.print("wrote %s in %s\n\nNext: %s types\n      %s sync --directory DIR-WITH-YOUR-OBJECTS\n      %s select name=.* get\n",
+		strings.Join(sortedKeys(files), ", "), dir, command, command, command); err != nil || driver != "etcd" {
+		return err
+	}
+	return std.print("\netcdrc may hold a password: you alone can read it. A systemd unit of another user, such as\n"+
+		"that of confctl serve, gets it by LoadCredential=etcdrc:%s\n", filepath.Join(dir, "etcdrc"))
 }
 
 // configDir returns where the configuration is looked for without --config.
@@ -71,9 +75,9 @@ func configDir() (string, error) {
 	if os.Getuid() == 0 {
 		return filepath.Dir(systemConfig), nil
 	}
-	own, err := os.UserConfigDir()
-	if err != nil {
-		return "", &usageError{"no place for the configuration: " + err.Error(), "name one with --dir"}
+	own := self().configDir()
+	if own == "" {
+		return "", &usageError{"no place for the configuration: neither XDG_CONFIG_HOME nor HOME is set, and the passwd file has no home either", "name one with --dir"}
 	}
 	return filepath.Join(own, "conftool"), nil
 }
@@ -113,6 +117,7 @@ func sortedKeys(m map[string]string) []string {
 func fill(text, dir string) string {
 	return strings.NewReplacer(
 		"@STATE@", quoteYAML(filepath.Join(dir, "state.db")),
+		"etcdrc:@ETCDRC@", "etcdrc:"+filepath.Join(dir, "etcdrc"),
 		"@ETCDRC@", quoteYAML(filepath.Join(dir, "etcdrc")),
 	).Replace(text)
 }

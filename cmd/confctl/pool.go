@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -71,10 +68,13 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 				return &usageError{"--announce and --quiet contradict each other", ""}
 			}
 			g.quiet = g.quiet || g.wrapper && !announce
-			return with(std, g, func(s *session) error {
+			prepare := func(s *session) {
 				s.mayBeGone, s.neverAsks = canBeGone, true
-				return s.runPoolVerb(cmd.Context(), verb, host, service)
-			})
+				if host == "" {
+					host = s.thisHost(cmd.Context())
+				}
+			}
+			return with(std, g, func(s *session) error { return s.runPoolVerb(cmd.Context(), verb, host, service) }, prepare)
 		},
 	}
 	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
@@ -92,13 +92,6 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 	t, err := s.typ()
 	if err != nil {
 		return err
-	}
-	if host == "" {
-		limit := 2 * time.Second
-		if s.terms.gone {
-			limit = hasty
-		}
-		host = fqdn(ctx, limit)
 	}
 	assignments, err := object.ParseAssignments(t, verb.set)
 	if err != nil {
@@ -142,31 +135,4 @@ func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
 		}
 	}
 	return nil
-}
-
-// fqdn returns this host's name with its domain, as far as the resolver knows
-// it and says so in time.
-func fqdn(ctx context.Context, limit time.Duration) string {
-	name, err := os.Hostname()
-	if err != nil || strings.Contains(name, ".") {
-		return name
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	addresses, err := net.DefaultResolver.LookupHost(ctx, name)
-	if err != nil {
-		return name
-	}
-	for _, a := range addresses {
-		names, err := net.DefaultResolver.LookupAddr(ctx, a)
-		if err != nil {
-			continue
-		}
-		for _, full := range names {
-			if full = strings.TrimSuffix(full, "."); strings.HasPrefix(full, name+".") {
-				return full
-			}
-		}
-	}
-	return name
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -48,11 +47,14 @@ type session struct {
 const hasty = time.Second
 
 // open reads the configuration and the schema and prepares the store, which the
-// caller closes.
-func open(std streams, g *globals) (*session, error) {
+// caller closes. What prepares the session comes before the store.
+func open(std streams, g *globals, prepare ...func(*session)) (*session, error) {
 	s, err := openSchema(std, g)
 	if err != nil {
 		return nil, err
+	}
+	for _, p := range prepare {
+		p(s)
 	}
 	if s.store, err = openStore(std, g, s.settings); err != nil {
 		return nil, err
@@ -120,7 +122,7 @@ func openStore(std streams, g *globals, s *settings) (store.Store, error) {
 		}
 		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
 	}
-	c, err := etcdConfig(s, debug)
+	c, err := etcdConfig(s, self(), std.warn, debug)
 	if err != nil {
 		return nil, err
 	}
@@ -141,20 +143,16 @@ func localPath(s *settings) (string, error) {
 		}
 		return n.Text(), nil
 	}
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // the XDG specification has relative ones ignored
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set", "name a file with driver_options: {path: FILE} in " + s.file}
-		}
-		state = filepath.Join(home, ".local", "state")
+	state := self().stateDir()
+	if state == "" {
+		return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set, and the passwd file has no home either", "name a file with driver_options: {path: FILE} in " + s.file}
 	}
 	return filepath.Join(state, "conftool", "state.db"), nil
 }
 
 // with runs a command that works on a store.
-func with(std streams, g *globals, f func(*session) error) error {
-	s, err := open(std, g)
+func with(std streams, g *globals, f func(*session) error, prepare ...func(*session)) error {
+	s, err := open(std, g, prepare...)
 	if err != nil {
 		return err
 	}
@@ -170,11 +168,8 @@ func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectTyp
 
 // whoami returns who makes a change.
 func whoami() sal.User {
-	login := os.Getenv("USER")
-	if current, err := user.Current(); err == nil {
-		login = current.Username
-	}
-	return person(os.Getuid(), os.Getenv("SUDO_USER"), login)
+	who := self()
+	return person(who.uid, who.getenv("SUDO_USER"), who.login())
 }
 
 // person returns who is behind a process. Anybody can set SUDO_USER, so only
@@ -188,16 +183,6 @@ func person(uid int, sudo, login string) sal.User {
 		u.Name = "uid-" + u.ID
 	}
 	return u
-}
-
-// hostname returns this host's name without its domain.
-func hostname() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	short, _, _ := strings.Cut(name, ".")
-	return short
 }
 
 // commandLine returns the words of a command so that they can be pasted.

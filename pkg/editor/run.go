@@ -25,7 +25,9 @@ func (e *Editor) run(ctx context.Context, path string) error {
 	// The trap is for a shell that stays and waits for the editor: an interrupt
 	// is the editor's business, and whether it ended is for it to say.
 	script := "trap : INT; " + e.command + ` "$@"`
-	cmd := exec.CommandContext(ctx, "sh", "-c", script, e.command, path) //nolint:gosec // running it is the point
+	// By its path: without PATH in the environment no name would be found, while a
+	// shell has a standard one.
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", script, e.command, path) //nolint:gosec // running it is the point
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
 	cmd.WaitDelay = grace + time.Second // for what is left when the kill did not help
 	ended := make(chan struct{})
