@@ -21,6 +21,9 @@ type asker func(change.Proposal) func(context.Context) error
 // apply makes a change, the one way there is, and tells the operator what came
 // of it. Ask may be nil: then nothing is asked.
 func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
+	if err := s.needMode(); err != nil {
+		return err
+	}
 	a := &change.Applier{
 		Catalog:  s.catalog,
 		Log:      s.journal(),
@@ -51,6 +54,19 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		return nil
 	}
 	return s.print("no change\n")
+}
+
+// needMode returns an error if a change cannot be judged as the site wants it,
+// since safety_mode has a mistake. What takes out a host that is gone, or mends
+// something, does not stop for that.
+func (s *session) needMode() error {
+	if s.terms.gone || s.terms.emergency || s.undoing {
+		return nil
+	}
+	if err := s.settings.need("safety_mode", "a change"); err != nil {
+		return &unwrittenError{err, ""}
+	}
+	return nil
 }
 
 // progress tells somebody at a terminal how far a change in parts has come; nobody

@@ -44,6 +44,7 @@ type settings struct {
 	dataDirectory string
 	editor        string
 	serve         serveSettings
+	mistakes      mistakes
 }
 
 // setting is one key of a configuration file.
@@ -87,55 +88,47 @@ func ownSettings() []setting {
 }
 
 // loadSettings reads config.yaml, confctl.yaml beside it, and the environment,
-// the later ones counting more.
+// the later ones counting more. A mistake is an error only if it leaves open where
+// the objects are: the others are among the settings' mistakes.
 func loadSettings(g *globals) (*settings, error) {
 	file, err := findConfig(g.config)
 	if err != nil {
 		return nil, err
 	}
+	s := &settings{file: file}
 	v := viper.New()
 	v.SetEnvPrefix("confctl")
-	shared, err := mergeFile(v, file, sharedSettings())
+	shared, err := s.merge(v, file, sharedSettings())
 	if err != nil {
 		return nil, err
 	}
-	own, err := mergeFile(v, filepath.Join(filepath.Dir(file), "confctl.yaml"), ownSettings())
+	own, err := s.merge(v, filepath.Join(filepath.Dir(file), "confctl.yaml"), ownSettings())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.mistaken(err, namesOf(ownSettings())...)
+	}
+	if err := s.mistakes.of(placeSettings()...); err != nil {
 		return nil, err
 	}
-	s := &settings{
-		file:          file,
-		driver:        v.GetString("driver"),
-		hosts:         v.GetStringSlice("hosts"),
-		namespace:     v.GetString("namespace"),
-		apiVersion:    v.GetString("api_version"),
-		poolsPath:     v.GetString("pools_path"),
-		driverOptions: options(shared["driver_options"]),
-		output:        v.GetString("output"),
-		dataDirectory: v.GetString("data_directory"),
-		editor:        v.GetString("editor"),
-	}
-	bot, err := bot(v)
-	if err != nil {
-		return nil, err
-	}
-	if s.sinks, err = readSinks(own["sal"], bot, filepath.Dir(file)); err != nil {
-		return nil, err
-	}
-	if s.serve, err = readServe(own["serve"]); err != nil {
+	s.driver = v.GetString("driver")
+	s.hosts = v.GetStringSlice("hosts")
+	s.namespace = v.GetString("namespace")
+	s.apiVersion = v.GetString("api_version")
+	s.poolsPath = v.GetString("pools_path")
+	s.driverOptions = options(shared["driver_options"])
+	s.output = v.GetString("output")
+	s.dataDirectory = v.GetString("data_directory")
+	s.editor = v.GetString("editor")
+	if err := checkRoot(s); err != nil {
 		return nil, err
 	}
 	if err := checkHosts(shared["hosts"]); err != nil {
-		return nil, err
+		s.mistaken(err, "hosts")
 	}
-	if s.timeout, err = timeout(v.GetString("timeout")); err != nil {
-		return nil, err
-	}
-	if s.safetyMode, err = safetyMode(v.GetString("safety_mode")); err != nil {
-		return nil, err
-	}
-	if err := checkRoot(s); err != nil {
-		return nil, err
+	s.readTimeout(v)
+	s.readSafetyMode(v)
+	s.readSinks(own["sal"], v)
+	if s.serve, err = readServe(own["serve"]); err != nil {
+		s.mistaken(err, "serve")
 	}
 	s.schemaFile, err = findSchema(g.schema, file)
 	return s, err
@@ -202,15 +195,13 @@ func findSchema(named, config string) (string, error) {
 	return "", nil
 }
 
-// mergeFile adds the settings of one file, and of the environment, to v. It
-// returns the file's values by key.
-func mergeFile(v *viper.Viper, file string, known []setting) (map[string]yamldoc.Node, error) {
-	names := make([]string, len(known))
-	for i, s := range known {
-		names[i] = s.field.Name
-		v.SetDefault(s.field.Name, s.field.Default.Decode())
-		if err := bindEnv(v, s); err != nil {
-			return nil, err
+// merge adds the settings of one file, and of the environment, to v, without those
+// that have a mistake. It returns the file's values by key.
+func (s *settings) merge(v *viper.Viper, file string, known []setting) (map[string]yamldoc.Node, error) {
+	for _, k := range known {
+		v.SetDefault(k.field.Name, k.field.Default.Decode())
+		if err := bindEnv(v, k); err != nil {
+			s.mistaken(err, k.field.Name)
 		}
 	}
 	doc, err := yamldoc.Read(file)
@@ -223,17 +214,40 @@ func mergeFile(v *viper.Viper, file string, known []setting) (map[string]yamldoc
 	}
 	found, values := map[string]yamldoc.Node{}, map[string]any{}
 	for _, p := range pairs {
-		i := slices.Index(names, p.Name)
+		i := slices.IndexFunc(known, func(k setting) bool { return k.field.Name == p.Name })
 		if i < 0 {
-			return nil, p.Key.Errorf("no setting %q in this file%s; known: %s", p.Name, nearest.Suggest(p.Name, names), strings.Join(names, ", "))
+			s.unknown(p, pairs, namesOf(known))
+			continue
 		}
+		found[p.Name] = p.Value
 		checked, err := known[i].field.FromYAML(p.Value)
 		if err != nil {
-			return nil, err
+			s.mistaken(err, p.Name)
+			continue
 		}
-		found[p.Name], values[p.Name] = p.Value, checked.Decode()
+		values[p.Name] = checked.Decode()
 	}
 	return found, v.MergeConfigMap(values)
+}
+
+func namesOf(all []setting) []string {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.field.Name
+	}
+	return names
+}
+
+// unknown notes that a setting is not known. If it is mistyped, so is the one that
+// was probably meant, unless that is there as well.
+func (s *settings) unknown(p yamldoc.Pair, all []yamldoc.Pair, known []string) {
+	err := p.Key.Errorf("no setting %q in this file%s; known: %s", p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+	meant, ok := nearest.To(p.Name, known)
+	if !ok || slices.ContainsFunc(all, func(other yamldoc.Pair) bool { return other.Name == meant }) {
+		s.mistaken(err)
+		return
+	}
+	s.mistaken(err, meant)
 }
 
 // bindEnv lets CONFCTL_<KEY> set a scalar, if it is valid there.
@@ -241,16 +255,13 @@ func bindEnv(v *viper.Viper, s setting) error {
 	if !s.env {
 		return nil
 	}
-	if err := v.BindEnv(s.field.Name); err != nil {
-		return err
-	}
 	name := "CONFCTL_" + strings.ToUpper(s.field.Name)
 	if text := os.Getenv(name); text != "" {
 		if _, err := s.field.Parse(text); err != nil {
 			return &usageError{fmt.Sprintf("environment variable %s: %v", name, err), ""}
 		}
 	}
-	return nil
+	return v.BindEnv(s.field.Name)
 }
 
 func options(n yamldoc.Node) map[string]yamldoc.Node {
@@ -279,34 +290,74 @@ func checkHosts(n yamldoc.Node) error {
 	return nil
 }
 
-func bot(v *viper.Viper) (string, error) {
-	host, port := v.GetString("tcpircbot_host"), v.GetInt("tcpircbot_port")
-	switch {
-	case host == "":
-		return "", nil
-	case port < 1 || port > 65535:
-		return "", &usageError{fmt.Sprintf("tcpircbot_port cannot be %d; it is a port from 1 to 65535", port), ""}
+// readSinks reads who is told of changes. If that cannot be read, there are some
+// whose names are not known.
+func (s *settings) readSinks(n yamldoc.Node, v *viper.Viper) {
+	standard := s.bot(v)
+	unreadable := s.mistakes.of("sal") != nil
+	if unreadable {
+		n = yamldoc.Node{} // that it is no list is said already
 	}
-	return joinHostPort(host, strconv.Itoa(port)), nil
+	sinks, errs := readSinks(n, standard, filepath.Dir(s.file))
+	for _, err := range errs {
+		s.mistaken(err, "sal")
+	}
+	if unreadable {
+		sinks = append(sinks, sal.NewUnread())
+	}
+	s.sinks = sinks
+}
+
+// bot returns the bot of config.yaml, or nil if it has none.
+func (s *settings) bot(v *viper.Viper) sal.Sink {
+	host, port := v.GetString("tcpircbot_host"), v.GetInt("tcpircbot_port")
+	mistaken := func(setting string) bool { return s.mistakes.of(setting) != nil }
+	noPort := port < 1 || port > 65535
+	if host != "" && !mistaken("tcpircbot_port") && noPort {
+		s.mistaken(&usageError{fmt.Sprintf("tcpircbot_port cannot be %d; it is a port from 1 to 65535", port), ""})
+	}
+	bot := sal.Bot{Address: joinHostPort(host, strconv.Itoa(port))}
+	switch {
+	case mistaken("tcpircbot_host"), host != "" && (noPort || mistaken("tcpircbot_port")):
+		return sal.Broken{Label: bot.Name(), Is: bot.Kind()}
+	case host == "":
+		return nil
+	}
+	return bot
 }
 
 // safetyModes are the words for safety.Refuse, Warn and None.
 func safetyModes() []string { return []string{"enforce", "warn", "off"} }
 
-// safetyMode is the mode of the configuration, or a stricter one that the
-// environment has: nothing there makes it looser.
-func safetyMode(configured string) (safety.Mode, error) {
+// readSafetyMode reads the mode of the configuration, or a stricter one that the
+// environment has: nothing there makes it looser. A mistake leaves the strictest.
+func (s *settings) readSafetyMode(v *viper.Viper) {
 	mode := func(word string) safety.Mode { return safety.Refuse - safety.Mode(slices.Index(safetyModes(), word)) }
-	asked := os.Getenv("CONFCTL_SAFETY_MODE")
-	switch {
-	case asked == "":
-		return mode(configured), nil
-	case !slices.Contains(safetyModes(), asked):
-		return 0, &usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE: safety_mode cannot be %q; it takes one of %s", asked, strings.Join(safetyModes(), ", ")), ""}
-	case mode(asked) < mode(configured):
-		return 0, &usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE cannot loosen the safety_mode %s of the configuration", configured), "it can only make it stricter; to override a rule once: --allow RULE --reason TEXT"}
+	configured := v.GetString("safety_mode")
+	s.safetyMode = mode(configured)
+	if s.mistakes.of("safety_mode") != nil {
+		s.safetyMode = safety.Refuse
 	}
-	return mode(asked), nil
+	switch asked := os.Getenv("CONFCTL_SAFETY_MODE"); {
+	case asked == "":
+	case !slices.Contains(safetyModes(), asked):
+		s.safetyMode = safety.Refuse
+		s.mistaken(&usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE: safety_mode cannot be %q; it takes one of %s", asked, strings.Join(safetyModes(), ", ")), ""}, "safety_mode")
+	case mode(asked) < s.safetyMode:
+		s.mistaken(&usageError{fmt.Sprintf("environment variable CONFCTL_SAFETY_MODE cannot loosen the safety_mode %s of the configuration", configured), "it can only make it stricter; to override a rule once: --allow RULE --reason TEXT"}, "safety_mode")
+	default:
+		s.safetyMode = mode(asked)
+	}
+}
+
+// readTimeout reads the timeout; after a mistake it is the standard one.
+func (s *settings) readTimeout(v *viper.Viper) {
+	const standard = 5 * time.Second
+	var err error
+	if s.timeout, err = timeout(v.GetString("timeout")); err != nil {
+		s.timeout = standard
+		s.mistaken(err, "timeout")
+	}
 }
 
 func timeout(text string) (time.Duration, error) {

@@ -25,6 +25,9 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	if s.terms.partial {
 		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
 	}
+	if err := s.needMode(); err != nil { // before anything is typed
+		return err
+	}
 	seen, err := s.catalog.Read(ctx, what.Query)
 	if err != nil {
 		return err

@@ -79,11 +79,11 @@ func loadEtcdrc(s *settings, who account, warn func(string)) (etcdrcFiles, etcdr
 func (f etcdrcFiles) load(warn func(string)) (etcdrc, error) {
 	rc := etcdrc{}
 	for i, file := range f.paths {
-		isLast := i == len(f.paths)-1
+		must := f.must && i == len(f.paths)-1
 		err := rc.merge(file)
 		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist) && !(isLast && f.must):
-		case errors.Is(err, fs.ErrPermission) && f.given && !isLast:
+		case err == nil, errors.Is(err, fs.ErrNotExist) && !must:
+		case errors.Is(err, fs.ErrPermission) && f.given && !must:
 			warn(err.Error())
 		default:
 			return nil, err
@@ -156,6 +156,9 @@ func etcdConfig(s *settings, who account, warn func(string), debug func(string, 
 	}
 	if len(c.Endpoints) == 0 {
 		c.Endpoints = s.hosts
+		if err := s.need("hosts", "etcd"); err != nil {
+			return etcd.Config{}, err
+		}
 	}
 	if len(c.Endpoints) == 0 {
 		return etcd.Config{}, files.noEndpoint(s)

@@ -179,6 +179,7 @@ func explanations() []explanation {
 		in(explainFaulty),
 		in(explainKept),
 		in(explainBegun),
+		in(explainNeeded),
 		as(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of
 		as(exitUsage, func(e *usageError, _ error) string { return e.hint }),
 		as(exitUsage, func(e *selector.Error, _ error) string { return e.Hint }),

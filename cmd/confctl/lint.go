@@ -100,6 +100,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	l.settings = settings
+	settings.mistakes.warn(l.streams)
 	scope, err := l.scope(paths)
 	if err != nil {
 		return err

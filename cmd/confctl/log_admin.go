@@ -121,9 +121,10 @@ func noSinks() error {
 	return &usageError{"no sink is configured", "sinks are listed under sal: in confctl.yaml"}
 }
 
-// hasSink reports whether a sink is configured here.
+// hasSink reports whether a sink is configured here. What waits for settings to be
+// mended is for those that are.
 func (s *session) hasSink(name string) bool {
-	return slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
+	return name == sal.Unread || slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
 // tellStranded names what waits for sinks that are not configured here, which

@@ -28,6 +28,8 @@ type globals struct {
 	repair     bool
 	quiet      bool
 	debug      bool
+	needs      []string // settings that the command cannot do without
+	mends      bool     // the command takes changes back
 	terms      termOptions
 }
 

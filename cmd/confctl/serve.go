@@ -18,6 +18,7 @@ import (
 
 	"github.com/conftool/confctl/pkg/gateway"
 	"github.com/conftool/confctl/pkg/mirror"
+	"github.com/conftool/confctl/pkg/sal"
 )
 
 func newServe(std streams, g *globals) *cobra.Command {
@@ -55,6 +56,7 @@ host alone, unless an address says more. SIGTERM ends it in good order.`,
 			for _, key := range allow {
 				asked.gateway.allow = append(asked.gateway.allow, given{text: key, option: "--allow-prefix"})
 			}
+			g.needs = []string{"serve"}
 			return with(std, g, func(s *session) error { return s.runServe(cmd.Context(), asked) })
 		},
 	}
@@ -119,9 +121,11 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 
 // deliver delivers announcements until the context ends.
 func (s *session) deliver(ctx context.Context) {
-	names := make([]string, len(s.settings.sinks))
-	for i, sink := range s.settings.sinks {
-		names[i] = sink.Name()
+	var names []string
+	for _, sink := range s.settings.sinks {
+		if _, broken := sink.(sal.Broken); !broken {
+			names = append(names, sink.Name())
+		}
 	}
 	s.say("delivering announcements to %s", strings.Join(names, ", "))
 	_, _ = s.tellStranded(ctx) // if the store is away, that is said below

@@ -69,6 +69,10 @@ func openSchema(std streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mistakes.of(g.needed()...); err != nil {
+		return nil, err
+	}
+	s.mistakes.warn(std)
 	if g.terms.gone {
 		s.timeout = min(s.timeout, hasty)
 	}

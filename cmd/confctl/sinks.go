@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -69,39 +70,105 @@ func checkURL(text string) string {
 	return ""
 }
 
-// readSinks reads `sal` of confctl.yaml: who is told of changes. The bot of
-// config.yaml, unless bot is empty, is told too if no other tcpircbot is.
-func readSinks(n yamldoc.Node, bot, dir string) ([]sal.Sink, error) {
-	var sinks []sal.Sink
-	named := map[string]yamldoc.Node{}
-	if !n.IsEmpty() {
-		items, err := n.Items("sal")
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			s, err := readSink(item, dir)
-			if err != nil {
-				return nil, err
-			}
-			if other, twice := named[s.Name()]; twice {
-				return nil, item.Errorf("a sink named %s is there already, in line %d; name: WORD gives it another", s.Name(), other.Pos().Line)
-			}
-			named[s.Name()] = item
-			if _, isBot := s.(sal.Bot); isBot {
-				bot = ""
-			}
-			sinks = append(sinks, s)
+// readSinks reads `sal` of confctl.yaml: who is told of changes. The standard sink,
+// unless it is nil, is told too if no other tcpircbot is. A sink with a mistake is a
+// sal.Broken, so that what it is to be told waits; the errors name the mistakes.
+func readSinks(n yamldoc.Node, standard sal.Sink, dir string) ([]sal.Sink, []error) {
+	l := sinkList{named: map[string]yamldoc.Node{}}
+	items, err := sinksOf(n)
+	if err != nil {
+		l.errs, l.unread = append(l.errs, err), true
+	}
+	var broken []yamldoc.Node
+	for _, item := range items {
+		if s, err := readSink(item, dir); err == nil {
+			l.add(s, item)
+		} else {
+			broken, l.errs = append(broken, item), append(l.errs, err)
 		}
 	}
-	if bot == "" {
-		return sinks, nil
+	for _, item := range broken { // after those that have a right to their names
+		l.addBroken(item)
 	}
-	standard := sal.Bot{Address: bot}
-	if other, taken := named[standard.Name()]; taken {
-		return nil, other.Errorf("a sink that is no tcpircbot cannot be named %s, which is that of tcpircbot_host in config.yaml", standard.Name())
+	if standard != nil && !slices.ContainsFunc(l.sinks, isChannel) {
+		l.addStandard(standard)
 	}
-	return append(sinks, standard), nil
+	if l.unread {
+		l.sinks = append(l.sinks, sal.NewUnread())
+	}
+	return l.sinks, l.errs
+}
+
+// sinksOf returns the items of a list, which may be left out.
+func sinksOf(n yamldoc.Node) ([]yamldoc.Node, error) {
+	if n.IsEmpty() {
+		return nil, nil
+	}
+	return n.Items("sal")
+}
+
+func isChannel(s sal.Sink) bool { return s.Kind() == sal.Channel }
+
+// sinkList is the sinks that were read so far.
+type sinkList struct {
+	sinks  []sal.Sink
+	named  map[string]yamldoc.Node
+	unread bool // there are some whose names are not known
+	errs   []error
+}
+
+// add adds a sink, under a name of its own.
+func (l *sinkList) add(s sal.Sink, at yamldoc.Node) {
+	if other, twice := l.named[s.Name()]; twice {
+		l.errs = append(l.errs, at.Errorf("a sink named %s is there already, in line %d; name: WORD gives it another", s.Name(), other.Pos().Line))
+		l.unread = true
+		return
+	}
+	l.named[s.Name()], l.sinks = at, append(l.sinks, s)
+}
+
+// addBroken adds a sink with a mistake, under the name that it has once that is
+// mended, as far as it can be known.
+func (l *sinkList) addBroken(n yamldoc.Node) {
+	s, known := brokenSink(n)
+	if _, taken := l.named[s.Name()]; taken || !known {
+		l.unread = true
+		return
+	}
+	l.named[s.Name()], l.sinks = n, append(l.sinks, s)
+}
+
+// addStandard adds the bot of config.yaml.
+func (l *sinkList) addStandard(s sal.Sink) {
+	if other, taken := l.named[s.Name()]; taken {
+		l.errs = append(l.errs, other.Errorf("a sink that is no tcpircbot cannot be named %s, which is that of tcpircbot_host in config.yaml", s.Name()))
+		l.unread = true
+		return
+	}
+	l.sinks = append(l.sinks, s)
+}
+
+// brokenSink stands for a sink with a mistake, if what it is and its name can be
+// read in spite of that.
+func brokenSink(n yamldoc.Node) (sal.Broken, bool) {
+	pairs, err := n.Pairs("a sink")
+	if err != nil {
+		return sal.Broken{}, false
+	}
+	values := map[string]yamldoc.Node{}
+	for _, p := range pairs {
+		values[p.Name] = p.Value
+	}
+	k, err := kindOf(n, values["sink"])
+	if err != nil {
+		return sal.Broken{}, false
+	}
+	name, named := values["name"]
+	if named && (name.Text() == "" || checkSinkName(name) != nil) {
+		return sal.Broken{}, false
+	}
+	s := k.sink(name.Text(), "", "")
+	return sal.Broken{Label: s.Name(), Is: s.Kind()}, true
 }
 
 // readSink reads one sink, such as {sink: file, path: /var/log/confctl.json}.
@@ -128,8 +195,8 @@ func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
 		}
 	}
 	name := values["name"]
-	if plain := regexp.MustCompile(`^[a-z0-9-]*$`); !plain.MatchString(name.Text()) {
-		return nil, name.Errorf("name of a sink cannot be %s; it is a plain word of a-z, 0-9 and -", name.Describe())
+	if err := checkSinkName(name); err != nil {
+		return nil, err
 	}
 	value, given := values[k.setting]
 	if !given && !k.optional {
@@ -139,6 +206,17 @@ func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
 		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.word, value.Describe(), wrong, k.example)
 	}
 	return k.sink(name.Text(), value.Text(), dir), nil
+}
+
+// checkSinkName checks the name that a sink is given, if it is.
+func checkSinkName(name yamldoc.Node) error {
+	switch plain := regexp.MustCompile(`^[a-z0-9-]*$`); {
+	case !plain.MatchString(name.Text()):
+		return name.Errorf("name of a sink cannot be %s; it is a plain word of a-z, 0-9 and -", name.Describe())
+	case name.Text() == sal.Unread:
+		return name.Errorf("name of a sink cannot be %s: under that name messages wait for sinks whose settings are wrong", name.Describe())
+	}
+	return nil
 }
 
 // kindOf returns the kind that a sink is said to be of.

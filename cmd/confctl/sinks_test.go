@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -45,9 +46,13 @@ func TestSinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := readSinks(n, c.bot, "/etc/conftool")
-		if err != nil {
-			t.Errorf("%s: %v", c.yaml, err)
+		var standard sal.Sink
+		if c.bot != "" {
+			standard = sal.Bot{Address: c.bot}
+		}
+		got, errs := readSinks(n, standard, "/etc/conftool")
+		if errs != nil {
+			t.Errorf("%s: %v", c.yaml, errs)
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", c.yaml, diff)
@@ -73,6 +78,7 @@ func TestSinksRefused(t *testing.T) {
 		"[{sink: webhook, url: 'ftp://x'}]":        `1:23: url of a webhook sink cannot be "ftp://x"; it is a URL of http or https, such as https://log.example.net/confctl`,
 		"[{sink: webhook, url: 'http:x'}]":         `1:23: url of a webhook sink cannot be "http:x"; it is a URL of http or https, such as https://log.example.net/confctl`,
 		"[{sink: syslog, name: a/b}]":              `1:23: name of a sink cannot be "a/b"; it is a plain word of a-z, 0-9 and -`,
+		"[{sink: syslog, name: sal}]":              `1:23: name of a sink cannot be "sal": under that name messages wait for sinks whose settings are wrong`,
 		"[{sink: syslog, name: A}]":                `1:23: name of a sink cannot be "A"; it is a plain word of a-z, 0-9 and -`,
 		"[{sink: syslog, name: ''}]":               `1:23: name of a syslog sink must be text, not ""`,
 		"- {sink: syslog}\n- {sink: syslog}":       `2:3: a sink named syslog is there already, in line 1; name: WORD gives it another`,
@@ -82,7 +88,8 @@ func TestSinksRefused(t *testing.T) {
 	} {
 		n, err := yamldoc.Parse("confctl.yaml", []byte(yaml))
 		if err == nil {
-			_, err = readSinks(n, "bot:9200", "/etc/conftool")
+			_, errs := readSinks(n, sal.Bot{Address: "bot:9200"}, "/etc/conftool")
+			err = errors.Join(errs...)
 		}
 		if want == "" {
 			if err != nil {

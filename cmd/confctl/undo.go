@@ -58,6 +58,7 @@ change like any other, and can be undone.`,
 			if err != nil {
 				return err
 			}
+			g.mends = true
 			return with(std, g, func(s *session) error { return s.runUndo(cmd.Context(), wanted) })
 		},
 	}

@@ -30,9 +30,14 @@ func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 		if err != nil && len(taken) == 0 && len(failed) == 0 {
 			errs = append(errs, err)
 		}
+		if moved, err := l.readdress(ctx, waiting, []string{l.Self.Host}); err != nil {
+			return taken, append(errs, err)
+		} else if moved {
+			continue
+		}
 		b := l.backlogs(waiting, nil, func(b backlog) bool { return !failed[b.sink.Name()] })
 		if len(b.jobs) == 0 && !b.heldBefore(start) {
-			return taken, errs
+			return taken, append(errs, l.stuck(waiting)...)
 		}
 		if len(b.jobs) == 0 {
 			pause(ctx, claimTime/20)
@@ -63,7 +68,7 @@ type backlogs struct {
 func (l *Log) backlogs(waiting []message, standIn []string, wanted func(backlog) bool) backlogs {
 	var all backlogs
 	now := l.now()
-	for _, s := range l.Sinks {
+	for _, s := range l.working() {
 		b := l.backlog(s, waiting, now, standIn)
 		if !wanted(b) {
 			continue
@@ -172,8 +177,13 @@ func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error
 		return 0, time.Time{}, err
 	}
 	waiting, errs := l.messages(snapshot.Entries)
+	errs = errors.Join(append([]error{errs}, l.stuck(waiting)...)...)
 	now := l.now()
-	b := l.backlogs(waiting, silent(waiting, now), func(backlog) bool { return true })
+	absent := silent(waiting, now)
+	if moved, err := l.readdress(ctx, waiting, append([]string{l.Self.Host}, absent...)); moved || err != nil {
+		return snapshot.Revision, now, errors.Join(errs, err)
+	}
+	b := l.backlogs(waiting, absent, func(backlog) bool { return true })
 	next := b.next(now)
 	b.jobs = slices.DeleteFunc(b.jobs, func(j job) bool { return b.resting(j.sink) })
 	if len(b.jobs) == 0 {

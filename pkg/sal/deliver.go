@@ -37,12 +37,18 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // the change is made: people are to know
-	waiting, _ := l.messages(seen)   // Waiting names what cannot be read
+	waiting := l.seen(ctx, seen)
 	waiting = slices.DeleteFunc(waiting, func(m message) bool { return m.ID == own.ID })
 	now := l.now()
 	var jobs []job
 	var errs []error
 	for _, s := range l.Sinks {
+		if broken, is := s.(Broken); is {
+			if isTold(s, own.Quiet) {
+				errs = append(errs, own.undelivered(s, broken.waits()))
+			}
+			continue
+		}
 		b := l.backlog(s, waiting, now, nil)
 		if b.failed != nil {
 			if isTold(s, own.Quiet) {
@@ -63,6 +69,20 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 		}
 	}
 	return errs
+}
+
+// seen returns the messages among what was read when a change was planned. What
+// has waited for settings to be mended is addressed first, if they are.
+func (l *Log) seen(ctx context.Context, entries []store.Entry) []message {
+	waiting, _ := l.messages(entries) // Waiting names what cannot be read
+	moved, err := l.readdress(ctx, waiting, []string{l.Self.Host})
+	if !moved || err != nil { // then the next change comes to it
+		return waiting
+	}
+	if now, err := l.Store.Read(ctx, l.Prefixes()...); err == nil {
+		waiting, _ = l.messages(now.Entries)
+	}
+	return waiting
 }
 
 // afterCommit is what a process sends to a sink after its commit: what is

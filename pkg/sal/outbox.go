@@ -32,6 +32,8 @@ type entry struct {
 	Until   time.Time `json:"until,omitzero"`  // then anybody may
 	Failed  time.Time `json:"failed,omitzero"` // when it was not to be delivered
 	Error   string    `json:"error,omitempty"` // and why
+	Told    []string  `json:"told,omitempty"`  // of Unread: the sinks that were told, by name
+	Quiet   bool      `json:"quiet,omitempty"` // of Unread: channels are not told
 }
 
 // queue is where messages to a sink wait, in the order of their changes.
@@ -52,8 +54,8 @@ type message struct {
 // Prefixes returns what a change reads beside its objects, for Deliver: what
 // waits and this host may send.
 func (l *Log) Prefixes() []string {
-	var prefixes []string
-	for _, s := range l.Sinks {
+	prefixes := []string{l.place(queue{l.Self.Host, Unread}, "")}
+	for _, s := range l.working() {
 		prefixes = append(prefixes, l.place(l.queueOf(s), ""))
 	}
 	return prefixes
@@ -95,6 +97,9 @@ func (l *Log) Writes(r Record, text string, quiet bool) ([]store.Write, error) {
 			continue
 		}
 		m := l.fresh(s, text, r)
+		if isBroken(s) {
+			m = l.pending(m, quiet)
+		}
 		w, err := m.write()
 		if err != nil {
 			return nil, err

@@ -120,7 +120,7 @@ func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 			return parseEndpoints(addressesOf(records, one.scheme), s.cfg.secure())
 		}
 		var dns *net.DNSError
-		if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
+		if absent := err == nil || errors.As(err, &dns) && dns.IsNotFound; !absent {
 			return nil, plainly(err, s.cfg.CACert)
 		}
 		asked = append(asked, "_"+one.name+"._tcp")
