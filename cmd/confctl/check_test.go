@@ -42,7 +42,8 @@ func newWatched(t *testing.T) *watched {
 	w.url = server.URL
 	w.declare("")
 	w.ok("sync", "--directory", "data")
-	w.ok("--yes", "select", "dc=north,cluster=web,service=http", "set/pooled=yes:weight=10")
+	w.ok("--yes", "select", "dc=north,cluster=web,service=http", "set/weight=10")
+	w.ok("--yes", "select", "dc=north,cluster=web,service=http", "set/pooled=yes") // PyBal shows no weights
 	w.revision.Store(w.now())
 	w.pool.Store(`{"web1.example": {"enabled": true}, "web2.example": {"enabled": true}, "web3.example": {"enabled": true}}`)
 	return w
@@ -330,7 +331,7 @@ func TestManualReaders(t *testing.T) {
 		}
 	}
 	parts := strings.Split(text, "```yaml\n")
-	if len(parts) != 3 {
+	if len(parts) < 3 {
 		t.Fatalf("%d parts", len(parts))
 	}
 	s := newSite(t, localConfig)
