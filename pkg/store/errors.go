@@ -27,6 +27,9 @@ func (e *CompactedError) Unwrap() error { return ErrCompacted }
 // guards: somebody else wrote in between.
 type ConflictError struct {
 	Failed []FailedGuard // at least one
+	// Spent says that the Once key exists by now and holds the Void of the
+	// transaction: whoever plans again takes another key.
+	Spent bool
 }
 
 // FailedGuard is a guard that did not hold, and what was found instead.
@@ -105,7 +108,8 @@ func (e *DeniedError) Error() string {
 func (e *DeniedError) Unwrap() error { return e.Err }
 
 // UnknownError reports a Commit whose outcome is not known: it may have
-// happened. Reading the Once key settles it.
+// happened, or may happen yet. That the Once key is absent does not settle it;
+// to commit a Void at the Once key does, one way or the other.
 type UnknownError struct {
 	Once string
 	Err  error

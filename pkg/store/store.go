@@ -47,15 +47,28 @@ type Store interface {
 
 	// Commit performs a transaction whole or not at all, and exactly once: if
 	// the key txn.Once exists already, nothing is written, and the receipt is
-	// that of the transaction that wrote it. A caller that repeats a
-	// transaction therefore keeps its Once key, and nobody rewrites such a key.
+	// that of the transaction that wrote it, which may be a void one. A caller
+	// that repeats a transaction therefore keeps its Once key, and nobody
+	// rewrites such a key.
 	//
 	// Errors: *ConflictError when a guard failed, *TooLargeError before
 	// anything is sent, *UnavailableError when it is certain that nothing was
 	// written, *DeniedError, *UnknownError when it is not known whether the
 	// transaction happened, and the context's own if it was cancelled before
-	// anything was sent. After any but *UnknownError, nothing was written. A
-	// transaction without a Once key is sent once at most.
+	// anything was sent.
+	//
+	// After any error but *UnknownError nothing was written, and nothing will
+	// be. That a later attempt was refused does not prove it of an earlier one
+	// that got no answer: the earlier request may still be on its way, and its
+	// guards may hold again when it arrives, as "absent" does once somebody has
+	// deleted the key. So a driver returns such an error only when no attempt
+	// can be performed any more. Where it does not know that of an attempt, it
+	// puts txn.Void at the Once key first: the attempt then finds the key and
+	// does nothing, whenever it arrives. The Once key is spent by this, which a
+	// *ConflictError says. Without a Void, or if it cannot be written, the
+	// error is an *UnknownError.
+	//
+	// A transaction without a Once key is sent once at most.
 	Commit(ctx context.Context, txn Txn) (Receipt, error)
 
 	// Watch yields every transaction after a revision that wrote under one of
@@ -106,7 +119,11 @@ type Snapshot struct {
 
 // Txn is a transaction: if all guards hold, all writes happen.
 type Txn struct {
-	Once   string // a key that one of Writes puts and that must not exist yet; empty for none
+	Once string // a key that one of Writes puts and that must not exist yet; empty for none
+	// Void is what stands at the Once key instead when the transaction was not
+	// made and must not be made later; see Commit. The caller has to tell it
+	// from what Writes puts there.
+	Void   []byte
 	Guards []Guard
 	Writes []Write // each key at most once
 }
@@ -137,7 +154,8 @@ type Receipt struct {
 	// one without writes it is 0.
 	Revision Revision
 	// Stored is the value of the Once key: the one this Commit wrote or, when
-	// an earlier attempt had succeeded already, the one that attempt wrote.
+	// the key existed already, what was found there. That is what an earlier
+	// attempt wrote, or a Void: then nothing was made, and nothing will be.
 	Stored []byte
 }
 
@@ -185,6 +203,9 @@ func (t Txn) Check() error {
 	}
 	if t.Once != "" && !puts[t.Once] {
 		return malformed("key %q is to be written once, but no write puts it", t.Once)
+	}
+	if t.Once == "" && t.Void != nil {
+		return malformed("there is a void value, but no key to be written once")
 	}
 	for _, g := range t.Guards {
 		switch {

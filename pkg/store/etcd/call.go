@@ -30,7 +30,8 @@ type call struct {
 	pause     time.Duration // before the next round of attempts
 	at        *endpoint     // of the last attempt, if it got that far
 	failed    []error       // what each endpoint failed with last; nil for not yet
-	doubt     error         // of an attempt that may have been performed
+	doubt     error         // of an attempt that may have been performed, or may be yet
+	said      error         // what a server refused the call with, if an attempt may have been performed
 }
 
 // run performs a call within the store's timeout.
@@ -104,7 +105,7 @@ func (c *call) wait(ctx context.Context, v verdict) bool {
 func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 	c.attempts++
 	u, sent, err := s.send(ctx, c)
-	v := judge(err, c.at, sent)
+	v := judge(err, c.at, sent, c.writes)
 	if v == denied && s.cfg.User != "" && isAny(err, rpctypes.ErrUserEmpty) {
 		v = again // the store began to ask after the session had begun
 	}
@@ -115,9 +116,11 @@ func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 	case done:
 		return done, nil
 	case denied:
-		return refused, c.settle(s.denied(ctx, c, u, err))
+		return refused, c.ends(s.denied(ctx, c, u, err), c.doubt != nil)
 	case refused:
-		return refused, c.settle(c.refusal(err))
+		return refused, c.ends(c.refusal(err), c.doubt != nil)
+	case ended:
+		return refused, c.ends(c.refusal(err), true)
 	}
 	why := s.note(ctx, c, u, err)
 	if v == lost && c.writes {
@@ -203,14 +206,28 @@ func explain(err, seen error) error {
 	return seen
 }
 
-// settle is how a call ends that a server refused, when an earlier attempt may
-// have been performed all the same.
+// ends is how a call ends that a server refused. An attempt may have been
+// performed all the same: an earlier one, or this one itself.
+func (c *call) ends(err error, performed bool) error {
+	if !performed {
+		return err
+	}
+	c.said = err
+	return c.unknown(err)
+}
+
+// settle is how a call ends with an error, when an earlier attempt may have been
+// performed all the same.
 func (c *call) settle(err error) error {
 	if c.doubt == nil {
 		return err
 	}
-	// What the error would promise of this request holds for its last attempt
-	// alone: only its text is kept.
+	return c.unknown(err)
+}
+
+// unknown is the error of a call that may have been performed. What the error
+// would promise of it holds for its last attempt alone: only its text is kept.
+func (c *call) unknown(err error) error {
 	kept := c.doubt
 	if errors.Is(err, context.Canceled) {
 		kept = err

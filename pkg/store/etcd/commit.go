@@ -1,10 +1,12 @@
 package etcd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,10 +36,11 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 	if len(txn.Writes) == 0 && len(txn.Guards) == 0 {
 		return store.Receipt{}, ctx.Err()
 	}
+	end := time.Now().Add(s.cfg.Timeout)
 	conditions, reads := conditions(txn)
 	writes := pack(ops(txn.Writes))
 	var answer *clientv3.TxnResponse
-	err := s.run(ctx, &call{
+	c := &call{
 		what:   fmt.Sprintf("commit of %d writes with %d guards", len(txn.Writes), len(txn.Guards)),
 		needs:  needs(txn),
 		writes: len(txn.Writes) > 0,
@@ -46,11 +49,72 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 			answer, err = u.Txn(ctx).If(conditions...).Then(writes...).Else(reads...).Commit()
 			return err
 		},
-	})
-	if err != nil {
-		return store.Receipt{}, commitError(txn, err)
 	}
-	return receipt(txn, answer)
+	err := s.run(ctx, c)
+	if err == nil {
+		var r store.Receipt
+		if r, err = receipt(txn, answer); err == nil || c.doubt == nil || isFinal(err) {
+			return r, err
+		}
+		c.said, err = err, c.settle(err)
+	}
+	if c.said != nil && txn.Once != "" {
+		ctx, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		return s.settle(ctx, c, txn, err)
+	}
+	return store.Receipt{}, commitError(txn, err)
+}
+
+// isFinal reports whether a conflict holds for all attempts of its transaction,
+// those that are still on their way too: a key is not any more as it was at some
+// revision, and never will be again, since revisions only grow. A key that was
+// to be absent may be so again, and so may a prefix that was to have nothing
+// newer, once that is deleted.
+func isFinal(err error) bool {
+	var conflict *store.ConflictError
+	return errors.As(err, &conflict) && slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool {
+		return !f.Prefix && f.Revision > 0
+	})
+}
+
+// settle finds out what became of a transaction that the store has refused with
+// c.said, although an attempt of it may have been performed. It returns the
+// receipt of that attempt, or what was said once it is certain that no attempt
+// was performed or can be, or else the error that leaves it open.
+//
+// An attempt that has come to its end is to be seen by a read. One that got no
+// answer may be performed later, so that its absence proves nothing: the void
+// value takes the once key from it. Both go by the one order in which the store
+// performs transactions. Either the attempt comes first, and the once key holds
+// what it wrote; or the void does, and the attempt's condition on the once key
+// fails, whenever it arrives and whatever its guards find. The read comes first
+// since a full store takes no void, not even one that would write nothing.
+func (s *Store) settle(ctx context.Context, c *call, txn store.Txn, open error) (store.Receipt, error) {
+	open, said := commitError(txn, open), commitError(txn, c.said)
+	found, err := s.Read(ctx, txn.Once)
+	switch {
+	case err != nil:
+		return store.Receipt{}, open
+	case len(found.Entries) > 0:
+		return store.Receipt{Revision: found.Entries[0].Created, Stored: found.Entries[0].Value}, nil
+	case c.doubt == nil:
+		return store.Receipt{}, said
+	case txn.Void == nil:
+		return store.Receipt{}, open
+	}
+	void, err := s.Commit(ctx, store.Txn{Once: txn.Once, Writes: []store.Write{{Key: txn.Once, Value: txn.Void}}})
+	switch {
+	case err != nil:
+		return store.Receipt{}, open
+	case !bytes.Equal(void.Stored, txn.Void):
+		return void, nil
+	}
+	var conflict *store.ConflictError
+	if errors.As(said, &conflict) {
+		conflict.Spent = true
+	}
+	return store.Receipt{}, said
 }
 
 // commitError adds to an error what only Commit knows.

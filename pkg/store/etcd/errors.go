@@ -96,20 +96,29 @@ const (
 	denied          // nor was it: the user may not
 	again           // nor was it: another server may, or this one later
 	nowhere         // nor was it: no endpoint could be reached
-	lost            // it may have been performed
+	ended           // it was performed, or was not and will not be
+	lost            // it may have been performed, or may be yet
 )
 
-// judge reads the error of an attempt.
-func judge(err error, at *endpoint, sent bool) verdict {
-	switch {
-	case err == nil:
+// judge reads the error of an attempt. Of one that was sent and writes, only
+// what unperformed knows says that nothing was written.
+func judge(err error, at *endpoint, sent, writes bool) verdict {
+	if err == nil {
 		return done
+	}
+	if writes && sent && !unperformed(err) {
+		if isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt) {
+			return ended
+		}
+		return lost
+	}
+	switch {
 	case isAny(err, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty):
 		return denied
 	case isAny(err, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
 		return again // the next session logs in again
 	case isAny(err, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
-		reason(err) == reason(rpctypes.ErrGRPCNotSupportedForLearner):
+		isForLearner(err):
 		return again
 	case isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt) || tooLarge(err):
 		return refused
@@ -125,6 +134,52 @@ func judge(err error, at *endpoint, sent bool) verdict {
 		return nowhere
 	}
 	return again
+}
+
+// unperformed reports whether an error proves that the transaction it answers
+// was not performed and will not be. The list is of servers 3.4 to 3.7, by what
+// they do before a transaction is proposed to the cluster and when it is
+// applied. It supposes that an attempt is one request: nothing between here and
+// the server repeats requests.
+//
+// What is not in the list proves nothing. That are above all the errors of a
+// server that has proposed and does not learn what came of it: request timed
+// out in its variants, request cancelled, server stopped, leader changed, the
+// deadline, and any that a proxy or a library made up. Two more are of a
+// transaction that has come to its end, so that a read shows which:
+//
+//   - NoSpace: the quota is checked before the proposal, where nothing happens,
+//     but when the transaction is applied, too, and there (quotaApplierV3.Txn)
+//     it is performed first and the error returned all the same. The two look
+//     the same.
+//   - Corrupt: with that alarm no member performs anything (applierV3Corrupt),
+//     but what members that contradict each other have done is better looked at.
+func unperformed(err error) bool {
+	switch {
+	case isAny(err, rpctypes.ErrNotCapable, rpctypes.ErrNoLeader) || isForLearner(err):
+		// newUnaryInterceptor, before the request has a handler. No leader is also
+		// an error of leases and streams, but not of a transaction.
+	case isAny(err, rpctypes.ErrEmptyKey, rpctypes.ErrTooManyOps, rpctypes.ErrDuplicateKey):
+		// kvServer.Txn checks the form of a transaction before all else.
+	case isAny(err, rpctypes.ErrTooManyRequests, rpctypes.ErrInvalidAuthToken, rpctypes.ErrRequestTooLarge):
+		// processInternalRaftRequestOnce: too far behind, who asks, and the size, in
+		// this order, before the proposal.
+	case isAny(err, rpctypes.ErrPermissionDenied, rpctypes.ErrUserEmpty, rpctypes.ErrAuthOldRevision):
+		// authApplierV3.Txn, when the transaction is applied, checks the whole of it
+		// before it hands it on. All members apply it with the same result.
+	case tooLarge(err):
+		// The server's library has not even decoded it.
+	case code(err) == codes.Unimplemented:
+		// Nor has it found a handler: the server is not etcd.
+	default:
+		return false
+	}
+	return true
+}
+
+// isForLearner reports whether a member that only learns has refused a request.
+func isForLearner(err error) bool {
+	return reason(err) == reason(rpctypes.ErrGRPCNotSupportedForLearner)
 }
 
 // code is the status that a server, or the library in its place, ended a

@@ -236,8 +236,10 @@ func TestStoreFull(t *testing.T) {
 	server := etcdtest.Start(t, etcdtest.Quota(256<<10))
 	s := open(t, Config{Endpoints: server.URLs()})
 	var err error
-	for range 1000 { // the size is measured now and then
-		if _, err = s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", string(make([]byte, 64<<10)))}}); err != nil {
+	full := string(make([]byte, 64<<10))
+	for i := range 1000 { // the size is measured now and then
+		once := "/journal/" + name(i)
+		if _, err = s.Commit(t.Context(), store.Txn{Once: once, Writes: []store.Write{put(once, ""), put("/k", full)}}); err != nil {
 			break
 		}
 	}
@@ -248,6 +250,10 @@ func TestStoreFull(t *testing.T) {
 	wantText(t, err, "store unavailable: "+server.URL()+": the store is full, it takes no writes until somebody made room (etcdctl alarm list)")
 	if _, err := s.Read(t.Context(), "/k"); err != nil {
 		t.Errorf("read of a full store: %v", err)
+	}
+	// The server would say the same of a transaction that it has performed.
+	if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", full)}}); !errors.As(err, new(*store.UnknownError)) {
+		t.Errorf("commit to a full store without a once key: %T %v", err, err)
 	}
 }
 

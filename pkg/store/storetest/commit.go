@@ -15,6 +15,7 @@ func commitTests() []test {
 		{"commit/without writes", commitNothing},
 		{"commit/once", commitOnce},
 		{"commit/once with a guard that fails", commitOnceConflict},
+		{"commit/a void key keeps its transaction from ever being made", commitVoid},
 		{"commit/malformed", commitMalformed},
 		{"commit/cancelled context", commitCancelled},
 	}
@@ -115,17 +116,43 @@ func commitOnceConflict(t *testing.T, open func() store.Store) {
 	}
 }
 
+// commitVoid puts a void value at a once key, which nobody's guards get past.
+func commitVoid(t *testing.T, open func() store.Store) {
+	a, b := open(), open()
+	txn := store.Txn{
+		Once: "/journal/1", Void: []byte("void"),
+		Guards: []store.Guard{keyAt("/k", 0)},
+		Writes: []store.Write{put("/k", "1"), put("/journal/1", "record")},
+	}
+	settle := store.Txn{Once: txn.Once, Writes: []store.Write{put(txn.Once, "void")}}
+	receipt := commit(t, b, settle)
+	same(t, "what was stored", "void", string(receipt.Stored))
+	before := read(t, a, "/")
+	same(t, "keys", []string{"/journal/1"}, keys(before))
+	same(t, "the receipt of the transaction", receipt, commit(t, a, txn))
+	same(t, "the receipt of settling it again", receipt, commit(t, a, settle))
+	unchanged(t, b, before, "/")
+
+	txn.Once, settle.Once = "/journal/2", "/journal/2"
+	txn.Writes[1], settle.Writes[0] = put(txn.Once, "record"), put(txn.Once, "void")
+	receipt = commit(t, a, txn)
+	before = read(t, a, "/")
+	same(t, "the receipt of settling what was made", receipt, commit(t, b, settle))
+	unchanged(t, b, before, "/")
+}
+
 func commitMalformed(t *testing.T, open func() store.Store) {
 	s := open()
 	commit(t, s, writes(put("/k", "1")))
 	before := read(t, s, "/")
 	for name, txn := range map[string]store.Txn{
-		"an empty key":                   writes(put("/a", "1"), put("", "1")),
-		"an empty key guarded":           {Guards: []store.Guard{keyAt("", 0)}, Writes: []store.Write{put("/a", "1")}},
-		"a key twice":                    writes(put("/a", "1"), put("/k", "2"), put("/k", "3")),
-		"a key put and deleted":          writes(put("/k", "2"), del("/k")),
-		"a once key that is not written": {Once: "/journal/1", Writes: []store.Write{put("/a", "1")}},
-		"a prefix without a slash":       {Guards: []store.Guard{prefixAt("/k", 0)}, Writes: []store.Write{put("/a", "1")}},
+		"an empty key":                    writes(put("/a", "1"), put("", "1")),
+		"an empty key guarded":            {Guards: []store.Guard{keyAt("", 0)}, Writes: []store.Write{put("/a", "1")}},
+		"a key twice":                     writes(put("/a", "1"), put("/k", "2"), put("/k", "3")),
+		"a key put and deleted":           writes(put("/k", "2"), del("/k")),
+		"a void value without a once key": {Void: []byte("void"), Writes: []store.Write{put("/a", "1")}},
+		"a once key that is not written":  {Once: "/journal/1", Writes: []store.Write{put("/a", "1")}},
+		"a prefix without a slash":        {Guards: []store.Guard{prefixAt("/k", 0)}, Writes: []store.Write{put("/a", "1")}},
 	} {
 		_, err := s.Commit(t.Context(), txn)
 		var (

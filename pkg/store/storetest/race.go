@@ -16,6 +16,7 @@ func raceTests() []test {
 	return []test{
 		{"race/counters lose no update", raceCounters},
 		{"race/once", raceOnce},
+		{"race/a transaction and its void value", raceVoid},
 		{"race/half of a group stays", raceHalf},
 		{"race/no reader sees a torn transaction", raceTorn},
 	}
@@ -110,6 +111,34 @@ func raceOnce(t *testing.T, open func() store.Store) {
 		}
 		same(t, "revision", receipts[0].Revision, revision(t, handles[1]))
 		same(t, "record", string(receipts[0].Stored), string(read(t, handles[1], once).Entries[0].Value))
+	}
+}
+
+// raceVoid settles transactions while they are committed: each is made or void,
+// and everybody learns the same.
+func raceVoid(t *testing.T, open func() store.Store) {
+	handles := []store.Store{open(), open(), open(), open()}
+	for round := range 20 {
+		once, key := fmt.Sprintf("/journal/%d", round), fmt.Sprintf("/k/%d", round)
+		stored := make([]string, len(handles))
+		together(t, len(handles), func(ctx context.Context, i int) error {
+			txn := store.Txn{Once: once, Writes: []store.Write{put(once, "void")}}
+			if i%2 == 0 {
+				txn = store.Txn{
+					Once: once, Void: []byte("void"), Guards: []store.Guard{keyAt(key, 0)},
+					Writes: []store.Write{put(once, "record"), put(key, "made")},
+				}
+			}
+			r, err := handles[i].Commit(ctx, txn)
+			stored[i] = string(r.Stored)
+			return err
+		})
+		want := ""
+		for _, e := range read(t, handles[0], key).Entries {
+			want = string(e.Value)
+		}
+		want = map[string]string{"": "void", "made": "record"}[want]
+		same(t, "what is stored, as each was told", []string{want, want, want, want}, stored)
 	}
 }
 

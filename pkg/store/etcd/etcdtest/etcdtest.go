@@ -14,6 +14,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/server/v3/embed"
 	"google.golang.org/grpc"
 )
@@ -34,6 +35,7 @@ type member struct {
 
 	mu    sync.Mutex
 	calls map[string]int
+	ended map[string][]string // first compared keys of transactions, by what they ended with
 }
 
 // Start runs a server of one member until the test ends.
@@ -53,7 +55,7 @@ func Cluster(t testing.TB, size int, options ...Option) *Server {
 	}
 	s := &Server{}
 	for i, peer := range peers {
-		m := &member{calls: make(map[string]int), dead: make(chan struct{})}
+		m := &member{calls: make(map[string]int), ended: make(map[string][]string), dead: make(chan struct{})}
 		cfg := m.config(t, fmt.Sprintf("m%d", i), peer)
 		cfg.InitialCluster = initial[1:]
 		if size > 1 {
@@ -104,7 +106,25 @@ func (m *member) count(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	m.mu.Lock()
 	m.calls[info.FullMethod]++
 	m.mu.Unlock()
-	return next(ctx, req)
+	answer, err := next(ctx, req)
+	if txn, ok := req.(*pb.TxnRequest); ok && err != nil && len(txn.GetCompare()) > 0 {
+		m.mu.Lock()
+		m.ended[rpctypes.ErrorDesc(err)] = append(m.ended[rpctypes.ErrorDesc(err)], string(txn.GetCompare()[0].GetKey()))
+		m.mu.Unlock()
+	}
+	return answer, err
+}
+
+// Ended returns the keys that come first in the conditions of the transactions
+// that ended with an error of the server.
+func (s *Server) Ended(with error) []string {
+	var keys []string
+	for _, m := range s.members {
+		m.mu.Lock()
+		keys = append(keys, m.ended[rpctypes.ErrorDesc(with)]...)
+		m.mu.Unlock()
+	}
+	return keys
 }
 
 // mortal ends streams with the member, which would see them out for seconds.

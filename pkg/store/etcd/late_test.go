@@ -1,0 +1,443 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
+
+// late is a store behind a queue, and another way to the same server.
+type late struct {
+	testing.TB
+	*Store
+	direct *Store
+	queue  *etcdtest.Queue
+	admin  *clientv3.Client
+}
+
+func newLate(t testing.TB, options ...etcdtest.Option) *late {
+	t.Helper()
+	q := &etcdtest.Queue{}
+	server := etcdtest.Start(t, append(options, q.Option())...)
+	return &late{
+		TB: t, queue: q, admin: client(t, server),
+		Store:  open(t, Config{Endpoints: server.URLs(), Timeout: 20 * time.Second, Attempt: 300 * time.Millisecond}),
+		direct: open(t, Config{Endpoints: server.URLs(), Timeout: time.Minute, Attempt: time.Minute}),
+	}
+}
+
+// creation is a transaction that creates a key under an id.
+func creation(id, key string) store.Txn {
+	return store.Txn{
+		Once: "/journal/" + id, Void: []byte("void " + id),
+		Guards: []store.Guard{{Key: key}},
+		Writes: []store.Write{put("/journal/"+id, "record "+id), put(key, id)},
+	}
+}
+
+// value is what is stored at a key; empty if it is absent.
+func (l *late) value(key string) string {
+	l.Helper()
+	snap, err := l.direct.Read(l.Context(), key)
+	if err != nil {
+		l.Fatal(err)
+	}
+	if len(snap.Entries) == 0 {
+		return ""
+	}
+	return string(snap.Entries[0].Value)
+}
+
+func (l *late) must(txn store.Txn) {
+	l.Helper()
+	if _, err := l.direct.Commit(l.Context(), txn); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// TestConflictIsFinal has a commit held back, its second attempt conflict, and
+// what it conflicted with go away again: the first attempt arrives at a store
+// where all its guards hold, and does nothing.
+func TestConflictIsFinal(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	l.must(store.Txn{Writes: []store.Write{put("/h9", "theirs")}})
+	l.queue.Next(etcdtest.Hold)
+	_, err := l.Commit(t.Context(), creation("1", "/h9"))
+	var conflict *store.ConflictError
+	if !errors.As(err, &conflict) || !conflict.Spent || len(conflict.Failed) != 1 || errors.As(err, new(*store.UnknownError)) {
+		t.Fatalf("the second attempt: %T %v", err, err)
+	}
+	l.must(store.Txn{Writes: []store.Write{{Key: "/h9", Delete: true}}})
+	if n := l.queue.Deliver(); n != 1 {
+		t.Fatalf("%d requests were held back", n)
+	}
+	if got := l.value("/h9"); got != "" {
+		t.Errorf("it was made after all: %q", got)
+	}
+	r, err := l.Commit(t.Context(), creation("1", "/h9"))
+	if err != nil || string(r.Stored) != "void 1" {
+		t.Errorf("the same again: %q, %v", r.Stored, err)
+	}
+	if r, err = l.Commit(t.Context(), creation("2", "/h9")); err != nil || string(r.Stored) != "record 2" || l.value("/h9") != "2" {
+		t.Errorf("under another key: %q, %v", r.Stored, err)
+	}
+}
+
+// TestConflictWithoutDoubt leaves no trace: the key can be used again.
+func TestConflictWithoutDoubt(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	l.must(store.Txn{Writes: []store.Write{put("/h9", "theirs")}})
+	var conflict *store.ConflictError
+	if _, err := l.Commit(t.Context(), creation("1", "/h9")); !errors.As(err, &conflict) || conflict.Spent {
+		t.Fatalf("%T %v", err, err)
+	}
+	if got := l.value("/journal/1"); got != "" {
+		t.Errorf("the once key holds %q", got)
+	}
+}
+
+// TestConflictForGood has a commit held back whose key is never again as it was:
+// nothing needs to be written for it.
+func TestConflictForGood(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	l.must(store.Txn{Writes: []store.Write{put("/h9", "1")}})
+	read, err := l.direct.Read(t.Context(), "/h9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.must(store.Txn{Writes: []store.Write{put("/h9", "2")}})
+	txn := creation("1", "/h9")
+	txn.Guards[0].Revision = read.Revision
+	l.queue.Next(etcdtest.Hold)
+	var conflict *store.ConflictError
+	if _, err := l.Commit(t.Context(), txn); !errors.As(err, &conflict) || conflict.Spent || errors.As(err, new(*store.UnknownError)) {
+		t.Errorf("%T %v", err, err)
+	}
+	if l.queue.Deliver() != 1 || l.value("/h9") != "2" || l.value("/journal/1") != "" {
+		t.Errorf("%q is stored, and %q", l.value("/h9"), l.value("/journal/1"))
+	}
+}
+
+// TestConflictInDoubt cannot be made final without a void value, nor when that
+// is not written: then it is not known what becomes of the transaction.
+func TestConflictInDoubt(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	l.must(store.Txn{Writes: []store.Write{put("/h9", "theirs")}})
+	txn := creation("1", "/h9")
+	txn.Void = nil
+	l.queue.Next(etcdtest.Hold)
+	_, err := l.Commit(t.Context(), txn)
+	var unknown *store.UnknownError
+	if !errors.As(err, &unknown) || unknown.Once != txn.Once || errors.As(err, new(*store.ConflictError)) {
+		t.Errorf("without a void value: %T %v", err, err)
+	}
+	l.Store.cfg.Timeout = time.Second * slowness
+	l.queue.Next(etcdtest.Hold, etcdtest.Pass, etcdtest.Hold, etcdtest.Hold, etcdtest.Hold, etcdtest.Hold, etcdtest.Hold, etcdtest.Hold, etcdtest.Hold)
+	_, err = l.Commit(t.Context(), creation("2", "/h9"))
+	if !errors.As(err, &unknown) || unknown.Once != "/journal/2" || errors.As(err, new(*store.ConflictError)) {
+		t.Errorf("with a void value that does not arrive: %T %v", err, err)
+	}
+}
+
+// TestConflictAfterSuccess finds that the attempt without an answer was the one
+// that made it.
+func TestConflictAfterSuccess(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	l.queue.Next(etcdtest.Mute)
+	r, err := l.Commit(t.Context(), creation("1", "/h9"))
+	if err != nil || string(r.Stored) != "record 1" || l.value("/h9") != "1" {
+		t.Errorf("%q, %v", r.Stored, err)
+	}
+}
+
+// TestDenialIsFinal has a commit held back and its user's rights taken before the
+// second attempt: the first one arrives as that user, and could not be performed,
+// but that is for the store to say and not for an error to promise.
+func TestDenialIsFinal(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	user := l.withUser("u", "p", "/")
+	l.queue.Next(etcdtest.Hold)
+	l.queue.Before(func() {
+		if _, err := l.admin.RoleRevokePermission(context.WithoutCancel(t.Context()), "r", "/", "0"); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := user.Commit(t.Context(), creation("1", "/h9"))
+	if !errors.As(err, new(*store.UnknownError)) || errors.As(err, new(*store.DeniedError)) {
+		t.Errorf("denied in doubt, and not able to settle it: %T %v", err, err)
+	}
+}
+
+// withUser switches authentication on, and returns a store of a user with the
+// right to all under a prefix. The others go on as root.
+func (l *late) withUser(name, password, prefix string) *Store {
+	l.Helper()
+	ctx := l.Context()
+	end := spanOf(prefix).end
+	for _, step := range []func() error{
+		func() error { _, err := l.admin.UserAdd(ctx, "root", "r"); return err },
+		func() error { _, err := l.admin.UserGrantRole(ctx, "root", "root"); return err },
+		func() error { _, err := l.admin.UserAdd(ctx, name, password); return err },
+		func() error { _, err := l.admin.RoleAdd(ctx, "r"); return err },
+		func() error {
+			_, err := l.admin.RoleGrantPermission(ctx, "r", prefix, end, clientv3.PermissionType(clientv3.PermReadWrite))
+			return err
+		},
+		func() error { _, err := l.admin.UserGrantRole(ctx, name, "r"); return err },
+		func() error { _, err := l.admin.AuthEnable(ctx); return err },
+	} {
+		if err := step(); err != nil {
+			l.Fatal(err)
+		}
+	}
+	endpoints := l.admin.Endpoints()
+	root, err := clientv3.New(clientv3.Config{Endpoints: endpoints, Username: "root", Password: "r"})
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = root.Close() })
+	l.admin = root
+	l.direct = open(l, Config{Endpoints: endpoints, User: "root", Password: "r"})
+	return open(l, Config{Endpoints: endpoints, User: name, Password: password, Timeout: 20 * time.Second, Attempt: 300 * time.Millisecond})
+}
+
+// TestEveryErrorOfACommit has a server answer with each of its errors, which the
+// transaction was performed under, or is performed later. Only those of which
+// the driver knows that they come before anything happens may say that nothing
+// was written, and then no server performs it.
+func TestEveryErrorOfACommit(t *testing.T) {
+	t.Parallel()
+	l, answers := newErring(t)
+	for i, said := range serverErrors() {
+		for _, fate := range []etcdtest.Fate{etcdtest.Mute, etcdtest.Hold} {
+			id := fmt.Sprintf("%d-%d", i, fate)
+			over := judge(rpctypes.Error(said), &endpoint{}, true, true) == ended
+			if unperformed(rpctypes.Error(said)) || over && fate == etcdtest.Hold {
+				continue // no server does that
+			}
+			answers.next(said, fate)
+			r, err := l.Commit(t.Context(), creation(id, "/"+id))
+			promised := err != nil && !errors.As(err, new(*store.UnknownError))
+			answers.deliver(t)
+			switch got := l.value("/" + id); {
+			case err == nil && (got != id || string(r.Stored) != "record "+id):
+				t.Errorf("%v, fate %d: success, but %q is stored", said, fate, got)
+			case promised && got != "":
+				t.Errorf("%v, fate %d: %v, but it was made", said, fate, err)
+			case fate == etcdtest.Mute && err != nil:
+				t.Errorf("%v, performed: %v", said, err)
+			}
+		}
+	}
+}
+
+// TestErrorsBeforeAnything are those that prove that nothing was written: an
+// operator is told so at once, or it is tried again without a doubt.
+func TestErrorsBeforeAnything(t *testing.T) {
+	t.Parallel()
+	proven := 0
+	for _, said := range serverErrors() {
+		if !unperformed(rpctypes.Error(said)) {
+			continue
+		}
+		proven++
+		if v := judge(rpctypes.Error(said), &endpoint{}, true, true); v != refused && v != denied && v != again {
+			t.Errorf("%v: verdict %d", said, v)
+		}
+	}
+	if want := 13; proven != want {
+		t.Errorf("%d errors prove it, want %d", proven, want)
+	}
+	if v := judge(rpctypes.ErrNoSpace, &endpoint{}, true, false); v != refused {
+		t.Errorf("no space, of a read: verdict %d", v)
+	}
+}
+
+// serverErrors are all that a server may answer a transaction with, and some that
+// it does not.
+func serverErrors() []error {
+	all := []error{
+		rpctypes.ErrGRPCEmptyKey, rpctypes.ErrGRPCKeyNotFound, rpctypes.ErrGRPCTooManyOps, rpctypes.ErrGRPCDuplicateKey,
+		rpctypes.ErrGRPCCompacted, rpctypes.ErrGRPCFutureRev, rpctypes.ErrGRPCNoSpace, rpctypes.ErrGRPCLeaseNotFound,
+		rpctypes.ErrGRPCMemberNotFound, rpctypes.ErrGRPCRequestTooLarge, rpctypes.ErrGRPCRequestTooManyRequests,
+		rpctypes.ErrGRPCUserEmpty, rpctypes.ErrGRPCUserNotFound, rpctypes.ErrGRPCRoleNotFound, rpctypes.ErrGRPCAuthFailed,
+		rpctypes.ErrGRPCPermissionDenied, rpctypes.ErrGRPCAuthNotEnabled, rpctypes.ErrGRPCInvalidAuthToken,
+		rpctypes.ErrGRPCInvalidAuthMgmt, rpctypes.ErrGRPCAuthOldRevision, rpctypes.ErrGRPCNoLeader, rpctypes.ErrGRPCNotLeader,
+		rpctypes.ErrGRPCLeaderChanged, rpctypes.ErrGRPCNotCapable, rpctypes.ErrGRPCStopped, rpctypes.ErrGRPCTimeout,
+		rpctypes.ErrGRPCTimeoutDueToLeaderFail, rpctypes.ErrGRPCTimeoutDueToConnectionLost,
+		rpctypes.ErrGRPCTimeoutWaitAppliedIndex, rpctypes.ErrGRPCUnhealthy, rpctypes.ErrGRPCCorrupt,
+		rpctypes.ErrGRPCNotSupportedForLearner, rpctypes.ErrGRPCCanceled, rpctypes.ErrGRPCDeadlineExceeded,
+		status.Error(codes.Unknown, "raft proposal dropped"), status.Error(codes.Unknown, "raft: stopped"),
+		status.Error(codes.Unimplemented, "unknown service etcdserverpb.KV"),
+	}
+	for _, c := range []codes.Code{
+		codes.Canceled, codes.Unknown, codes.InvalidArgument, codes.DeadlineExceeded, codes.NotFound, codes.AlreadyExists,
+		codes.PermissionDenied, codes.ResourceExhausted, codes.FailedPrecondition, codes.Aborted, codes.OutOfRange,
+		codes.Internal, codes.Unavailable, codes.DataLoss, codes.Unauthenticated,
+	} {
+		all = append(all, status.Error(c, "somebody in between"))
+	}
+	return all
+}
+
+// erring answers the next transaction with an error, and the following ones
+// as they are.
+type erring struct {
+	mu   sync.Mutex
+	said error
+	fate etcdtest.Fate // Mute performs the transaction before, Hold keeps it
+	kept func() error
+}
+
+func newErring(t *testing.T) (*late, *erring) {
+	t.Helper()
+	a := &erring{}
+	l := newLate(t, func(cfg *embed.Config) {
+		cfg.GRPCAdditionalServerOptions = append(cfg.GRPCAdditionalServerOptions, grpc.ChainUnaryInterceptor(a.answer))
+	})
+	return l, a
+}
+
+func (a *erring) next(said error, fate etcdtest.Fate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.said, a.fate = said, fate
+}
+
+func (a *erring) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	a.mu.Lock()
+	said := a.said
+	if info.FullMethod != "/etcdserverpb.KV/Txn" || said == nil {
+		a.mu.Unlock()
+		return next(ctx, req)
+	}
+	defer a.mu.Unlock()
+	a.said = nil
+	perform := func() error {
+		_, err := next(context.WithoutCancel(ctx), req)
+		return err
+	}
+	if a.fate == etcdtest.Hold {
+		a.kept = perform
+	} else if err := perform(); err != nil {
+		return nil, err
+	}
+	return nil, said
+}
+
+// deliver has what was kept performed.
+func (a *erring) deliver(t *testing.T) {
+	t.Helper()
+	a.mu.Lock()
+	kept := a.kept
+	a.kept = nil
+	a.mu.Unlock()
+	if kept == nil {
+		return
+	}
+	if err := kept(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFullStoreHasWritten lets many commits at once go over the quota of a real
+// server, which performs those that it has let in and answers that there is no
+// space. Whoever is told that nothing was written finds nothing written.
+func TestFullStoreHasWritten(t *testing.T) {
+	t.Parallel()
+	const commits, servers = 40, 20
+	for range servers {
+		var performed atomic.Int64 // although there was no space
+		server := etcdtest.Start(t, etcdtest.Quota(512<<10), func(cfg *embed.Config) {
+			cfg.BackendBatchLimit = 1 // the size is that of the last transaction
+		})
+		s := open(t, Config{Endpoints: server.URLs(), Timeout: 20 * time.Second * slowness, Attempt: 20 * time.Second * slowness, Debug: func(string, ...any) {}})
+		if _, err := s.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		size := make([]byte, 32<<10)
+		for i := range size {
+			size[i] = byte(rand.Uint32()) //nolint:gosec // what does not compress
+		}
+		errs := make([]error, commits)
+		var wg sync.WaitGroup
+		for i := range commits {
+			wg.Go(func() {
+				txn := creation(fmt.Sprint(i), fmt.Sprintf("/k/%d", i))
+				txn.Writes = append(txn.Writes, put(fmt.Sprintf("/size/%d", i), string(size)))
+				_, errs[i] = s.Commit(t.Context(), txn)
+			})
+		}
+		wg.Wait()
+		snap, err := s.Read(t.Context(), "/journal/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := map[string]bool{}
+		for _, e := range snap.Entries {
+			there[e.Key] = true
+		}
+		for i, err := range errs {
+			switch made := there[fmt.Sprintf("/journal/%d", i)]; {
+			case made != (err == nil):
+				t.Errorf("%d: made: %v, error %v", i, made, err)
+			case err != nil && !errors.As(err, new(*store.UnavailableError)):
+				t.Errorf("%d: %T %v", i, err, err)
+			}
+		}
+		for _, e := range server.Ended(rpctypes.ErrNoSpace) {
+			if there[e] {
+				performed.Add(1)
+			}
+		}
+		if performed.Load() > 0 || t.Failed() {
+			return
+		}
+	}
+	t.Errorf("no server has performed a transaction beyond its quota")
+}
+
+// TestFullStoreInDoubt asks a full store what became of an attempt that it has
+// let in before: it takes no void record any more, so nothing is promised.
+func TestFullStoreInDoubt(t *testing.T) {
+	t.Parallel()
+	l := newLate(t, etcdtest.Quota(256<<10))
+	l.queue.Next(etcdtest.Hold)
+	l.queue.Before(func() {
+		var err error
+		for i := 0; err == nil && i < 1000; i++ { // the size is measured now and then
+			_, err = l.direct.Commit(context.WithoutCancel(t.Context()), store.Txn{Once: fmt.Sprint("/", i), Writes: []store.Write{put(fmt.Sprint("/", i), string(make([]byte, 64<<10)))}})
+		}
+		if !errors.As(err, new(*store.UnavailableError)) {
+			t.Errorf("filling the store: %T %v", err, err)
+		}
+	})
+	_, err := l.Commit(t.Context(), creation("1", "/h9"))
+	if !errors.As(err, new(*store.UnknownError)) || errors.As(err, new(*store.UnavailableError)) {
+		t.Errorf("%T %v", err, err)
+	}
+	if _, err := l.Commit(t.Context(), creation("2", "/h8")); !errors.As(err, new(*store.UnavailableError)) {
+		t.Errorf("without a doubt: %T %v", err, err)
+	}
+}
