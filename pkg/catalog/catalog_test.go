@@ -163,6 +163,9 @@ func TestGuards(t *testing.T) {
 		{"a type that only deletions matter to", plan(node, 1, changed), []safety.Group{{Type: node, Deletions: true}}, []string{
 			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@1",
 		}},
+		{"the fence of what is created", plan(node, 1, func(o *object.Object) object.Change { o.Revision = 0; return object.Change{After: o} }), nil, []string{
+			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@0",
+		}},
 		{"a group in a group", plan(node, 1, changed), []safety.Group{{Type: node, Tags: []string{"dc", "cluster0"}}, {Type: node, Tags: []string{"dc"}}}, []string{
 			".confctl/fence/node@7", "v1/pools/dc/cluster0/service0/host0@1", "v1/pools/dc/@50",
 		}},

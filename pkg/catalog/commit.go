@@ -23,7 +23,7 @@ func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapsh
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	txn := store.Txn{Once: with.Key, Guards: guards, Writes: with.Writes}
+	txn := store.Txn{Once: with.Key, Void: with.Void, Guards: guards, Writes: with.Writes}
 	for _, change := range plan.Changes {
 		txn.Writes = append(txn.Writes, c.write(change))
 	}
@@ -38,6 +38,7 @@ func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapsh
 type Record struct {
 	ID     string        // of the change
 	Key    string        // of the journal's record
+	Void   []byte        // the record that says that the change was not made; see store.Txn
 	Writes []store.Write // the record itself included
 }
 
@@ -83,6 +84,12 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 	fenced := map[string]bool{}
 	for _, change := range plan.Changes {
 		g.keys[c.Key(*change.Object())] = change.Object().Revision
+		// That an object is absent holds again once it was created and deleted,
+		// the fence not: a request that was overtaken by that, and repeated by
+		// something on its way, stays without effect for good.
+		if change.Before == nil {
+			fenced[change.Object().Type.Name] = true
+		}
 	}
 	for _, group := range counted {
 		fenced[group.Type.Name] = true
