@@ -187,7 +187,9 @@ func explanations() []explanation {
 		as(exitUsage, func(e *schema.UnknownTypeError, _ error) string { return typesHint(e) }),
 		in(explainUnknownPool),
 		as(exitNoMatch, func(e *noMatchError, _ error) string { return e.hint }),
+		as(exitUnknown, func(e *unsettledError, _ error) string { return e.hint }),
 		as(exitNoMatch, says[*sal.NoRecordError]("see confctl log")),
+		as(exitNoMatch, func(_ *sal.VoidError, err error) string { return nothingWritten(err) }),
 		as(exitDeclined, says[*declinedError]("")),
 		in(func(e *partlyError, err error) (int, string, string) { return e.code, err.Error(), "" }),
 		as(exitRefused, func(e *refusalError, _ error) string { return e.hint }),
@@ -371,7 +373,7 @@ func unknownHint(err error, e *store.UnknownError) string {
 
 // conflictText shows what somebody else did, and what was to be done.
 func conflictText(e *change.ConflictError) string {
-	if e.Busy != nil {
+	if e.Busy != nil || e.Void != nil {
 		return e.Error() + "; nothing was written"
 	}
 	var b strings.Builder
@@ -393,6 +395,9 @@ func conflictText(e *change.ConflictError) string {
 }
 
 func conflictHint(e *change.ConflictError) string {
+	if e.Void != nil {
+		return "run it again, if it is still wanted"
+	}
 	if e.Busy != nil {
 		return "try again in a moment"
 	}

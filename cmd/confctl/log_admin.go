@@ -47,8 +47,9 @@ func newLogPrune(std streams, g *globals) *cobra.Command {
 		Use:   "prune",
 		Short: "Delete the oldest records of the journal",
 		Long: `Delete the oldest records of the journal, at most 1,000 a call. The newest 1,000
-are never deleted, nor those of changes that are not yet delivered. Nothing else
-deletes records: run this from a timer, if the journal is to stay small.`,
+are never deleted, nor those of the last two days, nor those of changes that are
+not yet delivered. Nothing else deletes records: run this from a timer, if the
+journal is to stay small.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitUnknown),
 		Example: `  confctl log prune --keep 50000
   confctl log prune --older-than 365d`,

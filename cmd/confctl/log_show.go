@@ -19,10 +19,14 @@ func newLogShow(std streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show one change with all its values, before and after",
-		Long: `Show one change with all its values, before and after. After a change of which
-the outcome is unknown, this settles whether it was made: with --wait it looks
-again until the record is there, for at most ` + settling.String() + `.`,
-		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid),
+		Long: `Show one change with all its values, before and after.
+
+After a change whose outcome is unknown (exit code 9), --wait settles it. If the
+change has not been made, that makes sure that it never will be, even if its
+request is still on its way: a void record is written in its place, and the exit
+code is 4. It takes the right to write to the journal. A store that does not
+answer is asked again for ` + settling.String() + `. While nothing is settled, the exit code is 9.`,
+		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid, exitUnknown),
 		Args:              arguments(1, 1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +40,7 @@ again until the record is there, for at most ` + settling.String() + `.`,
 			return with(std, g, func(s *session) error { return s.showChange(cmd.Context(), args[0], wait, format) })
 		},
 	}
-	cmd.Flags().BoolVar(&wait, "wait", false, "if there is no such change yet, wait for it")
+	cmd.Flags().BoolVar(&wait, "wait", false, "settle whether the change was made")
 	return cmd
 }
 
@@ -50,7 +54,11 @@ func checkID(id, usage string) error {
 }
 
 func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
-	found, err := s.findChange(ctx, id, wait)
+	find := s.journal().Find
+	if wait {
+		find = s.settleChange
+	}
+	found, err := find(ctx, id)
 	broken, err := s.brokenRecords(err)
 	if err != nil {
 		return err
@@ -59,7 +67,7 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		if broken != nil {
 			return broken
 		}
-		return &noMatchError{(&sal.NoRecordError{ID: id}).Error(), "it was not made, unless its record has been pruned; see confctl log"}
+		return s.noRecord(id)
 	}
 	notes, err := s.journal().NotesOf(ctx, id)
 	if _, err = s.brokenRecords(err); err != nil {
@@ -83,25 +91,6 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		return err
 	}
 	return broken
-}
-
-// settling is how long a change of unknown outcome is waited for.
-const settling = 30 * time.Second
-
-// findChange returns the records of a change. With wait it looks again until
-// there is one.
-func (s *session) findChange(ctx context.Context, id string, wait bool) ([]sal.Stored, error) {
-	for end := time.Now().Add(settling); ; {
-		found, err := s.journal().Find(ctx, id)
-		if len(found) > 0 || !wait || time.Now().After(end) {
-			return found, err
-		}
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
 
 func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone string) {

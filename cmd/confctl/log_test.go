@@ -136,22 +136,6 @@ func (r *relay) cut() {
 	r.open, r.down = nil, true
 }
 
-// TestLogShowWaits: a change of unknown outcome is waited for.
-func TestLogShowWaits(t *testing.T) {
-	s := newSite(t, localConfig)
-	s.ok("sync", "--directory", "data")
-	id := sal.NewID(time.Now())
-	if _, _, code := s.run("log", "show", id); code != exitNoMatch {
-		t.Errorf("without --wait: exit code %d", code)
-	}
-	term := s.terminal("log", "show", "--wait", id, "--debug")
-	term.expect("0 entries at revision")
-	s.append(sal.Record{Event: sal.Event{ID: id, Action: "set/weight=1"}, Change: sal.ChangeRecord{Run: id}})
-	term.end(exitDone)
-	term.expect("change    " + id)
-	term.expect("action    set/weight=1")
-}
-
 // FuzzLogColumns: no text makes a list wider than it is to be, nor does
 // anything a terminal acts on; the id stands whole at the end.
 func FuzzLogColumns(f *testing.F) {

@@ -130,8 +130,9 @@ func (e *PartlyDoneError) Unwrap() error { return e.Err }
 type run struct {
 	*Applier
 	Intent
-	id        string
-	parts     int // committed
+	id        string // of the first part, and of all
+	next      int    // number of the next part, which its id ends with
+	parts     int    // committed
 	asked     *Proposal
 	warned    []string
 	outbox    []store.Entry // what waited for delivery at the last read
@@ -144,11 +145,15 @@ type run struct {
 // all. If nothing has to change, nothing is written. A Partial change leaves
 // out what rules refuse; what that is, Done says.
 //
+// After any error but *store.UnknownError, alone or in a *PartlyDoneError, what
+// was not written will not be either, and the same holds if nothing had to
+// change: see store.Store.Commit.
+//
 // Errors are those of the Intent's Plan and of Confirm and Show, of
 // store.Store, *safety.UnknownPoolError, *RefusedError, *ExpectError, *ConflictError and, only for an
 // Intent to be split, *PartlyDoneError.
 func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
-	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now())}
+	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now()), next: 1}
 	var err error
 	for more := true; more && err == nil; {
 		more, err = r.step(ctx)
@@ -226,12 +231,25 @@ func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	err = r.commit(ctx, p, left > 0)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
+		if conflict.Spent {
+			r.anotherID()
+		}
 		return true, r.again(ctx, conflict, p.Plan)
 	}
 	if err == nil && r.Progress != nil && (left > 0 || r.parts > 1) {
 		r.Progress(len(r.done.Objects), left)
 	}
 	return left > 0, err
+}
+
+// anotherID takes an id instead of the one that is void by now. That of the
+// first part is all parts' in common, so that changes only while there is none.
+func (r *run) anotherID() {
+	if r.parts > 0 {
+		r.next++
+		return
+	}
+	r.id = sal.NewID(r.Now())
 }
 
 // warn passes on the warnings of a plan: the first few, and each once.

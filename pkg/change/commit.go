@@ -17,7 +17,7 @@ import (
 func (r *run) record(p Proposal, partial bool) sal.Record {
 	return sal.Record{
 		Time:    r.Now().UTC(),
-		Event:   sal.Event{ID: sal.PartID(r.id, r.parts+1), Action: r.Action, Outcome: sal.Success, Reason: r.Terms.Reason},
+		Event:   sal.Event{ID: sal.PartID(r.id, r.next), Action: r.Action, Outcome: sal.Success, Reason: r.Terms.Reason},
 		User:    r.Who,
 		Host:    r.Where,
 		Process: r.Process,
@@ -49,21 +49,29 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	if err != nil {
 		return err
 	}
-	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Writes: writes}
+	void, err := record.Void().Encode()
+	if err != nil {
+		return err
+	}
+	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Void: void, Writes: writes}
 	// An interrupt does not cut off a request under way, which would leave it
 	// unknown what was done: the store's own timeout ends it.
 	receipt, err := r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, with)
 	if err != nil {
 		return err
 	}
-	r.parts++
-	r.contested = time.Time{}
 	// If an earlier attempt had succeeded already, its record says what was done.
-	if stored, err := sal.ParseRecord(receipt.Stored); err == nil {
-		record = stored
-	} else {
+	stored, err := sal.ParseRecord(receipt.Stored)
+	switch {
+	case err != nil:
 		r.Warn(err.Error())
+	case stored.Change.Void:
+		return &ConflictError{Void: &sal.VoidError{Record: stored}}
+	default:
+		record = stored
 	}
+	r.parts, r.next = r.parts+1, r.next+1
+	r.contested = time.Time{}
 	r.records = append(r.records, record)
 	r.done.ID, r.done.Revision = r.id, receipt.Revision
 	r.done.Objects = append(r.done.Objects, record.Change.Objects...)

@@ -5,15 +5,18 @@ import (
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 )
 
 // ConflictError reports a change that was not made because of others: either
 // they changed objects that the operator decided about, or they kept changing
-// something the plan rests on until patience ended.
+// something the plan rests on until patience ended, or they took it for a change
+// of unknown outcome and settled that it is not made.
 type ConflictError struct {
 	Objects []Conflict
 	Busy    *store.ConflictError // the last attempt's; nil if there are Objects
+	Void    *sal.VoidError       // somebody settled meanwhile that the change is not made
 }
 
 // Conflict is an object that somebody else changed: what was to become of it,
@@ -27,6 +30,9 @@ type Conflict struct {
 func (c Conflict) Other() object.Change { return object.Change{Before: c.Mine.Before, After: c.Theirs} }
 
 func (e *ConflictError) Error() string {
+	if e.Void != nil {
+		return e.Void.Error()
+	}
 	if e.Busy != nil {
 		return "others kept changing the same: " + e.Busy.Error()
 	}

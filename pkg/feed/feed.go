@@ -239,7 +239,7 @@ func (w *follower) record(b store.Batch) *sal.Record {
 		if e.Deleted || !strings.HasPrefix(e.Key, w.Journal) {
 			continue
 		}
-		if r, err := sal.ParseRecord(e.Value); err == nil {
+		if r, err := sal.ParseRecord(e.Value); err == nil && !r.Change.Void {
 			return &r
 		}
 	}

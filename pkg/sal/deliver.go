@@ -323,7 +323,7 @@ func (l *Log) readRecords(ctx context.Context, ids map[string]string) (map[strin
 	records := map[string][]Record{}
 	for _, e := range snapshot.Entries {
 		r, err := ParseRecord(e.Value)
-		if err != nil {
+		if err != nil || r.Change.Void {
 			continue // its message has to do; showing the journal names it
 		}
 		records[ids[e.Key]] = append(records[ids[e.Key]], r)

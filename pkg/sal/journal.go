@@ -50,8 +50,8 @@ func (l *Log) Newest(ctx context.Context, n int) ([]Stored, error) {
 	return l.Search(ctx, Query{Most: n})
 }
 
-// Search returns the records that match, the newest first by revision. It
-// reads only as much of the journal as it takes, from its end.
+// Search returns the records that match, the newest first by revision; void
+// ones are none. It reads only as much of the journal as it takes, from its end.
 //
 // The error is a *BrokenError, beside the records, if some of what was read
 // cannot be understood, or one of store.Store.List.
@@ -78,7 +78,7 @@ func (q Query) sizes() []int {
 	case q.Most <= 0 && q.Since.IsZero() && q.After == 0:
 		return []int{all}
 	case q.Match == nil && q.Since.IsZero() && q.After == 0:
-		return []int{q.Most, 500 + q.Most, all} // more than the first only if some are broken
+		return []int{q.Most, 500 + q.Most, all} // more than the first only if some are broken or void
 	}
 	return []int{500, 5_000, 50_000, all}
 }
@@ -127,7 +127,8 @@ func (l *Log) pages(ctx context.Context, sizes []int, enough func([]Stored) bool
 }
 
 // Find returns the records of one change, those of its parts in order. There is
-// none if no such change was made. Errors are as of Search.
+// none if no such change was made so far; Settle makes sure that it stays so.
+// Errors are *VoidError, and as of Search.
 func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	const most = 100 // parts, each of which holds some thousand objects
 	if !isID(id) {
@@ -142,11 +143,16 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 		return nil, err
 	}
 	records, err := parse(snapshot.Entries)
+	if err == nil && len(records) == 0 && len(snapshot.Entries) > 0 {
+		void, err := ParseRecord(snapshot.Entries[0].Value)
+		return nil, cmp.Or[error](err, &VoidError{void})
+	}
 	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(a.Revision, b.Revision) })
 	return records, err
 }
 
-// parse reads records, in the order they come in. The error is a *BrokenError.
+// parse reads records, in the order they come in, without those that are void.
+// The error is a *BrokenError.
 func parse(entries []store.Entry) ([]Stored, error) {
 	records := make([]Stored, 0, len(entries))
 	var errs []error
@@ -156,7 +162,9 @@ func parse(entries []store.Entry) ([]Stored, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
 			continue
 		}
-		records = append(records, Stored{r, e.Modified})
+		if !r.Change.Void {
+			records = append(records, Stored{r, e.Modified})
+		}
 	}
 	if errs != nil {
 		return records, &BrokenError{errs}

@@ -21,7 +21,8 @@ type Note struct {
 
 // NoRecordError reports that the journal has no record of a change.
 type NoRecordError struct {
-	ID string
+	ID  string
+	Old bool // it is too old for Settle: its record may have been pruned
 }
 
 func (e *NoRecordError) Error() string {
@@ -33,10 +34,10 @@ func (l *Log) note(parts ...string) string {
 	return l.Prefix + "note/" + strings.Join(append(parts, ""), "/")
 }
 
-// Annotate adds a note to a change. Errors are *NoRecordError and those of
-// store.Store.
+// Annotate adds a note to a change. Errors are *NoRecordError, *VoidError and
+// those of store.Store.
 func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
-	missing := &NoRecordError{id}
+	missing := &NoRecordError{ID: id}
 	if !isID(id) {
 		return missing
 	}
@@ -46,6 +47,9 @@ func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 	}
 	if len(found.Entries) == 0 {
 		return missing
+	}
+	if r, err := ParseRecord(found.Entries[0].Value); err == nil && r.Change.Void {
+		return &VoidError{r}
 	}
 	text, err := json.Marshal(n)
 	if err != nil {

@@ -19,14 +19,21 @@ const (
 // Prune deletes the oldest records of the journal, by revision, and the notes
 // on them: at most 1,000, in one commit. It leaves the newest, as many as keep
 // says and never less than 1,000; those that are not of before a time, unless
-// that is zero; those of changes that still wait in the outbox; and those that
-// cannot be read. It returns how many it deleted, and whether there are more to
-// delete.
+// that is zero; those of the last two days; those of changes that still wait in
+// the outbox; and those that cannot be read. It returns how many it deleted, and
+// whether there are more to delete.
+//
+// The last two days are kept for Settle, which has to know that what is not
+// there was not made, and for the void records: without one, a request that is
+// still on its way would make the change after all.
 //
 // Errors are those of store.Store. After a *store.UnknownError it can be called
 // again.
 func (l *Log) Prune(ctx context.Context, keep int, before time.Time) (pruned int, more bool, err error) {
 	const attempts = 5 // somebody may be writing notes
+	if kept := l.now().Add(-keptTime); before.IsZero() || before.After(kept) {
+		before = kept
+	}
 	for range attempts {
 		pruned, more, err = l.prune(ctx, max(keep, pruneKeep), before)
 		if !errors.As(err, new(*store.ConflictError)) {

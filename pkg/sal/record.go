@@ -30,7 +30,7 @@ type Record struct {
 // The outcomes of an event, as the Elastic Common Schema has them.
 const (
 	Success = "success"
-	Failure = "failure" // a safety rule refused it
+	Failure = "failure" // a safety rule refused it, or it is void
 )
 
 // Event says what happened.
@@ -68,6 +68,7 @@ type ChangeRecord struct {
 	Emergency bool      `json:"emergency,omitempty"` // no rule was to stand in the way
 	Overrides []string  `json:"overrides,omitempty"` // names of the rules that would have refused
 	Findings  []Finding `json:"findings,omitempty"`  // what the rules said
+	Void      bool      `json:"void,omitempty"`      // it was not made, and will not be: see Record.Void
 	Held      int       `json:"held,omitempty"`      // how many objects they held back, of a change that did the rest
 	Objects   []Object  `json:"objects"`             // of a refusal, what would have changed
 }
@@ -97,8 +98,11 @@ func NewID(now time.Time) string {
 	if _, err := rand.Read(random[:]); err != nil {
 		panic(err) // never: the standard library promises it
 	}
-	return now.UTC().Format("20060102T150405.000000Z") + "-" + hex.EncodeToString(random[:])
+	return now.UTC().Format(idTime) + "-" + hex.EncodeToString(random[:])
 }
+
+// idTime is how an id begins.
+const idTime = "20060102T150405.000000Z"
 
 // PartID returns the id of a part of a change, counting from 1: the change's
 // own for the first.
@@ -129,7 +133,7 @@ func Objects(changes []object.Change) []Object {
 
 // Refused reports whether a safety rule refused the change: nothing of it was
 // made.
-func (r Record) Refused() bool { return r.Event.Outcome == Failure }
+func (r Record) Refused() bool { return !r.Made() && !r.Change.Void }
 
 // Fields returns the fields that changed.
 func (o Object) Fields() []object.FieldChange {

@@ -12,7 +12,7 @@ import (
 // Watch yields the records that are committed after a revision, the oldest
 // first, each as soon as it is there, until the context ends.
 //
-// A record that cannot be read is yielded as a *BrokenError, and the next ones
+// Void records are left out. A record that cannot be read is yielded as a *BrokenError, and the next ones
 // follow. Any other error is one of store.Store, and the last. That the store
 // has forgotten the revision is no error: what is missing is read. A store that
 // was put back to an earlier state is followed from what it has then.
@@ -87,6 +87,9 @@ func (l *Log) since(ctx context.Context, after store.Revision) (store.Snapshot, 
 func yieldAll(entries []store.Entry, yield func(Stored, error) bool) bool {
 	for _, e := range entries {
 		records, err := parse([]store.Entry{e})
+		if err == nil && len(records) == 0 {
+			continue // it is void
+		}
 		if err != nil {
 			records = []Stored{{}}
 		}
