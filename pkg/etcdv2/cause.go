@@ -45,10 +45,11 @@ func (r *reader) cause(err error) reason {
 	}
 	why := network(err)
 	switch closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET); {
-	case closed && r.api.Scheme == "http":
-		why.hint = "does it want https?"
-	case closed:
-		why.hint = "write http://, if that is meant"
+	case closed && r.api.Scheme == "http" && netcause.SpeaksTLS(context.Background(), net.JoinHostPort(r.api.Hostname(), port(r.api))):
+		return reason{"the server speaks TLS", "write https:// in front of it"}
+	case closed && r.api.Scheme == "https" && netcause.SpeaksHTTP(context.Background(), net.JoinHostPort(r.api.Hostname(), port(r.api))):
+		return reason{"the server does not speak TLS", "write http:// in front of it, if that is meant"}
+	case closed: // it may be a proxy whose server is dead
 	case r.api.Port() == "":
 		why.hint = "no port is given, so it was " + port(r.api) + "; that of etcd is 2379"
 	}

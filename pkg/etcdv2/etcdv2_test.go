@@ -146,7 +146,7 @@ func TestTLS(t *testing.T) {
 	if e.Kind != Unavailable || !strings.Contains(e.What, "certificate") {
 		t.Errorf("a strange certificate: %d %s (%s)", e.Kind, e.What, e.Hint)
 	}
-	want(t, failing(t, Config{URL: strings.Replace(s.URL, "https", "http", 1)}, "/conftool/v1"), Unavailable, "connection closed by the server", "does it want https?")
+	want(t, failing(t, Config{URL: strings.Replace(s.URL, "https", "http", 1)}, "/conftool/v1"), Unavailable, "the server speaks TLS", "write https:// in front of it")
 
 	for _, c := range []struct {
 		name string

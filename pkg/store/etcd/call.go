@@ -178,7 +178,7 @@ func (s *Store) note(ctx context.Context, c *call, u *session, err error) error 
 	why := err
 	at := slices.Index(c.endpoints, c.at)
 	for i, e := range c.endpoints {
-		seen := s.cause(u, e)
+		seen := s.cause(ctx, u, e)
 		switch {
 		case i == at:
 			why = explain(err, seen)

@@ -23,6 +23,7 @@ import (
 type record struct {
 	at     *endpoint
 	naming *netcause.Naming
+	begun  atomic.Bool // a byte has come
 	mu     sync.Mutex
 	err    error
 	noted  chan struct{} // closed once there is one
@@ -62,26 +63,40 @@ func (u *session) record(target string) *record {
 
 // cause says why there is no connection to an endpoint; nil if that is not
 // known.
-func (s *Store) cause(u *session, e *endpoint) error {
+func (s *Store) cause(ctx context.Context, u *session, e *endpoint) error {
 	r := u.record(e.target)
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	err := r.err
+	r.mu.Unlock()
 	var known *cause
 	switch {
-	case r.err == nil && r.naming.Unanswered():
+	case err == nil && r.naming.Unanswered():
 		return errors.New(netcause.NoNameServer)
-	case r.err == nil:
+	case err == nil:
 		return nil
-	case errors.As(r.err, &known):
+	case errors.As(err, &known):
 		return known
-	case !e.secure && isAny(r.err, io.EOF, syscall.ECONNRESET):
-		return saying(r.err, "connection closed by the server, does it want https?")
+	case !e.secure && !r.begun.Load() && isClosed(err):
+		if netcause.SpeaksTLS(ctx, e.target) {
+			return saying(err, "%s", wantsTLS)
+		}
+		return saying(err, "connection closed by the server")
 	}
-	return plainly(r.err, s.cfg.CACert)
+	return plainly(err, s.cfg.CACert)
 }
+
+// isClosed reports whether the other side has closed a connection, for which a
+// proxy may have had a reason of its own.
+func isClosed(err error) bool { return isAny(err, io.EOF, syscall.ECONNRESET, syscall.EPIPE) }
+
+// What a server says by speaking the other protocol.
+const (
+	wantsTLS  = "the server speaks TLS, the address is to begin with https"
+	wantsHTTP = "the server does not speak TLS, the address is to begin with http"
+)
 
 // noting are credentials that note why a handshake failed, and what the
 // connection fails with afterwards: a server that wants a client certificate
@@ -110,6 +125,9 @@ func (n noting) ClientHandshake(ctx context.Context, target string, raw net.Conn
 	conn, info, err := c.ClientHandshake(ctx, target, raw)
 	if err != nil {
 		err = distrust(err, n.store.cfg.CACert)
+		if isClosed(err) && netcause.SpeaksHTTP(ctx, r.at.target) {
+			err = saying(err, "%s", wantsHTTP)
+		}
 		if unusable != nil {
 			err = saying(err, "%v, with the certificates from before, since those that are there cannot be used: %v", err, unusable)
 		}
@@ -122,7 +140,6 @@ func (n noting) ClientHandshake(ctx context.Context, target string, raw net.Conn
 type notingConn struct {
 	net.Conn
 	*record
-	begun atomic.Bool
 }
 
 // remote is an address that knows its endpoint.
@@ -163,7 +180,7 @@ func (c *notingConn) Write(p []byte) (int, error) {
 func (c *notingConn) foreign(first []byte) error {
 	switch {
 	case !c.at.secure && bytes.HasPrefix(first, []byte{0x15, 0x03}): // an alert, and the version
-		return saying(nil, "the server speaks TLS, the address is to begin with https")
+		return saying(nil, "%s", wantsTLS)
 	case bytes.HasPrefix(first, []byte("HTTP/")):
 		return saying(nil, "the server is not etcd")
 	}

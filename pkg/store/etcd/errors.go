@@ -74,13 +74,13 @@ func distrust(err error, ca string) error {
 	case netcause.Certificate(err) != "":
 		return saying(err, "%s", netcause.Certificate(err))
 	case errors.As(err, &record):
-		return saying(err, "the server does not speak TLS, the address is to begin with http")
+		return saying(err, "%s", wantsHTTP)
 	case netcause.WantsCertificate(err):
 		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
 	case netcause.Alert(err) != "":
 		return saying(err, "refused by the server: %s", netcause.Alert(err))
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return saying(err, "connection closed during the TLS handshake, does the server speak TLS?")
+	case isClosed(err):
+		return saying(err, "connection closed during the TLS handshake")
 	case errors.Is(err, context.DeadlineExceeded):
 		return saying(err, "no answer")
 	}

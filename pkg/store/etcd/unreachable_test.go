@@ -80,6 +80,7 @@ func TestCauses(t *testing.T) {
 	asking := serve("127.0.0.1", later, ours)
 	strangerCert, strangerKey := other.Issue(t, "stranger", later)
 	refused, refusedToo := refusing(t), refusing(t)
+	closing := strings.TrimPrefix(etcdtest.NewProxy(t, refused).URL(), "http://")
 	for _, c := range []struct {
 		name string
 		cfg  Config
@@ -87,8 +88,11 @@ func TestCauses(t *testing.T) {
 	}{
 		{"refused", Config{Endpoints: []string{refused}}, "connection refused"},
 		{"no such host", Config{Endpoints: []string{"http://nowhere.invalid:2379"}}, "no such host"},
-		{"plain for TLS", Config{Endpoints: []string{strings.Replace(good, "https", "http", 1)}}, "connection closed by the server, does it want https?"},
-		{"TLS for plain", Config{Endpoints: []string{strings.Replace(plain, "http", "https", 1)}, CACert: ours.File}, "connection closed during the TLS handshake, does the server speak TLS?"},
+		{"plain for TLS", Config{Endpoints: []string{strings.Replace(good, "https", "http", 1)}}, "the server speaks TLS, the address is to begin with https"},
+		{"client certificates, without TLS", Config{Endpoints: []string{strings.Replace(asking, "https", "http", 1)}}, "the server speaks TLS, the address is to begin with https"},
+		{"TLS for plain", Config{Endpoints: []string{strings.Replace(plain, "http", "https", 1)}, CACert: ours.File}, "the server does not speak TLS, the address is to begin with http"},
+		{"dead behind a proxy", Config{Endpoints: []string{closing}}, "connection closed by the server"},
+		{"dead behind a proxy, TLS", Config{Endpoints: []string{"https://" + closing}, CACert: ours.File}, "connection closed during the TLS handshake"},
 		{"unknown authority", Config{Endpoints: []string{good}, CACert: other.File}, "certificate signed by unknown authority (ca_cert " + other.File + ")"},
 		{"unknown to the system", Config{Endpoints: []string{good}}, "certificate signed by unknown authority (ca_cert the system's)"},
 		{"expired", Config{Endpoints: []string{serve("127.0.0.1", yesterday, nil)}, CACert: ours.File},
