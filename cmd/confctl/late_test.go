@@ -10,24 +10,21 @@ import (
 	"strings"
 	"testing"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
 // queued is a site in etcd whose commits can be kept on their way.
 type queued struct {
 	*site
-	queue *etcdtest.Queue
-	url   string
+	queue  *etcdtest.Queue
+	server *etcdtest.Server
 }
 
 func newQueued(t *testing.T) *queued {
 	t.Helper()
 	q := &etcdtest.Queue{}
 	server := etcdtest.Start(t, q.Option())
-	s := &queued{etcdSite(t, server.URL()), q, server.URL()}
+	s := &queued{etcdSite(t, server.URL()), q, server}
 	s.file("confctl.yaml", patient)
 	s.ok("sync", "--directory", "data")
 	return s
@@ -103,40 +100,16 @@ func TestSettlingNeedsTheRightToWrite(t *testing.T) {
 	t.Parallel()
 	s := newQueued(t)
 	id := s.unknown(etcdtest.Hold, "select", "name=web9.example", "set/weight=7")
-	s.readers("reader", "secret")
-	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
-	s.file("etcdrc", "host: "+host+"\nport: "+port+"\nusername: reader\npassword: secret\n")
+	s.server.Guard(t, "reader", "/conftool/", false)
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.server.URL(), "http://"))
+	login := func(user string) {
+		s.file("etcdrc", "host: "+host+"\nport: "+port+"\nusername: "+user+"\npassword: "+etcdtest.Password+"\n")
+	}
+	login("reader")
 	s.fails(exitUnknown, "(?s)the change "+id+" was not made so far, but it may be made yet: denied by the store for user reader, it takes the permission to write /conftool/.confctl/journal/"+
 		".*whoever may write to the journal can settle it: confctl log show "+id+" --wait", "log", "show", id, "--wait")
-	s.file("etcdrc", "host: "+host+"\nport: "+port+"\nusername: root\npassword: root\n")
+	login("root")
 	s.fails(exitNoMatch, "was not made, and will not be", "log", "show", id, "--wait")
-}
-
-// readers switches authentication on, with a user who may only read.
-func (s *queued) readers(user, password string) {
-	s.Helper()
-	c, err := clientv3.New(clientv3.Config{Endpoints: []string{s.url}, Logger: zap.NewNop()})
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer func() { _ = c.Close() }()
-	ctx := s.Context()
-	for _, step := range []func() error{
-		func() error { _, err := c.UserAdd(ctx, "root", "root"); return err },
-		func() error { _, err := c.UserGrantRole(ctx, "root", "root"); return err },
-		func() error { _, err := c.RoleAdd(ctx, "reads"); return err },
-		func() error {
-			_, err := c.RoleGrantPermission(ctx, "reads", "/conftool/", "/conftool0", clientv3.PermissionType(clientv3.PermRead))
-			return err
-		},
-		func() error { _, err := c.UserAdd(ctx, user, password); return err },
-		func() error { _, err := c.UserGrantRole(ctx, user, "reads"); return err },
-		func() error { _, err := c.AuthEnable(ctx); return err },
-	} {
-		if err := step(); err != nil {
-			s.Fatal(err)
-		}
-	}
 }
 
 // TestSettlingWithoutAStore: whoever ends the waiting is told that nothing is
