@@ -9,7 +9,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
@@ -154,6 +156,21 @@ func TestSettlingWithoutAStore(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != exitUnknown || !strings.HasPrefix(talk.String(), want) {
 		t.Errorf("exit code %d, %s", code, talk.String())
 	}
+}
+
+// TestSettlingOutlastsAnOutage: a store that is away is asked again.
+func TestSettlingOutlastsAnOutage(t *testing.T) {
+	t.Parallel()
+	server := etcdtest.Start(t)
+	line := newRelay(t, strings.TrimPrefix(server.URL(), "http://"))
+	s := etcdSite(t, "http://"+line.address)
+	s.file("confctl.yaml", patient)
+	line.cut()
+	term := s.terminal("log", "show", "--wait", "--debug", sal.NewID(time.Now()))
+	term.expect("store unavailable: ")
+	line.mend(t)
+	term.expect(" was not made, and will not be (settled by ")
+	term.end(exitNoMatch)
 }
 
 // TestDeletedObjectDoesNotComeBack: a sync whose commit is held back finds that
