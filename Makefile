@@ -50,7 +50,7 @@ race: ## all tests, under the race detector
 soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets
 	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./cmd/confctl
 	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
-	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile)' ./cmd/confctl
+	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile|HeaderMemory)' ./cmd/confctl
 
 vet: ## what go vet finds
 	$(GO) vet ./...

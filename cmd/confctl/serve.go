@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -83,7 +84,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		c.deliver = false
 	}
 	collectGarbage(100, 160<<20) // a process that stays has other needs than one that answers and ends
-	v := &service{session: s, settings: c}
+	v := &service{session: s, settings: c, refused: newRefused()}
 	v.mirror = mirror.New(mirror.Config{
 		Store:    s.store,
 		Prefixes: []string{s.catalog.Objects()},
@@ -146,6 +147,7 @@ type service struct {
 	settings serveSettings
 	mirror   *mirror.Mirror
 	gateway  *gateway.Handler
+	refused  *prometheus.CounterVec // connections; see newRefused
 }
 
 // tellStore says that the store is away, and why, or with nil that it is back.
@@ -208,14 +210,14 @@ func (v *service) listen() (all []listener, err error) {
 		return nil, err
 	}
 	for _, p := range parts {
-		l, err := net.Listen("tcp", p.at.text)
+		l, err := listenTCP(context.Background(), p.at.text)
 		if err != nil {
 			for _, l := range all {
 				_ = l.Close() // what is wrong is said already
 			}
 			return nil, refused(p.name, p.at, err)
 		}
-		l = &bounded{Listener: l, most: mostConnections}
+		l = newBounded(l, mostConnections, v.settings.connectionsPerAddress(), func(limit string) { v.refused.WithLabelValues(p.name, limit).Inc() })
 		if p.secure != nil {
 			l = tls.NewListener(l, p.secure)
 		}
@@ -240,7 +242,7 @@ func (v *service) parts() (all []part, err error) {
 				return nil, c.cert.errorf(certificateHint(err), "%v", err)
 			}
 			p.secure = &tls.Config{
-				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"h2", "http/1.1", "http/1.0"},
+				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"http/1.1", "http/1.0"},
 			}
 		}
 		all = append(all, p)
@@ -267,12 +269,8 @@ func (v *service) newGateway(c gatewaySettings) (*gateway.Handler, error) {
 	return gateway.New(config)
 }
 
-// How many connections a part has at once, and how many requests one of them has,
-// with HTTP/2.
-const (
-	mostConnections = 4096
-	mostStreams     = 100
-)
+// mostConnections is how many connections a part has open at once.
+const mostConnections = 4096
 
 // grace is how long requests under way may take once the service is to end.
 const grace = 5 * time.Second
@@ -304,25 +302,17 @@ func (v *service) serve(ctx context.Context, l listener) error {
 	return nil
 }
 
-// newServer returns a server with bounds on what one client can take.
+// newServer returns a server with bounds on what one client can take. It speaks
+// HTTP/1 only: no known reader needs HTTP/2, which lets a client do far more.
 func newServer(handler http.Handler) *http.Server {
 	server := &http.Server{
-		Handler:           atMost(2*mostConnections, handler),
+		Handler:           lighten(handler),
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
+		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         &http.Protocols{},
-		HTTP2: &http.HTTP2Config{ // there is nothing large to receive
-			MaxConcurrentStreams:          mostStreams,
-			MaxReadFrameSize:              16 << 10,
-			MaxReceiveBufferPerConnection: 64 << 10,
-			MaxReceiveBufferPerStream:     4 << 10,
-			WriteByteTimeout:              15 * time.Second,
-		},
 	}
 	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetHTTP2(true)
-	server.Protocols.SetUnencryptedHTTP2(true)
 	return server
 }
 

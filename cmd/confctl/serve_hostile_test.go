@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +25,7 @@ type hostile struct {
 func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	s := newSite(t, localConfig)
+	s.file("confctl.yaml", fmt.Sprintf("serve: {connections_per_address: %d}\n", mostConnections))
 	s.ok("--quiet", "sync", "--directory", "data")
 	v := s.serve(1, "--gateway", "127.0.0.1:0")
 	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
@@ -101,6 +103,7 @@ func (h *hostile) requests(t *testing.T) {
 		"no method":     {"\x16\x03\x01\x02\x00 / HTTP/1.1\r\n\r\n", 400},
 		"no host":       {"GET /v2/keys HTTP/1.1\r\n\r\n", 400},
 		"large header":  {"GET /v2/keys HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", 431},
+		"many fields":   {"GET /v2/keys HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: y\r\n", maxFields+1) + "\r\n", 431},
 		"many headers":  {"GET /v2/keys HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: y\r\n", 20000) + "\r\n", 431},
 		"two lengths":   {"GET /v2/keys HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
 		"chunks":        {"POST /v2/keys HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 403},
@@ -183,7 +186,7 @@ func (h *hostile) full(t *testing.T) {
 		t.Skipf("needs %d open files for a process, the limit is %d", mostConnections+1000, files.Cur)
 	}
 	time.Sleep(100 * time.Millisecond) // those of before are closed
-	request := "GET /v2/keys" + loadKey + "?wait=true HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 8<<10) + "\r\n\r\n"
+	request := "GET /v2/keys" + loadKey + "?wait=true HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 3<<10) + "\r\n\r\n"
 	all := make([]net.Conn, mostConnections+200)
 	for i := range all {
 		all[i] = h.dial(t)

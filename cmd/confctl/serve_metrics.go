@@ -84,6 +84,13 @@ func (v *service) registry() *prometheus.Registry {
 		counter("gateway_waits_total", "Requests for changes of keys.", func() float64 { return float64(v.gateway.Stats().Waits) })
 		counter("gateway_errors_total", "Answers with a status of 400 and above.", func() float64 { return float64(v.gateway.Stats().Errors) })
 	}
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, limit := range []string{"total", "address"} { // shown as 0 before the first
+		for part, at := range map[string]given{"gateway": v.settings.gateway.listen, "metrics": v.settings.metrics} {
+			if at.text != "" {
+				v.refused.WithLabelValues(part, limit)
+			}
+		}
+	}
+	r.MustRegister(v.refused, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -13,46 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
-
-// bounded is a listener with so many connections at most: more are closed at
-// once, which tells a client to go elsewhere, and costs nothing.
-type bounded struct {
-	net.Listener
-	most int64
-	open atomic.Int64
-}
-
-// Accept returns the next connection that there is room for.
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		c, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if b.open.Add(1) <= b.most {
-			return &counting{Conn: c, of: b}, nil
-		}
-		b.open.Add(-1)
-		_ = c.Close() // nobody has heard of it yet
-	}
-}
-
-// counting is a connection that is counted until it is closed.
-type counting struct {
-	net.Conn
-	of   *bounded
-	once sync.Once
-}
-
-// Close closes the connection, and makes room.
-func (c *counting) Close() error {
-	c.once.Do(func() { c.of.open.Add(-1) })
-	return c.Conn.Close()
-}
 
 // refused says why a part cannot listen, and what to do.
 func refused(part string, at given, err error) error {
@@ -79,49 +41,6 @@ func refused(part string, at given, err error) error {
 		hint = host + " is not an address of this host; those it has: ip -brief address\n" + hint
 	}
 	return &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at.text, err), hint}
-}
-
-// atMost answers so many requests at once, and refuses more: with HTTP/2 it is not
-// enough to count connections.
-func atMost(most int64, next http.Handler) http.Handler {
-	var now atomic.Int64
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer now.Add(-1)
-		if now.Add(1) > most {
-			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
-			return
-		}
-		passBody(w, r)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// What a request may bring along, which nobody reads, and how long that may take.
-const (
-	mostBody = 64 << 10
-	bodyTime = 2 * time.Second
-)
-
-// passBody gets past what a request brings along. With HTTP/1 that stands before
-// the next request, and the server would wait for it, however long it takes to
-// come, before it answers this one; where it does not come, the connection ends
-// with the answer.
-func passBody(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor == 2 {
-		_ = r.Body.Close() // it is not kept until the answer
-		return
-	}
-	if r.ContentLength == 0 {
-		return
-	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a server's connection has one
-	if r.ContentLength > mostBody {
-		return
-	}
-	if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, mostBody+1)); err == nil && n <= mostBody {
-		_ = control.SetReadDeadline(time.Time{})
-	}
 }
 
 // unused are the connections on which nothing has come yet. A server that shuts

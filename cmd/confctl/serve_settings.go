@@ -20,7 +20,14 @@ type serveSettings struct {
 	gateway gatewaySettings
 	metrics given // where to listen
 	deliver bool
+	// perAddress is how many connections a part takes from one address at once;
+	// 0 for the default.
+	perAddress int
 }
+
+// connectionsPerAddress returns how many connections a part takes from one
+// address at once. By default it is half of all, so no client keeps out the rest.
+func (c serveSettings) connectionsPerAddress() int { return cmp.Or(c.perAddress, mostConnections/2) }
 
 type gatewaySettings struct {
 	listen    given
@@ -152,7 +159,7 @@ func readServe(n yamldoc.Node) (c serveSettings, err error) {
 	if n.IsEmpty() {
 		return c, nil
 	}
-	parts, err := known(n, "serve", "gateway", "metrics", "deliver")
+	parts, err := known(n, "serve", "gateway", "metrics", "deliver", "connections_per_address")
 	if err != nil {
 		return c, err
 	}
@@ -166,6 +173,12 @@ func readServe(n yamldoc.Node) (c serveSettings, err error) {
 		}
 		if c.metrics, err = listenOf(metrics, settings); err != nil {
 			return c, err
+		}
+	}
+	if n := parts["connections_per_address"].Value; !n.IsEmpty() {
+		c.perAddress, err = strconv.Atoi(n.Text())
+		if err != nil || c.perAddress < 1 || c.perAddress > mostConnections {
+			return c, n.Errorf("connections_per_address must be a number from 1 to %d, not %s", mostConnections, n.Describe())
 		}
 	}
 	if d := parts["deliver"].Value; !d.IsEmpty() {
