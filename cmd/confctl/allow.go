@@ -77,10 +77,10 @@ func allowOptions(already []string, refused []safety.Finding) []string {
 	}
 	var options []string
 	if len(plain) > 0 {
-		options = append(options, "--allow", strings.Join(plain, ","))
+		options = append(options, option("--allow", strings.Join(plain, ","))...)
 	}
 	for _, allowed := range pools {
-		options = append(options, "--allow", quote(allowed))
+		options = append(options, option("--allow", allowed)...)
 	}
 	return options
 }

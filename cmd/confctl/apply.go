@@ -64,7 +64,7 @@ func (s *session) needMode() error {
 		return nil
 	}
 	if err := s.settings.need("safety_mode", "a change"); err != nil {
-		return &unwrittenError{err, ""}
+		return &unwrittenError{err, nil}
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 	if !terms.Quiet {
 		fmt.Fprintln(s.err, done.Message)
 	}
-	after := "undo: " + s.line("undo "+done.ID)
+	after := "undo: " + s.command("undo", done.ID)
 	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}

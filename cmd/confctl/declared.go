@@ -11,6 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -128,12 +129,32 @@ func (d declared) plan(c seed.Comparison) object.Plan {
 }
 
 // leftUndone returns why not all can be done, and what cannot.
-func (d declared) leftUndone(c seed.Comparison) (faults, left []string) {
+func (g *globals) leftUndone(d declared, c seed.Comparison) (faults, left []string) {
 	faults = slices.Clone(d.faults)
 	for _, f := range c.Faults() {
 		faults = append(faults, f.Error())
 	}
-	return faults, slices.Concat(d.left, c.LeftUndone())
+	left = slices.Clone(d.left)
+	for _, l := range c.LeftUndone() {
+		line := l.Msg
+		switch {
+		case l.Object != nil:
+			line += "; to delete it: " + g.command(deletion(l)...)
+		case l.Type != nil:
+			line += "; to delete them: " + g.command(deletion(l)...)
+		}
+		left = append(left, line)
+	}
+	return faults, left
+}
+
+// deletion returns the words that delete what only a person can decide to delete.
+func deletion(l seed.Left) []string {
+	words := option("--object-type", l.Type.Name)
+	if l.Object == nil {
+		return append(words, "select", selector.Name+"=.*", "delete")
+	}
+	return append(words, "--repair", "select", selector.One(l.Type.Tags, l.Object.Tags, l.Object.Name), "delete")
 }
 
 // tellLeftUndone says why not all can be done, and what cannot, and reports

@@ -80,7 +80,7 @@ func (e *noMatchError) Error() string { return e.msg }
 // outcome is not known.
 type unwrittenError struct {
 	err   error
-	where string // options that name the same objects
+	where []string // options that name the configuration
 }
 
 func (e *unwrittenError) Error() string { return e.err.Error() }
@@ -359,7 +359,7 @@ func unavailableText(e *store.UnavailableError) string {
 }
 
 func unknownHint(err error, e *store.UnknownError) string {
-	where := ""
+	var where []string
 	var unwritten *unwrittenError
 	if errors.As(err, &unwritten) {
 		where = unwritten.where
@@ -368,7 +368,7 @@ func unknownHint(err error, e *store.UnknownError) string {
 		return "whether it was written is not known; look before you repeat it"
 	}
 	id := e.Once[strings.LastIndexByte(e.Once, '/')+1:]
-	return "confctl log show " + id + " --wait" + where + " settles it, before you repeat it"
+	return commandFor(where, "log", "show", id, "--wait") + " settles it, before you repeat it"
 }
 
 // conflictText shows what somebody else did, and what was to be done.

@@ -50,7 +50,7 @@ func TestExitCodes(t *testing.T) {
 		{&declinedError{}, exitDeclined, ""},
 		{&partlyError{exitInvalid}, exitInvalid, ""},
 		// what it may have come of does not count
-		{&unwrittenError{&store.UnknownError{Once: "/x/.confctl/journal/ID", Err: away}, " --config c"}, exitUnknown, "confctl log show ID --wait --config c settles it"},
+		{&unwrittenError{&store.UnknownError{Once: "/x/.confctl/journal/ID", Err: away}, []string{"--config", "c"}}, exitUnknown, "confctl log show ID --wait --config c settles it"},
 		{&editor.KeptError{Path: "/tmp/x", Err: &editor.RejectedError{Reason: invalid}}, exitInvalid, "your text is kept in /tmp/x"},
 		{&editor.KeptError{Path: "/tmp/x", Err: context.Canceled}, exitFailed, "interrupted\n  your text is kept in /tmp/x"},
 		{&unwrittenError{err: context.Canceled}, exitFailed, "interrupted\n  nothing was written"},

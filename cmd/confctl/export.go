@@ -37,7 +37,7 @@ warning; import takes it over as it is.`,
 		ValidArgsFunction: g.completeType,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if cmd.Flag("object-type").Changed {
-				return &usageError{"export takes the types as words", "confctl export " + quote(g.objectType)}
+				return &usageError{"export takes the types as words", commandLine(append([]string{"confctl", "export"}, operands(g.objectType)...))}
 			}
 			if err := g.noFormat("export"); err != nil {
 				return err

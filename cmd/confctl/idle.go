@@ -12,6 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
 )
 
@@ -118,18 +119,14 @@ func takenBy(r sal.Stored) string {
 // undoLine is the command that takes back the change that took a weight. It may
 // have been of more objects.
 func (s *session) undoLine(r sal.Stored) string {
-	return fmt.Sprintf("take that change of %s back:  %s", objects(len(r.Change.Objects)), s.line("undo "+quote(runOf(r))))
+	return fmt.Sprintf("take that change of %s back:  %s", objects(len(r.Change.Objects)), s.command("undo", runOf(r)))
 }
 
 // weightLine is the command that gives an object a weight.
 func (s *session) weightLine(o object.Object) string {
-	var pairs []string
-	for i, tag := range o.Type.Tags {
-		pairs = append(pairs, tag+"="+o.Tags[i])
-	}
-	words := "select " + quote(strings.Join(append(pairs, "name="+o.Name), ",")) + " set/weight=N"
+	words := []string{"select", selector.One(o.Type.Tags, o.Tags, o.Name), "set/weight=N"}
 	if s.objectType != schema.Node {
-		words = "--object-type " + quote(s.objectType) + " " + words
+		words = append(option("--object-type", s.objectType), words...)
 	}
-	return "give it a weight:  " + s.line(words)
+	return "give it a weight:  " + s.command(words...)
 }

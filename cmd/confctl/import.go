@@ -60,7 +60,7 @@ is exit code 1, unless the import has another. With --dry-run that is all it doe
 		ValidArgsFunction: g.completeImport,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flag("object-type").Changed {
-				return &usageError{"import takes the types as words", "confctl import FILE " + quote(g.objectType)}
+				return &usageError{"import takes the types as words", commandLine(append([]string{"confctl", "import"}, operands("FILE", g.objectType)...))}
 			}
 			if err := g.noFormat("import"); err != nil {
 				return err
@@ -193,7 +193,7 @@ func (e *misfitError) Unwrap() error { return e.faults }
 func (i *importer) commit(ctx context.Context) error {
 	d, left, err := i.read(ctx)
 	if err != nil {
-		return &unwrittenError{err, ""}
+		return &unwrittenError{err, nil}
 	}
 	if err := i.removable(left); err != nil {
 		return err

@@ -58,12 +58,13 @@ func runInit(std streams, driver, dir string) error {
 	if err := writeTemplates(dir, files); err != nil {
 		return err
 	}
-	command := "confctl"
+	command := []string{"confctl"}
 	if dir != standard {
-		command += " --config " + quote(filepath.Join(dir, "config.yaml"))
+		command = append(command, "--config", filepath.Join(dir, "config.yaml"))
 	}
-	if err := std.print("wrote %s in %s\n\nNext: %s types\n      %s sync --directory DIR-WITH-YOUR-OBJECTS\n      %s select name=.* get\n",
-		strings.Join(sortedKeys(files), ", "), dir, command, command, command); err != nil || driver != "etcd" {
+	next := func(words ...string) string { return commandLine(append(slices.Clone(command), words...)) }
+	if err := std.print("wrote %s in %s\n\nNext: %s\n      %s\n      %s\n",
+		strings.Join(sortedKeys(files), ", "), dir, next("types"), next("sync", "--directory", "DIR-WITH-YOUR-OBJECTS"), next("select", "name=.*", "get")); err != nil || driver != "etcd" {
 		return err
 	}
 	return std.print("\netcdrc may hold a password: you alone can read it. A systemd unit of another user, such as\n"+

@@ -57,14 +57,14 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 		return nil, err
 	}
 	compared := d.Compare(on)
-	faults, left := d.leftUndone(compared)
+	faults, left := l.leftUndone(d, compared)
 	if scope.only == nil { // else they may not be among the findings
 		faults = nil
 	}
 	m.left = slices.Concat(m.left, faults, left)
 	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
 	if len(m.Refused) > 0 {
-		m.again = fmt.Sprintf("confctl sync --directory %s %s --reason \"...\"%s", quote(r.Data.Dir), strings.Join(allowOptions(nil, m.Refused), " "), l.where())
+		m.again = l.command(slices.Concat([]string{"sync"}, option("--directory", r.Data.Dir), allowOptions(nil, m.Refused), option("--reason", fillIn))...)
 	}
 	return m, nil
 }

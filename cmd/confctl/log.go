@@ -43,7 +43,7 @@ past them.
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flag("object-type").Changed {
-				return &usageError{"--object-type does not choose among changes", "use --type " + quote(g.objectType)}
+				return &usageError{"--object-type does not choose among changes", "use " + commandLine(append([]string{"confctl", "log"}, option("--type", g.objectType)...))}
 			}
 			format, err := g.ownFormat("log", "table", "json")
 			if err != nil {

@@ -51,14 +51,14 @@ func (s *session) unsettled(id string, err error, open bool) error {
 	if open {
 		return &unsettledError{
 			fmt.Errorf("it is still not known whether the change %s was made: %w", id, err),
-			s.line("log show "+quote(id)+" --wait") + " tries again",
+			s.command("log", "show", id, "--wait") + " tries again",
 		}
 	}
 	var denied *sal.UnsettledError
 	var missing *sal.NoRecordError
 	switch {
 	case errors.As(err, &denied):
-		return &unsettledError{denied, "whoever may write to the journal can settle it: " + s.line("log show "+quote(id)+" --wait")}
+		return &unsettledError{denied, "whoever may write to the journal can settle it: " + s.command("log", "show", id, "--wait")}
 	case errors.As(err, &missing) && missing.Old:
 		return &unsettledError{
 			fmt.Errorf("%w, and it is too old to be settled", err),
@@ -74,7 +74,7 @@ func (s *session) unsettled(id string, err error, open bool) error {
 func (s *session) noRecord(id string) error {
 	hint := "it was not made, unless its record has been pruned; see confctl log"
 	if s.journal().MaySettle(id) {
-		hint = "it was not made so far; " + s.line("log show "+quote(id)+" --wait") + " makes sure that it will not be"
+		hint = "it was not made so far; " + s.command("log", "show", id, "--wait") + " makes sure that it will not be"
 	}
 	return &noMatchError{(&sal.NoRecordError{ID: id}).Error(), hint}
 }

@@ -30,7 +30,7 @@ answer is asked again for ` + settling.String() + `. While nothing is settled, t
 		Args:              arguments(1, 1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkID(args[0], "log show ID"); err != nil {
+			if err := checkID(args[0], "usage: confctl log show ID"); err != nil {
 				return err
 			}
 			format, err := g.ownFormat("log show", "text", "json")
@@ -48,7 +48,7 @@ answer is asked again for ` + settling.String() + `. While nothing is settled, t
 // not set.
 func checkID(id, usage string) error {
 	if strings.TrimSpace(id) == "" {
-		return &usageError{"the id is empty", "usage: confctl " + usage}
+		return &usageError{"the id is empty", usage}
 	}
 	return nil
 }

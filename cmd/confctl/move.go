@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -33,10 +32,10 @@ func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]
 	}
 	var names []string
 	for name := range types {
-		names = append(names, quote(name))
+		names = append(names, name)
 	}
 	slices.Sort(names)
-	return [][2]string{{"move each in one change:", s.line("import FILE") + ", with both sides in the form of " + s.line("export --format jsonl "+strings.Join(names, " "))}}
+	return [][2]string{{"move each in one change:", s.command("import", "FILE") + ", with both sides in the form of " + s.command(append([]string{"export", "--format", "jsonl"}, operands(names...)...)...)}}
 }
 
 // movesOf returns the ways to make up for what a finding refuses: each is what
@@ -128,12 +127,10 @@ func (s *session) importLine(objects []value.Value) string {
 	for _, o := range objects {
 		line += " " + quote(o.Text())
 	}
-	why := ` --reason "..."`
-	if s.terms.reason != "" {
-		why = " --reason " + quote(s.terms.reason)
-	}
+	words := []string{"--yes", "import", "-"}
+	words = append(words, option("--reason", cmp.Or(s.terms.reason, fillIn))...)
 	if s.terms.task != "" {
-		why += " --task " + quote(s.terms.task)
+		words = append(words, option("--task", s.terms.task)...)
 	}
-	return fmt.Sprintf("%s | %s%s%s", line, "confctl --yes import -", why, s.where())
+	return line + " | " + s.command(words...)
 }

@@ -52,7 +52,7 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 				return &usageError{fmt.Sprintf("%s: unexpected \"\"", name), "for all services, leave it out"}
 			}
 			if len(args) > 0 {
-				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("write confctl %s --hostname %s", name, quote(args[0]))}
+				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), "write " + commandLine(append([]string{"confctl", name}, option("--hostname", args[0])...))}
 			}
 			return nil
 		},
@@ -61,7 +61,7 @@ func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
 			if g.objectType != schema.Node {
 				return &usageError{
 					fmt.Sprintf("%s is for hosts, not for objects of type %s", name, g.objectType),
-					fmt.Sprintf("use confctl --object-type %s select SELECTOR set/...", g.objectType),
+					"use " + commandLine(slices.Concat([]string{"confctl"}, option("--object-type", g.objectType), []string{"select", "SELECTOR", "set/..."})),
 				}
 			}
 			if announce && g.quiet {
@@ -107,10 +107,10 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 		hint:  "a host is named in full, and literally",
 	}
 	if service != "" {
-		what.hint = "what the host has: " + s.line("select "+quote("name="+host)+" get")
+		what.hint = "what the host has: " + s.command("select", selector.Name+"="+selector.Literal(host), "get")
 	}
 	if service == "" && regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
-		what.hint += "; to look for it: " + s.line("select "+quote("name=(?i)"+strings.TrimSuffix(host, ".")+".*")+" get")
+		what.hint += "; to look for it: " + s.command("select", selector.Name+"=(?i)"+selector.Literal(strings.TrimSuffix(host, "."))+".*", "get")
 	}
 	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
 	if s.wrapper && verb.set == "pooled=yes" && !overridden {
@@ -131,7 +131,7 @@ func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
 	}
 	for _, o := range plan.Matched {
 		if n, ok := o.Get("weight").Int(); ok && n == 0 {
-			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.line("select "+quote("name="+o.Name)+" set/weight=N")}
+			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.command("select", selector.Name+"="+selector.Literal(o.Name), "set/weight=N")}
 		}
 	}
 	return nil

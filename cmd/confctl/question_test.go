@@ -96,7 +96,7 @@ func TestGraveQuestion(t *testing.T) {
 		{[]string{"depool", "--hostname", "web9.example"}, ""}, // pool verbs never ask
 		{[]string{"pool", "--hostname", "web9.example"}, ""},
 		{[]string{"--yes", "select", "name=web9.example", "set/pooled=no"}, ""},
-		{[]string{"undo", "last"}, ""},
+		{[]string{"--yes", "undo", "last"}, ""},
 		{[]string{"select", "name=web9.example", "set/pooled=no", "--allow", "min-pooled", "-m", "spare"}, ""},
 		{[]string{"select", "name=web9.example", "set/pooled=yes"}, ""},
 	} {

@@ -156,7 +156,7 @@ func outOf(findings []safety.Finding) []object.Object {
 func (s *session) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
 	override := allowOptions(s.terms.allow, refused)
 	if s.terms.reason == "" {
-		override = append(override, "--reason", `"..."`)
+		override = append(override, "--reason", fillIn)
 	}
 	if s.editing {
 		return []string{"to store it all the same:  set/@FILE with the file that your text is kept in, and " + strings.Join(override, " ")}
@@ -190,53 +190,6 @@ func really(changes []object.Change) string {
 		return "really both:"
 	}
 	return "really all:"
-}
-
-// again is the command line as it was called, with more options and without
-// those that they replace or would contradict.
-func (s *session) again(options ...string) string {
-	var called []string
-	words := s.words
-	if s.repeat != nil {
-		words = s.repeat
-	}
-	scan, drop, at := newScanner(), false, -1
-	for i, word := range words {
-		if i > 0 { // the first is the program
-			if kind := scan.next(word); kind == endOfOptions {
-				at, drop = len(called), false
-			} else if kind != valueWord { // which goes or stays with its option
-				drop = scan.has("dry-run", "except-refused", "allow", "config", "schema")
-			}
-		}
-		if !drop {
-			called = append(called, word)
-		}
-	}
-	if at < 0 {
-		at = len(called)
-	}
-	line := commandLine(called[:at]) + " " + strings.Join(options, " ") + s.where()
-	if at < len(called) {
-		line += " " + commandLine(called[at:])
-	}
-	return line
-}
-
-// line is a command line for the same objects, for a hint.
-func (g *globals) line(words string) string { return "confctl " + words + g.where() }
-
-// where is how a command line says for which objects it is, if not for the
-// usual ones.
-func (g *globals) where() string {
-	text := ""
-	if g.config != "" {
-		text += " --config " + quote(g.config)
-	}
-	if g.schema != "" {
-		text += " --schema " + quote(g.schema)
-	}
-	return text
 }
 
 // age is how long ago something was, in one unit.

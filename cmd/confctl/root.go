@@ -200,7 +200,7 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean: " + strings.Join(near, ", ") + "?"
 	} else if strings.Contains(args[0], "=") {
-		hint = "to choose objects: confctl select " + args[0] + " get"
+		hint = "to choose objects: " + commandLine([]string{"confctl", "select", args[0], "get"})
 	}
 	return &usageError{fmt.Sprintf("no command %q", args[0]), hint}
 }

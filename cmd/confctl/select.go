@@ -51,7 +51,7 @@ would be deleted, or if nothing would serve in its pool any more. --dry-run show
 		ValidArgsFunction: g.completeSelect,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flag("after").Changed && args[1] != "watch" {
-				return &usageError{"--after is for watch", "confctl select " + quote(args[0]) + " watch --after " + quote(after)}
+				return &usageError{"--after is for watch", commandLine(slices.Concat([]string{"confctl", "select"}, option("--after", after), operands(args[0], "watch")))}
 			}
 			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:], after) })
 		},
@@ -147,7 +147,7 @@ func unknownAction(t *schema.Type, word string) error {
 	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit, delete, history and watch"
 	switch {
 	case assigns && isField:
-		hint = "to change fields: set/" + word
+		hint = "to change fields: " + quote("set/"+word)
 	case assigns && (name == selector.Name || slices.Contains(t.Tags, name)):
 		hint = "a selector is one word: without blanks, or in quotes"
 	}

@@ -32,8 +32,8 @@ func refused(part string, at given, err error) error {
 	hint := "to have it listen on this host alone: " + at.change("127.0.0.1:"+port)
 	switch {
 	case errors.Is(why, syscall.EADDRINUSE):
-		hint = fmt.Sprintf("something listens there already, maybe another confctl serve; what it is: ss -ltnp 'sport = :%s'\n"+
-			"to have this one listen elsewhere: %s", port, at.change(net.JoinHostPort(host, "PORT")))
+		hint = fmt.Sprintf("something listens there already, maybe another confctl serve; what it is: %s\n"+
+			"to have this one listen elsewhere: %s", commandLine([]string{"ss", "-ltnp", "sport = :" + port}), at.change(net.JoinHostPort(host, "PORT")))
 	case errors.Is(why, syscall.EACCES):
 		hint = "ports below 1024 are for root, and for units with AmbientCapabilities=CAP_NET_BIND_SERVICE\n" +
 			"to have it listen elsewhere: " + at.change(net.JoinHostPort(host, "PORT"))

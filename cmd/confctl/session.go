@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/conftool/confctl/pkg/catalog"
@@ -187,25 +186,4 @@ func person(uid int, sudo, login string) sal.User {
 		u.Name = "uid-" + u.ID
 	}
 	return u
-}
-
-// commandLine returns the words of a command so that they can be pasted.
-func commandLine(args []string) string {
-	words := make([]string, len(args))
-	for i, a := range args {
-		words[i] = quote(a)
-	}
-	if len(words) > 0 {
-		words[0] = filepath.Base(args[0])
-	}
-	return strings.Join(words, " ")
-}
-
-// quote returns a word as a shell takes it for one.
-func quote(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

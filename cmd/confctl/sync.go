@@ -83,7 +83,7 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		s.tellSynced(done)
 	})
 	strays.warn(s.streams)
-	faulty := s.tellLeftUndone(d.leftUndone(c))
+	faulty := s.tellLeftUndone(s.leftUndone(d, c))
 	if done.ID != "" {
 		s.say("sync: %s", outcomeOf(done, faulty))
 	}

@@ -127,7 +127,7 @@ func exactTags(t *schema.Type, list string) (map[string]string, error) {
 		case tag == "" && !found && len(t.Tags) == 0:
 			continue // the empty list of a type without tags
 		case tag == selector.Name && found:
-			return nil, &usageError{"the name is no tag", fmt.Sprintf("it stands after the action: --action ACTION %s", quote(val))}
+			return nil, &usageError{"the name is no tag", "it stands after the action: " + commandLine(append([]string{"confctl", "tags", "TAGS", "--action", "ACTION"}, operands(val)...))}
 		case !found:
 			return nil, &usageError{fmt.Sprintf("no = in %q of the tags %q", pair, list), all}
 		case !slices.Contains(t.Tags, tag):
@@ -154,7 +154,7 @@ func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string
 		return tagsStep{}, err
 	}
 	if act.verb == "history" || act.verb == "watch" {
-		return tagsStep{}, &usageError{act.verb + " is no action of tags", "use confctl select " + quote(list) + " " + act.verb}
+		return tagsStep{}, &usageError{act.verb + " is no action of tags", "use " + commandLine(append([]string{"confctl", "select"}, operands(list, act.verb)...))}
 	}
 	whole := catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}
 	step := tagsStep{action: act, all: whole.Selector, chosen: chosen{

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
 )
 
 func newTypes(std streams, g *globals) *cobra.Command {
@@ -118,5 +120,6 @@ func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 		}
 	}
 	line("")
-	line("Select them with: confctl --object-type %s select %s=REGEX get", t.Name, append(t.Tags[:len(t.Tags):len(t.Tags)], "name")[0])
+	tag := append(t.Tags[:len(t.Tags):len(t.Tags)], selector.Name)[0]
+	line("Select them with: %s", commandLine(slices.Concat([]string{"confctl"}, option("--object-type", t.Name), []string{"select", tag + "=REGEX", "get"})))
 }

@@ -84,7 +84,7 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 	case len(args) > 0 && (since != "" || mine):
 		return undoing{}, &usageError{fmt.Sprintf("undo takes %q or --since with --mine, not both", args[0]), hint}
 	case since != "" && !mine:
-		return undoing{}, &usageError{"--since undoes only your own changes: say so with --mine", "those of others one by one, by their ids: see confctl log --since " + since}
+		return undoing{}, &usageError{"--since undoes only your own changes: say so with --mine", "those of others one by one, by their ids: see " + commandLine(append([]string{"confctl", "log"}, option("--since", since)...))}
 	case since == "" && mine:
 		return undoing{}, &usageError{"--mine needs --since", hint}
 	case since != "":
@@ -167,7 +167,7 @@ func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
 type overtakenError struct {
 	lines []string // what, by whom, when
 	last  string   // id of the latest of these
-	where string
+	where []string // options that name the configuration
 }
 
 func (e *overtakenError) Error() string {
@@ -176,7 +176,7 @@ func (e *overtakenError) Error() string {
 
 // hint says what was changed since, and what to do about it.
 func (e *overtakenError) hint() string {
-	return strings.Join(append(slices.Clone(e.lines), "undo that first: confctl undo "+e.last+e.where, "or give the fields the values that they should have"), "\n")
+	return strings.Join(append(slices.Clone(e.lines), "undo that first: "+commandFor(e.where, "undo", e.last), "or give the fields the values that they should have"), "\n")
 }
 
 // overtaken looks in the journal for later changes of the same fields that are
@@ -190,7 +190,7 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 	mine, undone := runsOf(records), sal.Undone(later)
 	for _, id := range mine {
 		if by := undone[id]; by != "" {
-			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.line("undo "+by)}
+			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.command("undo", by)}
 		}
 	}
 	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool {
@@ -301,7 +301,7 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 	case len(parts) == 0:
 		return nil, &noMatchError{fmt.Sprintf("the journal has no change %s, nothing changed", id), "it was not made, unless its record has been pruned; see confctl log"}
 	case parts[0].Refused():
-		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.line("log show "+id)}
+		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.command("log", "show", id)}
 	}
 	slices.Reverse(parts)
 	return parts, nil
@@ -334,7 +334,7 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 			default:
 				return nil, &object.InvalidError{
 					Reason: fmt.Sprintf("%v; nothing of %s is undone", err, r.Event.ID),
-					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + s.line("log show "+r.Event.ID),
+					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + s.command("log", "show", r.Event.ID),
 				}
 			}
 		}

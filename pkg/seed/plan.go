@@ -2,12 +2,11 @@ package seed
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -51,42 +50,39 @@ func (c Comparison) Faults() []*yamldoc.Error {
 	return all
 }
 
-// LeftUndone returns a line for each type, and each object, that cannot be
-// synced in whole, with what to do about it.
-func (c Comparison) LeftUndone() []string {
-	var lines []string
-	for _, t := range c.Types {
-		lines = append(lines, t.leftUndone()...)
-	}
-	return lines
+// Left is something that cannot be synced in whole.
+type Left struct {
+	Msg string // what, and why
+	// What only a person can decide to delete: one object, or if that is nil all
+	// of a type. Both are nil if there is nothing to delete.
+	Type   *schema.Type
+	Object *object.Object
 }
 
-func (t TypeComparison) leftUndone() []string {
+// LeftUndone returns each type, and each object, that cannot be synced in whole.
+func (c Comparison) LeftUndone() []Left {
+	var all []Left
+	for _, t := range c.Types {
+		all = append(all, t.leftUndone()...)
+	}
+	return all
+}
+
+func (t TypeComparison) leftUndone() []Left {
 	name, extra := t.Type.Type.Name, len(t.Extra)
 	switch {
 	case len(t.Faults) > 0:
-		return []string{fmt.Sprintf("type %s is left as it is: mend its files first", name)}
+		return []Left{{Msg: fmt.Sprintf("type %s is left as it is: mend its files first", name)}}
 	case len(t.Gaps) > 0 && extra > 0:
-		return []string{fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", name, extra, t.Stored)}
+		return []Left{{Msg: fmt.Sprintf("type %s: nothing is removed; the other files do not declare %d of the %d that the store has", name, extra, t.Stored)}}
 	case extra > 0 && !t.Complete():
-		return []string{fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed; if they shall go: confctl --object-type %s select 'name=.*' delete",
-			name, t.Dir, extra, name)}
+		return []Left{{Msg: fmt.Sprintf("type %s: %s has no files, but the store has %d objects; nothing is removed", name, t.Dir, extra), Type: t.Type.Type}}
 	}
-	var lines []string
+	var all []Left
 	for _, o := range t.Extra {
 		if o.Malformed != nil {
-			lines = append(lines, fmt.Sprintf("%s is not removed: what is stored cannot be read (%v); to delete it: confctl --object-type %s --repair select '%s' delete",
-				o, o.Malformed, name, selectorOf(o)))
+			all = append(all, Left{Msg: fmt.Sprintf("%s is not removed: what is stored cannot be read (%v)", o, o.Malformed), Type: o.Type, Object: &o})
 		}
 	}
-	return lines
-}
-
-// selectorOf is the selector, literal, that chooses one object.
-func selectorOf(o object.Object) string {
-	values := map[string]string{selector.Name: regexp.QuoteMeta(o.Name)}
-	for i, tag := range o.Type.Tags {
-		values[tag] = regexp.QuoteMeta(o.Tags[i])
-	}
-	return selector.Exactly(o.Type.Tags, values).String()
+	return all
 }
