@@ -323,6 +323,9 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 		}
 		id = runOf(mine[0])
 	}
+	if err := checkID(id, hint); err != nil {
+		return nil, err
+	}
 	found, err := s.journal().Find(ctx, id)
 	if err == nil && len(found) > 0 && runOf(found[0]) != id { // a part is named, the whole is meant
 		found, err = s.journal().Find(ctx, runOf(found[0]))

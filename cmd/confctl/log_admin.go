@@ -27,7 +27,7 @@ func newLogAnnotate(std streams, g *globals) *cobra.Command {
 		Args:              arguments(2, -1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkID(args[0], "usage: confctl log annotate ID TEXT"); err != nil {
+			if err := checkID(args[0], "see confctl log"); err != nil {
 				return err
 			}
 			text := strings.TrimSpace(strings.Join(args[1:], " "))

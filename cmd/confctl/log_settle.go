@@ -65,16 +65,17 @@ func (s *session) unsettled(id string, err error, open bool) error {
 			"it was not made so far, unless its record has been pruned; see confctl log",
 		}
 	case errors.As(err, &missing):
-		return s.noRecord(id)
+		return s.noRecord(id, "")
 	}
 	return err
 }
 
-// noRecord is the error for an id without a record.
-func (s *session) noRecord(id string) error {
-	hint := "it was not made, unless its record has been pruned; see confctl log"
+// noRecord is the error for an id without a record, and what follows from it. Only
+// a change that can still be settled is one whose record cannot have been pruned.
+func (s *session) noRecord(id, what string) error {
+	hint := "it was not made so far, unless its record has been pruned; see confctl log"
 	if s.journal().MaySettle(id) {
 		hint = "it was not made so far; " + s.command("log", "show", id, "--wait") + " makes sure that it will not be"
 	}
-	return &noMatchError{(&sal.NoRecordError{ID: id}).Error(), hint}
+	return &noMatchError{(&sal.NoRecordError{ID: id}).Error() + what, hint}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ answer is asked again for ` + settling.String() + `. While nothing is settled, t
 		Args:              arguments(1, 1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkID(args[0], "usage: confctl log show ID"); err != nil {
+			if err := checkID(args[0], "see confctl log"); err != nil {
 				return err
 			}
 			format, err := g.ownFormat("log show", "text", "json")
@@ -44,13 +45,20 @@ answer is asked again for ` + settling.String() + `. While nothing is settled, t
 	return cmd
 }
 
-// checkID refuses an id that is empty, as that of a script whose variable is
-// not set.
-func checkID(id, usage string) error {
-	if strings.TrimSpace(id) == "" {
-		return &usageError{"the id is empty", usage}
+// checkID refuses a word that cannot be the id of a change: one that is empty, as
+// that of a script whose variable is not set, or cut short. What came of the
+// change that was meant is not said of it: that one may well have been made.
+func checkID(id, hint string) error {
+	switch n := utf8.RuneCountInString(id); {
+	case strings.TrimSpace(id) == "":
+		return &usageError{"the id is empty", "it is the last word of each line of confctl log"}
+	case sal.IsID(id):
+		return nil
+	case n == sal.IDLength:
+		return &noMatchError{fmt.Sprintf("no such change: %s (ids look like 20260102T030405.678900Z-0a1b2c3d)", short(id)), hint}
+	default:
+		return &noMatchError{fmt.Sprintf("no such change: %s (ids have %d characters, this has %d)", short(id), sal.IDLength, n), hint}
 	}
-	return nil
 }
 
 func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
@@ -67,7 +75,7 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		if broken != nil {
 			return broken
 		}
-		return s.noRecord(id)
+		return s.noRecord(id, "")
 	}
 	notes, err := s.journal().NotesOf(ctx, id)
 	if _, err = s.brokenRecords(err); err != nil {

@@ -93,7 +93,7 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 	case args[0] == "last":
 		return undoing{}, nil
 	}
-	return undoing{id: args[0]}, nil
+	return undoing{id: args[0]}, checkID(args[0], "see confctl log")
 }
 
 func (s *session) runUndo(ctx context.Context, wanted undoing) error {
@@ -299,7 +299,7 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 	case err != nil: // also if it is there and cannot be read
 		return nil, &unwrittenError{err, s.where()}
 	case len(parts) == 0:
-		return nil, &noMatchError{fmt.Sprintf("the journal has no change %s, nothing changed", id), "it was not made, unless its record has been pruned; see confctl log"}
+		return nil, s.noRecord(id, ", nothing changed")
 	case parts[0].Refused():
 		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.command("log", "show", id)}
 	}

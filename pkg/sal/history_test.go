@@ -23,8 +23,9 @@ func history(lines ...string) []Stored {
 	var records []Stored
 	for i, line := range lines {
 		words := strings.Fields(line)
-		r := change(strings.TrimRight(words[0], "!~"), noon())
-		r.Change.Run, _, _ = strings.Cut(r.Event.ID, "-")
+		id := strings.TrimRight(words[0], "!~")
+		run, _, _ := strings.Cut(id, "-")
+		r := Record{Time: noon(), Event: Event{ID: id}, Change: ChangeRecord{Run: run}}
 		if strings.HasSuffix(words[0], "!") {
 			r.Event.Outcome = Failure
 		}
@@ -143,7 +144,7 @@ func TestLastChangesReadsSome(t *testing.T) {
 	j := newJournal(t)
 	node := nodeType(t)
 	record := func(name string) Record {
-		r := change("of "+name, noon())
+		r := change(name, noon())
 		r.Change.Objects = []Object{{Type: "node", Path: "dc/c/s/" + name, After: value.OfMap()}}
 		return r
 	}

@@ -37,10 +37,6 @@ type Query struct {
 // Key returns where the journal's record of a change is.
 func (l *Log) Key(id string) string { return l.Prefix + "journal/" + id }
 
-// isID reports whether a word that somebody typed may be an id: it must not
-// reach beyond the key of one record.
-func isID(id string) bool { return id != "" && !strings.Contains(id, "/") }
-
 // Records returns the whole journal; see Search.
 func (l *Log) Records(ctx context.Context) ([]Stored, error) { return l.Search(ctx, Query{}) }
 
@@ -118,7 +114,7 @@ func (l *Log) pages(ctx context.Context, sizes []int, enough func([]Stored) bool
 			return err
 		}
 		var page []Stored
-		page, broken = parse(snapshot.Entries)
+		page, broken = l.parse(snapshot.Entries)
 		if enough(page) || len(snapshot.Entries) < size {
 			break
 		}
@@ -131,7 +127,7 @@ func (l *Log) pages(ctx context.Context, sizes []int, enough func([]Stored) bool
 // Errors are *VoidError, and as of Search.
 func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	const most = 100 // parts, each of which holds some thousand objects
-	if !isID(id) {
+	if !IsID(id) {
 		return nil, nil
 	}
 	keys := []string{l.Key(id)}
@@ -142,7 +138,7 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := parse(snapshot.Entries)
+	records, err := l.parse(snapshot.Entries)
 	if err == nil && len(records) == 0 && len(snapshot.Entries) > 0 {
 		void, err := ParseRecord(snapshot.Entries[0].Value)
 		return nil, cmp.Or[error](err, &VoidError{void})
@@ -153,11 +149,14 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 
 // parse reads records, in the order they come in, without those that are void.
 // The error is a *BrokenError.
-func parse(entries []store.Entry) ([]Stored, error) {
+func (l *Log) parse(entries []store.Entry) ([]Stored, error) {
 	records := make([]Stored, 0, len(entries))
 	var errs []error
 	for _, e := range entries {
 		r, err := ParseRecord(e.Value)
+		if err == nil {
+			err = r.checkIDs(strings.TrimPrefix(e.Key, l.Key("")))
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
 			continue

@@ -2,6 +2,7 @@ package sal
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -63,8 +64,51 @@ func (j journal) write(pairs ...string) store.Revision {
 	return receipt.Revision
 }
 
-func change(id string, at time.Time) Record {
-	return Record{Time: at, Event: Event{ID: id}, Change: ChangeRecord{Run: id}}
+// delete deletes a key.
+func (j journal) delete(key string) {
+	j.Helper()
+	if _, err := j.Store.Commit(j.Context(), store.Txn{Writes: []store.Write{{Key: key, Delete: true}}}); err != nil {
+		j.Fatal(err)
+	}
+}
+
+// long returns the id that a test calls by a number of up to six digits or by up to
+// four letters. What is an id stays as it is; of a part, what is before the last - is
+// called so.
+func long(called string) string {
+	if IsID(called) {
+		return called
+	}
+	name, part, isPart := strings.Cut(called, "-")
+	if isPart {
+		part = "-" + part
+	}
+	if strings.Trim(name, "0123456789") == "" {
+		return "20260102T120000." + strings.Repeat("0", 6-len(name)) + name + "Z-00000000" + part
+	}
+	return "20260102T120000.000000Z-" + hex.EncodeToString([]byte(name + "____")[:4]) + part
+}
+
+// calledID returns what a test calls an id.
+func calledID(id string) string {
+	if !IsID(id) || !strings.HasPrefix(id, "20260102T120000.") {
+		return id
+	}
+	micro, random, part := id[16:22], id[24:32], id[32:]
+	if random == "00000000" {
+		return micro[1:] + part
+	}
+	name, _ := hex.DecodeString(random)
+	return strings.TrimRight(string(name), "_") + part
+}
+
+// change is a record of a change, which a test calls by a short id.
+func change(called string, at time.Time) Record {
+	run, _, _ := strings.Cut(called, "-")
+	if IsID(called) {
+		run = called
+	}
+	return Record{Time: at, Event: Event{ID: long(called)}, Change: ChangeRecord{Run: long(run)}}
 }
 
 // add commits records as one transaction.
@@ -103,7 +147,7 @@ func (j journal) fillOn(first, n, together int) {
 func ids(records []Stored) []string {
 	all := []string{}
 	for _, r := range records {
-		all = append(all, r.Event.ID)
+		all = append(all, calledID(r.Event.ID))
 	}
 	return all
 }
@@ -201,19 +245,19 @@ func TestSearchSinceWithAClockFarOff(t *testing.T) {
 func TestBrokenRecords(t *testing.T) {
 	j := newJournal(t)
 	j.fill(3, 1)
-	j.write(j.Key("bad"), "{")
+	j.write(j.Key(long("bad")), "{")
 	j.write(j.Key("worse"), "")
 	for what, search := range map[string]func() ([]Stored, error){
 		"all":    func() ([]Stored, error) { return j.Records(t.Context()) },
 		"newest": func() ([]Stored, error) { return j.Newest(t.Context(), 3) },
-		"find":   func() ([]Stored, error) { return j.Find(t.Context(), "bad") },
+		"find":   func() ([]Stored, error) { return j.Find(t.Context(), long("bad")) },
 		"nothing found": func() ([]Stored, error) {
 			return j.Search(t.Context(), Query{Match: func(Stored) bool { return false }})
 		},
 	} {
 		want := map[string]int{"all": 3, "newest": 3}[what]
 		got, err := search()
-		if !errors.As(err, new(*BrokenError)) || !strings.Contains(err.Error(), j.Key("bad")+": ") || len(got) != want {
+		if !errors.As(err, new(*BrokenError)) || !strings.Contains(err.Error(), j.Key(long("bad"))+": ") || len(got) != want {
 			t.Errorf("%s: %d records, %v", what, len(got), err)
 		}
 	}
@@ -230,7 +274,7 @@ func TestFind(t *testing.T) {
 	for _, r := range append(parts, change("y", noon())) {
 		j.add(r)
 	}
-	for id, want := range map[string][]string{"x": {"x", "x-2", "x-10"}, "y": {"y"}, "z": {}, "": {}, "/": {}, "x/": {}} {
+	for id, want := range map[string][]string{long("x"): {"x", "x-2", "x-10"}, long("y"): {"y"}, long("z"): {}, "": {}, "/": {}, long("x") + "/": {}, long("x")[:31]: {}} {
 		got, err := j.Find(t.Context(), id)
 		if diff := cmp.Diff(want, ids(got)); diff != "" || err != nil {
 			t.Errorf("%q: %v %s", id, err, diff)
@@ -246,7 +290,7 @@ func TestWatch(t *testing.T) {
 	after := j.write("/elsewhere", "x")
 	go func() {
 		j.add(change("a", noon()))
-		j.write(j.Key("bad"), "{")
+		j.write(j.Key(long("bad")), "{")
 		j.write("/elsewhere", "y")
 		j.add(change("b", noon()))
 	}()
@@ -267,7 +311,7 @@ func (j journal) watched(after store.Revision, n int) []string {
 		case err != nil:
 			j.Fatal(err)
 		default:
-			got = append(got, r.Event.ID)
+			got = append(got, calledID(r.Event.ID))
 		}
 		if len(got) == n {
 			break
@@ -280,7 +324,7 @@ func (j journal) watched(after store.Revision, n int) []string {
 // store no longer tells what happened.
 func TestWatchGoesOnWhereTheStoreForgot(t *testing.T) {
 	j := newJournal(t)
-	j.add(change("before", noon()))
+	j.add(change("bef", noon()))
 	after := j.write("/big", "x")
 	const missed = 600 // more than are read at once
 	j.fill(missed, 1)
@@ -309,11 +353,11 @@ func TestWatchOfAnEarlierStore(t *testing.T) {
 			case <-seen:
 				return
 			case <-time.After(20 * time.Millisecond):
-				j.add(change(fmt.Sprintf("live%d", i), noon()))
+				j.add(change(fmt.Sprintf("l%d", i%1000), noon()))
 			}
 		}
 	})
-	if got := j.watched(1_000, 1); len(got) != 1 || !strings.HasPrefix(got[0], "live") {
+	if got := j.watched(1_000, 1); len(got) != 1 || !strings.HasPrefix(got[0], "l") {
 		t.Error(got)
 	}
 	close(seen)
@@ -339,28 +383,28 @@ func TestNotes(t *testing.T) {
 	for _, note := range []struct {
 		id string
 		Note
-	}{{"00001", first}, {"00002", other}, {"00001", second}} {
+	}{{long("00001"), first}, {long("00002"), other}, {long("00001"), second}} {
 		if err := j.Annotate(t.Context(), note.id, note.Note); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := j.Notes(t.Context())
-	if diff := cmp.Diff(map[string][]Note{"00001": {first, second}, "00002": {other}}, got); diff != "" || err != nil {
+	if diff := cmp.Diff(map[string][]Note{long("00001"): {first, second}, long("00002"): {other}}, got); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	for id, want := range map[string][]Note{"00001": {first, second}, "00000": nil, "": nil, "0000": nil} {
+	for id, want := range map[string][]Note{long("00001"): {first, second}, long("00000"): nil, "": nil, long("00001")[:31]: nil} {
 		if got, err := j.NotesOf(t.Context(), id); !cmp.Equal(got, want) || err != nil {
 			t.Errorf("%q: %v, %v", id, got, err)
 		}
 	}
-	for _, id := range []string{"00009", "", "/", "00001/", "../journal/00001"} {
+	for _, id := range []string{long("00009"), "", "/", long("00001") + "/", "../journal/" + long("00001"), long("00001")[:31]} {
 		var missing *NoRecordError
 		if err := j.Annotate(t.Context(), id, first); !errors.As(err, &missing) || missing.ID != id {
 			t.Errorf("note on %q: %v", id, err)
 		}
 	}
-	j.write(j.note("00002")+"x", "{")
-	if got, err := j.Notes(t.Context()); !errors.As(err, new(*BrokenError)) || len(got["00002"]) != 1 {
+	j.write(j.note(long("00002"))+"x", "{")
+	if got, err := j.Notes(t.Context()); !errors.As(err, new(*BrokenError)) || len(got[long("00002")]) != 1 {
 		t.Error(got, err)
 	}
 	if len(j.all()) != 3 {

@@ -38,7 +38,7 @@ func (l *Log) note(parts ...string) string {
 // those of store.Store.
 func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 	missing := &NoRecordError{ID: id}
-	if !isID(id) {
+	if !IsID(id) {
 		return missing
 	}
 	found, err := l.Store.Read(ctx, l.Key(id))
@@ -71,7 +71,7 @@ func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 // error is a *BrokenError, beside those that can be read, or one of
 // store.Store.Read.
 func (l *Log) NotesOf(ctx context.Context, id string) ([]Note, error) {
-	if !isID(id) {
+	if !IsID(id) {
 		return nil, nil
 	}
 	notes, err := l.notes(ctx, l.note(id))

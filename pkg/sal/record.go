@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/conftool/confctl/pkg/object"
@@ -104,6 +106,32 @@ func NewID(now time.Time) string {
 // idTime is how an id begins.
 const idTime = "20060102T150405.000000Z"
 
+// IDLength is how many characters the id of a change has; that of a further part
+// has its number after it.
+const IDLength = len(idTime) + len("-") + 2*4
+
+// IsID reports whether a text has the form of an id of NewID or PartID. Nothing
+// else is an id, whoever wrote it: an id is part of a key, and of a line that
+// people paste.
+func IsID(text string) bool {
+	if len(text) < IDLength {
+		return false
+	}
+	_, err := time.Parse(idTime, text[:len(idTime)])
+	random, part := text[len(idTime):IDLength], text[IDLength:]
+	isHex := strings.Trim(random[1:], "0123456789abcdef") == ""
+	return err == nil && random[0] == '-' && isHex && isPartNumber(part)
+}
+
+// isPartNumber reports whether a text may follow an id: -2 and on, or nothing.
+func isPartNumber(text string) bool {
+	if text == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "-"), 10, 16)
+	return err == nil && n >= 2 && text == fmt.Sprintf("-%d", n)
+}
+
 // PartID returns the id of a part of a change, counting from 1: the change's
 // own for the first.
 func PartID(id string, part int) string {
@@ -164,4 +192,23 @@ func ParseRecord(stored []byte) (Record, error) {
 		return Record{}, fmt.Errorf("reading a journal record: %w", err)
 	}
 	return r, nil
+}
+
+// checkIDs reports ids in a record that are none, and one that is not that of the
+// key it is at: such a record is not of a change that was made.
+func (r Record) checkIDs(id string) error {
+	switch {
+	case r.Event.ID != id:
+		return fmt.Errorf("the record at this key is of another change: %q", excerpt([]byte(r.Event.ID)))
+	case !IsID(id):
+		return fmt.Errorf("%q is not an id of a change", excerpt([]byte(id)))
+	case !IsID(r.run()), id != r.run() && !strings.HasPrefix(id, r.run()+"-"):
+		return fmt.Errorf("the record is of a part of another change: %q", excerpt([]byte(r.run())))
+	}
+	for _, undone := range r.Change.Undoes {
+		if !IsID(undone) {
+			return fmt.Errorf("it undoes %q, which is not an id of a change", excerpt([]byte(undone)))
+		}
+	}
+	return nil
 }

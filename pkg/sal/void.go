@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/conftool/confctl/pkg/store"
@@ -66,7 +65,7 @@ func (l *Log) Settle(ctx context.Context, id string, settled Record) ([]Stored, 
 		return found, err
 	}
 	if !l.MaySettle(id) {
-		return nil, &NoRecordError{ID: id, Old: idForm().MatchString(id)}
+		return nil, &NoRecordError{ID: id, Old: IsID(id)}
 	}
 	settled.Event.ID, settled.Change.Run = id, id
 	text, err := settled.Void().Encode()
@@ -98,17 +97,11 @@ func (l *Log) Settle(ctx context.Context, id string, settled Record) ([]Stored, 
 // two differ by less than a day. The clock of the host that made the id does not
 // matter: the record has its time from it, too.
 func (l *Log) MaySettle(id string) bool {
-	parts := idForm().FindStringSubmatch(id)
-	if parts == nil {
+	if !IsID(id) {
 		return false
 	}
-	made, err := time.Parse(idTime, parts[1])
+	made, err := time.Parse(idTime, id[:len(idTime)])
 	return err == nil && made.After(l.now().Add(-settleTime))
-}
-
-// idForm is that of the ids that NewID and PartID make, with the time.
-func idForm() *regexp.Regexp {
-	return regexp.MustCompile(`^(\d{8}T\d{6}\.\d{6}Z)-[0-9a-f]{8}(-\d+)?$`)
 }
 
 // What Settle and Prune keep apart: for how long after it was begun a change

@@ -25,7 +25,7 @@ func TestVoidIsNoChange(t *testing.T) {
 	j.add(change("c", noon()))
 	j.add(change("c-2", noon()).Void())
 	part := change("c-3", noon())
-	part.Change.Run = "c"
+	part.Change.Run = long("c")
 	j.add(part)
 
 	if got := j.all(); !slices.Equal(got, []string{"c-3", "c", "a"}) {
@@ -34,14 +34,14 @@ func TestVoidIsNoChange(t *testing.T) {
 	if newest, err := j.Newest(t.Context(), 2); err != nil || !slices.Equal(ids(newest), []string{"c-3", "c"}) {
 		t.Errorf("the newest two are %v, %v", ids(newest), err)
 	}
-	if found, err := j.Find(t.Context(), "c"); err != nil || !slices.Equal(ids(found), []string{"c", "c-3"}) {
+	if found, err := j.Find(t.Context(), long("c")); err != nil || !slices.Equal(ids(found), []string{"c", "c-3"}) {
 		t.Errorf("the parts are %v, %v", ids(found), err)
 	}
 	var void *VoidError
-	if found, err := j.Find(t.Context(), "b"); len(found) > 0 || !errors.As(err, &void) || void.Record.Event.ID != "b" || void.Record.Change.Objects == nil {
+	if found, err := j.Find(t.Context(), long("b")); len(found) > 0 || !errors.As(err, &void) || void.Record.Event.ID != long("b") || void.Record.Change.Objects == nil {
 		t.Errorf("found %v, %v", ids(found), err)
 	}
-	if err := j.Annotate(t.Context(), "b", Note{Text: "note"}); !errors.As(err, &void) {
+	if err := j.Annotate(t.Context(), long("b"), Note{Text: "note"}); !errors.As(err, &void) {
 		t.Errorf("annotated: %v", err)
 	}
 	if got := j.watched(after, 3); !slices.Equal(got, []string{"a", "c", "c-3"}) {
@@ -50,7 +50,7 @@ func TestVoidIsNoChange(t *testing.T) {
 	if r := about.Void(); r.Refused() || r.Made() {
 		t.Errorf("refused %v, made %v", r.Refused(), r.Made())
 	}
-	records, err := j.readRecords(t.Context(), map[string]string{j.Key("c"): "c", j.Key("c-2"): "c", j.Key("c-3"): "c"})
+	records, err := j.readRecords(t.Context(), map[string]string{j.Key(long("c")): "c", j.Key(long("c-2")): "c", j.Key(long("c-3")): "c"})
 	if err != nil || len(records["c"]) != 2 {
 		t.Errorf("delivered with %v, %v", records, err)
 	}
@@ -113,12 +113,12 @@ func TestPruneKeepsTwoDays(t *testing.T) {
 	j.Now = func() time.Time { return noon().Add(n*time.Minute + keptTime/2) }
 	j.fillOn(n, 2*n, 100)
 	j.prune(1_000, time.Time{})
-	if _, err := j.Find(t.Context(), "void"); !errors.As(err, new(*VoidError)) {
+	if _, err := j.Find(t.Context(), long("void")); !errors.As(err, new(*VoidError)) {
 		t.Errorf("the void record: %v", err)
 	}
 	j.Now = func() time.Time { return noon().Add(n*time.Minute + keptTime + time.Minute) }
 	j.prune(1_000, time.Time{})
-	if found, err := j.Find(t.Context(), "void"); err != nil || len(found) > 0 {
+	if found, err := j.Find(t.Context(), long("void")); err != nil || len(found) > 0 {
 		t.Errorf("the void record, later: %v, %v", found, err)
 	}
 }

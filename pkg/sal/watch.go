@@ -41,7 +41,7 @@ func (l *Log) watchOn(ctx context.Context, after *store.Revision, yield func(Sto
 				written = append(written, e.Entry)
 			}
 		}
-		if !yieldAll(written, yield) {
+		if !l.yieldAll(written, yield) {
 			return false
 		}
 		*after = batch.Revision
@@ -59,7 +59,7 @@ func (l *Log) catchUp(ctx context.Context, after *store.Revision, yield func(Sto
 		return false
 	}
 	*after = snapshot.Revision
-	return yieldAll(snapshot.Entries, yield)
+	return l.yieldAll(snapshot.Entries, yield)
 }
 
 // since reads what was written to the journal after a revision, the oldest
@@ -84,9 +84,9 @@ func (l *Log) since(ctx context.Context, after store.Revision) (store.Snapshot, 
 }
 
 // yieldAll yields records, and reports whether more are wanted.
-func yieldAll(entries []store.Entry, yield func(Stored, error) bool) bool {
+func (l *Log) yieldAll(entries []store.Entry, yield func(Stored, error) bool) bool {
 	for _, e := range entries {
-		records, err := parse([]store.Entry{e})
+		records, err := l.parse([]store.Entry{e})
 		if err == nil && len(records) == 0 {
 			continue // it is void
 		}
