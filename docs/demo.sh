@@ -56,7 +56,10 @@ say 'The next one would be one too many. The refusal says who is out, and how to
 run 'confctl depool --hostname cp1002.north.example.net --task T123' 0
 run 'confctl depool --hostname cp1003.north.example.net' 3
 run 'confctl pools dc=north,cluster=edge'
-run 'echo y | confctl undo last'
+
+say 'What was done last was refused, so there is nothing of it to undo. The change before it is named.'
+run 'confctl undo last' 4
+run "echo y | confctl undo $(confctl log -n 2 | tail -n 1 | sed 's/.* //')"
 
 say 'Mistakes are refused, with what is wrong and what would be right.'
 run 'confctl select name=cp1001 set/pooled=yes' 4

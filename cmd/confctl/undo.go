@@ -34,10 +34,13 @@ before, delete what it created, create what it deleted. If somebody has changed
 the same since, nothing is written, and both are shown.
 
   undo ID                  the change with this id, as confctl log has it
-  undo last                your newest change of the last hour that is no undo
-                           and not yet undone
+  undo last                your newest change, if it is of the last hour: the newest
+                           that is no undo and not yet undone. If what you did last
+                           was refused, nothing is undone
   undo --since 10m --mine  all of these of the last ten minutes, in one commit:
                            a loop over many hosts, say
+
+Which changes undo last and --since pick is said first, and on a terminal asked.
 
 Of what was done within the last hour the safety rules only warn. An undo is a
 change like any other, and can be undone.`,
@@ -127,20 +130,28 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if in.Action == "" {
 		in.Action = "undo " + in.Undoes[0]
 	}
-	return s.apply(ctx, in, s.confirm, s.tellChanged)
+	ask := s.confirm
+	if wanted.id == "" {
+		ask = s.confirmPicked
+	}
+	return s.apply(ctx, in, ask, s.tellChanged)
+}
+
+// confirmPicked asks on a terminal before anything is undone that was not named.
+func (s *session) confirmPicked(p change.Proposal) func(context.Context) error {
+	if s.yes || !s.interactive() {
+		return s.confirm(p)
+	}
+	return func(ctx context.Context) error {
+		return s.confirmSelection(ctx, p.Plan.Matched, func() { s.preview(ctx, p) })
+	}
 }
 
 // tellUndoing says which changes are to be taken back.
 func (s *session) tellUndoing(records []sal.Stored) {
 	var notes limited
 	for _, r := range records {
-		text := fmt.Sprintf("undoing %s, of %s ago: %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action))
-		for _, more := range []string{selectorText(r), whyText(r.Record)} {
-			if more != "" && more != "-" {
-				text += " " + more
-			}
-		}
-		notes.add("%s", text)
+		notes.add("undoing %s", doneText(r))
 	}
 	notes.say(s.streams)
 }
@@ -266,27 +277,77 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	if wanted.id != "" {
 		return s.oneToUndo(ctx, wanted.id)
 	}
-	from := wanted.since
-	if from.IsZero() {
-		from = time.Now().Add(-recently)
+	if wanted.since.IsZero() {
+		return s.lastToUndo(ctx)
 	}
-	all, err := s.journal().Search(ctx, sal.Query{Since: from})
+	all, err := s.journal().Search(ctx, sal.Query{Since: wanted.since})
 	if _, err = s.brokenRecords(err); err != nil {
 		return nil, &unwrittenError{err, s.where()}
 	}
 	undone, me := sal.Undone(all), whoami()
 	var mine []sal.Stored
 	for _, r := range all {
-		last := wanted.since.IsZero() && len(mine) > 0 && runOf(mine[0]) != runOf(r)
-		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" && !last {
+		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" {
 			mine = append(mine, r)
 		}
 	}
 	if len(mine) == 0 {
-		return nil, &noMatchError{fmt.Sprintf("%s has made no change since %s that could be undone, nothing changed", me.Name, from.Format(time.TimeOnly)),
-			"an older one, or somebody else's, is undone by its id: see confctl log"}
+		return nil, nothingToUndo(me, wanted.since)
 	}
 	return mine, nil
+}
+
+func nothingToUndo(me sal.User, since time.Time) error {
+	return &noMatchError{fmt.Sprintf("%s has made no change since %s that could be undone, nothing changed", me.Name, since.Local().Format(time.RFC3339)),
+		"an older one, or somebody else's, is undone by its id: see confctl log"}
+}
+
+// lastToUndo returns the records of this person's newest change, the newest
+// first. If what this person did last was refused, or was not done just now,
+// something older is not what is meant.
+func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
+	me, since := whoami(), time.Now().Add(-recently)
+	last, err := s.journal().LastOf(ctx, me.Name, since)
+	if _, err = s.brokenRecords(err); err != nil {
+		return nil, &unwrittenError{err, s.where()}
+	}
+	hint := "an older one is undone by its id: see confctl log"
+	if last.Change != nil {
+		hint = "to undo your newest change, " + doneText(*last.Change) + ": " + s.command("undo", runOf(*last.Change))
+	}
+	switch {
+	case last.Refused != nil:
+		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + doneText(*last.Refused), hint}
+	case last.Change == nil:
+		return nil, nothingToUndo(me, since)
+	case last.Change.Time.Before(since):
+		return nil, &noMatchError{fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", age(recently)), hint}
+	}
+	s.repeat = named(s.words, "last", runOf(*last.Change))
+	return s.oneToUndo(ctx, runOf(*last.Change))
+}
+
+// named returns the words of a command with another one in place of an argument.
+func named(words []string, argument, by string) []string {
+	words = slices.Clone(words)
+	scan := newScanner()
+	for i := 1; i < len(words); i++ { // the first is the program
+		if kind := scan.next(words[i]); (kind == bareWord || kind == literalWord) && words[i] == argument {
+			words[i] = by
+		}
+	}
+	return words
+}
+
+// doneText names a change for people: its id, its age, what it was and why.
+func doneText(r sal.Stored) string {
+	text := fmt.Sprintf("%s, of %s ago: %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action))
+	for _, more := range []string{selectorText(r), whyText(r.Record)} {
+		if more != "" && more != "-" {
+			text += " " + more
+		}
+	}
+	return text
 }
 
 // oneToUndo returns the records of one change, the newest first.
