@@ -53,14 +53,20 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	}
 	in.Stop = true
 	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
-	return s.apply(ctx, in, nil, e.report)
+	return e.kept(s.apply(ctx, in, nil, e.report))
 }
 
 // editing keeps what a person typed until it is stored.
 type editing struct {
 	*session
-	typed  []*editor.Buffer // whose text makes a change
+	typed  []typed
 	stored bool
+}
+
+// typed is a text that makes a change, and that change.
+type typed struct {
+	*editor.Buffer
+	change object.Change
 }
 
 // all opens an editor for each object.
@@ -117,7 +123,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	case len(plan.Changes) == 0:
 		return plan, b.Discard()
 	}
-	e.typed = append(e.typed, b)
+	e.typed = append(e.typed, typed{b, plan.Changes[0]})
 	return plan, nil
 }
 
@@ -145,11 +151,12 @@ func (e *editing) report(done change.Done) {
 	}
 }
 
-// end removes what was typed once it is stored, or else says where it is.
+// end removes what was typed once it is stored. If the edit ended before there
+// was anything to store, it says where the texts are.
 func (e *editing) end() {
 	for _, b := range e.typed {
 		if !e.stored {
-			e.say("your text is kept in %s; set/@%s gives its object all it says", b.Path(), b.Path())
+			e.say("your text is kept in %s", b.Path())
 		} else if err := b.Discard(); err != nil {
 			e.warn(err.Error())
 		}

@@ -178,6 +178,7 @@ func explanations() []explanation {
 	return []explanation{
 		in(explainFaulty),
 		in(explainKept),
+		in(explainUnstored),
 		in(explainBegun),
 		in(explainNeeded),
 		as(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of

@@ -159,7 +159,7 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 		override = append(override, "--reason", fillIn)
 	}
 	if s.editing {
-		return []string{"to store it all the same:  set/@FILE with the file that your text is kept in, and " + strings.Join(override, " ")}
+		return s.waysOutOfEdit(changes, override)
 	}
 	var ways [][2]string
 	add := func(label string, options ...string) { ways = append(ways, [2]string{label, s.again(options...)}) }
@@ -178,6 +178,21 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 	lines := make([]string, len(ways))
 	for i, w := range ways {
 		lines[i] = fmt.Sprintf("%-*s  %s", wide, w[0], w[1])
+	}
+	return lines
+}
+
+// waysOutOfEdit returns the command lines that do what an edit was refused: each
+// sets the fields that were edited, on what is there then. What no line can set
+// has to be edited again.
+func (s *session) waysOutOfEdit(changes []object.Change, override []string) []string {
+	var lines []string
+	for _, c := range changes {
+		words := assigning(c)
+		if words == nil {
+			return []string{"to edit it again, and have it done: " + s.again(override...)}
+		}
+		lines = append(lines, "do it all the same: "+s.command(append(words, override...)...))
 	}
 	return lines
 }
