@@ -199,19 +199,20 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 		return &unwrittenError{err, s.where()}
 	}
 	mine, undone := runsOf(records), sal.Undone(later)
+	of, what := setOf(mine), whatChanged(records)
 	for _, id := range mine {
 		if by := undone[id]; by != "" {
 			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.command("undo", by)}
 		}
 	}
 	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool {
-		begun := undoesOnly(r, mine) // in parts, and not finished: this goes on from there
-		return slices.Contains(mine, runOf(r)) || begun
+		begun := undoesOnly(r, of) // in parts, and not finished: this goes on from there
+		return of[runOf(r)] || begun
 	}))
 	e := &overtakenError{where: s.where()}
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
-			if changesSame(o, r.Revision, records) && len(e.lines) < fewLines {
+			if len(e.lines) < fewLines && what.changedAgain(o, r.Revision) {
 				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s ago, %s", overtaking(o), plain(r.User.Name), age(time.Since(r.Time)), plain(runOf(r))))
 				e.last = cmp.Or(e.last, runOf(r))
 			}
@@ -226,7 +227,7 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 // inEffect leaves out, of records with the newest first, those that are undone
 // and those that undo what is among them.
 func inEffect(records []sal.Stored) []sal.Stored {
-	undone, there := sal.Undone(records), runsOf(records)
+	undone, there := sal.Undone(records), setOf(runsOf(records))
 	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
 		return r.Refused() || undone[runOf(r)] != "" || undoesOnly(r, there)
 	})
@@ -234,21 +235,48 @@ func inEffect(records []sal.Stored) []sal.Stored {
 
 // undoesOnly reports whether a record is of an undo, and of none but these
 // changes.
-func undoesOnly(r sal.Stored, ids []string) bool {
-	return len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !slices.Contains(ids, id) })
+func undoesOnly(r sal.Stored, ids map[string]bool) bool {
+	return len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !ids[id] })
 }
 
-// changesSame reports whether one of the older records changed a field of the
-// object that it changes too.
-func changesSame(o sal.Object, at store.Revision, records []sal.Stored) bool {
+// changed is which fields some changes were about, by object, and from which
+// revision on: that of the first of them.
+type changed struct {
+	fields   map[sal.ObjectID]map[string]store.Revision
+	compared int // how many fields of later changes were looked up: the work that it was
+}
+
+func whatChanged(records []sal.Stored) *changed {
+	c := &changed{fields: map[sal.ObjectID]map[string]store.Revision{}}
 	for _, r := range records {
-		for _, was := range r.Change.Objects {
-			if r.Revision < at && was.ID() == o.ID() && overlap(was.Fields(), o.Fields()) {
-				return true
+		for _, o := range r.Change.Objects {
+			of := c.fields[o.ID()]
+			if of == nil {
+				of = map[string]store.Revision{}
+				c.fields[o.ID()] = of
+			}
+			for _, f := range o.Fields() {
+				if first, ok := of[f.Name]; !ok || r.Revision < first {
+					of[f.Name] = r.Revision
+				}
 			}
 		}
 	}
-	return false
+	return c
+}
+
+// changedAgain reports whether a change at a revision changed a field of an object
+// that was changed before it.
+func (c *changed) changedAgain(o sal.Object, at store.Revision) bool {
+	of, ok := c.fields[o.ID()]
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(o.Fields(), func(f object.FieldChange) bool {
+		c.compared++
+		first, ok := of[f.Name]
+		return ok && first < at
+	})
 }
 
 func overlap(a, b []object.FieldChange) bool {
@@ -371,12 +399,22 @@ func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error
 // runsOf returns the ids of changes, each once.
 func runsOf(records []sal.Stored) []string {
 	var ids []string
+	have := map[string]bool{}
 	for _, r := range records {
-		if !slices.Contains(ids, runOf(r)) {
-			ids = append(ids, runOf(r))
+		if id := runOf(r); !have[id] {
+			have[id] = true
+			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
 
 // past returns what happened to each object, the newest first.

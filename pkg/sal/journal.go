@@ -108,13 +108,14 @@ func isBefore(page []Stored, since time.Time) bool {
 // the one before. The error is as of Search.
 func (l *Log) pages(ctx context.Context, sizes []int, enough func([]Stored) bool) error {
 	var broken error
+	read := map[string]Stored{} // by key; each record is parsed once
 	for _, size := range sizes {
 		snapshot, err := l.Store.List(ctx, l.Key(""), store.NewestFirst, size)
 		if err != nil {
 			return err
 		}
 		var page []Stored
-		page, broken = l.parse(snapshot.Entries)
+		page, broken = l.parse(snapshot.Entries, read)
 		if enough(page) || len(snapshot.Entries) < size {
 			break
 		}
@@ -138,7 +139,7 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := l.parse(snapshot.Entries)
+	records, err := l.parse(snapshot.Entries, nil)
 	if err == nil && len(records) == 0 && len(snapshot.Entries) > 0 {
 		void, err := ParseRecord(snapshot.Entries[0].Value)
 		return nil, cmp.Or[error](err, &VoidError{void})
@@ -147,12 +148,17 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	return records, err
 }
 
-// parse reads records, in the order they come in, without those that are void.
-// The error is a *BrokenError.
-func (l *Log) parse(entries []store.Entry) ([]Stored, error) {
+// parse reads records, in the order they come in, without those that are void. It
+// takes those that were read before from there, and adds the others, unless that
+// is nil. The error is a *BrokenError.
+func (l *Log) parse(entries []store.Entry, read map[string]Stored) ([]Stored, error) {
 	records := make([]Stored, 0, len(entries))
 	var errs []error
 	for _, e := range entries {
+		if known, ok := read[e.Key]; ok && known.Revision == e.Modified {
+			records = append(records, known)
+			continue
+		}
 		r, err := ParseRecord(e.Value)
 		if err == nil {
 			err = r.checkIDs(strings.TrimPrefix(e.Key, l.Key("")))
@@ -161,8 +167,12 @@ func (l *Log) parse(entries []store.Entry) ([]Stored, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
 			continue
 		}
-		if !r.Change.Void {
-			records = append(records, Stored{r, e.Modified})
+		if r.Change.Void {
+			continue
+		}
+		records = append(records, Stored{r, e.Modified})
+		if read != nil {
+			read[e.Key] = records[len(records)-1]
 		}
 	}
 	if errs != nil {

@@ -86,7 +86,7 @@ func (l *Log) since(ctx context.Context, after store.Revision) (store.Snapshot, 
 // yieldAll yields records, and reports whether more are wanted.
 func (l *Log) yieldAll(entries []store.Entry, yield func(Stored, error) bool) bool {
 	for _, e := range entries {
-		records, err := l.parse([]store.Entry{e})
+		records, err := l.parse([]store.Entry{e}, nil)
 		if err == nil && len(records) == 0 {
 			continue // it is void
 		}
