@@ -61,6 +61,6 @@ func writeHistory(w *bufio.Writer, r sal.Stored, o sal.Object) {
 		if why := whyText(r.Record); why != "" {
 			end = " - " + why
 		}
-		fmt.Fprintf(w, "%s  %s  %s%s  %s\n", r.Time.Local().Format(time.DateTime), plain(r.User.Name+"@"+r.Host.Name), oneLine(line), end, plain(r.Event.ID))
+		fmt.Fprintf(w, "%s  %s  %s%s  %s\n", r.Time.Local().Format(time.RFC3339), plain(r.User.Name+"@"+r.Host.Name), oneLine(line), end, plain(r.Event.ID))
 	}
 }

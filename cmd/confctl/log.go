@@ -251,7 +251,7 @@ func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
 // logColumns are a record's cells in a list. The id is the last.
 func logColumns(r sal.Stored, undone string) []string {
 	return []string{
-		r.Time.Local().Format(time.DateTime), short(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r),
+		r.Time.Local().Format(time.RFC3339), short(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r),
 		outcomeText(r.Record, undone), whyCell(r.Record), plain(r.Event.ID),
 	}
 }

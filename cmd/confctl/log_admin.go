@@ -228,7 +228,7 @@ func sinkName(w sal.Waiting) string {
 }
 
 func waitText(w sal.Waiting, wait time.Duration) string {
-	text := fmt.Sprintf("%d waiting, since %s (%s)", w.Count, w.Since.Local().Format(time.DateTime), age(wait))
+	text := fmt.Sprintf("%d waiting, since %s (%s)", w.Count, w.Since.Local().Format(time.RFC3339), age(wait))
 	if w.Error != "" {
 		text += fmt.Sprintf("; failed %s ago: %s", age(time.Since(w.Failed)), w.Error)
 	}

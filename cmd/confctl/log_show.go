@@ -112,7 +112,7 @@ func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone stri
 		what = "refused"
 	}
 	line(what, fmt.Sprintf("%s at revision %d", plain(r.Event.ID), r.Revision))
-	line("time", r.Time.Format(time.RFC3339))
+	line("time", r.Time.Local().Format(time.RFC3339))
 	line("who", fmt.Sprintf("%s (uid %s) on %s", plain(r.User.Name), plain(r.User.ID), plain(r.Host.Name)))
 	line("action", plain(r.Event.Action))
 	line("selector", cmp.Or(plain(r.Change.Selector), "-"))
@@ -129,7 +129,7 @@ func describeChange(w *bufio.Writer, r sal.Stored, notes []sal.Note, undone stri
 		line("rule", findingText(f))
 	}
 	for _, n := range notes {
-		line("note", plain(fmt.Sprintf("%s %s: %s", n.Time.Format(time.RFC3339), n.User.Name, n.Text)))
+		line("note", plain(fmt.Sprintf("%s %s: %s", n.Time.Local().Format(time.RFC3339), n.User.Name, n.Text)))
 	}
 	for _, o := range r.Change.Objects {
 		describeObject(w, o)
