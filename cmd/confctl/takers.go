@@ -22,7 +22,7 @@ func (s *session) takers(ctx context.Context, objects []object.Object) takers {
 	if len(objects) == 0 {
 		return nil
 	}
-	found, err := s.journal().LastChanges(ctx, objects, s.takesOut)
+	found, err := s.journal().Takers(ctx, objects, s.takesOut)
 	if err != nil {
 		s.warn("who took them out may not be known: " + err.Error())
 	}

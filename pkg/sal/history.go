@@ -3,6 +3,7 @@ package sal
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/conftool/confctl/pkg/object"
 )
@@ -80,4 +81,82 @@ func LastChanges(records []Stored, objects []object.Object, which func(Object) b
 		}
 	}
 	return found
+}
+
+// Takers returns for each object the record that took it out last, by what is
+// known of it in the newest 2,000 records; those found in none are left out. A
+// function says which changes take an object out.
+//
+// An undo takes out nothing by itself: of what it took out again, the taker is who
+// had taken it out before the change that it undoes. Only if that is not among the
+// records, it is the undo.
+//
+// Only records up to the object's revision count. If something other than confctl
+// wrote the object since, its revision is greater than the record's. Errors are as
+// of Search.
+func (l *Log) Takers(ctx context.Context, objects []object.Object, takesOut func(Object) bool) (map[ObjectID]Stored, error) {
+	var found map[ObjectID]Stored
+	if len(objects) == 0 {
+		return found, nil
+	}
+	err := l.pages(ctx, []int{500, 2_000}, func(page []Stored) bool {
+		var complete bool
+		found, complete = takersOf(page, objects, takesOut)
+		return complete
+	})
+	return found, err
+}
+
+// taking is the search for who took an object out, from the newest record on.
+type taking struct {
+	object object.Object
+	undo   *Stored // the newest that took it out again
+	undoes []string
+	passed bool // one of the changes that the latest undo takes back
+}
+
+// takersOf is Log.Takers among the given records, the newest first. It is complete
+// if nothing older could add to it.
+func takersOf(records []Stored, objects []object.Object, takesOut func(Object) bool) (found map[ObjectID]Stored, complete bool) {
+	open := make(map[ObjectID]*taking, len(objects))
+	for _, o := range objects {
+		open[ObjectID{o.Type.Name, o.Path()}] = &taking{object: o}
+	}
+	found = make(map[ObjectID]Stored, len(objects))
+	for i, r := range records {
+		if len(open) == 0 {
+			return found, true
+		}
+		if r.Refused() {
+			continue
+		}
+		for _, o := range r.Change.Objects {
+			t := open[o.ID()]
+			if t != nil && r.Revision <= t.object.Revision && t.isTakenBy(&records[i], takesOut(o)) {
+				found[o.ID()] = r
+				delete(open, o.ID())
+			}
+		}
+	}
+	for id, t := range open {
+		if t.undo != nil {
+			found[id] = *t.undo
+		}
+	}
+	return found, len(open) == 0
+}
+
+// isTakenBy reports whether a record of the object is the one that is looked for.
+func (t *taking) isTakenBy(r *Stored, out bool) bool {
+	switch {
+	case slices.Contains(t.undoes, r.run()):
+		t.passed = true
+		return false
+	case t.undoes != nil && !t.passed: // it came after what is undone, and stands
+		return false
+	case out && len(r.Change.Undoes) > 0:
+		t.undo, t.undoes, t.passed = cmp.Or(t.undo, r), r.Change.Undoes, false
+		return false
+	}
+	return out
 }

@@ -139,6 +139,44 @@ func TestLastChanges(t *testing.T) {
 	}
 }
 
+func TestTakersOfMany(t *testing.T) {
+	node := nodeType(t)
+	at := func(name string, revision store.Revision) object.Object {
+		o := object.New(node, []string{"dc", "c", "s"}, name)
+		o.Revision = revision
+		return o
+	}
+	touching := func(names ...string) []Object {
+		var all []Object
+		for _, name := range names {
+			all = append(all, Object{Type: "node", Path: "dc/c/s/" + name, Before: value.OfMap(), After: value.OfMap()})
+		}
+		return all
+	}
+	records := history("1", "2", "3", "4!", "5")
+	for i, names := range [][]string{{"a", "b", "c"}, {"b"}, {"a", "c"}, {"a"}, {"c"}} {
+		records[len(records)-1-i].Change.Objects = touching(names...)
+	}
+	records[4].Change.Objects[0].After = value.OfMap(value.Field{Name: "pooled", Value: value.OfString("no")})
+	objects := []object.Object{at("a", 9), at("b", 2), at("c", 4), at("never", 9)}
+	other := at("a", 9)
+	other.Type = &schema.Type{Name: "other", Tags: node.Tags}
+	objects = append(objects, other)
+
+	got := map[string]string{}
+	found, _ := takersOf(records, objects, func(Object) bool { return true })
+	for id, r := range found {
+		got[id.Type+" "+id.Path] = r.Event.ID
+	}
+	if diff := cmp.Diff(map[string]string{"node dc/c/s/a": "3", "node dc/c/s/b": "2", "node dc/c/s/c": "3"}, got); diff != "" {
+		t.Error(diff)
+	}
+	out, _ := takersOf(records, objects, func(o Object) bool { return len(o.Fields()) > 0 })
+	if id := (ObjectID{"node", "dc/c/s/a"}); len(out) != 1 || out[id].Event.ID != "1" {
+		t.Errorf("%v", out)
+	}
+}
+
 func nodeType(t *testing.T) *schema.Type {
 	t.Helper()
 	node, err := schema.BuiltIn("pools").Type(schema.Node)
@@ -148,8 +186,8 @@ func nodeType(t *testing.T) *schema.Type {
 	return node
 }
 
-// TestLastChangesReadsSome: no more than it must, and not the whole journal.
-func TestLastChangesReadsSome(t *testing.T) {
+// TestTakersReadsSome: no more than it must, and not the whole journal.
+func TestTakersReadsSome(t *testing.T) {
 	j := newJournal(t)
 	node := nodeType(t)
 	record := func(name string) Record {
@@ -166,13 +204,13 @@ func TestLastChangesReadsSome(t *testing.T) {
 		o := object.New(node, []string{"dc", "c", "s"}, name)
 		o.Revision = now
 		j.lists.sizes = nil
-		got, err := j.LastChanges(t.Context(), []object.Object{o}, nil)
+		got, err := j.Takers(t.Context(), []object.Object{o}, func(Object) bool { return true })
 		if err != nil || len(got) != map[string]int{"new": 1, "old": 1}[name] || !slices.Equal(j.lists.sizes, sizes) {
 			t.Errorf("%s: %v, %v, read %v", name, got, err, j.lists.sizes)
 		}
 	}
 	j.lists.sizes = nil
-	if got, err := j.LastChanges(t.Context(), nil, nil); len(got) > 0 || err != nil || j.lists.sizes != nil {
+	if got, err := j.Takers(t.Context(), nil, nil); len(got) > 0 || err != nil || j.lists.sizes != nil {
 		t.Errorf("%v, %v, read %v", got, err, j.lists.sizes)
 	}
 }
