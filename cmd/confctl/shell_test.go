@@ -39,7 +39,7 @@ func hostileWords() []string {
 func shells(t testing.TB) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
-	for name, ansi := range map[string]bool{"bash": true, "zsh": true, "ksh": true, "dash": false, "sh": false} {
+	for name, ansi := range map[string]bool{"bash": true, "zsh": true, "ksh": true, "dash": false, "sh": false, "fish": false} {
 		if path, err := exec.LookPath(name); err == nil {
 			found[path] = ansi
 		}
@@ -54,7 +54,7 @@ func shells(t testing.TB) map[string]bool {
 func shellMakes(t testing.TB, shell, text string) []string {
 	t.Helper()
 	cmd := exec.Command(shell, "-c", `printf '%s\0' `+text)
-	cmd.Dir = t.TempDir()
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %s: %v\n%s", shell, text, err, out)
@@ -84,6 +84,11 @@ func TestQuotedWordsAreTheSameWords(t *testing.T) {
 		quoted = append(quoted, q)
 	}
 	for shell, ansi := range shells(t) {
+		words, quoted := words, quoted
+		if filepath.Base(shell) == "fish" { // to which $'...' is a mistake, and runs nothing
+			words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.HasPrefix(quote(w), "$") })
+			quoted = slices.DeleteFunc(slices.Clone(quoted), func(q string) bool { return strings.HasPrefix(q, "$") })
+		}
 		made := shellMakes(t, shell, strings.Join(quoted, " "))
 		if len(made) != len(words) {
 			t.Fatalf("%s: %d words, want %d", shell, len(made), len(words))
@@ -127,7 +132,7 @@ func (p pasting) paste(line string) [][]string {
 	var called [][]string
 	for shell, ansi := range shells(p) {
 		cmd := exec.Command(shell, "-c", line)
-		cmd.Dir, cmd.Env = p.TempDir(), []string{"PATH=" + p.bin}
+		cmd.Dir, cmd.Env = p.TempDir(), []string{"PATH=" + p.bin, "HOME=" + p.TempDir()}
 		var out bytes.Buffer
 		cmd.Stdout = &out
 		if err := cmd.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) { // prose that follows it is no command
