@@ -136,7 +136,7 @@ func lighten(next http.Handler) http.Handler {
 		for name, values := range r.Header {
 			fields += len(values)
 			switch name {
-			case "Connection", "Accept", "Accept-Encoding": // for net/http and the metrics
+			case "Connection", "User-Agent", "Accept", "Accept-Encoding": // for net/http, the gateway and the metrics
 				kept[name] = values
 			}
 		}
