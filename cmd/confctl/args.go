@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // prepare turns the words of a command line into those of this program: the
@@ -15,6 +17,9 @@ import (
 // and the original's spellings of verbs are accepted.
 func prepare(args []string) ([]string, error) {
 	called, words := calledAs(args[0]), args[1:]
+	if isCompletion(words) { // of a line that is not typed to its end: no file is read for it
+		return words, nil
+	}
 	if called != "confctl" {
 		words = append([]string{called}, words...)
 	}
@@ -26,6 +31,14 @@ func prepare(args []string) ([]string, error) {
 		return wrapped(words), nil
 	}
 	return modern(words), nil
+}
+
+// isCompletion reports whether words are the request of a shell's completion
+// script.
+func isCompletion(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		return w == cobra.ShellCompRequestCmd || w == cobra.ShellCompNoDescRequestCmd
+	})
 }
 
 // calledAs returns the verb that the program's name stands for: conftool-sync,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -14,27 +15,39 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// completing is how long a person who presses Tab waits for the store at most.
-const completing = time.Second
+// completing is how long a person who presses Tab waits at most, for files and
+// for the store.
+const completing = 2 * time.Second
 
 const (
 	noFile  = cobra.ShellCompDirectiveNoFileComp
 	noSpace = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 )
 
-// complete opens a session for a completion. Whatever is wrong, there is just
-// nothing to complete.
-func (g *globals) complete(f func(context.Context, *session, *schema.Type)) {
+// complete opens a session for a completion, and returns the words that f
+// finds. If anything is wrong, or takes too long, there are none.
+func (g *globals) complete(f func(context.Context, *session, *schema.Type) []string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completing)
 	defer cancel()
 	quiet := streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}
-	_ = with(quiet, g, func(s *session) error {
-		t, err := s.typ()
-		if err == nil {
-			f(ctx, s, t)
-		}
-		return err
-	})
+	found := make(chan []string, 1)
+	go func() { // which a file that cannot be read to its end may hold up
+		var words []string
+		_ = with(quiet, g, func(s *session) error {
+			t, err := s.typ()
+			if err == nil {
+				words = f(ctx, s, t)
+			}
+			return err
+		})
+		found <- words
+	}()
+	select {
+	case words := <-found:
+		return words
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 type nowhere struct{}
@@ -42,9 +55,7 @@ type nowhere struct{}
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
 func (g *globals) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	g.complete(func(_ context.Context, s *session, _ *schema.Type) { names = s.schema.Names() })
-	return names, noFile
+	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.schema.Names() }), noFile
 }
 
 // completeSelect completes the selector first and then the action.
@@ -64,12 +75,14 @@ func (g *globals) completeTags(_ *cobra.Command, args []string, typed string) ([
 	if len(args) == 0 {
 		return g.completeTerms(typed)
 	}
-	var names []string
-	g.complete(func(ctx context.Context, s *session, t *schema.Type) {
-		if tags, err := exactTags(t, args[0]); err == nil {
-			names = s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
+	names := g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
+		tags, err := exactTags(t, args[0])
+		if err != nil {
+			return nil
 		}
+		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
 	})
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "re:") }) // it would be taken for a pattern
 	return append(names, "all"), noFile
 }
 
@@ -77,8 +90,7 @@ func (g *globals) completeTags(_ *cobra.Command, args []string, typed string) ([
 // value among the objects that the terms before it choose.
 func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirective) {
 	before, last := typed[:strings.LastIndexByte(typed, ',')+1], typed[strings.LastIndexByte(typed, ',')+1:]
-	var words []string
-	g.complete(func(ctx context.Context, s *session, t *schema.Type) {
+	words := g.complete(func(ctx context.Context, s *session, t *schema.Type) (words []string) {
 		tag, _, hasValue := strings.Cut(last, "=")
 		if !hasValue {
 			for _, known := range append(slices.Clone(t.Tags), selector.Name) {
@@ -86,24 +98,28 @@ func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirectiv
 					words = append(words, before+known+"=")
 				}
 			}
-			return
+			return words
 		}
 		q := catalog.Query{Type: t}
 		if before != "" {
 			chosen, err := t.Selector(strings.TrimSuffix(before, ","))
 			if err != nil {
-				return
+				return nil
 			}
 			q.Selector = chosen
 		}
 		for _, v := range s.values(ctx, q, tag) {
-			words = append(words, before+tag+"="+v)
+			if !strings.ContainsAny(v, "+,") { // which mean something else in a selector
+				words = append(words, before+tag+"="+v)
+			}
 		}
+		return words
 	})
 	return words, noSpace
 }
 
-// values returns the values that a tag, or the name, has among some objects.
+// values returns the values that a tag, or the name, has among some objects, as
+// far as they can be completed.
 func (s *session) values(ctx context.Context, q catalog.Query, tag string) []string {
 	snapshot, err := s.catalog.Read(ctx, q)
 	if err != nil {
@@ -119,6 +135,7 @@ func (s *session) values(ctx context.Context, q catalog.Query, tag string) []str
 			values = append(values, o.Name)
 		}
 	}
+	values = slices.DeleteFunc(values, func(v string) bool { return !mayOffer(v, false) })
 	slices.Sort(values)
 	return slices.Compact(values)
 }
@@ -137,8 +154,7 @@ func (g *globals) completeAssignment(before, typed string) ([]string, cobra.Shel
 		colon := strings.LastIndexByte(typed, ':') + 1
 		before, typed = before+typed[:colon], typed[colon:]
 	}
-	var words []string
-	g.complete(func(_ context.Context, _ *session, t *schema.Type) {
+	words := g.complete(func(_ context.Context, _ *session, t *schema.Type) (words []string) {
 		name, _, hasValue := strings.Cut(typed, "=")
 		for _, f := range t.Fields {
 			if !hasValue {
@@ -152,6 +168,7 @@ func (g *globals) completeAssignment(before, typed string) ([]string, cobra.Shel
 				words = append(words, before+f.Name+"="+v)
 			}
 		}
+		return words
 	})
 	return words, noSpace
 }
@@ -194,20 +211,19 @@ func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]str
 // changes returns the ids of the latest changes that are wanted, and what they
 // were.
 func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
-	var words []string
-	g.complete(func(ctx context.Context, s *session, _ *schema.Type) {
+	return g.complete(func(ctx context.Context, s *session, _ *schema.Type) (words []string) {
 		records, err := s.journal().Newest(ctx, latest)
-		if err != nil {
-			return
+		if err != nil && !errors.As(err, new(*sal.BrokenError)) {
+			return nil
 		}
 		undone := sal.Undone(records)
 		for _, r := range records {
-			if wanted(r, undone[runOf(r)] != "") && len(words) < fewLines {
-				words = append(words, runOf(r)+"\t"+plain(r.User.Name)+": "+short(r.Event.Action)+" "+selectorText(r))
+			if mayOffer(runOf(r), false) && wanted(r, undone[runOf(r)] != "") && len(words) < fewLines {
+				words = append(words, cobra.CompletionWithDesc(runOf(r), r.User.Name+": "+short(r.Event.Action)+" "+selectorText(r)))
 			}
 		}
+		return words
 	})
-	return words
 }
 
 func (g *globals) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -225,9 +241,7 @@ func (g *globals) completeNode(cmd *cobra.Command, other, want string) ([]string
 	if given := cmd.Flag(other).Value.String(); given != "" {
 		exact[map[string]string{"hostname": selector.Name, "service": "service"}[other]] = given
 	}
-	var words []string
-	g.complete(func(ctx context.Context, s *session, t *schema.Type) {
-		words = s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, want)
-	})
-	return words, noFile
+	return g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
+		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, want)
+	}), noFile
 }

@@ -38,6 +38,7 @@ type globals struct {
 func newRoot(std streams, words []string, called string) *cobra.Command {
 	_, wrapper := poolVerbs()[called]
 	g := &globals{words: append([]string{"confctl"}, words...), wrapper: wrapper}
+	var offers strings.Builder // what is printed for a completion, until it is looked through
 	root := &cobra.Command{
 		Use:   "confctl",
 		Short: "Change the live state of a fleet, safely",
@@ -55,12 +56,24 @@ record, announced, and can be undone.`,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Name() == cobra.ShellCompRequestCmd {
+				root := cmd.Root()
+				root.SetOut(&offers)
+				root.SetErr(nowhere{})
+				return nil
+			}
 			if err := checkOptions(cmd, words); err != nil {
 				return err
 			}
 			return g.checkTerms(std, cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPostRunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Name() == cobra.ShellCompRequestCmd {
+				return std.print("%s", offered(offers.String(), args[len(args)-1]))
+			}
+			return nil
+		},
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion

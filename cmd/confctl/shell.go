@@ -103,15 +103,22 @@ func commandLine(args []string) string {
 	return strings.Join(words, " ")
 }
 
+// inert are the characters that mean nothing to a shell inside of a word, and
+// nothing to a terminal.
+const inert = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
+
+// isInert reports whether a word is the same to a shell with quotes and without,
+// but for how it begins.
+func isInert(word string) bool { return word != "" && strings.Trim(word, inert) == "" }
+
 // quote returns a word so that a shell takes it for that one word: a POSIX shell
 // and fish. A word that is not plain printable text needs the $'...' of bash, ksh
 // and zsh; to any other shell that is one word, too, but another one.
 func quote(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
 	switch {
 	case word == fillIn:
 		return `"` + fillIn + `"` // the same word, and it shows that it may have blanks
-	case word != "" && strings.Trim(word, plain) == "" && word[0] != '=': // =word is a path to zsh
+	case isInert(word) && word[0] != '=': // =word is a path to zsh
 		return word
 	case !utf8.ValidString(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return quoteBytes(word)
