@@ -578,6 +578,24 @@ func TestPutBackAndPast(t *testing.T) {
 	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
 }
 
+// begun is a store that says when a watch has brought its first batch.
+type begun struct {
+	store.Store
+	once  sync.Once
+	batch chan struct{} // closed then
+}
+
+func (s *begun) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
+	return func(yield func(store.Batch, error) bool) {
+		for b, err := range s.Store.Watch(ctx, after, prefixes...) {
+			s.once.Do(func() { close(s.batch) })
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
 // TestPutBackUnnoticed has another file in the place of the store, which was
 // written to until it was past where the watch goes on. The watch is not broken.
 func TestPutBackUnnoticed(t *testing.T) {
@@ -595,8 +613,10 @@ func TestPutBackUnnoticed(t *testing.T) {
 	for i := range 20 {
 		commit(t, other, put("/in/a", fmt.Sprint(i)))
 	}
-	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}, Backfill: -1})
+	watched := &begun{Store: s, batch: make(chan struct{})}
+	m := run(t, Config{Store: watched, Prefixes: []string{"/in/"}, Backfill: -1})
 	v := reached(t, m, 1)
+	<-watched.batch // else the watch may begin in the other file
 	if err := os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "store")); err != nil {
 		t.Fatal(err)
 	}
