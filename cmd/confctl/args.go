@@ -3,13 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/files"
 )
 
 // prepare turns the words of a command line into those of this program: the
@@ -129,15 +129,7 @@ func argumentsOf(name string) ([]string, error) {
 	failed := func(why any) error {
 		return &usageError{fmt.Sprintf("arguments of @%s: %v", oneLine(name), why), "for an argument that begins with @, and is no file: -- before it"}
 	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, failed(cause(err))
-	}
-	defer file.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(file, maxArguments+1))
-	if err == nil && len(text) > maxArguments {
-		err = errors.New("larger than 1 MiB")
-	}
+	text, err := files.Read(name, maxArguments)
 	if err == nil && strings.ContainsRune(string(text), 0) {
 		err = errors.New("not a text")
 	}

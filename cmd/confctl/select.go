@@ -156,7 +156,7 @@ func unknownAction(t *schema.Type, word string) error {
 }
 
 func assignmentsOfFile(t *schema.Type, file string) ([]object.Assignment, error) {
-	doc, err := yamldoc.Read(file)
+	doc, err := yamldoc.ReadFrom(nil, file, yamldoc.MaxBytes) // what is too large, the store says
 	if err != nil {
 		return nil, err
 	}

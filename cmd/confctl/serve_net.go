@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/conftool/confctl/pkg/files"
+	"github.com/conftool/confctl/pkg/store/etcd"
 )
 
 // refused says why a part cannot listen, and what to do.
@@ -112,8 +114,8 @@ func (r *reloaded) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // load takes the files if they are others than before. A certificate whose time is
 // over, or not come yet, is better than none: it is for clients to say.
 func (r *reloaded) load() error {
-	cert, err := os.ReadFile(r.cert)
-	key, keyErr := os.ReadFile(r.key)
+	cert, err := files.Read(r.cert, etcd.MaxPEM)
+	key, keyErr := files.Read(r.key, etcd.MaxPEM)
 	if err == nil {
 		err = keyErr
 	}

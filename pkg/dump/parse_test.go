@@ -2,7 +2,6 @@ package dump_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -194,7 +193,7 @@ func TestRead(t *testing.T) {
 	for file, want := range map[string]string{
 		filepath.Join(dir, "missing"): filepath.Join(dir, "missing") + ": cannot be read: no such file or directory",
 		dir:                           dir + ": is a directory",
-		"/dev/zero":                   fmt.Sprintf("/dev/zero: cannot be read: more than the %d bytes that are read", yamldoc.MaxBytes),
+		"/dev/zero":                   "/dev/zero: is a device, not a regular file",
 	} {
 		if _, err := dump.Read(file, s); err == nil || err.Error() != want {
 			t.Errorf("got %v; want %s", err, want)

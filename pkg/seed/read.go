@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -62,8 +63,11 @@ func (t Type) Complete() bool { return len(t.Faults) == 0 && len(t.Gaps) == 0 &&
 // Read reads the files of the given types: those that end in .yaml or .yml in
 // the directory of the type's name and do not begin with a dot. A type without a directory declares
 // nothing. The error is for the directory as a whole.
-func Read(dir string, types []*schema.Type) (Data, error) {
-	info, err := os.Stat(dir)
+func Read(dir string, types []*schema.Type) (Data, error) { return ReadFrom(nil, dir, types) }
+
+// ReadFrom is Read for files that are read in a certain way.
+func ReadFrom(from *files.Files, dir string, types []*schema.Type) (Data, error) {
+	info, err := from.Stat(dir)
 	if err != nil {
 		return Data{}, fmt.Errorf("data directory %s: %w", dir, errors.Unwrap(err))
 	}
@@ -72,19 +76,16 @@ func Read(dir string, types []*schema.Type) (Data, error) {
 	}
 	data := Data{Dir: dir}
 	for _, t := range types {
-		data.Types = append(data.Types, readType(filepath.Join(dir, t.Name), t))
+		data.Types = append(data.Types, readType(from, filepath.Join(dir, t.Name), t))
 	}
 	return data, nil
 }
 
-func readType(dir string, t *schema.Type) Type {
-	r := reader{Type: Type{Type: t, Dir: dir, Places: map[string]yamldoc.Pos{}}}
-	entries, err := os.ReadDir(dir)
+func readType(from *files.Files, dir string, t *schema.Type) Type {
+	r := reader{Type: Type{Type: t, Dir: dir, Places: map[string]yamldoc.Pos{}}, from: from}
+	entries, err := from.ReadDir(dir)
 	if err != nil && !isNothing(dir, err) {
-		r.Gaps = append(r.Gaps, &yamldoc.Error{
-			Pos: yamldoc.Pos{File: dir}, Rule: yamldoc.RuleUnreadable,
-			Msg: fmt.Sprintf("cannot be read: %v", errors.Unwrap(err)), Err: errors.Unwrap(err),
-		})
+		r.Gaps = append(r.Gaps, yamldoc.Unreadable(dir, err))
 	}
 	for _, e := range entries {
 		r.entry(e.Name())
@@ -105,6 +106,7 @@ func isNothing(dir string, err error) bool {
 // reader reads the files of one type.
 type reader struct {
 	Type
+	from     *files.Files
 	declared int  // how often, objects declared again included
 	full     bool // whether that is more than there may be
 }
@@ -114,7 +116,7 @@ type reader struct {
 // people leave beside data is another matter.
 func (r *reader) entry(base string) {
 	name := filepath.Join(r.Dir, base)
-	info, err := os.Stat(name) // of what a link leads to
+	info, err := r.from.Stat(name) // of what a link leads to
 	isDir := err == nil && info.IsDir()
 	ext := filepath.Ext(base)
 	why := ""
@@ -165,7 +167,7 @@ func isYAML(base string) bool {
 }
 
 func (r *reader) file(name string) {
-	doc, err := yamldoc.Read(name)
+	doc, err := yamldoc.ReadFrom(r.from, name, yamldoc.MaxData)
 	var bad *yamldoc.Error
 	switch {
 	case errors.As(err, &bad) && bad.Err != nil:

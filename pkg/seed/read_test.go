@@ -246,12 +246,12 @@ func TestReadLinkedDirectory(t *testing.T) {
 // A file too large to be data is a fault, at once.
 func TestReadHugeFile(t *testing.T) {
 	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "one/b.yaml": ""})
-	if err := os.Truncate(filepath.Join(dir, "one", "b.yaml"), yamldoc.MaxBytes+1); err != nil {
+	if err := os.Truncate(filepath.Join(dir, "one", "b.yaml"), yamldoc.MaxData+1); err != nil {
 		t.Fatal(err)
 	}
 	same(t, said{
 		paths:  []string{"x/a"},
-		faults: []string{"b.yaml: is 67108865 bytes, more than the 67108864 that are read (file-unreadable)"},
+		faults: []string{"b.yaml: is 8388609 bytes, more than the 8388608 that are read (file-unreadable)"},
 	}, declared(t, dir, "one"))
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -18,7 +19,12 @@ import (
 // order of their names. Hidden ones and a README are left out. The error is for
 // the directory as a whole.
 func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
-	entries, err := os.ReadDir(dir)
+	return UnclaimedFrom(nil, dir, names)
+}
+
+// UnclaimedFrom is Unclaimed for files that are read in a certain way.
+func UnclaimedFrom(from *files.Files, dir string, names []string) ([]*yamldoc.Error, error) {
+	entries, err := from.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dir, errors.Unwrap(err))
 	}
@@ -29,11 +35,11 @@ func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 			continue
 		}
 		name := filepath.Join(dir, base)
-		info, err := os.Stat(name) // of what a link leads to
+		info, err := from.Stat(name) // of what a link leads to
 		switch {
 		case err == nil && info.IsDir():
 			rule := RuleIgnored
-			if holdsYAML(name) {
+			if holdsYAML(from, name) {
 				rule = RuleDirectory
 			}
 			all = append(all, &yamldoc.Error{Pos: yamldoc.Pos{File: name}, Rule: rule, Msg: fmt.Sprintf(
@@ -49,7 +55,7 @@ func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 
 // holdsYAML reports whether there are data files in a directory. Of one that
 // cannot be read nobody knows.
-func holdsYAML(dir string) bool {
-	entries, err := os.ReadDir(dir)
+func holdsYAML(from *files.Files, dir string) bool {
+	entries, err := from.ReadDir(dir)
 	return err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return isYAML(e.Name()) })
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"strconv"
@@ -19,13 +20,18 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/conftool/confctl/pkg/files"
 )
 
 // Limits on one file, against files that are something else and against
 // aliases that multiply.
 const (
-	MaxBytes = 64 << 20
-	maxNodes = 2 << 20 // after aliases are followed
+	MaxBytes     = 64 << 20 // of an export, or of values
+	MaxData      = 8 << 20  // of a file that declares objects
+	MaxSettings  = 1 << 20  // of any other: a schema, rules, settings
+	maxNodes     = 2 << 20  // after aliases are followed
+	deepestLevel = 100      // of maps and lists in each other in a file, aliases followed
 )
 
 // Pos is a place in a file. Line and Column count from 1; 0 means unknown.
@@ -63,6 +69,7 @@ const (
 	RuleSyntax     = "yaml-syntax"
 	RuleDuplicate  = "yaml-duplicate-key"
 	RuleUnreadable = "file-unreadable"
+	RuleEscapes    = "path-escapes" // a path or a link leads out of the directories that are read
 )
 
 // WithRule says of an *Error what sort of complaint it is, unless that is said
@@ -97,52 +104,55 @@ type Pair struct {
 	Value Node
 }
 
-// Read reads the one document of a file. All errors are *Error.
-func Read(file string) (Node, error) {
-	text, err := ReadFile(file)
+// Read reads the one document of a file of at most MaxSettings. All errors are
+// *Error.
+func Read(file string) (Node, error) { return ReadFrom(nil, file, MaxSettings) }
+
+// ReadFrom is Read for files that are read in a certain way, of at most so many
+// bytes.
+func ReadFrom(from *files.Files, file string, most int64) (Node, error) {
+	text, err := readFile(from, file, most)
 	if err != nil {
 		return Node{}, err
 	}
-	return Parse(file, text)
+	if parts(text) > most/4 {
+		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("has more than %d lines, lists, maps and commas", most/4), Rule: RuleUnreadable}
+	}
+	return parse(file, text, deepestLevel)
 }
 
-// ReadFile reads a file of at most MaxBytes, whatever is in it.
-func ReadFile(file string) ([]byte, *Error) {
-	info, err := os.Stat(file)
-	if err == nil && info.IsDir() {
-		return nil, &Error{Pos: Pos{File: file}, Msg: "is a directory", Rule: RuleUnreadable}
-	}
-	if err == nil && info.Size() > MaxBytes {
-		return nil, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("is %d bytes, more than the %d that are read", info.Size(), MaxBytes), Rule: RuleUnreadable}
-	}
-	var text []byte
-	if err == nil {
-		text, err = readBounded(file)
-	}
+// parts returns about how many nodes a text may have: each takes a hundred times
+// the memory of the bytes it is written with.
+func parts(text []byte) int64 {
+	return int64(2*bytes.Count(text, []byte("\n")) + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")))
+}
+
+// ReadFile reads a regular file of at most MaxBytes, whatever is in it.
+func ReadFile(file string) ([]byte, *Error) { return readFile(nil, file, MaxBytes) }
+
+func readFile(from *files.Files, file string, most int64) ([]byte, *Error) {
+	text, err := from.Read(file, most)
 	if err != nil {
-		return nil, &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
+		return nil, Unreadable(file, err)
 	}
 	return text, nil
 }
 
-func readBounded(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
+// Unreadable returns the complaint about a file or a directory that cannot be read,
+// or is not, for the reason that package files gives.
+func Unreadable(file string, err error) *Error {
+	switch {
+	case errors.As(err, new(files.OutsideError)):
+		return &Error{Pos: Pos{File: file}, Msg: cause(err) + ", so it is not read", Rule: RuleEscapes}
+	case files.Refused(err):
+		return &Error{Pos: Pos{File: file}, Msg: cause(err), Rule: RuleUnreadable}
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	return ReadAll(f)
+	return &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
 }
 
 // ReadAll is io.ReadAll for what may have no end, such as /dev/zero: more than
 // MaxBytes are an error.
-func ReadAll(from io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(from, MaxBytes+1))
-	if err == nil && len(text) > MaxBytes {
-		return nil, fmt.Errorf("more than the %d bytes that are read", MaxBytes)
-	}
-	return text, err
-}
+func ReadAll(from io.Reader) ([]byte, error) { return files.ReadAll(from, MaxBytes) }
 
 // cause is the reason without the operation and the path, which are said
 // already.
@@ -156,7 +166,9 @@ func cause(err error) string {
 
 // Parse reads the one document of a text. The file is only named in errors,
 // all of which are *Error.
-func Parse(file string, text []byte) (Node, error) {
+func Parse(file string, text []byte) (Node, error) { return parse(file, text, math.MaxInt) }
+
+func parse(file string, text []byte, levels int) (Node, error) {
 	first, more, err := decode(text)
 	if err != nil {
 		return Node{}, syntaxError(file, text, err)
@@ -167,7 +179,7 @@ func Parse(file string, text []byte) (Node, error) {
 	if first == nil {
 		return Node{file: file}, nil
 	}
-	c := checker{file: file, lines: 1 + bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")), sizes: map[*yaml.Node]int{}}
+	c := checker{file: file, lines: 1 + bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")), levels: levels, sizes: map[*yaml.Node]size{}}
 	if _, err := c.check(first); err != nil {
 		return Node{}, err
 	}
@@ -246,39 +258,46 @@ func badLine(text []byte) int {
 }
 
 // checker walks a document once, so that later walks need not fear aliases:
-// none contains itself, and following all of them stays within maxNodes.
+// none contains itself, and following all of them stays within limits.
 type checker struct {
-	file  string
-	lines int                // how many the text has
-	sizes map[*yaml.Node]int // of what has an anchor, once it is known
+	file   string
+	lines  int                 // how many the text has
+	levels int                 // how many there may be
+	sizes  map[*yaml.Node]size // of what has an anchor, once it is known
 }
 
-func (c checker) check(n *yaml.Node) (int, error) {
+// size is how large a part of a document is, all aliases followed.
+type size struct{ nodes, levels int }
+
+func (c checker) check(n *yaml.Node) (size, error) {
 	n.Line = min(n.Line, c.lines) // what is missing at the end of the text has the line after it
 	if n.Kind == yaml.AliasNode {
-		size, known := c.sizes[n.Alias]
+		of, known := c.sizes[n.Alias]
 		if !known {
-			return 0, c.errorf(n, "alias *%s stands inside what it names", n.Value)
+			return size{}, c.errorf(n, "alias *%s stands inside what it names", n.Value)
 		}
-		return size, nil
+		return of, nil
 	}
 	if n.Style&yaml.TaggedStyle != 0 && !fits(n) {
-		return 0, c.errorf(n, "tag %s is not known here", n.ShortTag())
+		return size{}, c.errorf(n, "tag %s is not known here", n.ShortTag())
 	}
-	size := 1
+	all := size{nodes: 1, levels: 1}
 	for _, child := range n.Content {
-		s, err := c.check(child)
+		of, err := c.check(child)
 		if err != nil {
-			return 0, err
+			return size{}, err
 		}
-		if size += s; size > maxNodes {
-			return 0, c.errorf(child, "with all aliases followed there are more than %d values", maxNodes)
+		if all.nodes += of.nodes; all.nodes > maxNodes {
+			return size{}, c.errorf(child, "with all aliases followed there are more than %d values", maxNodes)
+		}
+		if all.levels = max(all.levels, of.levels+1); all.levels > c.levels {
+			return size{}, c.errorf(child, "with all aliases followed there are more than %d levels of maps and lists", c.levels)
 		}
 	}
 	if n.Anchor != "" {
-		c.sizes[n] = size
+		c.sizes[n] = all
 	}
-	return size, nil
+	return all, nil
 }
 
 // fits reports whether a node's tag says what the node is. What a scalar is

@@ -239,7 +239,7 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(large, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(large, MaxBytes+1); err != nil {
+	if err := os.Truncate(large, MaxSettings+1); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := Read(file); err != nil || n.Pos().String() != file+":1:1" {
@@ -249,7 +249,7 @@ func TestRead(t *testing.T) {
 	for name, want := range map[string]string{
 		none:        none + ": cannot be read: no such file or directory",
 		dir:         dir + ": is a directory",
-		large:       large + ": is 67108865 bytes, more than the 67108864 that are read",
+		large:       large + ": is 1048577 bytes, more than the 1048576 that are read",
 		file + "/b": file + "/b: cannot be read: not a directory",
 	} {
 		if _, err := Read(name); err == nil || err.Error() != want {
@@ -261,12 +261,28 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A file that has no end is not read to it.
-func TestReadEndless(t *testing.T) {
-	if _, err := os.Stat("/dev/zero"); err != nil {
-		t.Skip(err)
+// What is refused of a file is refused before it takes time or memory: no end, more
+// parts than anybody writes, levels without end.
+func TestHostileFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	for text, want := range map[string]string{
+		"[" + strings.Repeat("a,", MaxSettings/4) + "]":                            "has more than 262144 lines, lists, maps and commas",
+		strings.Repeat("- a\n", MaxSettings/8+1):                                   "has more than 262144 lines, lists, maps and commas",
+		strings.Repeat("[", 101) + strings.Repeat("]", 101):                        "with all aliases followed there are more than 100 levels of maps and lists",
+		"- &a " + strings.Repeat("[", 98) + strings.Repeat("]", 98) + "\n- [[*a]]": "with all aliases followed there are more than 100 levels of maps and lists",
+		strings.Repeat("[", 100) + strings.Repeat("]", 100):                        "",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(file)
+		switch {
+		case want == "" && err == nil:
+		case want == "" || err == nil || !strings.HasSuffix(err.Error(), want):
+			t.Errorf("%.20s: %v, want %s", text, err, want)
+		}
 	}
-	if _, err := Read("/dev/zero"); err == nil || err.Error() != "/dev/zero: cannot be read: more than the 67108864 bytes that are read" {
+	if _, err := Read("/dev/zero"); err == nil || err.Error() != "/dev/zero: is a device, not a regular file" {
 		t.Error(err)
 	}
 }

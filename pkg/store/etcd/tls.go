@@ -5,8 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
+
+	"github.com/conftool/confctl/pkg/files"
 )
+
+// MaxPEM is the size in bytes of the largest file of certificates.
+const MaxPEM = 1 << 20
 
 // TLS returns how to speak to servers that an authority vouches for, the
 // system's ones if none is given, with a client certificate if one is given. All
@@ -14,7 +18,7 @@ import (
 func TLS(caCert, cert, key string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caCert != "" {
-		pem, err := os.ReadFile(caCert)
+		pem, err := files.Read(caCert, MaxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("etcd: ca_cert: %w", err)
 		}
@@ -29,10 +33,23 @@ func TLS(caCert, cert, key string) (*tls.Config, error) {
 	if cert == "" {
 		return c, nil
 	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := keyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("etcd: cert %s with key %s: %w", cert, key, err)
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil
+}
+
+// keyPair is tls.LoadX509KeyPair for files that end.
+func keyPair(cert, key string) (tls.Certificate, error) {
+	certPEM, err := files.Read(cert, MaxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := files.Read(key, MaxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
