@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,9 +44,10 @@ wrong with the schema is always said. Another directory is checked instead of th
 configured one, and another YAML file instead of the configured schema.
 
 A base_path that is absolute, as of an installed site, is looked for beside the
-schema by its last parts; --json-schema-dir names another directory. A file that is
-read and is outside the tree under review is a finding. That tree is what is named,
-and the git repository or the working directory around it.
+schema by its last parts; --json-schema-dir names another directory. What is under
+review is the git repository, or else the working directory, around what is named.
+Nothing in it leads out of it: a symbolic link, a path or a reference that does is an
+error, and is not followed.
 
 --against compares the data with the store (the word store) or with the file of
 an export, shows what a sync would create and remove, and ends as the sync would:
@@ -105,7 +110,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	result := lint.Check(lint.Input{
+	result, err := checkInTime(lint.Input{
 		Schema:    settings.schemaFile,
 		PoolsPath: settings.poolsPath,
 		Safety:    safetyFile(settings),
@@ -116,6 +121,9 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		Trees:       l.trees(scope),
 		Config:      settings.file,
 	})
+	if err != nil {
+		return err
+	}
 	if err := scope.check(result); err != nil {
 		return err
 	}
@@ -131,9 +139,36 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	return l.verdict(result, m, failed)
 }
 
+// lintTime is how long lint may take: a hundred times what it takes for a large site.
+const lintTime = 30 * time.Second
+
+// checkInTime checks, and does not wait for what takes too long: whoever wrote the
+// files should not keep CI busy. What is left running ends with the program.
+func checkInTime(in lint.Input) (lint.Result, error) {
+	var path atomic.Value
+	path.Store(in.Schema)
+	in.Progress = func(p string) { path.Store(p) }
+	done := make(chan lint.Result, 1)
+	go func() { done <- lint.Check(in) }()
+	timer := time.NewTimer(lintTime)
+	defer timer.Stop()
+	select {
+	case result := <-done:
+		return result, nil
+	case <-timer.C:
+		return lint.Result{}, &faultyError{fmt.Errorf("lint was not done within %v; the last that it looked at is %v", lintTime, path.Load())}
+	}
+}
+
 // lintSettings are those of the configuration, if there is one, or else the
 // standard ones: a CI job has the files that are to be checked, and no more.
 func lintSettings(g *globals) (*settings, error) {
+	if g.config != "" {
+		beside := filepath.Join(filepath.Dir(g.config), "confctl.yaml")
+		if err := cmp.Or(staysIn(g.config, g.config, "--config FILE"), staysIn(g.config, beside, "--config FILE")); err != nil {
+			return nil, err
+		}
+	}
 	s, err := loadSettings(g)
 	var none *noConfigError
 	if !errors.As(err, &none) {

@@ -76,6 +76,9 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 		if _, err := os.Stat(what); err != nil {
 			return object.Snapshot{}, nil, 0, &usageError{"--against " + what + ": " + cause(err).Error(), "it takes the word store, or the file of an export"}
 		}
+		if err := staysIn(what, what, "--against FILE"); err != nil {
+			return object.Snapshot{}, nil, 0, err
+		}
 		d, err := dump.Read(what, s.schema)
 		return d.Snapshot(), d.Types, d.LeftOut, err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/seed"
 )
@@ -40,6 +41,9 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 	s := lintScope{data: l.directory}
 	if s.data == "" {
 		s.data = l.settings.dataDirectory
+		if err := l.configured(s.data); err != nil {
+			return s, err
+		}
 	}
 	if err := cmp.Or(isDirectory("data directory ", s.data), isDirectory("--json-schema-dir ", l.schemas)); err != nil {
 		return s, err
@@ -78,6 +82,30 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 		return s, &usageError{"nothing to check: there is no configuration, and no PATH", "confctl lint --schema schema.yaml --directory conftool-data"}
 	}
 	return s, nil
+}
+
+// configured refuses a data directory that is outside of the tree under review, if
+// the configuration that names it is itself under review.
+func (l *linter) configured(data string) error {
+	if data == "" || l.config == "" {
+		return nil
+	}
+	return staysIn(l.config, data, "--directory DIR")
+}
+
+// staysIn refuses a path that leads out of the tree that another is reviewed in, if
+// somebody else may have put a symbolic link there. What does not exist is no
+// concern of it.
+func staysIn(reviewed, path, option string) error {
+	if !isShared(reviewed) {
+		return nil
+	}
+	from := files.Within(treeOf(reviewed))
+	defer from.Close() //nolint:errcheck // nothing was written
+	if _, err := from.Stat(path); errors.As(err, new(files.OutsideError)) {
+		return &usageError{path + " leads out of the tree under review, so it is not read", "if it is meant, name where it is with " + option}
+	}
+	return nil
 }
 
 // isDirectory refuses what is not there, or no directory; nothing is named by an
@@ -149,20 +177,18 @@ func samePath(a, b string) bool { return lint.RealPath(a) == lint.RealPath(b) }
 
 func isInside(path, dir string) bool { return lint.IsInside(path, dir) }
 
-// trees returns the directories under review: what is named, and the repository
-// or the working directory that it is in. Nil if nothing is named.
+// trees returns the directories under review: those around what is named. Nil if
+// nothing is named.
 func (l *linter) trees(s lintScope) []string {
 	var named []string
-	if l.config != "" || l.schema != "" || s.schema != "" {
-		if file := l.settings.schemaFile; file != "" {
-			named = append(named, filepath.Dir(file), filepath.Dir(lint.RealPath(file)))
-		}
-	}
-	if s.data != "" && (l.config != "" || l.directory != "" || s.given != "" || s.only != nil) {
-		named = append(named, s.data)
+	if file := l.settings.schemaFile; file != "" && (l.config != "" || l.schema != "" || s.schema != "") {
+		named = append(named, file)
 	}
 	if l.config != "" {
-		named = append(named, filepath.Dir(l.config))
+		named = append(named, l.config)
+	}
+	if s.data != "" && (l.directory != "" || s.given != "" || s.only != nil || l.config != "") {
+		named = append(named, s.data)
 	}
 	if named == nil {
 		return nil
@@ -170,27 +196,61 @@ func (l *linter) trees(s lintScope) []string {
 	if l.schemas != "" {
 		named = append(named, l.schemas)
 	}
-	trees := slices.Clone(named)
-	for _, dir := range named {
-		if root := repository(dir); root != "" {
-			trees = append(trees, root)
-		}
-		if isInside(dir, ".") && lint.RealPath(".") != string(filepath.Separator) {
-			trees = append(trees, ".")
-		}
+	var trees []string
+	for _, path := range named {
+		trees = append(trees, treeOf(path))
 	}
 	return trees
 }
 
-// repository returns the root of the git repository that a directory is in; it
-// is empty if there is none.
+// treeOf returns the tree that a file or directory is reviewed in: the git
+// repository that it is in, or the working directory, or else the directory itself,
+// or that of the file. What a symbolic link leads to does not count, as it may be
+// the link that is under review.
+func treeOf(path string) string {
+	if tree := shared(path); tree != "" {
+		return tree
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
+
+// isShared reports whether a path is in a repository or the working directory, so
+// that others may have written what is there.
+func isShared(path string) bool { return shared(path) != "" }
+
+// shared returns the git repository that a path is in, or the working directory; it
+// is empty if it is in neither.
+func shared(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	if root := repository(filepath.Dir(abs)); root != "" {
+		return root
+	}
+	if here, err := os.Getwd(); err == nil && here != string(filepath.Separator) && strings.HasPrefix(abs+"/", here+"/") {
+		return here
+	}
+	return ""
+}
+
+// repository returns the root of the git repository that a directory is in, by its
+// name; it is empty if there is none. Where a symbolic link of an outer repository
+// leads into another one, it is the outer one.
 func repository(dir string) string {
-	for at := lint.RealPath(dir); ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
-			return at
+	found, linked := "", false
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil && (found == "" || linked) {
+			found, linked = at, false
+		}
+		if info, err := os.Lstat(at); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			linked = true
 		}
 		if at == filepath.Dir(at) {
-			return ""
+			return found
 		}
 	}
 }

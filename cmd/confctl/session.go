@@ -96,7 +96,7 @@ func loadSchema(s *settings) (*schema.Schema, error) {
 	if s.schemaFile == "" {
 		return schema.BuiltIn(s.poolsPath), nil
 	}
-	return schema.Load(s.schemaFile, s.poolsPath)
+	return schema.LoadWith(s.schemaFile, s.poolsPath, schema.Options{Time: s.timeout})
 }
 
 // safetyFile is where a site declares rules for types that its schema file does

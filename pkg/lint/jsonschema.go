@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +38,7 @@ func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
 
 // jsonSchema checks one rule, and reports whether its files can be used.
 func (l *linter) jsonSchema(t *schema.Type, r *schema.Rule) bool {
+	l.at(r.File)
 	if !r.Selector.CanMatch() {
 		l.addAt(r.SelectorPos, RuleNeverMatches, "selector %q of rule %s cannot match any object of type %s", r.Selector, r.Name, t.Name)
 	}
@@ -82,7 +82,10 @@ func (l *linter) defaults(t *schema.Type, rules []*schema.Rule) {
 	for _, r := range rules {
 		found, err := r.Violations(t.Defaults())
 		if err != nil {
-			continue // it is a finding already
+			if r.Compile() == nil { // else it is a finding already
+				l.add(err)
+			}
+			continue
 		}
 		for _, v := range found {
 			if _, isField := t.Field(v.Field); isField {
@@ -123,7 +126,7 @@ func (l *linter) unused(used map[string]bool) {
 	left := 10_000 // entries to look at: a base_path can be anything
 	var look func(dir string)
 	look = func(dir string) {
-		entries, err := os.ReadDir(dir)
+		entries, err := l.fromSchema(dir).ReadDir(dir)
 		if err != nil {
 			return // what cannot be read there is missed by who uses it
 		}

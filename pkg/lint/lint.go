@@ -6,9 +6,9 @@ package lint
 import (
 	"cmp"
 	"errors"
-	"os"
 	"slices"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/safety"
@@ -29,10 +29,14 @@ type Input struct {
 	// last parts of the paths that the schema file names. Empty: where it names
 	// them, or, of an absolute path, beside it.
 	JSONSchemas string
-	// Trees are the directories under review. What is read and is in none of them
-	// is a finding. Nil: nothing in particular is under review.
+	// Trees are the directories under review. What is in them leads to no file
+	// outside; what is outside and is named here is read, which is a finding. Nil:
+	// nothing in particular is under review.
 	Trees  []string
 	Config string // the configuration that was read; empty for none
+
+	// Progress is told of what is looked at next: a file or a directory. It may be nil.
+	Progress func(path string)
 }
 
 // Severity is how much a finding matters. The greater one matters more.
@@ -83,8 +87,12 @@ func Check(in Input) Result {
 	for _, r := range Rules() {
 		l.table[r.Name] = r
 	}
+	if in.Trees != nil {
+		l.trees = files.Within(in.Trees...)
+		defer l.trees.Close() //nolint:errcheck // nothing was written
+	}
 	for _, file := range []string{in.Safety, in.Readers} {
-		if _, err := os.Stat(file); err == nil {
+		if _, err := l.from(in.Schema).Stat(file); err == nil {
 			l.files[file] = true
 		}
 	}
@@ -114,6 +122,7 @@ func Check(in Input) Result {
 type linter struct {
 	Result
 	in    Input
+	trees *files.Files // nil if nothing in particular is under review
 	seen  map[Finding]bool
 	table map[string]Rule
 	files map[string]bool // that were checked, but for those of the data
@@ -142,13 +151,21 @@ func (l *linter) addAt(pos yamldoc.Pos, rule, format string, args ...any) {
 	l.add(yamldoc.Errorf(pos, format, args...).Of(rule))
 }
 
+// at says what is looked at next.
+func (l *linter) at(path string) {
+	if l.in.Progress != nil {
+		l.in.Progress(path)
+	}
+}
+
 // readSchema returns nil if there is no schema to go on with.
 func (l *linter) readSchema() *schema.Schema {
 	if l.in.Schema == "" {
 		return schema.BuiltIn(l.in.PoolsPath)
 	}
 	l.files[l.in.Schema] = true
-	s, err := schema.LoadWith(l.in.Schema, l.in.PoolsPath, l.locate)
+	l.at(l.in.Schema)
+	s, err := schema.LoadWith(l.in.Schema, l.in.PoolsPath, schema.Options{Locate: l.locate, From: l.fromSchema})
 	if err != nil {
 		l.add(err)
 		return nil
@@ -168,9 +185,10 @@ func (l *linter) readData() map[*schema.Type]seed.Type {
 	if l.in.Data == "" {
 		return nil
 	}
-	data, err := seed.Read(l.in.Data, slices.DeleteFunc(l.Schema.Declared(), func(t *schema.Type) bool { return !l.isShaped(t) }))
+	l.at(l.in.Data)
+	data, err := seed.ReadFrom(l.from(l.in.Data), l.in.Data, slices.DeleteFunc(l.Schema.Declared(), func(t *schema.Type) bool { return !l.isShaped(t) }))
 	if err != nil {
-		l.add(&yamldoc.Error{Pos: yamldoc.Pos{File: l.in.Data}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable})
+		l.add(unreadable(l.in.Data, err))
 		return nil
 	}
 	declared := map[*schema.Type]seed.Type{}
@@ -197,9 +215,9 @@ func (l *linter) isShaped(t *schema.Type) bool {
 
 // unclaimed looks for what is in the data directory and belongs to no type.
 func (l *linter) unclaimed() {
-	left, err := seed.Unclaimed(l.in.Data, l.Schema.Names())
+	left, err := seed.UnclaimedFrom(l.from(l.in.Data), l.in.Data, l.Schema.Names())
 	if err != nil {
-		l.add(&yamldoc.Error{Pos: yamldoc.Pos{File: l.in.Data}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable})
+		l.add(unreadable(l.in.Data, err))
 		return
 	}
 	for _, at := range left {
@@ -213,13 +231,22 @@ func (l *linter) alone(file string) {
 	if !l.files[file] {
 		return
 	}
-	if _, err := yamldoc.Read(file); err != nil {
+	if _, err := yamldoc.ReadFrom(l.from(l.in.Schema), file, yamldoc.MaxSettings); err != nil {
 		l.add(err)
 	}
 }
 
+// unreadable is the finding of a data directory as a whole.
+func unreadable(dir string, err error) error {
+	if errors.As(err, new(files.OutsideError)) {
+		return yamldoc.Unreadable(dir, err)
+	}
+	return &yamldoc.Error{Pos: yamldoc.Pos{File: dir}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
+}
+
 // readers checks the readers that are declared.
 func (l *linter) readers(declared map[*schema.Type]seed.Type) {
+	l.at(l.in.Readers)
 	all, problems := readers.Load(l.Schema, l.in.Readers)
 	for _, p := range problems {
 		l.add(p.Err)
@@ -244,6 +271,7 @@ func complete(t seed.Type) []object.Object {
 
 // safety checks the rules that are declared.
 func (l *linter) safety(declared map[*schema.Type]seed.Type) {
+	l.at(l.in.Safety)
 	rules, problems := safety.Load(l.Schema, l.in.Safety)
 	l.Unruled = problems
 	for _, p := range problems {

@@ -115,6 +115,9 @@ schema.yaml:11:45: warning schema-unknown-key: rule r of type t has a key "selek
 		// JSON schemas.
 		{"a JSON schema that is not there", typed, `schema.yaml:9:7: error json-schema-missing: JSON schema DIR/json/a.json cannot be read: no such file or directory`},
 		{"one that is referred to", typed + "-- json/a.json --\n{\n \"$ref\": \"b.json\"}\n", `json/a.json:2:2: error json-schema-missing: JSON schema DIR/json/b.json cannot be read: no such file or directory`},
+		{"one without end", typed + "-- json/a.json --\n{\"not\":\n" + strings.Repeat("[", 100), `json/a.json:2:100: error json-schema-too-large: the JSON schema has more than 100 levels of maps and lists`},
+		{"one that takes too long for a new object", typed + "-- json/a.json --\n" + `{"definitions": {"t": {"items": {"allOf": [{"$ref": "#/definitions/t"}, {"$ref": "#/definitions/t"}]}}}, "properties": {"val": {"$ref": "#/definitions/t"}}}` + "\n-- schema.yaml --\n" + strings.Replace(strings.TrimPrefix(typed, "-- schema.yaml --\n"), "null", strings.Repeat("[", 30)+strings.Repeat("]", 30), 1),
+			`json/a.json:1:1: error json-schema-too-large: the JSON schema takes too long to check an object: more than 100000 steps, and 50 for each value in it`},
 		{"on the network", typed + "-- json/a.json --\n{\"$ref\": \"http://example.net/b.json\"}\n", `json/a.json:1:2: error json-schema-missing: http://example.net/b.json is not known here, and nothing is read from the network`},
 		{"no JSON", typed + "-- json/a.json --\n{\n  \"type\": \"object\",\n}\n", `json/a.json:3:1: error json-schema-invalid: not valid JSON: invalid character '}' looking for beginning of object key string`},
 		{"no JSON schema", typed + "-- json/a.json --\n{\"$ref\": \"b.json\"}\n-- json/b.json --\n{\n \"type\": 5}\n", `json/b.json:2:10: error json-schema-invalid: no valid JSON schema: `},

@@ -40,12 +40,14 @@ func Rules() []Rule {
 
 func fileRules() []Rule {
 	return []Rule{
-		{yamldoc.RuleUnreadable, Error, "a file or directory is not there, or cannot be read",
-			"check its name and its permissions"},
+		{yamldoc.RuleUnreadable, Error, "a file or directory is not there, cannot be read, is not a regular file, or is too large",
+			"check its name and its permissions; a schema may have 1 MiB, a data file 8 MiB"},
 		{yamldoc.RuleSyntax, Error, "a file is not valid YAML",
 			"look at the line and the one before it: indentation, a colon without a blank after it, a quote or bracket that is not closed, a tab"},
 		{yamldoc.RuleDuplicate, Error, "a key is there twice in one map, so that one of the two would be lost",
 			"put what both hold under one of them, and take the other out"},
+		{yamldoc.RuleEscapes, Error, "a symbolic link, a path or a reference leads out of the tree under review, so it is not followed",
+			"put the file into the tree; or name where it is, if it is meant: --schema FILE, --directory DIR, --json-schema-dir DIR"},
 		{RuleOutside, Warning, "a file that is not in the tree under review is judged, or judges what is",
 			"name it, if it is meant: --schema FILE, --directory DIR, --json-schema-dir DIR; else put it into the tree"},
 		{RuleConfig, Note, "the settings are those of a configuration outside the tree under review",
@@ -94,6 +96,8 @@ func jsonSchemaRules() []Rule {
 			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does; --json-schema-dir DIR says where the files of this tree are"},
 		{schema.RuleJSONInvalid, Error, "a file is no JSON schema",
 			"correct what the message names; the draft that $schema names says what is allowed"},
+		{schema.RuleJSONTooLarge, Error, "a JSON schema is larger or deeper than is read, or takes too long to compile or to check objects with",
+			"make it simpler: what refers twice to a part that refers twice to another doubles the work each time"},
 		{schema.RuleJSONPattern, Error, "a JSON schema has a regular expression that RE2 does not know",
 			"write it without look-around, (?=, (?!, (?<= and (?<!, and without back-references such as \\1"},
 		{schema.RuleJSONFormat, Warning, "a JSON schema has a format, or a default is not in it; formats are not asserted, as in the Python tool",

@@ -1,11 +1,11 @@
 package lint
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -15,7 +15,7 @@ import (
 // is.
 func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 	if l.in.JSONSchemas != "" {
-		if found, ok := lastParts(l.in.JSONSchemas, named, isDir); ok {
+		if found, ok := l.lastParts(l.in.JSONSchemas, named, isDir); ok {
 			return found
 		}
 		if isDir {
@@ -26,7 +26,7 @@ func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 	if !filepath.IsAbs(named) || l.in.Trees == nil || IsInside(named, filepath.Dir(l.in.Schema)) {
 		return ""
 	}
-	found, ok := lastParts(filepath.Dir(l.in.Schema), named, isDir)
+	found, ok := l.lastParts(filepath.Dir(l.in.Schema), named, isDir)
 	if !ok {
 		return ""
 	}
@@ -36,14 +36,14 @@ func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 
 // lastParts returns the path below a directory that ends in as many of the last
 // parts of another path as there are.
-func lastParts(dir, path string, isDir bool) (string, bool) {
+func (l *linter) lastParts(dir, path string, isDir bool) (string, bool) {
 	parts := strings.Split(strings.Trim(filepath.Clean(path), string(filepath.Separator)), string(filepath.Separator))
 	for i := range parts {
 		if slices.Contains(parts[i:], "..") {
 			continue
 		}
 		candidate := filepath.Join(append([]string{dir}, parts[i:]...)...)
-		if info, err := os.Stat(candidate); err == nil && info.IsDir() == isDir {
+		if info, err := l.fromSchema(candidate).Stat(candidate); err == nil && info.IsDir() == isDir {
 			return candidate, true
 		}
 	}
@@ -61,6 +61,25 @@ func IsInside(file, dir string) bool {
 	return strings.HasPrefix(RealPath(file), strings.TrimSuffix(RealPath(dir), string(filepath.Separator))+string(filepath.Separator))
 }
 
+// from returns what reads a file that lint is told to read, and all that it leads
+// to. What is below a directory under review leads nowhere else. What is not was
+// chosen by who runs lint.
+func (l *linter) from(file string) *files.Files {
+	if l.trees.Holds(file) {
+		return l.trees
+	}
+	return nil
+}
+
+// fromSchema is from for a file that the schema names: where the schema is under
+// review, somebody else has chosen it.
+func (l *linter) fromSchema(file string) *files.Files {
+	if from := l.from(l.in.Schema); from != nil {
+		return from
+	}
+	return l.from(file)
+}
+
 // outside makes a finding of each file that was read and is not under review.
 func (l *linter) outside() {
 	if l.in.Trees == nil {
@@ -72,7 +91,7 @@ func (l *linter) outside() {
 	for _, whole := range []struct{ what, path, dir string }{
 		{"schema", l.in.Schema, filepath.Dir(l.in.Schema)}, {"data directory", l.in.Data, l.in.Data},
 	} {
-		if whole.path != "" && !l.inTree(whole.path) {
+		if whole.path != "" && l.from(whole.path) == nil {
 			l.addAt(yamldoc.Pos{File: whole.path}, RuleOutside, "this %s is read, and is not in the tree under review", whole.what)
 			l.in.Trees = append(slices.Clip(l.in.Trees), whole.dir) // said once
 		}
@@ -80,15 +99,10 @@ func (l *linter) outside() {
 	for _, t := range l.declared() {
 		for _, r := range t.Rules {
 			for _, file := range r.Files() {
-				if !l.inTree(file) {
+				if l.fromSchema(file) == nil && !l.inTree(file) {
 					l.addAt(r.Pos, RuleOutside, "JSON schema %s is read, and is not in the tree under review", file)
 				}
 			}
-		}
-	}
-	for _, file := range l.others() {
-		if !l.inTree(file) {
-			l.addAt(yamldoc.Pos{File: file}, RuleOutside, "this leads to %s, which is read, and is not in the tree under review", RealPath(file))
 		}
 	}
 }
@@ -98,36 +112,4 @@ func (l *linter) declared() []*schema.Type {
 		return nil
 	}
 	return l.Schema.Declared()
-}
-
-// others returns the files that were read besides schemas.
-func (l *linter) others() []string {
-	var files []string
-	for _, file := range []string{l.in.Safety, l.in.Readers} {
-		if l.files[file] {
-			files = append(files, file)
-		}
-	}
-	if l.in.Data == "" {
-		return files
-	}
-	for _, t := range l.declared() {
-		dir := filepath.Join(l.in.Data, t.Name)
-		if !l.inTree(dir) {
-			if _, err := os.Stat(dir); err == nil {
-				files = append(files, dir)
-			}
-			continue
-		}
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue // a finding of its own
-		}
-		for _, e := range entries {
-			if file := filepath.Join(dir, e.Name()); e.Type()&os.ModeSymlink != 0 && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(file)) {
-				files = append(files, file)
-			}
-		}
-	}
-	return files
 }

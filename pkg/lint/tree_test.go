@@ -41,7 +41,8 @@ func treeCases() []treeCase {
 	mapped := func(to string) string {
 		return "\nin/schema.yaml:7:16: note json-schema-mapped: DIR/etc/conftool/json/mw is read from DIR/in/" + to + ", beside the schema"
 	}
-	const outside = "warning file-outside: "
+	const outside, escapes = "warning file-outside: ", "error path-escapes: "
+	const unread = "leads out of the tree under review, so it is not read"
 	return []treeCase{
 		{name: "the last parts are beside the schema", files: absolute + installed + "-- in/json/mw/a.json --\n" + broken,
 			want: "in/json/mw/" + invalid + mapped("json/mw")},
@@ -50,8 +51,8 @@ func treeCases() []treeCase {
 		{name: "more parts are better", files: absolute + "-- in/mw/a.json --\n{}\n-- in/conftool/json/mw/a.json --\n" + broken,
 			want: "in/conftool/json/mw/" + invalid + mapped("conftool/json/mw")},
 		{name: "nothing beside it, and something installed", files: absolute + installed,
-			want: "in/schema.yaml:9:7: " + outside + "JSON schema DIR/etc/conftool/json/mw/a.json is read, and is not in the tree under review"},
-		{name: "nothing at all", files: absolute, want: "in/schema.yaml:9:7: error json-schema-missing: JSON schema DIR/etc/conftool/json/mw/a.json cannot be read: no such file or directory"},
+			want: "in/schema.yaml:9:7: " + escapes + "JSON schema DIR/etc/conftool/json/mw/a.json " + unread},
+		{name: "nothing at all", files: absolute, want: "in/schema.yaml:9:7: " + escapes + "JSON schema DIR/etc/conftool/json/mw/a.json " + unread},
 		{name: "beside it, but not the file", files: absolute + installed + "-- in/json/mw/b.txt --\n",
 			want: mapped("json/mw")[1:] + "\nin/schema.yaml:9:7: error json-schema-missing: JSON schema DIR/in/json/mw/a.json cannot be read: no such file or directory"},
 		{name: "another directory", schemas: "elsewhere", files: absolute + installed + "-- elsewhere/mw/a.json --\n" + broken + "-- in/json/mw/a.json --\n{}\n",
@@ -65,24 +66,24 @@ func treeCases() []treeCase {
 		{name: "an absolute path of one schema", files: strings.Replace(absolute, "a.json", "DIR/etc/conftool/json/mw/a.json", 1) + installed + "-- in/json/mw/a.json --\n" + broken,
 			want: "in/json/mw/" + invalid + mapped("json/mw") + "\nin/schema.yaml:9:21: note json-schema-mapped: DIR/etc/conftool/json/mw/a.json is read from DIR/in/json/mw/a.json, beside the schema"},
 		{name: "a reference that leaves the tree", files: absolute + "-- etc/b.json --\n{}\n-- in/json/mw/a.json --\n{\"$ref\": \"../../../etc/b.json\"}\n",
-			want: mapped("json/mw")[1:] + "\nin/schema.yaml:9:7: " + outside + "JSON schema DIR/etc/b.json is read, and is not in the tree under review"},
+			want: "in/json/mw/a.json:1:2: " + escapes + "JSON schema DIR/etc/b.json " + unread + mapped("json/mw")},
 		{name: "the settings", files: "-- in/schema.yaml --\n-- config.yaml --\n", want: "config.yaml:1:1: note file-configuration: these settings count, and are not of the tree under review"},
 		{name: "rules and readers that links lead to", files: "-- in/schema.yaml --\n-- etc/safety.yaml --\nnode: []\n-- etc/readers.yaml --\nnode: []\n",
 			links: map[string]string{"in/safety.yaml": "etc/safety.yaml", "in/readers.yaml": "etc/readers.yaml"},
-			want: "in/readers.yaml:1:1: " + outside + "this leads to DIR/etc/readers.yaml, which is read, and is not in the tree under review\n" +
-				"in/safety.yaml:1:1: " + outside + "this leads to DIR/etc/safety.yaml, which is read, and is not in the tree under review"},
+			want:  "in/readers.yaml:1:1: " + escapes + unread + "\nin/safety.yaml:1:1: " + escapes + unread},
 		{name: "a JSON schema that a link leads to", files: strings.Replace(absolute, "DIR/etc/conftool/json/mw", "json", 1) + installed + "-- in/json/ --\n",
 			links: map[string]string{"in/json/a.json": "etc/conftool/json/mw/a.json"},
-			want:  "in/schema.yaml:9:7: " + outside + "JSON schema DIR/in/json/a.json is read, and is not in the tree under review"},
+			want:  "in/schema.yaml:9:7: " + escapes + "JSON schema DIR/in/json/a.json " + unread},
 		{name: "data that links lead to", files: "-- in/schema.yaml --\nt: {path: ts, tags: [dc], schema: {}}\n-- etc/x.yaml --\na: [b]\n-- etc/node/n.yaml --\na: {b: {c: [d]}}\n-- in/data/t/y.yaml --\na: [c]\n",
 			links: map[string]string{"in/data/t/x.yaml": "etc/x.yaml", "in/data/node": "etc/node"},
-			want: "in/data/node:1:1: " + outside + "this leads to DIR/etc/node, which is read, and is not in the tree under review\n" +
-				"in/data/t/x.yaml:1:1: " + outside + "this leads to DIR/etc/x.yaml, which is read, and is not in the tree under review"},
+			want:  "in/data/node:1:1: " + escapes + unread + "\nin/data/t/x.yaml:1:1: " + escapes + unread},
+		{name: "links inside", files: absolute + "-- in/here/mw/a.json --\n{}\n-- in/elsewhere/n.yaml --\na: {b: {c: [d]}}\n-- in/data/t/x.yaml --\na: [b]\n",
+			links: map[string]string{"in/json": "in/here", "in/data/node": "in/elsewhere"}, want: mapped("json/mw")[1:]},
 		{name: "data of the installed site", files: "-- in/schema.yaml --\n-- data/node/n.yaml --\na: {b: {c: [d]}}\n",
 			want: "data:1:1: " + outside + "this data directory is read, and is not in the tree under review"},
-		{name: "a schema of the installed site", files: absolute + installed + "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {}}\n-- in/data/node/n.yaml --\na: {b: {c: [d]}}\n",
+		{name: "a schema that a link leads to", files: absolute + installed + "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {}}\n-- in/data/node/n.yaml --\na: {b: {c: [d]}}\n",
 			links: map[string]string{"in/schema.yaml": "schema.yaml"},
-			want:  "in/schema.yaml:1:1: " + outside + "this schema is read, and is not in the tree under review"},
+			want:  "in/schema.yaml:1:1: " + escapes + unread},
 	}
 }
 

@@ -235,8 +235,12 @@ func judge(before, after Object, touched []string) (refused []schema.Violation, 
 	if err != nil {
 		return nil, nil, err
 	}
+	known := make(map[schema.Violation]bool, len(was))
+	for _, v := range was {
+		known[v] = true
+	}
 	for _, v := range now {
-		if slices.Contains(touched, v.Field) || !slices.Contains(was, v) {
+		if slices.Contains(touched, v.Field) || !known[v] {
 			refused = append(refused, v)
 		} else {
 			warnings = append(warnings, fmt.Sprintf("%s was invalid before, and still is: %s", before, v))
@@ -246,9 +250,14 @@ func judge(before, after Object, touched []string) (refused []schema.Violation, 
 }
 
 func refusal(o Object, violations []schema.Violation) error {
-	reasons := make([]string, len(violations))
+	const most = 100
+	reasons := make([]string, 0, most+1)
 	for i, v := range violations {
-		reasons[i] = v.String()
+		if i == most {
+			reasons = append(reasons, fmt.Sprintf("and %d more", len(violations)-most))
+			break
+		}
+		reasons = append(reasons, v.String())
 	}
 	return &InvalidError{Object: o.String(), Reason: strings.Join(reasons, "; ")}
 }

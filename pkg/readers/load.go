@@ -47,7 +47,7 @@ func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
 	var doc yamldoc.Node
 	if file != "" {
 		var err error
-		if doc, err = yamldoc.Read(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if doc, err = s.ReadBeside(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.fail(err)
 		}
 	}

@@ -31,7 +31,7 @@ func Load(s *schema.Schema, file string) (*Rules, []schema.Problem) {
 	var problems []schema.Problem
 	if file != "" {
 		var err error
-		doc, err = yamldoc.Read(file)
+		doc, err = s.ReadBeside(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			problems = append(problems, problem("", err))
 		}

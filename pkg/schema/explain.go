@@ -14,69 +14,102 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
 	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// violations checks a decoded object. The rule is compiled.
+// violations checks a decoded object. The rule is compiled. The error is a
+// *yamldoc.Error: it takes too long.
 //
 // A message depends on the part of the object it is about and on nothing else,
 // so that what a change leaves as wrong as it was has the same words before and
 // after.
-func (r *Rule) violations(by jsonSchema, object any) (found []Violation) {
-	// The library calculates with all numbers, and panics if it cannot.
+func (r *Rule) violations(by jsonSchema, object any) ([]Violation, error) {
+	type outcome struct {
+		found []Violation
+		err   error
+	}
+	o, err := timed(r.clock, by.meter, r.File, perCheck, func() outcome {
+		found, err := r.check(by, object)
+		return outcome{found, err}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o.found, o.err
+}
+
+// check is violations without a limit of time.
+func (r *Rule) check(by jsonSchema, object any) (found []Violation, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			found = []Violation{{Rule: r.Name, Msg: fmt.Sprintf("cannot be checked with %s: %v", r.File, p)}}
+		switch p := recover().(type) {
+		case nil:
+		case tooManySteps:
+			found, err = nil, tooLarge(yamldoc.Pos{File: r.File}, "takes too long to check an object: more than %d steps, and %d for each value in it", mostSteps, perValue)
+		default: // the library expects no schema that a $schema of one's own permits
+			found, err = []Violation{{Rule: r.Name, Msg: fmt.Sprintf("cannot be checked with %s: %v", r.File, p)}}, nil
 		}
 	}()
-	if at, n, ok := excessive(object, nil); ok {
-		return r.all([]complaint{{at: at, msg: n + " is too large a number"}})
+	values, large := survey(object, nil)
+	if large != nil {
+		return r.all([]complaint{*large}), nil
 	}
-	err := by.Validate(object)
+	by.meter.steps = mostSteps + perValue*values
+	err = by.Validate(object)
 	if err == nil {
-		return nil
+		return nil, nil
 	}
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
-		return []Violation{{Rule: r.Name, Msg: strings.TrimPrefix(err.Error(), "jsonschema: ")}}
+		return []Violation{{Rule: r.Name, Msg: strings.TrimPrefix(err.Error(), "jsonschema: ")}}, nil
 	}
-	return r.all(explainer{by.parts, object}.complaints(invalid))
+	return r.all(explainer{by.parts, object}.complaints(invalid)), nil
 }
 
 func (r *Rule) all(complaints []complaint) []Violation {
 	var all []Violation
+	seen := map[Violation]bool{}
 	for _, c := range complaints {
 		v := Violation{Rule: r.Name, Msg: c.msg}
 		if len(c.at) > 0 {
 			v.Field = c.at[0]
 			v.Msg = within(c.at[1:]) + c.msg
 		}
-		if !slices.Contains(all, v) {
+		if !seen[v] {
+			seen[v] = true
 			all = append(all, v)
 		}
 	}
 	return all
 }
 
-// excessive finds a number so large that nobody calculates with it.
-func excessive(v any, at []string) (where []string, number string, ok bool) {
+// survey counts the values in an object, and finds the first number so large that
+// nobody calculates with it, which the library would do.
+func survey(v any, at []string) (values int, large *complaint) {
+	values = 1
+	more := func(v any, step string) bool {
+		n, found := survey(v, append(at, step))
+		values, large = values+n, found
+		return found != nil
+	}
 	switch v := v.(type) {
 	case json.Number:
-		_, fits := new(big.Rat).SetString(string(v))
-		return at, string(v), !fits
+		if isExcessive(string(v)) {
+			large = &complaint{at: slices.Clone(at), msg: abbreviate(string(v)) + " is too large a number"}
+		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if where, number, ok = excessive(v[name], append(slices.Clone(at), name)); ok {
-				return where, number, ok
+			if more(v[name], name) {
+				break
 			}
 		}
 	case []any:
 		for i, e := range v {
-			if where, number, ok = excessive(e, append(slices.Clone(at), strconv.Itoa(i))); ok {
-				return where, number, ok
+			if more(e, strconv.Itoa(i)) {
+				break
 			}
 		}
 	}
-	return nil, "", false
+	return values, large
 }
 
 // complaint is one thing that is wrong with a part of an object.
@@ -162,8 +195,11 @@ func (x explainer) choice(e *jsonschema.ValidationError, at []string) string {
 	if len(alternatives) == 0 {
 		return "fits more than one of the alternatives in the JSON schema; just one is allowed"
 	}
-	return strings.Join(alternatives, "; or ")
+	return strings.Join(few(alternatives), "; or ")
 }
+
+// mostWords is how many alternatives or words a message names.
+const mostWords = 100
 
 func (x explainer) missing(s *jsonschema.Schema, at []string) []complaint {
 	have, _ := x.part(at).(map[string]any)
@@ -182,14 +218,15 @@ func (x explainer) extra(s *jsonschema.Schema, at []string) []complaint {
 		return nil
 	}
 	names := slices.Sorted(maps.Keys(s.Properties))
-	allowed := strings.Join(names, ", ")
+	allowed := strings.Join(few(names), ", ")
 	var patterns []string
-	for p := range s.PatternProperties {
+	expressions := slices.Collect(maps.Keys(s.PatternProperties))
+	for _, p := range expressions {
 		patterns = append(patterns, p.String())
 	}
 	slices.Sort(patterns)
 	if len(patterns) > 0 {
-		allowed = strings.TrimPrefix(allowed+", and ", ", and ") + "what matches " + strings.Join(patterns, " or ")
+		allowed = strings.TrimPrefix(allowed+", and ", ", and ") + "what matches " + strings.Join(few(patterns), " or ")
 	}
 	if allowed == "" {
 		allowed = "none"
@@ -197,8 +234,8 @@ func (x explainer) extra(s *jsonschema.Schema, at []string) []complaint {
 	have, _ := x.part(at).(map[string]any)
 	var all []complaint
 	for _, name := range slices.Sorted(maps.Keys(have)) {
-		matches := func(p string) bool { return regexp.MustCompile(p).MatchString(name) }
-		if !slices.Contains(names, name) && !slices.ContainsFunc(patterns, matches) {
+		matches := func(p *regexp.Regexp) bool { return p.MatchString(name) }
+		if s.Properties[name] == nil && !slices.ContainsFunc(expressions, matches) {
 			all = append(all, complaint{append(slices.Clone(at), name), "is not allowed here; allowed: " + allowed})
 		}
 	}
@@ -259,7 +296,7 @@ func oneOf(values []any) string {
 	if len(texts) == 1 {
 		return texts[0]
 	}
-	return "one of " + strings.Join(texts, ", ")
+	return "one of " + strings.Join(few(texts), ", ")
 }
 
 // jsonText returns a decoded value as the contract prints it.
@@ -297,10 +334,17 @@ func (x explainer) part(at []string) any {
 
 // index gathers a JSON schema and all it is made of by location.
 func index(s *jsonschema.Schema, into map[string]*jsonschema.Schema) {
-	if s == nil || into[s.Location] != nil {
+	if into[s.Location] != nil {
 		return
 	}
 	into[s.Location] = s
+	for _, p := range children(s) {
+		index(p, into)
+	}
+}
+
+// children returns the parts that a part of a JSON schema names or holds.
+func children(s *jsonschema.Schema) []*jsonschema.Schema {
 	parts := []*jsonschema.Schema{
 		s.Ref, s.RecursiveRef, s.DynamicRef, s.Not, s.If, s.Then, s.Else, s.PropertyNames,
 		s.UnevaluatedProperties, s.Items2020, s.Contains, s.UnevaluatedItems, s.ContentSchema,
@@ -320,7 +364,5 @@ func index(s *jsonschema.Schema, into map[string]*jsonschema.Schema) {
 			parts = append(parts, m...)
 		}
 	}
-	for _, p := range parts {
-		index(p, into)
-	}
+	return slices.DeleteFunc(parts, func(p *jsonschema.Schema) bool { return p == nil })
 }

@@ -40,17 +40,26 @@ func (r *Rule) doubts(object any) []Violation {
 		if !r.judge.hasFormats() {
 			return
 		}
-		if s, _, err := r.compile(true); err == nil {
-			r.asserting = s
+		if c := r.compile(true); c.err == nil {
+			r.asserting = c.judge
 		}
 	})
 	if r.asserting.Schema == nil {
 		return nil
 	}
-	refused := r.violations(r.judge, object)
-	return slices.DeleteFunc(r.violations(r.asserting, object), func(v Violation) bool {
-		return slices.Contains(refused, v)
-	})
+	refused, err := r.violations(r.judge, object)
+	if err != nil {
+		return nil // who checks the object is told
+	}
+	doubts, err := r.violations(r.asserting, object)
+	if err != nil {
+		return nil
+	}
+	known := map[Violation]bool{}
+	for _, v := range refused {
+		known[v] = true
+	}
+	return slices.DeleteFunc(doubts, func(v Violation) bool { return known[v] })
 }
 
 // Doubts returns what is accepted in an object's fields, as the Python tool

@@ -11,15 +11,15 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// checkJSON finds where JSON stops being JSON.
-func checkJSON(file string, text []byte) error {
-	var discard any
-	err := json.Unmarshal(text, &discard)
+// checkJSON parses a text, or finds where it stops being JSON.
+func checkJSON(file string, text []byte) (any, error) {
+	var parsed any
+	err := json.Unmarshal(text, &parsed)
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
-		return nil
+		return parsed, nil
 	}
-	return yamldoc.Errorf(position(file, text, int(syntax.Offset)-1), "not valid JSON: %v", syntax)
+	return nil, yamldoc.Errorf(position(file, text, int(syntax.Offset)-1), "not valid JSON: %v", syntax)
 }
 
 // position is the place of a byte in a file.

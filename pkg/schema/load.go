@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
@@ -18,19 +19,40 @@ import (
 // Load reads a schema file and adds the built-in type, in the given path,
 // unless the file redefines it. A file that is no YAML map is an error (a
 // *yamldoc.Error); what is wrong with single types becomes Problems.
-func Load(file, poolsPath string) (*Schema, error) { return LoadWith(file, poolsPath, nil) }
+func Load(file, poolsPath string) (*Schema, error) { return LoadWith(file, poolsPath, Options{}) }
 
-// Locate returns where a JSON schema is, or with isDir a directory of them, that
-// a schema file names at a position. An empty answer leaves it where it is named.
-type Locate func(at yamldoc.Pos, named string, isDir bool) string
+// Options say how a schema is read.
+type Options struct {
+	// Locate returns where a JSON schema is, or with isDir a directory of them, that
+	// a schema file names at a position. An empty answer leaves it where it is named.
+	Locate func(at yamldoc.Pos, named string, isDir bool) string
+	// From returns what reads a file, the schema file or a JSON schema, and all that
+	// it refers to.
+	From func(file string) *files.Files
+	// Time is how long all JSON schemas may take together, DefaultTime if it is 0.
+	Time time.Duration
+}
 
-// LoadWith is Load with JSON schemas in other places than the file names.
-func LoadWith(file, poolsPath string, locate Locate) (*Schema, error) {
-	doc, err := yamldoc.Read(file)
+func (o Options) from(file string) *files.Files {
+	if o.From == nil {
+		return nil
+	}
+	return o.From(file)
+}
+
+// LoadWith is Load with options.
+func LoadWith(file, poolsPath string, o Options) (*Schema, error) {
+	from := o.from(file)
+	doc, err := yamldoc.ReadFrom(from, file, yamldoc.MaxSettings)
 	if err != nil {
 		return nil, err
 	}
-	return load(doc, file, poolsPath, locate)
+	s, err := load(doc, file, poolsPath, o)
+	if err != nil {
+		return nil, err
+	}
+	s.from = from
+	return s, nil
 }
 
 // Parse is Load for a text that is already read. JSON schemas are looked for
@@ -40,18 +62,22 @@ func Parse(file string, text []byte, poolsPath string) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return load(doc, file, poolsPath, nil)
+	return load(doc, file, poolsPath, Options{})
 }
 
-func load(doc yamldoc.Node, file, poolsPath string, locate Locate) (*Schema, error) {
+func load(doc yamldoc.Node, file, poolsPath string, o Options) (*Schema, error) {
 	s := &Schema{file: file}
 	if !doc.IsEmpty() {
 		pairs, err := doc.Pairs("a schema")
 		if err != nil {
 			return nil, yamldoc.WithRule(err, RuleShape)
 		}
+		if len(pairs) > mostTypes {
+			return nil, yamldoc.Errorf(pairs[mostTypes].Key.Pos(), "there are more than %d types", mostTypes).Of(RuleShape)
+		}
+		clock := newClock(o.Time)
 		for _, p := range pairs {
-			s.add(p, locate)
+			s.add(p, loader{dir: filepath.Dir(file), options: o, clock: clock})
 		}
 	}
 	if !slices.Contains(s.Names(), Node) {
@@ -65,8 +91,7 @@ func load(doc yamldoc.Node, file, poolsPath string, locate Locate) (*Schema, err
 
 // add loads one type. A type with problems is kept under its name, so that
 // whoever asks for it is told what is wrong.
-func (s *Schema) add(p yamldoc.Pair, locate Locate) {
-	l := loader{dir: filepath.Dir(s.file), locate: locate}
+func (s *Schema) add(p yamldoc.Pair, l loader) {
 	t := l.load(p)
 	s.types = append(s.types, t)
 	for _, problem := range l.problems {
@@ -78,8 +103,9 @@ func (s *Schema) add(p yamldoc.Pair, locate Locate) {
 
 // loader reads one type and gathers what is wrong with it.
 type loader struct {
-	dir      string           // of the schema file
-	locate   Locate           // may be nil
+	dir      string // of the schema file
+	options  Options
+	clock    *clock           // of all JSON schemas
 	problems []Problem        // without the name of the type
 	odd      []*yamldoc.Error // what is most likely a mistake, and harms nobody
 }
@@ -204,6 +230,10 @@ func (l *loader) words(n yamldoc.Node, what string) []string {
 		l.fail(err)
 		return nil
 	}
+	if len(items) > mostFields {
+		l.failAt(items[mostFields], RuleShape, "%s has more than %d words", what, mostFields)
+		return nil
+	}
 	var words []string
 	for _, item := range items {
 		if !item.IsScalar() || item.IsNull() || !isWord(item.Text()) {
@@ -234,6 +264,10 @@ func (l *loader) fields(t *Type, n yamldoc.Node) {
 	pairs, err := n.Pairs("the schema of type " + t.Name)
 	if err != nil {
 		l.fail(err)
+		return
+	}
+	if len(pairs) > mostFields {
+		l.failAt(pairs[mostFields].Key, RuleShape, "type %s has more than %d fields", t.Name, mostFields)
 		return
 	}
 	for _, p := range pairs {
@@ -327,6 +361,10 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		l.fail(err)
 		return
 	}
+	if len(named) > mostFields {
+		l.failAt(named[mostFields].Key, RuleShape, "type %s has more than %d rules", t.Name, mostFields)
+		return
+	}
 	for _, p := range named {
 		l.rule(t, p)
 	}
@@ -344,7 +382,7 @@ func (l *loader) basePath(n yamldoc.Node) string {
 		return dir
 	}
 	for _, candidate := range []string{beside, dir} {
-		if info, err := os.Stat(candidate); err == nil && info.IsDir() {
+		if info, err := l.options.from(candidate).Stat(candidate); err == nil && info.IsDir() {
 			return candidate
 		}
 	}
@@ -353,10 +391,10 @@ func (l *loader) basePath(n yamldoc.Node) string {
 
 // located returns where something that is named there is, if it is elsewhere.
 func (l *loader) located(n yamldoc.Node, named string, isDir bool) string {
-	if l.locate == nil {
+	if l.options.Locate == nil {
 		return ""
 	}
-	return l.locate(n.Pos(), named, isDir)
+	return l.options.Locate(n.Pos(), named, isDir)
 }
 
 func (l *loader) rule(t *Type, p yamldoc.Pair) {
@@ -366,7 +404,7 @@ func (l *loader) rule(t *Type, p yamldoc.Pair) {
 		return
 	}
 	l.known(fmt.Sprintf("rule %s of type %s", p.Name, t.Name), parts, "schema", "selector")
-	r := &Rule{Name: p.Name, Pos: p.Key.Pos()}
+	r := &Rule{Name: p.Name, Pos: p.Key.Pos(), clock: l.clock}
 	chooses := false
 	for _, part := range parts {
 		switch part.Name {
@@ -387,6 +425,7 @@ func (l *loader) rule(t *Type, p yamldoc.Pair) {
 	if r.File == "" || !chooses {
 		l.failAt(p.Key, RuleMissingKey, "rule %s of type %s needs schema (a file) and selector", p.Name, t.Name)
 	}
+	r.from = l.options.from(r.File)
 	t.Rules = append(t.Rules, r)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -28,19 +28,28 @@ type Rule struct {
 	// SelectorPos is where the selector is written.
 	SelectorPos yamldoc.Pos
 
-	once  sync.Once
-	files []document // what was read to compile it
-	judge jsonSchema
-	err   error
+	from  *files.Files // what reads its JSON schema
+	clock *clock       // of all JSON schemas
+
+	once sync.Once
+	compiled
 
 	onceAsserting sync.Once
 	asserting     jsonSchema // the same with all formats asserted; zero if there are none
+}
+
+// compiled is what comes of compiling a rule's JSON schema.
+type compiled struct {
+	judge jsonSchema
+	files []document // what was read
+	err   error
 }
 
 // jsonSchema is a compiled JSON schema.
 type jsonSchema struct {
 	*jsonschema.Schema
 	parts map[string]*jsonschema.Schema // by location
+	meter *meter
 }
 
 // Compile reads the rule's JSON schema, once. A schema that names no draft is
@@ -48,46 +57,59 @@ type jsonSchema struct {
 // file, or in the schema file if there is no such file.
 func (r *Rule) Compile() error {
 	r.once.Do(func() {
-		r.judge, r.files, r.err = r.compile(false)
+		r.compiled = r.compile(false)
 		r.err = yamldoc.WithRule(r.err, RuleJSONInvalid)
 	})
 	return r.err
 }
 
-// compile compiles the JSON schema. The keywords format, contentEncoding and
-// contentMediaType only count if they are to be asserted.
-func (r *Rule) compile(asserting bool) (_ jsonSchema, files []document, err error) {
+// compile compiles the JSON schema, if there is time. The keywords format,
+// contentEncoding and contentMediaType only count if they are to be asserted.
+func (r *Rule) compile(asserting bool) compiled {
+	m := &meter{}
+	c, err := timed(r.clock, m, r.File, 0, func() compiled { return r.compileWith(m, asserting) })
+	if err != nil {
+		return compiled{files: []document{{file: r.File}}, err: err}
+	}
+	return c
+}
+
+func (r *Rule) compileWith(m *meter, asserting bool) (made compiled) {
 	dir, err := filepath.Abs(filepath.Dir(r.File))
 	if err != nil {
-		return jsonSchema{}, nil, yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)
+		return compiled{err: yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)}
 	}
-	d := &documents{dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
+	d := &documents{from: r.from, dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
 	// A $schema of one's own may permit what the library does not expect.
 	defer func() {
-		files = d.all
+		made.files = d.all
 		if p := recover(); p != nil {
-			err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
+			made.err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
 		}
 	}()
 	c := jsonschema.NewCompiler()
+	c.RegisterExtension("meter", nil, m)
 	c.LoadURL = d.load
 	if c.AssertFormat, c.AssertContent = asserting, asserting; !asserting {
 		ignoreFormats(c)
 	}
 	c.ExtractAnnotations = true // for Description
 	address := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, filepath.Base(r.File)))}
-	compiled, err := c.Compile(address.String())
+	root, err := c.Compile(address.String())
 	if err != nil {
-		return jsonSchema{}, d.all, d.explain(err)
+		return compiled{err: d.explain(err)}
 	}
-	s := jsonSchema{compiled, map[string]*jsonschema.Schema{}}
-	index(compiled, s.parts)
+	if err := boundExpansion(root, r.File); err != nil {
+		return compiled{err: err}
+	}
+	s := jsonSchema{root, map[string]*jsonschema.Schema{}, m}
+	index(root, s.parts)
 	if !asserting {
 		for _, part := range s.parts {
 			part.ContentSchema = nil // which Python ignores like a format
 		}
 	}
-	return s, d.all, nil
+	return compiled{judge: s}
 }
 
 // Description returns what the JSON schema says it is for; it is empty if the
@@ -116,15 +138,19 @@ func (r *Rule) Violations(fields []value.Field) ([]Violation, error) {
 	if err := r.Compile(); err != nil {
 		return nil, err
 	}
-	return r.violations(r.judge, value.OfMap(fields...).Decode()), nil
+	return r.violations(r.judge, value.OfMap(fields...).Decode())
 }
 
 // documents are the JSON files that one rule's schema is made of.
 type documents struct {
-	dir   string // of the first one
-	shown string // the same as errors name it
+	from  *files.Files // what reads them
+	dir   string       // of the first one
+	shown string       // the same as errors name it
 	named yamldoc.Pos
 	all   []document // in the order they were read
+
+	values       int // in all of them
+	instructions int // of their regular expressions
 }
 
 type document struct {
@@ -139,13 +165,26 @@ func (d *documents) load(address string) (io.ReadCloser, error) {
 	if err != nil || u.Scheme != "file" {
 		return nil, missing(d.asking(address), "%s is not known here, and nothing is read from the network", address)
 	}
-	text, err := os.ReadFile(u.Path)
 	file := d.show(u.Path)
+	text, err := d.from.Read(u.Path, mostJSON)
 	if err != nil {
-		return nil, missing(d.asking(address), "JSON schema %s cannot be read: %v", file, errors.Unwrap(err))
+		why := yamldoc.Unreadable(file, err)
+		rule := RuleJSONMissing
+		if why.Err == nil { // it is there, and is not read
+			rule = why.Rule
+		}
+		return nil, yamldoc.Errorf(d.asking(address), "JSON schema %s %s", file, why.Msg).Of(rule)
+	}
+	if err := d.bound(file, text); err != nil {
+		d.all = append(d.all, document{file: file})
+		return nil, err
 	}
 	d.all = append(d.all, document{file, text})
-	if err := checkJSON(file, text); err != nil {
+	parsed, err := checkJSON(file, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.boundPatterns(parsed, nil); err != nil {
 		return nil, err
 	}
 	return io.NopCloser(bytes.NewReader(text)), nil
@@ -171,7 +210,7 @@ var reference = regexp.MustCompile(`"\$(?:ref|schema)"\s*:\s*"([^"#]+)`)
 func (d *documents) asking(address string) yamldoc.Pos {
 	for _, doc := range slices.Backward(d.all) {
 		for _, at := range reference.FindAllSubmatchIndex(doc.text, -1) {
-			if strings.HasSuffix(address, strings.TrimPrefix(string(doc.text[at[2]:at[3]]), "./")) {
+			if strings.HasSuffix(address, strings.TrimLeft(string(doc.text[at[2]:at[3]]), "./")) {
 				return position(doc.file, doc.text, at[0])
 			}
 		}

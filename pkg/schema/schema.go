@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
@@ -23,6 +24,7 @@ const Node = "node"
 // Schema is a set of object types.
 type Schema struct {
 	file     string
+	from     *files.Files // what reads it, and the files beside it
 	types    []*Type
 	problems []Problem
 	oddities []*yamldoc.Error
@@ -56,23 +58,24 @@ type Problem struct {
 // The rules of what is wrong with a schema, and with a JSON schema: which sort
 // of mistake a yamldoc.Error is about.
 const (
-	RuleShape       = "schema-shape"       // a map, a list or a word is expected
-	RuleName        = "schema-name"        // what a type, a tag or a field cannot be called
-	RuleMissingKey  = "schema-missing-key" // a part that has to be there
-	RuleUnknownKey  = "schema-unknown-key" // a part that nothing reads: an oddity
-	RuleUnquoted    = "schema-unquoted"    // a default that YAML 1.1 takes for no text: an oddity
-	RuleType        = "schema-type"        // no such type of fields
-	RuleDefault     = "schema-default"     // the field's type refuses it
-	RulePath        = "schema-path"        // none at all, or in the way of another type's
-	RuleDepends     = "schema-depends"     // on what is no type
-	RuleLoop        = "schema-loop"        // of types that depend on each other
-	RuleSelector    = "schema-selector"    // no selector over the type's tags
-	RuleJSONInvalid = "json-schema-invalid"
-	RuleJSONMissing = "json-schema-missing" // a file that is not there, or not read
-	RuleJSONPattern = "json-schema-pattern" // a regular expression that RE2 does not know
-	RuleJSONFormat  = "json-schema-format"  // a format, which is not asserted: an oddity
-	RuleRegex       = "regex-two-meanings"  // that RE2 and Python read differently: an oddity
-	RuleRegexASCII  = "regex-ascii"         // the same, beyond ASCII: an oddity
+	RuleShape        = "schema-shape"       // a map, a list or a word is expected
+	RuleName         = "schema-name"        // what a type, a tag or a field cannot be called
+	RuleMissingKey   = "schema-missing-key" // a part that has to be there
+	RuleUnknownKey   = "schema-unknown-key" // a part that nothing reads: an oddity
+	RuleUnquoted     = "schema-unquoted"    // a default that YAML 1.1 takes for no text: an oddity
+	RuleType         = "schema-type"        // no such type of fields
+	RuleDefault      = "schema-default"     // the field's type refuses it
+	RulePath         = "schema-path"        // none at all, or in the way of another type's
+	RuleDepends      = "schema-depends"     // on what is no type
+	RuleLoop         = "schema-loop"        // of types that depend on each other
+	RuleSelector     = "schema-selector"    // no selector over the type's tags
+	RuleJSONInvalid  = "json-schema-invalid"
+	RuleJSONMissing  = "json-schema-missing"   // a file that is not there, or not read
+	RuleJSONPattern  = "json-schema-pattern"   // a regular expression that RE2 does not know
+	RuleJSONFormat   = "json-schema-format"    // a format, which is not asserted: an oddity
+	RuleJSONTooLarge = "json-schema-too-large" // larger, or slower, than is read
+	RuleRegex        = "regex-two-meanings"    // that RE2 and Python read differently: an oddity
+	RuleRegexASCII   = "regex-ascii"           // the same, beyond ASCII: an oddity
 )
 
 // UnknownTypeError reports a type that the schema does not have.
@@ -169,6 +172,11 @@ func (s *Schema) Declared() []*Type { return slices.Clone(s.types) }
 
 // File returns the file the schema was read from; it is empty without one.
 func (s *Schema) File() string { return s.file }
+
+// ReadBeside reads a file that goes with the schema, as the schema was read.
+func (s *Schema) ReadBeside(file string) (yamldoc.Node, error) {
+	return yamldoc.ReadFrom(s.from, file, yamldoc.MaxSettings)
+}
 
 // InDependencyOrder returns the usable types so that each comes after those it
 // depends on, and otherwise in their own order.

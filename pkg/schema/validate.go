@@ -52,7 +52,11 @@ func (t *Type) Validate(tags []string, name string, fields []value.Field) ([]Vio
 		if err := r.Compile(); err != nil {
 			return nil, err
 		}
-		found = append(found, r.violations(r.judge, object)...)
+		refused, err := r.violations(r.judge, object)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, refused...)
 	}
 	return found, nil
 }
