@@ -228,7 +228,11 @@ func shared(path string) string {
 	if err != nil {
 		return ""
 	}
-	if root := repository(filepath.Dir(abs)); root != "" {
+	dir := abs
+	if info, err := os.Lstat(abs); err != nil || !info.IsDir() {
+		dir = filepath.Dir(abs)
+	}
+	if root := repository(dir); root != "" {
 		return root
 	}
 	if here, err := os.Getwd(); err == nil && here != string(filepath.Separator) && strings.HasPrefix(abs+"/", here+"/") {

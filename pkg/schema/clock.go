@@ -69,7 +69,7 @@ func timed[T any](c *clock, m *meter, file string, back time.Duration, f func() 
 func (c *clock) late(file string) error {
 	msg := fmt.Sprintf("the JSON schema takes longer than the %v that there are for all of them", c.all)
 	if c.over != file {
-		msg = fmt.Sprintf("the JSON schema is not used: %s has taken all of the %v that there are for all of them", c.over, c.all)
+		msg = fmt.Sprintf("the JSON schema is not used: the %v that there are for all of them were over with %s", c.all, c.over)
 	}
 	return yamldoc.Errorf(yamldoc.Pos{File: file}, "%s", msg).Of(RuleJSONTooLarge)
 }

@@ -67,6 +67,13 @@ func hostile() map[string][2]string {
 // compileOne returns the rule of a schema with one JSON schema.
 func compileOne(t *testing.T, text string, o schema.Options) *schema.Rule {
 	t.Helper()
+	r, _ := compileBoth(t, text, o)
+	return r
+}
+
+// compileBoth returns that, and another one.
+func compileBoth(t *testing.T, text string, o schema.Options) (r, other *schema.Rule) {
+	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"schema.yaml": "t: {path: ts, tags: [], schema: {val: {default: null}}, json_schema: {base_path: ., rules: {r: {schema: a.json, selector: 'name=.*'}, s: {schema: b.json, selector: 'name=.*'}}}}\n",
@@ -85,7 +92,7 @@ func compileOne(t *testing.T, text string, o schema.Options) *schema.Rule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return typ.Rules[0]
+	return typ.Rules[0], typ.Rules[1]
 }
 
 // deepObject is an object with a value of so many levels.
@@ -157,11 +164,14 @@ func TestLargestJSONSchemas(t *testing.T) {
 // is named, by itself and by the others, which are not used.
 func TestTimeOfJSONSchemasIsOver(t *testing.T) {
 	slow := `{"allOf": [` + repeat(3_000, func(i int) string { return `{"properties": {"val": {"enum": ["x"]}}}` }) + `]}`
-	r := compileOne(t, slow, schema.Options{Time: 1})
+	r, other := compileBoth(t, slow, schema.Options{Time: 1})
 	_ = r.Compile() // as long as it takes, or cut off
 	_, err := r.Violations(deepObject(t, 1))
 	var at *yamldoc.Error
 	if !errors.As(err, &at) || at.Rule != schema.RuleJSONTooLarge || !strings.HasSuffix(at.Pos.File, "a.json") || at.Msg != "the JSON schema takes longer than the 1ns that there are for all of them" {
+		t.Fatal(err)
+	}
+	if err := other.Compile(); !errors.As(err, &at) || !strings.HasSuffix(at.Pos.File, "b.json") || !strings.Contains(at.Msg, "the 1ns that there are for all of them were over with ") || !strings.HasSuffix(at.Msg, "a.json") {
 		t.Fatal(err)
 	}
 }
