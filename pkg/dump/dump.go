@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
@@ -96,7 +97,7 @@ func (e *FaultsError) Unwrap() []error {
 func oneLineEach(faults []*yamldoc.Error) []*yamldoc.Error {
 	for i, f := range faults {
 		line := *f // some are of a schema, which others have too
-		line.Pos.File, line.Msg = object.OneLine(f.Pos.File), object.OneLine(f.Msg)
+		line.Pos.File, line.Msg = text.Line(f.Pos.File), text.Line(f.Msg)
 		faults[i] = &line
 	}
 	return faults

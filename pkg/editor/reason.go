@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 // block is the comment lines that give a reason on top of a text, without their
@@ -25,26 +27,16 @@ const (
 	byteOrderMark = "\uFEFF"
 )
 
+// newBlock makes comments of a reason. That may quote what was typed, and there are
+// more characters than \n that end a line in YAML, and so the comment.
 func newBlock(reason error) block {
 	b := block{blockHead}
 	for line := range strings.Lines(reason.Error()) {
-		if line = strings.TrimSpace(printable(line)); line != "" {
+		if line = strings.TrimSpace(text.Spaced(line)); line != "" {
 			b = append(b, blockIndent+line)
 		}
 	}
 	return append(b, blockFoot)
-}
-
-// printable makes a line of any text: a reason may quote what was typed, and
-// characters that end a line in YAML (there are more than \n) must not end the
-// comment.
-func printable(line string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(line, "\uFFFD"))
 }
 
 // above returns the block on top of text, with the line ends text has, since

@@ -12,7 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 // Kind is what sort of thing went wrong.
@@ -66,13 +67,9 @@ func (r *reader) clean(text string) string {
 }
 
 // excerpt is the beginning of a text of others, fit for a line of a message.
-func excerpt(text string) string {
+func excerpt(said string) string {
 	const most = 100
-	line := strings.Join(strings.FieldsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }), " ")
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "..."
-	}
-	return line
+	return text.Cut(strings.Join(strings.Fields(text.Spaced(said)), " "), most)
 }
 
 // isBroken reports an error of the connection, not of what came over it.

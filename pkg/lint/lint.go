@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
@@ -135,7 +136,7 @@ func (l *linter) add(err error) {
 		at = &yamldoc.Error{Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
 	}
 	rule := l.table[at.Rule]
-	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: rule.Severity, Msg: object.OneLine(at.Msg), Advice: rule.Advice}
+	f := Finding{Pos: at.Pos, Rule: at.Rule, Severity: rule.Severity, Msg: text.Line(at.Msg), Advice: rule.Advice}
 	if f.Pos.File == "" {
 		f.Pos.File = l.in.Schema
 	}

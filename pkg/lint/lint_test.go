@@ -207,7 +207,7 @@ schema.yaml:1:1: error yaml-syntax: `},
 schema.yaml:1:60: error schema-default: `},
 		{"no tags, so the data has no shape", "-- schema.yaml --\nt: {path: ts, schema: {}}\n-- data/t/x.yaml --\na: b\n", `schema.yaml:1:1: error schema-missing-key: type t has no tags`},
 		{"a part of the data is no ground for doubts", records + "-- safety.yaml --\nrecord:\n  - {rule: min-pooled, only: dc=x}\n-- data/record/x.yaml --\na: [b]\n-- data/record/y.yaml --\nx: b\n", `data/record/y.yaml:1:4: error data-shape: `},
-		{"breaks in what is quoted", "-- schema.yaml --\n\"a\\nb\": 1\n", "schema.yaml:1:1: error schema-name: \"a\\nb\" cannot be the name of a type: \nschema.yaml:1:9: error schema-shape: type a\uFFFDb must be a map, not \"1\""},
+		{"breaks in what is quoted", "-- schema.yaml --\n\"a\\nb\": 1\n", "schema.yaml:1:1: error schema-name: \"a\\nb\" cannot be the name of a type: \nschema.yaml:1:9: error schema-shape: type a\\nb must be a map, not \"1\""},
 	}
 }
 

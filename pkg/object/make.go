@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -73,21 +73,10 @@ func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 		}
 		plan.Changes = append(plan.Changes, c)
 		for _, warning := range warnings {
-			plan.Warnings = append(plan.Warnings, OneLine(warning))
+			plan.Warnings = append(plan.Warnings, text.Line(warning))
 		}
 	}
 	return plan, refusals
-}
-
-// OneLine returns a text without what would end its line, or act on a terminal,
-// for a message with a name in it: that may hold anything that a key can.
-func OneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
 }
 
 // change is what makes of an object what is wanted; now is nil if there is
@@ -228,7 +217,7 @@ func Differences(want []Wanted, on Snapshot) []Difference {
 }
 
 // String says on one line what differs.
-func (d Difference) String() string { return OneLine(d.text()) }
+func (d Difference) String() string { return text.Line(d.text()) }
 
 func (d Difference) text() string {
 	switch {

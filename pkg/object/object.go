@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
@@ -141,8 +142,8 @@ func (o Object) Key() string { return o.Type.Path + "/" + o.Path() }
 // somebody has called it.
 func (o Object) String() string {
 	path := o.Path()
-	if strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		path = strconv.Quote(path)
+	if !text.IsLine(path) || strings.ContainsFunc(path, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		path = text.Line(strconv.Quote(path))
 	}
 	return o.Type.Name + " " + path
 }

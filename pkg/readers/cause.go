@@ -13,26 +13,21 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
-	"unicode"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // oneLine makes a text fit for a line of what a monitoring plugin prints, which
 // | divides: nothing in it can end the line, or be taken for another.
-func oneLine(text string) string {
-	line := strings.Join(strings.FieldsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || !unicode.IsPrint(c) }), " ")
-	return strings.ReplaceAll(line, "|", "/")
+func oneLine(said string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text.Spaced(said)), " "), "|", "/")
 }
 
 // printable is the beginning of a text of others on one line.
-func printable(text string) string {
+func printable(said string) string {
 	const most = 160
-	line := oneLine(text)
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "..."
-	}
-	return line
+	return text.Cut(oneLine(said), most)
 }
 
 // explain says in few words why there is no answer, over TLS by the authorities

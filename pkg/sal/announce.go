@@ -3,8 +3,8 @@ package sal
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 )
 
 // maxAnnouncement is how many bytes of a line the channel takes. The rest of a
@@ -16,8 +16,9 @@ const maxAnnouncement = 425
 // the task. The selector is the record's own, or what stands for it.
 //
 // Control characters become spaces: a newline would end the line, and let a
-// selector forge the next one. What is too long is cut, marked by an ellipsis,
-// the selector first; the journal has the whole.
+// selector forge the next one. Everything else that package text does not show is
+// escaped, as are bytes that are not UTF-8. What is too long is cut, marked by an
+// ellipsis, the selector first; the journal has the whole.
 func Announcement(r Record, selector string) string {
 	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", r.User.Name, r.Host.Name, r.Event.Action, selector))
 	const atLeast = 200 // bytes for the ending, however long the rest is
@@ -60,26 +61,9 @@ func waysOut(c ChangeRecord) string {
 	return " (" + strings.Join(ways, ", ") + ")"
 }
 
-// oneLine returns a text without what ends a line or is no character.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// oneLine returns a text on one line, in which control characters are spaces.
+func oneLine(s string) string { return txt.Spaced(s) }
 
 // shorten cuts a text to a number of bytes, between two characters. It takes
 // a few bytes at least.
-func shorten(s string, most int) string {
-	const ellipsis = "…"
-	if len(s) <= most {
-		return s
-	}
-	end := most - len(ellipsis)
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
-}
+func shorten(s string, most int) string { return txt.CutBytes(s, most) }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 )
 
 // whole is one record for all parts of a change, under the change's id.
@@ -29,7 +31,8 @@ func (d Delivery) whole() Record {
 }
 
 // document is a delivery as one line of JSON, with the field names of the
-// Elastic Common Schema: the journal's record, and the message.
+// Elastic Common Schema: the journal's record, and the message. What package text
+// does not show is escaped: a person may read it as it is.
 func (d Delivery) document() ([]byte, error) {
 	var doc any = struct {
 		Record
@@ -48,5 +51,5 @@ func (d Delivery) document() ([]byte, error) {
 	if err := e.Encode(doc); err != nil {
 		return nil, fmt.Errorf("writing the message as JSON: %w", err)
 	}
-	return b.Bytes(), nil
+	return []byte(txt.JSON(b.String())), nil
 }

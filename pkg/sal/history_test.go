@@ -234,7 +234,7 @@ func TestPast(t *testing.T) {
 	for want, o := range map[string]Object{
 		`nodes dc/host: no object type "nodes" (did you mean node?)`:                                                             {Type: "nodes", Path: "dc/host", After: weight},
 		`node dc/host: type node has other tags by now: dc, cluster, service`:                                                    {Type: "node", Path: "dc/host", After: weight},
-		`node dc/c/s/host: what was stored before cannot be restored, it was no JSON object: "` + strings.Repeat("{", 100) + `"`: {Type: "node", Path: "dc/c/s/host", Raw: []byte(strings.Repeat("{", 1_000)), After: weight},
+		`node dc/c/s/host: what was stored before cannot be restored, it was no JSON object: "` + strings.Repeat("{", 97) + `…"`: {Type: "node", Path: "dc/c/s/host", Raw: []byte(strings.Repeat("{", 1_000)), After: weight},
 	} {
 		if _, err := o.Past(s); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)

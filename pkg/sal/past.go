@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
@@ -45,7 +46,7 @@ func tagList(t *schema.Type) string {
 }
 
 // excerpt is the beginning of what may be long.
-func excerpt(b []byte) []byte {
+func excerpt(b []byte) string {
 	const most = 100
-	return b[:min(len(b), most)]
+	return txt.CutBytes(string(b), most)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	txt "github.com/conftool/confctl/internal/text" // text is a function here
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -269,8 +270,5 @@ func (f Field) fromYAML(n yamldoc.Node) (value.Value, error) {
 
 func abbreviate(s string) string {
 	const most = 100
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "..."
-	}
-	return s
+	return txt.Cut(s, most)
 }

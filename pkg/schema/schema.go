@@ -102,6 +102,15 @@ func (e *InvalidError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unwrap returns the problems.
+func (e *InvalidError) Unwrap() []error {
+	all := make([]error, len(e.Problems))
+	for i, p := range e.Problems {
+		all[i] = p.Err
+	}
+	return all
+}
+
 // BuiltIn returns the schema there is without a file: the type node alone, in
 // the given path.
 func BuiltIn(poolsPath string) *Schema {

@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/value"
 )
 
@@ -189,7 +190,7 @@ func isLines(s string) bool {
 
 // isPlain reports whether all of s can be seen and is on one line.
 func isPlain(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	return text.IsLine(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // What PyYAML, which reads YAML 1.1, takes for a number, a date or an operator.
@@ -225,7 +226,9 @@ func ambiguous(s string) bool {
 	return plain.Kind != yaml.ScalarNode || plain.ShortTag() != "!!str" || plain.Value != s
 }
 
-// Encode returns the text of a node, indented by two.
+// Encode returns the text of a node, indented by two. Of a node of OfValue, what
+// package text does not show is escaped: it stands in double quotes, where YAML has
+// the same escapes.
 func Encode(n *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -236,5 +239,5 @@ func Encode(n *yaml.Node) ([]byte, error) {
 	if err := e.Close(); err != nil {
 		return nil, fmt.Errorf("writing YAML: %w", err)
 	}
-	return b.Bytes(), nil
+	return []byte(text.Sanitize(b.String())), nil
 }

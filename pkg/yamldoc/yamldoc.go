@@ -21,6 +21,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/files"
 )
 
@@ -388,15 +389,8 @@ func (n Node) Describe() string {
 	case n.IsEmpty():
 		return "nothing"
 	}
-	return strconv.Quote(abbreviate(n.Text()))
-}
-
-func abbreviate(s string) string {
 	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "..."
-	}
-	return s
+	return strconv.Quote(text.Cut(n.Text(), most))
 }
 
 // Items returns the elements of a list; anything else is an *Error that says

@@ -145,7 +145,7 @@ func TestNodes(t *testing.T) {
 		{">\n a\n", "scalar quoted", "a\n", `"a\n"`},
 		{"{}", "map", "", "a map"},
 		{"[]", "list", "", "a list"},
-		{strings.Repeat("é", 61), "scalar", strings.Repeat("é", 61), `"` + strings.Repeat("é", 60) + `..."`},
+		{strings.Repeat("é", 61), "scalar", strings.Repeat("é", 61), `"` + strings.Repeat("é", 59) + `…"`},
 	} {
 		nodes := []Node{mustParse(t, c.yaml)}
 		if c.yaml != "" {
