@@ -47,7 +47,7 @@ func (s *session) confirmWords(ctx context.Context, unclear []object.Ambiguity) 
 			continue
 		}
 		asked[text] = true
-		answer, err := s.question(ctx, visible(text))
+		answer, err := s.question(ctx, text)
 		if err != nil {
 			return err
 		}

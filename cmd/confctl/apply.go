@@ -152,7 +152,7 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 // told, what may still go, how to take it back, and what was not done.
 func (s *session) tellDone(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
-		fmt.Fprintln(s.err, done.Message)
+		fmt.Fprintln(s.err, oneLine(done.Message))
 	}
 	after := "undo: " + s.command("undo", done.ID)
 	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {

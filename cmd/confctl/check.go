@@ -69,7 +69,7 @@ func unknownAtWorst(std streams, err error) error {
 // tellLevel prints what a monitoring plugin has to say, and returns the error
 // that ends with its exit code.
 func tellLevel(std streams, text string, level readers.Level) error {
-	if err := std.print("%s", visible(text)); err != nil {
+	if err := std.print("%s", text); err != nil {
 		std.say("%v", err)
 		level = readers.Unknown // whatever it is, nobody has heard of it
 	}

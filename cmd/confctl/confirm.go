@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 )
@@ -64,7 +65,7 @@ func (s *session) tellMistaken(answer string) {
 	if word := strings.ToLower(strings.TrimSpace(answer)); s.interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
 		return
 	}
-	s.warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", cut(answer, widest)))
+	s.warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, widest)))
 	s.say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
 }
 

@@ -94,7 +94,7 @@ func (s *session) declared(data seed.Data) (declared, error) {
 		}
 		if err := s.ruled(t.Type); err != nil {
 			d.unruled = append(d.unruled, t.Type)
-			d.faults = append(d.faults, lines(err.Error())...)
+			d.faults = append(d.faults, lines(message(err))...)
 			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
 		}
 	}

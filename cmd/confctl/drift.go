@@ -79,7 +79,7 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	d.faults = append(d.faults, declared.faults...)
 	d.schema(s)
 	if d.invalid, err = seed.Check(snapshot); err != nil {
-		d.faults = append(d.faults, lines(err.Error())...)
+		d.faults = append(d.faults, lines(message(err))...)
 	}
 	slices.Sort(d.faults)
 	d.faults = slices.Compact(d.faults) // a JSON schema that cannot be used was looked for before

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
@@ -129,7 +131,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 
 // again says why a text is not valid and asks whether to go on.
 func (e *editing) again(ctx context.Context, reason error) (bool, error) {
-	if err := e.ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", visible(reason.Error()))); err != nil {
+	if err := e.ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
 		return false, err
 	}
 	answer, err := e.readLine(ctx)
@@ -178,10 +180,11 @@ func (e *editing) editorCommand() (string, error) {
 
 // buffer is an object as a person edits it.
 func buffer(o object.Object) ([]byte, error) {
-	var text bytes.Buffer
-	fmt.Fprintf(&text, "# Editing object %s\n", o.Path())
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Editing object %s\n", text.Line(o.Path()))
 	if o.Malformed != nil {
-		fmt.Fprintf(&text, "# What is stored cannot be read (%v):\n# %q\n# These are the defaults.\n", o.Malformed, o.Raw)
+		fmt.Fprintf(&b, "# What is stored cannot be read (%s):\n# %s\n# These are the defaults.\n",
+			text.Line(o.Malformed.Error()), text.Line(strconv.Quote(string(o.Raw))))
 	}
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	if len(o.Fields) > 0 {
@@ -191,6 +194,6 @@ func buffer(o object.Object) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text.Write(fields)
-	return text.Bytes(), nil
+	b.Write(fields)
+	return b.Bytes(), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/editor"
@@ -132,7 +133,7 @@ func report(std streams, err error) int {
 		std.say("%s", line)
 	}
 	for _, line := range lines(hint) {
-		fmt.Fprintf(std.err, "  %s\n", visible(line))
+		fmt.Fprintf(std.err, "  %s\n", text.Sanitize(line))
 	}
 	return code
 }
@@ -166,7 +167,28 @@ func explain(err error) (code int, msg, hint string) {
 			return code, msg, hint
 		}
 	}
-	return exitFailed, err.Error(), ""
+	return exitFailed, message(err), ""
+}
+
+// message is what an error says: a line for each error that it joins. A line end
+// anywhere else is that of a name or a file in it, which must not begin a line.
+func message(err error) string {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		all, joins := e.(interface{ Unwrap() []error })
+		if !joins {
+			continue
+		}
+		parts := all.Unwrap()
+		if errors.Join(parts...).Error() != err.Error() {
+			return oneLine(err.Error())
+		}
+		messages := make([]string, len(parts))
+		for i, part := range parts {
+			messages[i] = message(part)
+		}
+		return strings.Join(messages, "\n")
+	}
+	return text.Line(err.Error())
 }
 
 // explanation explains the errors of one sort; it is not ok for any other.
@@ -192,7 +214,7 @@ func explanations() []explanation {
 		as(exitNoMatch, says[*sal.NoRecordError]("see confctl log")),
 		as(exitNoMatch, func(_ *sal.VoidError, err error) string { return nothingWritten(err) }),
 		as(exitDeclined, says[*declinedError]("")),
-		in(func(e *partlyError, err error) (int, string, string) { return e.code, err.Error(), "" }),
+		in(func(e *partlyError, err error) (int, string, string) { return e.code, message(err), "" }),
 		as(exitRefused, func(e *refusalError, _ error) string { return e.hint }),
 		in(explainExpected),
 		in(explainReverts),
@@ -235,7 +257,7 @@ func in[E error](f func(e E, err error) (code int, msg, hint string)) explanatio
 // as is a row for errors of a type that have a code, say themselves what is
 // wrong, and want but a hint.
 func as[E error](code int, hint func(e E, err error) string) explanation {
-	return in(func(e E, err error) (int, string, string) { return code, err.Error(), hint(e, err) })
+	return in(func(e E, err error) (int, string, string) { return code, message(err), hint(e, err) })
 }
 
 // says is the same hint for all errors of a type.
@@ -245,7 +267,7 @@ func says[E error](hint string) func(E, error) string {
 
 func explainFaulty(e *faultyError, err error) (code int, msg, hint string) {
 	if e.err == nil {
-		return exitInvalid, err.Error(), ""
+		return exitInvalid, message(err), ""
 	}
 	_, msg, hint = explain(e.err)
 	return exitInvalid, msg, hint
@@ -267,14 +289,14 @@ func explainKept(e *editor.KeptError, err error) (code int, msg, hint string) {
 }
 
 func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint string) {
-	return exitRefused, "refused: " + err.Error() + ", nothing changed", "--dry-run shows what would change"
+	return exitRefused, "refused: " + message(err) + ", nothing changed", "--dry-run shows what would change"
 }
 
 func explainOutput(_ *errOutput, err error) (code int, msg, hint string) {
 	if errors.Is(err, syscall.EPIPE) {
 		return exitFailed, "", "" // whoever read it has seen enough
 	}
-	return exitFailed, err.Error(), ""
+	return exitFailed, message(err), ""
 }
 
 // explainInterrupt explains an end that an operator or a signal asked for.
@@ -296,12 +318,12 @@ func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
 	if e.Kind == etcdv2.Misused || e.Kind == etcdv2.Denied {
 		hint = strings.TrimLeft(hint+"\nuser, password and certificates for it: --v2-etcdrc FILE", "\n")
 	}
-	return code, err.Error(), hint
+	return code, message(err), hint
 }
 
 // faultsText is what is wrong with a file, or the beginning of it.
 func faultsText(e *dump.FaultsError) string {
-	all := lines(e.Error())
+	all := lines(message(e))
 	if more := len(all) - fewLines; more > 0 {
 		all = append(all[:fewLines:fewLines], fmt.Sprintf("and %d more like these", more))
 	}
@@ -328,7 +350,7 @@ func nothingWritten(err error) string {
 // explainBegun explains a change that was made in part: whatever ended it, it
 // is not true that nothing was written.
 func explainBegun(e *change.PartlyDoneError, _ error) (int, string, string) {
-	code, why, hint := exitFailed, e.Err.Error(), "what is done stays done; run it again for the rest"
+	code, why, hint := exitFailed, oneLine(e.Err.Error()), "what is done stays done; run it again for the rest"
 	var unknown *store.UnknownError
 	switch {
 	case errors.As(e.Err, &unknown):
@@ -350,13 +372,13 @@ func typesHint(e *schema.UnknownTypeError) string {
 
 func unavailableText(e *store.UnavailableError) string {
 	if len(e.Tried) == 1 {
-		return fmt.Sprintf("the store at %s is unavailable: %v", e.Tried[0].Address, e.Tried[0].Err)
+		return oneLine(fmt.Sprintf("the store at %s is unavailable: %v", e.Tried[0].Address, e.Tried[0].Err))
 	}
-	text := "the store is unavailable"
+	all := "the store is unavailable"
 	for _, t := range e.Tried {
-		text += fmt.Sprintf("\n  %s: %v", t.Address, t.Err)
+		all += "\n  " + oneLine(fmt.Sprintf("%s: %v", t.Address, t.Err))
 	}
-	return text
+	return all
 }
 
 func unknownHint(err error, e *store.UnknownError) string {
@@ -380,7 +402,7 @@ func conflictText(e *change.ConflictError) string {
 	var b strings.Builder
 	b.WriteString("somebody else made a change meanwhile, nothing was written")
 	for _, c := range e.Objects {
-		path := c.Mine.Object().Path()
+		path := plain(c.Mine.Object().Path())
 		if c.Theirs == nil {
 			fmt.Fprintf(&b, "\n  theirs: %s: deleted", path)
 		} else {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 //go:embed templates
@@ -64,11 +66,11 @@ func runInit(std streams, driver, dir string) error {
 	}
 	next := func(words ...string) string { return commandLine(append(slices.Clone(command), words...)) }
 	if err := std.print("wrote %s in %s\n\nNext: %s\n      %s\n      %s\n",
-		strings.Join(sortedKeys(files), ", "), dir, next("types"), next("sync", "--directory", "DIR-WITH-YOUR-OBJECTS"), next("select", "name=.*", "get")); err != nil || driver != "etcd" {
+		strings.Join(sortedKeys(files), ", "), text.Line(dir), next("types"), next("sync", "--directory", "DIR-WITH-YOUR-OBJECTS"), next("select", "name=.*", "get")); err != nil || driver != "etcd" {
 		return err
 	}
 	return std.print("\netcdrc may hold a password: you alone can read it. A systemd unit of another user, such as\n"+
-		"that of confctl serve, gets it by LoadCredential=etcdrc:%s\n", filepath.Join(dir, "etcdrc"))
+		"that of confctl serve, gets it by LoadCredential=etcdrc:%s\n", text.Line(filepath.Join(dir, "etcdrc")))
 }
 
 // configDir returns where the configuration is looked for without --config.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -102,9 +103,9 @@ func lintDocument(r lint.Result, m *merge) value.Value {
 func writeAnnotations(w *bufio.Writer, r lint.Result, m *merge) {
 	escaped := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	data := func(s string) string {
-		return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(visible(s))
+		return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(text.Sanitize(s))
 	}
-	property := func(s string) string { return escaped.Replace(visible(s)) }
+	property := func(s string) string { return escaped.Replace(text.Sanitize(s)) }
 	for _, f := range r.Findings {
 		msg := f.Msg
 		if f.Advice != "" {

@@ -16,10 +16,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
-	"github.com/conftool/confctl/pkg/value"
 )
 
 func newLog(std streams, g *globals) *cobra.Command {
@@ -234,7 +234,7 @@ func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.
 
 func runOf(r sal.Stored) string { return cmp.Or(r.Change.Run, r.Event.ID) }
 
-// recordJSON is a record as a line of JSON.
+// recordJSON is a record as a line of JSON, with what may not be shown escaped.
 func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -245,7 +245,7 @@ func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
 		Notes    []sal.Note     `json:"notes,omitempty"`
 		UndoneBy string         `json:"undone_by,omitempty"`
 	}{r.Record, r.Revision, notes, undone})) // it was read as JSON
-	return b.String()
+	return text.JSON(b.String())
 }
 
 // logColumns are a record's cells in a list. The id is the last.
@@ -288,12 +288,9 @@ func whyCell(r sal.Record) string {
 	if utf8.RuneCountInString(all) <= widest || r.Change.Task == "" || r.Event.Reason == "" {
 		return short(all)
 	}
-	task := " (" + cut(plain(r.Change.Task), widest/2) + ")"
-	return cut(plain(r.Event.Reason), widest-utf8.RuneCountInString(task)) + task
+	task := " (" + text.Cut(plain(r.Change.Task), widest/2) + ")"
+	return text.Cut(plain(r.Event.Reason), widest-utf8.RuneCountInString(task)) + task
 }
-
-// plain is a text on one line, and without anything a terminal acts on.
-func plain(text string) string { return cell(value.OfString(text)) }
 
 // refusedBy names the rules that refused a change. Records of earlier versions
 // have no levels, and of a refusal only what refused it.
@@ -319,16 +316,7 @@ func selectorText(r sal.Stored) string {
 const widest = 80
 
 // short is a text as a cell of a list, cut if it is long.
-func short(text string) string { return cut(plain(text), widest) }
-
-// cut shortens a text to so many characters. It is to be plain already, since
-// that makes texts longer.
-func cut(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}
+func short(s string) string { return text.Cut(plain(s), widest) }
 
 func objects(n int) string { return count(n, "object") }
 

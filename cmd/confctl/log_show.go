@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/value"
 )
@@ -174,7 +175,7 @@ func describeObject(w *bufio.Writer, o sal.Object) {
 // before is what was stored before a change, as JSON if it was.
 func before(o sal.Object) string {
 	if o.Raw != nil {
-		return fmt.Sprintf("%q, which is no object", o.Raw)
+		return text.Line(fmt.Sprintf("%q, which is no object", o.Raw))
 	}
 	return o.Before.Text()
 }

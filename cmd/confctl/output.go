@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode"
+	"unicode/utf8"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
@@ -62,8 +64,8 @@ func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
 	case "name":
 		return s.write(func(w *bufio.Writer) {
 			for _, o := range objects {
-				w.WriteString(cell(value.OfString(o.Path()))) //nolint:errcheck // Flush reports it
-				w.WriteByte('\n')                             //nolint:errcheck // Flush reports it
+				w.WriteString(plain(o.Path())) //nolint:errcheck // Flush reports it
+				w.WriteByte('\n')              //nolint:errcheck // Flush reports it
 			}
 		})
 	}
@@ -151,12 +153,12 @@ func byName(objects []object.Object) value.Value {
 func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, color bool) {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	rows := [][]string{append(append(slices.Clone(t.Tags), "name"), t.FieldNames()...)}
+	rows := [][]string{columns(t)}
 	colors := []string{bold}
 	for _, o := range objects {
 		var row []string
 		for _, word := range append(slices.Clone(o.Tags), o.Name) {
-			row = append(row, cell(value.OfString(word)))
+			row = append(row, plain(word))
 		}
 		for _, f := range o.Fields[:len(t.Fields)] {
 			row = append(row, cell(f.Value))
@@ -168,6 +170,15 @@ func writeTable(w *bufio.Writer, t *schema.Type, objects []object.Object, color 
 	}
 	table.Flush() //nolint:errcheck // it writes to memory
 	writePainted(w, text.String(), colors, color)
+}
+
+// columns are the heads of a table.
+func columns(t *schema.Type) []string {
+	heads := append(append(slices.Clone(t.Tags), "name"), t.FieldNames()...)
+	for i, head := range heads {
+		heads[i] = plain(head)
+	}
+	return heads
 }
 
 // writePainted writes lines, each in its colour if there are to be any. They
@@ -212,25 +223,34 @@ func cell(v value.Value) string {
 	if !isText {
 		return v.Text()
 	}
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return v.Text()
+	return plain(s)
+}
+
+// plain is a text on one line: as it is, or if something in it may not be shown, in
+// quotes.
+func plain(s string) string {
+	switch {
+	case text.IsLine(s):
+		return s
+	case !utf8.ValidString(s): // for which there is no JSON
+		return text.Line(strconv.Quote(s))
 	}
-	return s
+	return value.OfString(s).Text()
 }
 
 // changedLine tells of one field, in the words of the contract.
 func changedLine(path string, f object.FieldChange) string {
 	shown := func(v value.Value) string {
-		if s, isText := v.Str(); isText && strings.ContainsFunc(s, unicode.IsControl) {
-			return v.Text() // on one line, and nothing for the terminal to act on
+		if s, isText := v.Str(); isText {
+			return plain(s)
 		}
-		return v.Python()
+		return text.Line(v.Python())
 	}
 	before, after := shown(f.Before), shown(f.After)
 	if before == after && !f.Before.IsAbsent() { // "300" => 300
 		before, after = f.Before.Text(), f.After.Text()
 	}
-	return fmt.Sprintf("%s: %s changed %s => %s", path, cell(value.OfString(f.Name)), before, after)
+	return fmt.Sprintf("%s: %s changed %s => %s", plain(path), plain(f.Name), before, after)
 }
 
 // namesByDir returns the names of objects by their tag values, and these in the

@@ -162,7 +162,7 @@ func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, c
 		if wide {
 			cells = slices.Insert(cells, 4, modeText(c.Mode))
 			cells = slices.Insert(cells, 3, ceiling(c))
-			cells[0] = c.Type.Name + "\t" + cell(value.OfString(c.Label))
+			cells[0] = plain(c.Type.Name) + "\t" + plain(c.Label)
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))
 		colors = append(colors, poolColor(c))

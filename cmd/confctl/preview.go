@@ -147,7 +147,7 @@ func writeField(paint func(code, line string), path string, f object.FieldChange
 		paint(yellow, "~ "+line)
 		return
 	}
-	paint(yellow, fmt.Sprintf("~ %s: %s changed:", path, cell(value.OfString(f.Name))))
+	paint(yellow, fmt.Sprintf("~ %s: %s changed:", path, plain(f.Name)))
 	for _, l := range lines(udiff.Unified("before", "after", blockText(f.Before), blockText(f.After))) {
 		switch {
 		case strings.HasPrefix(l, "---"), strings.HasPrefix(l, "+++"):

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 // This file makes every command line that is printed to be pasted. A word in one
@@ -120,7 +122,7 @@ func quote(word string) string {
 		return `"` + fillIn + `"` // the same word, and it shows that it may have blanks
 	case isInert(word) && word[0] != '=': // =word is a path to zsh
 		return word
-	case !utf8.ValidString(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !text.IsLine(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return quoteBytes(word)
 	}
 	var b strings.Builder
@@ -147,7 +149,7 @@ func quoteBytes(word string) string {
 	b.WriteString("$'")
 	for len(word) > 0 {
 		r, size := utf8.DecodeRuneInString(word)
-		if unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) && !strings.ContainsRune(`'\!`, r) {
+		if unicode.IsPrint(r) && text.IsLine(word[:size]) && !strings.ContainsRune(`'\!`, r) {
 			b.WriteString(word[:size])
 		} else {
 			for i := range size {

@@ -10,10 +10,11 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 // streams are what the program talks over: results go to out, talk to err.
@@ -30,22 +31,10 @@ func (s streams) say(format string, args ...any) {
 	fmt.Fprintln(s.err, "confctl: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
-// visible is a text without characters that a terminal acts on, or that change
-// the order of what is shown: they may come from a key or a value that somebody
-// else has written.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) && r != '\n' && r != '\t' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
-}
-
-// oneLine is visible for what has to stay on its line: a name with a line end in
-// it could say anything on the next one.
-func oneLine(text string) string {
-	return strings.ReplaceAll(visible(strings.TrimRight(text, "\n")), "\n", "; ")
+// oneLine joins the lines of a message, and escapes what may not be shown: it may
+// come from a key or a value that somebody else has written.
+func oneLine(msg string) string {
+	return text.Line(strings.ReplaceAll(strings.TrimRight(msg, "\n"), "\n", "; "))
 }
 
 // unheard reports whether a person sees the results and not the talk, as where a
@@ -63,9 +52,9 @@ func (s streams) sayAlso(parts ...string) {
 // warn writes what is wrong but stops nothing.
 func (s streams) warn(msg string) { s.say("warning: %s", msg) }
 
-// print writes a result.
+// print writes a result, of which what may not be shown is escaped.
 func (s streams) print(format string, args ...any) error {
-	_, err := fmt.Fprintf(s.out, format, args...)
+	_, err := io.WriteString(s.out, text.Sanitize(fmt.Sprintf(format, args...)))
 	return outputError(err)
 }
 
@@ -160,9 +149,9 @@ func (s streams) screen() io.Writer {
 }
 
 // ask writes a question, or what is said of its answer.
-func (s streams) ask(text string) error {
+func (s streams) ask(question string) error {
 	return s.asking(func(w io.Writer) error {
-		_, err := io.WriteString(w, text)
+		_, err := io.WriteString(w, text.Sanitize(question))
 		return outputError(err)
 	})
 }

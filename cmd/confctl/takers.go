@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
@@ -69,7 +70,7 @@ func (t takers) describe(o object.Object) string {
 			words = append(words, why)
 		}
 	}
-	return cell(value.OfString(strings.Join(words, " ")))
+	return plain(strings.Join(words, " "))
 }
 
 // outState is why an object does not serve, in a word or two.
@@ -102,9 +103,6 @@ func why(r sal.Record) string {
 	if r.Change.Task != "" {
 		return r.Change.Task
 	}
-	const most = 40
-	if runes := []rune(r.Event.Reason); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return r.Event.Reason
+	const most = 41
+	return text.Cut(r.Event.Reason, most)
 }

@@ -45,7 +45,7 @@ func (s *session) listTypes() error {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TYPE\tPATH\tTAGS\tFIELDS")
 		for _, t := range s.schema.Types() {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", t.Name, t.Path, words(t.Tags), words(t.FieldNames()))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", plain(t.Name), plain(t.Path), words(t.Tags), words(t.FieldNames()))
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
 	})
@@ -65,7 +65,7 @@ func words(list []string) string {
 	if len(list) == 0 {
 		return "-"
 	}
-	return strings.Join(list, ",")
+	return plain(strings.Join(list, ","))
 }
 
 func (s *session) explainType(name string) error {
@@ -88,7 +88,7 @@ func (s *session) explainType(name string) error {
 // describeType writes what there is to know about a type.
 func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 	line := func(format string, args ...any) {
-		fmt.Fprintf(w, format+"\n", args...)
+		fmt.Fprintln(w, oneLine(fmt.Sprintf(format, args...)))
 	}
 	declared := "built in"
 	if t.Pos.Line > 0 {
@@ -115,7 +115,7 @@ func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 	}
 	for _, r := range t.Rules {
 		line("  %s: objects with %s must fit the JSON schema %s", r.Name, r.Selector, r.File)
-		if d := r.Description(); d != "" {
+		for _, d := range lines(r.Description()) {
 			line("      %s", d)
 		}
 	}
