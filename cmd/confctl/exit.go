@@ -212,6 +212,7 @@ func explanations() []explanation {
 		as(exitNoMatch, func(e *noMatchError, _ error) string { return e.hint }),
 		as(exitUnknown, func(e *unsettledError, _ error) string { return e.hint }),
 		as(exitNoMatch, says[*sal.NoRecordError]("see confctl log")),
+		as(exitNoMatch, notAsideHint),
 		as(exitNoMatch, func(_ *sal.VoidError, err error) string { return nothingWritten(err) }),
 		as(exitDeclined, says[*declinedError]("")),
 		in(func(e *partlyError, err error) (int, string, string) { return e.code, message(err), "" }),

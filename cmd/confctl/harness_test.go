@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -112,14 +113,19 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// put KEY VALUE writes to the store behind the program's back.
+// put KEY VALUE writes to the store behind the program's back; a VALUE of @FILE is
+// what the file holds.
 func put(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: put KEY VALUE")
 	}
+	value := args[1]
+	if file, ok := strings.CutPrefix(value, "@"); ok {
+		value = ts.ReadFile(file)
+	}
 	s, err := local.Open(ts.MkAbs("state.db"), local.Options{})
 	ts.Check(err)
-	_, err = s.Commit(context.Background(), store.Txn{Writes: []store.Write{{Key: args[0], Value: []byte(args[1])}}})
+	_, err = s.Commit(context.Background(), store.Txn{Writes: []store.Write{{Key: args[0], Value: []byte(value)}}})
 	ts.Check(err)
 	ts.Check(s.Close())
 }

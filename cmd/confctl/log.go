@@ -63,7 +63,7 @@ past them.
 	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused or held back")
 	f.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
 	must(log.RegisterFlagCompletionFunc("type", g.completeType))
-	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g))
+	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g), newLogDrop(std, g))
 	return log
 }
 

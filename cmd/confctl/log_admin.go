@@ -131,7 +131,7 @@ func (s *session) hasSink(name string) bool {
 // tellStranded names what waits for sinks that are not configured here, which
 // nothing delivers from here, and reports whether there is any.
 func (s *session) tellStranded(ctx context.Context) (bool, error) {
-	waiting, err := s.journal().Waiting(ctx)
+	waiting, _, err := s.journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
 	for _, w := range waiting {
 		s.say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
@@ -169,8 +169,9 @@ func newLogStatus(std streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what waits for delivery, and since when",
-		Long: `Show what waits for delivery, and since when. The exit code is 1 if something
-waits for longer than --max-age: for monitoring.`,
+		Long: `Show what waits for delivery, and since when, and what cannot be delivered and is
+set aside. The exit code is 1 if something waits, or is set aside, for longer than
+--max-age: for monitoring.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -186,14 +187,14 @@ waits for longer than --max-age: for monitoring.`,
 }
 
 func (s *session) logStatus(ctx context.Context, most time.Duration) error {
-	waiting, err := s.journal().Waiting(ctx)
-	if err != nil && waiting == nil {
+	waiting, aside, err := s.journal().Waiting(ctx)
+	if err != nil {
 		return err
 	}
-	if len(waiting) == 0 {
-		return errors.Join(s.print("nothing waits for delivery\n"), err)
+	if len(waiting)+len(aside) == 0 {
+		return s.print("nothing waits for delivery\n")
 	}
-	var late, stranded bool
+	var late, stranded, kept bool
 	printed := s.write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, one := range waiting {
@@ -207,9 +208,10 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 			fmt.Fprintf(table, "%s\t%s\n", name, waitText(one, wait))
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
+		kept = tellAside(w, aside, most)
 	})
-	if printed != nil || !late && !stranded {
-		return errors.Join(printed, err)
+	if printed != nil || !late && !stranded && !kept {
+		return printed
 	}
 	if late {
 		s.say("something waits for longer than %s; confctl log deliver tries again", most)
@@ -217,7 +219,10 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 	if stranded {
 		s.say("something waits for longer than %s, %s", most, wayOut)
 	}
-	return errors.Join(err, &partlyError{exitFailed})
+	if kept {
+		s.say("something cannot be delivered; confctl log drop ID deletes it")
+	}
+	return &partlyError{exitFailed}
 }
 
 func sinkName(w sal.Waiting) string {

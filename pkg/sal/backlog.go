@@ -23,12 +23,10 @@ func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 		if err != nil {
 			return taken, append(errs, err)
 		}
+		waiting, misfits := l.messages(snapshot.Entries)
 		if start == 0 {
 			start = snapshot.Revision
-		}
-		waiting, err := l.messages(snapshot.Entries)
-		if err != nil && len(taken) == 0 && len(failed) == 0 {
-			errs = append(errs, err)
+			errs = append(errs, l.setAside(ctx, misfits)...)
 		}
 		if moved, err := l.readdress(ctx, waiting, []string{l.Self.Host}); err != nil {
 			return taken, append(errs, err)
@@ -176,8 +174,8 @@ func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	waiting, errs := l.messages(snapshot.Entries)
-	errs = errors.Join(append([]error{errs}, l.stuck(waiting)...)...)
+	waiting, misfits := l.messages(snapshot.Entries)
+	errs := errors.Join(append(l.setAside(ctx, misfits), l.stuck(waiting)...)...)
 	now := l.now()
 	absent := silent(waiting, now)
 	if moved, err := l.readdress(ctx, waiting, append([]string{l.Self.Host}, absent...)); moved || err != nil {

@@ -273,7 +273,7 @@ func TestWaiting(t *testing.T) {
 	if got := o.change(o.log("h1", 1), false); !strings.Contains(got, "refused") {
 		t.Error(got)
 	}
-	waiting, err := o.log("h1", 1).Waiting(t.Context())
+	waiting, _, err := o.log("h1", 1).Waiting(t.Context())
 	if err != nil || len(waiting) != 2 {
 		t.Fatalf("%+v, %v", waiting, err)
 	}

@@ -93,21 +93,25 @@ func (l *Log) readdress(ctx context.Context, waiting []message, hosts []string) 
 	unread := slices.DeleteFunc(slices.Clone(waiting), func(m message) bool {
 		return m.queue.sink != Unread || !slices.Contains(hosts, m.queue.host)
 	})
-	for some := range slices.Chunk(unread, store.MaxGuards) {
-		var txn store.Txn
-		for _, m := range some {
-			writes, err := l.moved(m)
-			if err != nil {
-				return true, err
-			}
-			txn.Writes, txn.Guards = append(txn.Writes, writes...), append(txn.Guards, m.guard())
+	var steps []step
+	for _, m := range unread {
+		writes, err := l.moved(m)
+		if err != nil {
+			return true, err
 		}
-		_, err := l.Store.Commit(ctx, txn)
-		if err != nil && !errors.As(err, new(*store.ConflictError)) { // else another process does it
-			return true, fmt.Errorf("readdressing older messages: %w", err)
-		}
+		steps = append(steps, step{m, writes})
+	}
+	if _, err := l.commit(ctx, steps); err != nil { // what is left out another process does
+		return true, fmt.Errorf("readdressing older messages: %w", err)
 	}
 	return len(unread) > 0, nil
+}
+
+// movable reports whether a message fits into a transaction as often as there are
+// sinks.
+func (l *Log) movable(m message) bool {
+	writes, err := l.moved(m)
+	return err == nil && step{m, writes}.fits()
 }
 
 // moved returns the writes that put a message where the sinks that were not told

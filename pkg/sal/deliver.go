@@ -20,8 +20,10 @@ const (
 	leftForOlder = sendTime / 2
 	leftForAny   = sendTime / 5
 
-	mostOlder = 50   // messages for a sink at a time
-	mostLate  = 1000 // that go into one line
+	mostOlder   = 50                 // messages for a sink at a time
+	mostRecords = 2 * mostOlder      // of their changes
+	mostLate    = 1000               // messages that go into one line
+	mostBytes   = store.MaxBytes / 2 // of the former and of the latter
 )
 
 // Deliver sends the message of a change that was just committed to the sinks,
@@ -37,7 +39,7 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // the change is made: people are to know
-	waiting := l.seen(ctx, seen)
+	waiting, misfits := l.seen(ctx, seen)
 	waiting = slices.DeleteFunc(waiting, func(m message) bool { return m.ID == own.ID })
 	now := l.now()
 	var jobs []job
@@ -68,21 +70,25 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 			errs = append(errs, err)
 		}
 	}
+	if err == nil { // else it would only take longer
+		errs = append(errs, l.setAside(ctx, misfits[:min(len(misfits), store.MaxGuards)])...)
+	}
 	return errs
 }
 
-// seen returns the messages among what was read when a change was planned. What
+// seen returns the messages among what was read when a change was planned, and what
+// is no message. What
 // has waited for settings to be mended is addressed first, if they are.
-func (l *Log) seen(ctx context.Context, entries []store.Entry) []message {
-	waiting, _ := l.messages(entries) // Waiting names what cannot be read
+func (l *Log) seen(ctx context.Context, entries []store.Entry) ([]message, []misfit) {
+	waiting, misfits := l.messages(entries)
 	moved, err := l.readdress(ctx, waiting, []string{l.Self.Host})
 	if !moved || err != nil { // then the next change comes to it
-		return waiting
+		return waiting, misfits
 	}
 	if now, err := l.Store.Read(ctx, l.Prefixes()...); err == nil {
-		waiting, _ = l.messages(now.Entries)
+		return l.messages(now.Entries)
 	}
-	return waiting
+	return waiting, misfits
 }
 
 // afterCommit is what a process sends to a sink after its commit: what is
@@ -140,6 +146,7 @@ type backlog struct {
 // stands in for have left.
 func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string) backlog {
 	b := backlog{sink: s}
+	var timely, late batch
 	for i, m := range waiting {
 		own := m.queue == l.queueOf(s)
 		if !own && (s.Kind() != PerHost || m.queue.sink != s.Name() || !slices.Contains(standIn, m.queue.host)) {
@@ -148,19 +155,34 @@ func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string
 		if rest := now.Sub(m.Failed); rest < restTime && rest > -restTime && (b.failed == nil || m.Failed.After(b.failed.Failed)) {
 			b.failed = &waiting[i]
 		}
-		late := s.Kind() == Channel && now.Sub(m.Time) > lateTime
+		isLate := s.Kind() == Channel && now.Sub(m.Time) > lateTime
 		switch {
 		case !l.free(m, now):
 			b.held = append(b.held, m)
-		case late && len(b.late) < mostLate:
+		case isLate && late.takes(m, mostLate, mostLate):
 			b.late = append(b.late, m)
-		case !late && len(b.timely) < mostOlder:
+		case isLate:
+		case timely.takes(m, mostOlder, mostRecords):
 			b.timely = append(b.timely, m)
-		case !late:
+		default:
 			b.beyond++
 		}
 	}
 	return b
+}
+
+// batch bounds what is claimed and sent at a time.
+type batch struct {
+	messages, records, bytes int
+	full                     bool
+}
+
+// takes reports whether a message still belongs into the batch. Messages are sent
+// in order, so none does after the first that does not; the first of all does.
+func (b *batch) takes(m message, messages, records int) bool {
+	b.messages, b.records, b.bytes = b.messages+1, b.records+m.Parts, b.bytes+m.size
+	b.full = b.full || b.messages > 1 && (b.messages > messages || b.records > records || b.bytes > mostBytes)
+	return !b.full
 }
 
 // letter is what goes to a sink at once.
@@ -299,7 +321,7 @@ func (l *Log) recordsOf(ctx context.Context, jobs []job, claimed map[string]mess
 			if !ok || le.own || j.sink.Kind() == Channel {
 				continue
 			}
-			for n := range max(m.Parts, 1) {
+			for n := range m.Parts {
 				ids[l.Key(PartID(m.ID, n+1))] = m.ID
 			}
 		}

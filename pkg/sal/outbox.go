@@ -20,6 +20,9 @@ const (
 	restTime  = time.Minute      // how long a sink that failed is left alone
 	lateTime  = 10 * time.Minute // after which channels get messages in one line
 	clockSkew = time.Minute      // what clocks of hosts may differ by
+
+	maxParts = 100 // of a change whose records are read for its message
+	maxWord  = 64  // bytes of the name of a user, a host or a sink that are shown
 )
 
 // entry is a message in the outbox, as it is stored.
@@ -49,6 +52,7 @@ type message struct {
 	key      string
 	created  store.Revision
 	modified store.Revision
+	size     int // in bytes, as it is stored
 }
 
 // Prefixes returns what a change reads beside its objects, for Deliver: what
@@ -140,29 +144,20 @@ func (m message) write() (store.Write, error) {
 // guard holds as long as nobody else has touched the message.
 func (m message) guard() store.Guard { return store.Guard{Key: m.key, Revision: m.modified} }
 
-// messages returns those among entries, the oldest first. The error names what
-// is in the outbox and is none.
-func (l *Log) messages(entries []store.Entry) ([]message, error) {
+// messages returns those among entries, the oldest first, and what is in the outbox
+// and is no message.
+func (l *Log) messages(entries []store.Entry) ([]message, []misfit) {
 	var all []message
-	var errs []error
+	var misfits []misfit
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Key, l.outbox())
-		if !ok {
+		if !strings.HasPrefix(e.Key, l.outbox()) {
 			continue
 		}
-		m := message{key: e.Key, created: e.Created, modified: e.Modified}
-		steps := strings.Split(rest, "/")
-		switch host, err := url.PathUnescape(steps[0]); {
-		case len(steps) == 3 && err == nil:
-			m.queue = queue{host, steps[1]}
-		case len(steps) == 2:
-			m.queue = queue{sink: steps[0]}
-		default:
-			errs = append(errs, fmt.Errorf("%s: not a key of the outbox", e.Key))
-			continue
-		}
-		if err := json.Unmarshal(e.Value, &m.entry); err != nil || m.ID == "" {
-			errs = append(errs, fmt.Errorf("%s: not an entry of the outbox", e.Key))
+		m, wrong := l.parseMessage(e)
+		if wrong != "" {
+			bad := misfitOf(e, wrong)
+			bad.Sink, bad.Host = shorten(oneLine(m.queue.sink), maxWord), shorten(oneLine(m.queue.host), maxWord)
+			misfits = append(misfits, bad)
 			continue
 		}
 		all = append(all, m)
@@ -170,7 +165,35 @@ func (l *Log) messages(entries []store.Entry) ([]message, error) {
 	slices.SortFunc(all, func(a, b message) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.key, b.key))
 	})
-	return all, errors.Join(errs...)
+	return all, misfits
+}
+
+// parseMessage reads an entry of the outbox, or says why it is no message.
+func (l *Log) parseMessage(e store.Entry) (m message, wrong string) {
+	m = message{key: e.Key, created: e.Created, modified: e.Modified, size: len(e.Value)}
+	steps := strings.Split(strings.TrimPrefix(e.Key, l.outbox()), "/")
+	switch host, err := url.PathUnescape(steps[0]); {
+	case len(steps) == 3 && err == nil:
+		m.queue = queue{host, steps[1]}
+	case len(steps) == 2:
+		m.queue = queue{sink: steps[0]}
+	default:
+		return m, "its key is not one of the outbox"
+	}
+	if len(e.Value) > maxEntry {
+		return m, fmt.Sprintf("it has %d bytes, more than %d", len(e.Value), maxEntry)
+	}
+	if err := json.Unmarshal(e.Value, &m.entry); err != nil {
+		return m, "it is not a message in JSON"
+	}
+	m.Parts = min(max(m.Parts, 1), maxParts)
+	if m.ID == "" || m.queue.sink == "" || m.key != l.place(m.queue, m.ID) {
+		return m, "its id is not the one in its key"
+	}
+	if m.queue.sink == Unread && !l.movable(m) {
+		return m, "it is too large for so many sinks"
+	}
+	return m, ""
 }
 
 // free reports whether this process may claim a message: nobody else is
@@ -188,55 +211,30 @@ func (l *Log) free(m message, now time.Time) bool {
 // claim makes messages this process's for a while, as far as nobody else has
 // touched them, and returns those.
 func (l *Log) claim(ctx context.Context, wanted []message) ([]message, error) {
-	var claimed []message
-	for some := range slices.Chunk(wanted, store.MaxGuards) {
-		got, err := l.claimTogether(ctx, some)
+	var steps []step
+	for _, m := range wanted {
+		m.Holder, m.Until = l.Self, l.now().Add(claimTime)
+		w, err := m.write()
 		if err != nil {
-			return claimed, fmt.Errorf("claiming older messages: %w", err)
-		}
-		claimed = append(claimed, got...)
-	}
-	return claimed, nil
-}
-
-func (l *Log) claimTogether(ctx context.Context, wanted []message) ([]message, error) {
-	wanted = slices.Clone(wanted)
-	for len(wanted) > 0 {
-		var txn store.Txn
-		for i := range wanted {
-			m := &wanted[i]
-			m.Holder, m.Until = l.Self, l.now().Add(claimTime)
-			w, err := m.write()
-			if err != nil {
-				return nil, err
-			}
-			txn.Writes, txn.Guards = append(txn.Writes, w), append(txn.Guards, m.guard())
-		}
-		receipt, err := l.Store.Commit(ctx, txn)
-		var conflict *store.ConflictError
-		switch {
-		case err == nil:
-			for i := range wanted {
-				wanted[i].modified = receipt.Revision
-			}
-			return wanted, nil
-		case !errors.As(err, &conflict):
 			return nil, err
 		}
-		// Somebody else is sending those, or has.
-		wanted = slices.DeleteFunc(wanted, func(m message) bool { return fails(conflict, m) })
+		steps = append(steps, step{m, []store.Write{w}})
 	}
-	return nil, nil
+	claimed, err := l.commit(ctx, steps)
+	if err != nil {
+		err = fmt.Errorf("claiming older messages: %w", err)
+	}
+	return claimed, err
 }
 
 // settle takes out of the outbox what was delivered, and marks what was not,
 // each only if nobody else has touched it since: what a further part of a change
 // has added stays, and what others have sent does not come back.
 func (l *Log) settle(ctx context.Context, results []result) error {
-	var all []settled
+	var all []step
 	for _, r := range results {
 		for _, m := range r.sent {
-			all = append(all, settled{m, store.Write{Key: m.key, Delete: true}})
+			all = append(all, step{m, []store.Write{{Key: m.key, Delete: true}}})
 		}
 		if r.failed == nil {
 			continue
@@ -248,36 +246,15 @@ func (l *Log) settle(ctx context.Context, results []result) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, settled{m, w})
+		all = append(all, step{m, []store.Write{w}})
 	}
 	var errs []error
-	for some := range slices.Chunk(all, store.MaxGuards) {
-		errs = append(errs, l.settleTogether(ctx, slices.Clone(some)))
+	for _, some := range chunks(all) {
+		_, err := l.commitTogether(ctx, some)
+		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("delivered, but still in the outbox, so it may be delivered again: %w", err)
-	}
-	return nil
-}
-
-// settled is a message as it was claimed, and what becomes of it.
-type settled struct {
-	message
-	write store.Write
-}
-
-func (l *Log) settleTogether(ctx context.Context, all []settled) error {
-	for len(all) > 0 {
-		var txn store.Txn
-		for _, s := range all {
-			txn.Writes, txn.Guards = append(txn.Writes, s.write), append(txn.Guards, s.guard())
-		}
-		_, err := l.Store.Commit(ctx, txn)
-		var conflict *store.ConflictError
-		if !errors.As(err, &conflict) {
-			return err
-		}
-		all = slices.DeleteFunc(all, func(s settled) bool { return fails(conflict, s.message) })
 	}
 	return nil
 }
@@ -298,14 +275,17 @@ type Waiting struct {
 }
 
 // Waiting returns what waits for each sink, of all hosts, also those that are
-// not configured here. Entries that cannot be read are left out; the error
-// names them.
-func (l *Log) Waiting(ctx context.Context) ([]Waiting, error) {
-	snapshot, err := l.Store.Read(ctx, l.outbox())
+// not configured here, and what cannot be delivered.
+func (l *Log) Waiting(ctx context.Context) ([]Waiting, []Aside, error) {
+	snapshot, err := l.Store.Read(ctx, l.outbox(), l.aside())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	all, err := l.messages(snapshot.Entries)
+	all, misfits := l.messages(snapshot.Entries)
+	var asides []Aside
+	for _, m := range slices.Concat(l.asides(snapshot.Entries), misfits) {
+		asides = append(asides, m.Aside)
+	}
 	var waiting []Waiting
 	for _, m := range all {
 		i := slices.IndexFunc(waiting, func(w Waiting) bool { return w.Sink == m.queue.sink && w.Host == m.queue.host })
@@ -324,5 +304,5 @@ func (l *Log) Waiting(ctx context.Context) ([]Waiting, error) {
 	slices.SortFunc(waiting, func(a, b Waiting) int {
 		return cmp.Or(cmp.Compare(a.Sink, b.Sink), cmp.Compare(a.Host, b.Host))
 	})
-	return waiting, err
+	return waiting, asides, nil
 }
