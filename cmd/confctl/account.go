@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -10,27 +9,30 @@ import (
 
 // account says who runs the program, and where the files of that person are.
 // Cron jobs and systemd units set only some of the variables, or none, and the
-// passwd file need not list a user who comes from a directory service: so no
-// answer depends on one source alone.
+// passwd file need not list a user who comes from a directory service: so where the
+// files are does not depend on one source alone. Who it is comes from the system and
+// never from the environment, which anybody can set.
 type account struct {
 	uid    int
 	getenv func(string) string
 	byName func(string) (*user.User, error)
 	byID   func(string) (*user.User, error)
+	// elsewhere names a user who is not in the passwd file; empty if nobody can.
+	elsewhere func(uid int) string
 }
 
 // self is the account of this process.
 func self() account {
-	return account{uid: os.Getuid(), getenv: os.Getenv, byName: user.Lookup, byID: user.LookupId}
+	return account{uid: os.Getuid(), getenv: os.Getenv, byName: user.Lookup, byID: user.LookupId, elsewhere: directoryName}
 }
 
-// login returns the name of the user: that of the passwd file, which nobody can
-// set, or else that of the environment; empty if there is none.
+// login returns the name of the user: that of the passwd file, or else of a
+// directory service; empty if there is none.
 func (a account) login() string {
 	if u, err := a.byID(strconv.Itoa(a.uid)); err == nil && u.Username != "" {
 		return u.Username
 	}
-	return cmp.Or(a.getenv("USER"), a.getenv("LOGNAME"))
+	return a.elsewhere(a.uid)
 }
 
 // home returns the home directory: $HOME, or else that of the passwd file; empty

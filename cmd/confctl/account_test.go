@@ -33,13 +33,16 @@ func passwd(uid int, env map[string]string) account {
 			return find(func(u *user.User) bool { return u.Username == name })
 		},
 		byID: func(id string) (*user.User, error) { return find(func(u *user.User) bool { return u.Uid == id }) },
+		elsewhere: func(uid int) string {
+			return map[int]string{70001: "dave@corp"}[uid]
+		},
 	}
 }
 
 // TestIdentityFromOneVariable: who runs the program, and where the person's files
 // are, is known whichever variables are set.
 func TestIdentityFromOneVariable(t *testing.T) {
-	const stranger = 70000 // of a directory service: not in the passwd file
+	const stranger = 70000 // neither in the passwd file nor known to a directory service
 	for _, c := range []struct {
 		name  string
 		uid   int
@@ -59,9 +62,10 @@ func TestIdentityFromOneVariable(t *testing.T) {
 		{"USER unknown", 1000, "USER=carol", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
 		{"XDG", 1000, "XDG_CONFIG_HOME=/c XDG_STATE_HOME=/s", "alice", "/home/alice", "/c /s"},
 		{"XDG, relative", 1000, "XDG_CONFIG_HOME=c XDG_STATE_HOME=s", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"not in passwd", stranger, "USER=carol HOME=/home/carol", "carol", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
-		{"not in passwd, cron", stranger, "LOGNAME=carol HOME=/home/carol", "carol", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
-		{"not in passwd, USER alone", stranger, "USER=carol", "carol", "", " "},
+		{"not in passwd", stranger, "USER=carol HOME=/home/carol", "", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
+		{"not in passwd, cron", stranger, "LOGNAME=carol HOME=/home/carol", "", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
+		{"not in passwd, USER alone", stranger, "USER=carol", "", "", " "},
+		{"of a directory service", 70001, "USER=carol HOME=/home/dave", "dave@corp", "/home/dave", "/home/dave/.config /home/dave/.local/state"},
 		{"not in passwd, nothing", stranger, "", "", "", " "},
 		{"no home", 1002, "", "nologin", "", " "},
 	} {

@@ -34,7 +34,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		Report:   report,
 		Warn:     s.warn,
 		Now:      time.Now,
-		Who:      whoami(),
+		Who:      s.whoami(),
 		Where:    sal.Host{Name: hostname()},
 		Process:  sal.Process{CommandLine: commandLine(s.words)},
 		Terms:    s.changeTerms(),

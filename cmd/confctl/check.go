@@ -313,7 +313,7 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 		return nil, nil
 	}
 	if id == "last" {
-		me := whoami()
+		me := s.whoami()
 		mine, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
 		switch {
 		case err != nil && !errors.As(err, new(*sal.BrokenError)):

@@ -35,7 +35,7 @@ func newLogAnnotate(std streams, g *globals) *cobra.Command {
 				return &usageError{"the note is empty", "confctl log annotate ID TEXT"}
 			}
 			return with(std, g, func(s *session) error {
-				return s.journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: whoami(), Text: text})
+				return s.journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: s.whoami(), Text: text})
 			})
 		},
 	}

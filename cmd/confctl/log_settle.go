@@ -27,7 +27,7 @@ func (e *unsettledError) Error() string { return e.err.Error() }
 func (s *session) settleChange(ctx context.Context, id string) ([]sal.Stored, error) {
 	settled := sal.Record{
 		Event:   sal.Event{Action: "log show " + id},
-		User:    whoami(),
+		User:    s.whoami(),
 		Host:    sal.Host{Name: hostname()},
 		Process: sal.Process{CommandLine: commandLine(s.words)},
 	}

@@ -268,7 +268,7 @@ func (s *session) tellRecent(ctx context.Context, concerned []object.Object) {
 	if err != nil {
 		s.warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}
-	me := whoami()
+	me := s.whoami()
 	mine := make(map[sal.ObjectID]bool, len(concerned))
 	for _, o := range concerned {
 		mine[sal.ObjectID{Type: o.Type.Name, Path: o.Path()}] = true

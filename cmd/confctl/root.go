@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
 )
 
 // version is set by the build.
@@ -31,6 +33,8 @@ type globals struct {
 	needs      []string // settings that the command cannot do without
 	mends      bool     // the command takes changes back
 	terms      termOptions
+	identified sync.Once
+	user       sal.User // who makes a change; see whoami
 }
 
 // newRoot returns the whole command line. The words are those after the
@@ -64,6 +68,9 @@ record, announced, and can be undone.`,
 			}
 			if err := checkOptions(cmd, words); err != nil {
 				return err
+			}
+			if cmd.Annotations[changing] != "" {
+				go g.whoami() // which may take its time
 			}
 			return g.checkTerms(std, cmd)
 		},

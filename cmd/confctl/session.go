@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -169,21 +172,46 @@ func with(std streams, g *globals, f func(*session) error, prepare ...func(*sess
 // typ returns the type the command is about.
 func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
 
-// whoami returns who makes a change.
+// whoami returns who makes a change. A directory service may have to be asked.
 func whoami() sal.User {
 	who := self()
 	return person(who.uid, who.getenv("SUDO_USER"), who.login())
 }
 
+// whoami is the same, found out once.
+func (g *globals) whoami() sal.User {
+	g.identified.Do(func() { g.user = whoami() })
+	return g.user
+}
+
 // person returns who is behind a process. Anybody can set SUDO_USER, so only
 // root's word counts for it; the user id says whose process it was.
 func person(uid int, sudo, login string) sal.User {
-	u := sal.User{ID: strconv.Itoa(uid), Name: login}
-	if sudo != "" && uid == 0 {
-		u.Name = sudo
+	u := sal.User{ID: strconv.Itoa(uid), Name: userName(login)}
+	if name := userName(sudo); name != "" && uid == 0 {
+		u.Name = name
 	}
 	if u.Name == "" {
 		u.Name = "uid-" + u.ID
 	}
 	return u
+}
+
+// userName returns a name as it is recorded and announced: a word of at most 32
+// letters, digits, dots, hyphens and underscores. Anything else in it, as in
+// alice@corp or CORP\alice, becomes an underscore: an announcement names USER@HOST,
+// so that a name with an @ in it, or a blank, could say anything. It is empty if
+// nothing but such characters is left.
+func userName(name string) string {
+	const most = 32
+	word := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r)) {
+			return r
+		}
+		return '_'
+	}, name)
+	if word = word[:min(len(word), most)]; strings.Trim(word, "._-") == "" {
+		return ""
+	}
+	return word
 }

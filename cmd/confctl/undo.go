@@ -312,7 +312,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	if _, err = s.brokenRecords(err); err != nil {
 		return nil, &unwrittenError{err, s.where()}
 	}
-	undone, me := sal.Undone(all), whoami()
+	undone, me := sal.Undone(all), s.whoami()
 	var mine []sal.Stored
 	for _, r := range all {
 		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" {

@@ -20,7 +20,8 @@ const maxAnnouncement = 425
 // escaped, as are bytes that are not UTF-8. What is too long is cut, marked by an
 // ellipsis, the selector first; the journal has the whole.
 func Announcement(r Record, selector string) string {
-	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", r.User.Name, r.Host.Name, r.Event.Action, selector))
+	user, host := shorten(oneLine(r.User.Name), maxWord), shorten(oneLine(r.Host.Name), maxWord) // the action has to fit in
+	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", user, host, r.Event.Action, selector))
 	const atLeast = 200 // bytes for the ending, however long the rest is
 	end := ending(r, max(atLeast, maxAnnouncement-len(front)))
 	return shorten(front, maxAnnouncement-len(end)) + end

@@ -87,3 +87,13 @@ func FuzzAnnouncement(f *testing.F) {
 		}
 	})
 }
+
+// TestAnnouncementOfALongName: neither a user nor a host pushes out what was done.
+func TestAnnouncementOfALongName(t *testing.T) {
+	r := announced("set/pooled=no")
+	r.User.Name, r.Host.Name = strings.Repeat("\n", 500), strings.Repeat("é", 500)
+	r.Event.Reason = strings.Repeat("why ", 200)
+	if got := Announcement(r, "name=x"); len(got) > maxAnnouncement || !strings.Contains(got, " conftool action : set/pooled=no; selector: name=x - why") {
+		t.Errorf("%d bytes: %q", len(got), got)
+	}
+}
