@@ -51,24 +51,28 @@ type settings struct {
 type setting struct {
 	field schema.Field
 	env   bool // may be set by CONFCTL_<KEY>
+	// recording says that the setting decides where changes are recorded, and who
+	// is told of them. Only files set it, and CONFCTL_<KEY> is not passed over in
+	// silence.
+	recording bool
 }
 
 // sharedSettings are the keys of config.yaml. The Python library reads that
 // file too, and refuses any other.
 func sharedSettings() []setting {
 	text := func(name, standard string) setting {
-		return setting{schema.Field{Name: name, Kind: schema.Text, Default: value.OfString(standard)}, true}
+		return setting{field: schema.Field{Name: name, Kind: schema.Text, Default: value.OfString(standard)}, env: true}
 	}
 	return []setting{
-		{schema.Field{Name: "driver", Kind: schema.Enum, Words: []string{"etcd", "local"}, Default: value.OfString("etcd")}, true},
-		{schema.Field{Name: "hosts", Kind: schema.List, Default: value.EmptyList}, false},
-		text("namespace", "/conftool"),
+		{field: schema.Field{Name: "driver", Kind: schema.Enum, Words: []string{"etcd", "local"}, Default: value.OfString("etcd")}, env: true},
+		{field: schema.Field{Name: "hosts", Kind: schema.List, Default: value.EmptyList}},
+		{field: schema.Field{Name: "namespace", Kind: schema.Text, Default: value.OfString("/conftool")}, recording: true},
 		text("api_version", "v1"),
 		text("pools_path", "pools"),
 		text("services_path", "services"), // of earlier versions of the Python tool
-		{schema.Field{Name: "driver_options", Kind: schema.Dict, Default: value.EmptyMap}, false},
-		text("tcpircbot_host", ""),
-		{schema.Field{Name: "tcpircbot_port", Kind: schema.Int, NotNegative: true, Default: value.OfInt(0)}, true},
+		{field: schema.Field{Name: "driver_options", Kind: schema.Dict, Default: value.EmptyMap}},
+		{field: schema.Field{Name: "tcpircbot_host", Kind: schema.Text, Default: value.OfString("")}, recording: true},
+		{field: schema.Field{Name: "tcpircbot_port", Kind: schema.Int, NotNegative: true, Default: value.OfInt(0)}, recording: true},
 		text("cache_path", ""),
 		text("conftool2git_address", ""),
 	}
@@ -77,13 +81,13 @@ func sharedSettings() []setting {
 // ownSettings are the keys of confctl.yaml beside it.
 func ownSettings() []setting {
 	return []setting{
-		{schema.Field{Name: "timeout", Kind: schema.Text, Default: value.OfString("5s")}, true},
-		{schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: safetyModes(), Default: value.OfString("enforce")}, false}, // see safetyMode
-		{schema.Field{Name: "sal", Kind: schema.List, Default: value.EmptyList}, false},
-		{schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, true},
-		{schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, true},
-		{schema.Field{Name: "serve", Kind: schema.Dict, Default: value.EmptyMap}, false},
-		{schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}, false}, // CONFCTL_EDITOR goes before $EDITOR, this after it
+		{field: schema.Field{Name: "timeout", Kind: schema.Text, Default: value.OfString("5s")}, env: true},
+		{field: schema.Field{Name: "safety_mode", Kind: schema.Enum, Words: safetyModes(), Default: value.OfString("enforce")}}, // see safetyMode
+		{field: schema.Field{Name: "sal", Kind: schema.List, Default: value.EmptyList}, recording: true},
+		{field: schema.Field{Name: "output", Kind: schema.Enum, Words: formats(), Default: value.OfString("")}, env: true},
+		{field: schema.Field{Name: "data_directory", Kind: schema.Text, Default: value.OfString("")}, env: true},
+		{field: schema.Field{Name: "serve", Kind: schema.Dict, Default: value.EmptyMap}},
+		{field: schema.Field{Name: "editor", Kind: schema.Text, Default: value.OfString("")}}, // CONFCTL_EDITOR goes before $EDITOR, this after it
 	}
 }
 
@@ -200,6 +204,9 @@ func findSchema(named, config string) (string, error) {
 func (s *settings) merge(v *viper.Viper, file string, known []setting) (map[string]yamldoc.Node, error) {
 	for _, k := range known {
 		v.SetDefault(k.field.Name, k.field.Default.Decode())
+		if k.recording {
+			s.recordedByFiles(k.field.Name)
+		}
 		if err := bindEnv(v, k); err != nil {
 			s.mistaken(err, k.field.Name)
 		}
@@ -250,12 +257,30 @@ func (s *settings) unknown(p yamldoc.Pair, all []yamldoc.Pair, known []string) {
 	s.mistaken(err, meant)
 }
 
+// recordedByFiles notes that the environment says where changes are recorded. That is
+// a warning, but for the namespace, which also says where the objects are: to ignore
+// it would be to change others than those that are meant.
+func (s *settings) recordedByFiles(name string) {
+	const why = "only the configuration files say where changes are recorded"
+	variable := envName(name)
+	switch {
+	case os.Getenv(variable) == "":
+	case slices.Contains(placeSettings(), name):
+		s.mistaken(&usageError{"environment variable " + variable + ": " + why, "unset it; another configuration is named with --config FILE"}, name)
+	default:
+		s.mistaken(&usageError{"environment variable " + variable + " is ignored: " + why, ""})
+	}
+}
+
+// envName is the environment variable for a setting.
+func envName(setting string) string { return "CONFCTL_" + strings.ToUpper(setting) }
+
 // bindEnv lets CONFCTL_<KEY> set a scalar, if it is valid there.
 func bindEnv(v *viper.Viper, s setting) error {
 	if !s.env {
 		return nil
 	}
-	name := "CONFCTL_" + strings.ToUpper(s.field.Name)
+	name := envName(s.field.Name)
 	if text := os.Getenv(name); text != "" {
 		if _, err := s.field.Parse(text); err != nil {
 			return &usageError{fmt.Sprintf("environment variable %s: %v", name, err), ""}

@@ -47,7 +47,10 @@ func (w Webhook) post(ctx context.Context, body []byte) error {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "confctl")
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{
+		Transport:     direct(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	answer, err := client.Do(request)
 	switch {
 	case err != nil && naming.Unanswered():
@@ -59,6 +62,12 @@ func (w Webhook) post(ctx context.Context, body []byte) error {
 		return closeAfter(answer.Body, errors.New(answer.Status))
 	}
 	return answer.Body.Close()
+}
+
+// direct connects to the server itself: a proxy that the environment names could
+// take any message for delivered.
+func direct() *http.Transport {
+	return &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: true}
 }
 
 // withoutURL is an error of a request without the address, which is said
