@@ -53,6 +53,9 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 		return err
 	}
 	if !info.Mode().IsRegular() { // a pipe, a terminal: nothing that ends, or lasts
+		if deadline, ok := ctx.Deadline(); ok {
+			_ = file.SetWriteDeadline(deadline) // where nobody reads; a terminal knows none
+		}
 		_, err = file.Write(line)
 		return err
 	}
@@ -78,8 +81,7 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 // append.
 func (f File) open(ctx context.Context) (*os.File, error) {
 	for {
-		//nolint:gosec // readable for the group: those who collect logs
-		file, err := os.OpenFile(f.Path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
+		file, err := openToAppend(f.Path)
 		if err != nil {
 			return nil, err
 		}
@@ -99,10 +101,47 @@ func (f File) open(ctx context.Context) (*os.File, error) {
 	}
 }
 
+// openToAppend opens a file, or a pipe that somebody reads from: what is written to
+// any other would be gone, and count as delivered.
+func openToAppend(path string) (*os.File, error) {
+	const anyFile, pipe = os.O_RDWR | os.O_CREATE, os.O_WRONLY
+	for {
+		how := anyFile
+		if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+			how = pipe
+		}
+		//nolint:gosec // readable for the group: those who collect logs
+		file, err := os.OpenFile(path, how|os.O_APPEND|syscall.O_NONBLOCK, 0o640)
+		if how == pipe && errors.Is(err, syscall.ENXIO) {
+			return nil, errors.New("nobody reads from this pipe")
+		}
+		if err != nil {
+			return nil, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			return nil, closeAfter(file, err)
+		}
+		if isPipe := info.Mode()&os.ModeNamedPipe != 0; isPipe == (how == pipe) {
+			return file, nil
+		}
+		if err := file.Close(); err != nil { // it has become another meanwhile
+			return nil, err
+		}
+	}
+}
+
 // lock waits until nobody else has the file locked.
 func lock(ctx context.Context, file *os.File) error {
+	conn, err := file.SyscallConn() // Fd would have writes to a pipe wait for ever
+	if err != nil {
+		return err
+	}
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		var err error
+		if errControl := conn.Control(func(fd uintptr) { err = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) }); errControl != nil {
+			return errControl
+		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return err
 		}
