@@ -131,8 +131,10 @@ func loadSettings(g *globals) (*settings, error) {
 	s.readTimeout(v)
 	s.readSafetyMode(v)
 	s.readSinks(own["sal"], v)
-	if s.serve, err = readServe(own["serve"]); err != nil {
-		s.mistaken(err, "serve")
+	if s.mistakes.of("serve") == nil {
+		if s.serve, err = readServe(own["serve"]); err != nil {
+			s.mistaken(err, "serve")
+		}
 	}
 	s.schemaFile, err = findSchema(g.schema, file)
 	return s, err
@@ -211,12 +213,8 @@ func (s *settings) merge(v *viper.Viper, file string, known []setting) (map[stri
 			s.mistaken(err, k.field.Name)
 		}
 	}
-	doc, err := yamldoc.Read(file)
-	if err != nil || doc.IsEmpty() {
-		return nil, err
-	}
-	pairs, err := doc.Pairs("the configuration")
-	if err != nil {
+	pairs, err := readPrivate(file, "the configuration", namesOf(known))
+	if err != nil || pairs == nil {
 		return nil, err
 	}
 	found, values := map[string]yamldoc.Node{}, map[string]any{}
@@ -227,7 +225,7 @@ func (s *settings) merge(v *viper.Viper, file string, known []setting) (map[stri
 			continue
 		}
 		found[p.Name] = p.Value
-		checked, err := known[i].field.FromYAML(p.Value)
+		checked, err := checkSetting(known[i].field, p.Value)
 		if err != nil {
 			s.mistaken(err, p.Name)
 			continue
@@ -235,6 +233,26 @@ func (s *settings) merge(v *viper.Viper, file string, known []setting) (map[stri
 		values[p.Name] = checked.Decode()
 	}
 	return found, v.MergeConfigMap(values)
+}
+
+// checkSetting returns the value of a setting. Of a list or a map an error quotes
+// nothing: there may be a URL with a password in it.
+func checkSetting(f schema.Field, n yamldoc.Node) (value.Value, error) {
+	is := n.Describe()
+	if n.IsScalar() && !n.IsNull() {
+		is = "text"
+	}
+	switch {
+	case f.Kind == schema.List && !n.IsList():
+		return value.Value{}, n.Errorf("%s must be a list, not %s", f.Name, is)
+	case f.Kind == schema.Dict && !n.IsMap():
+		return value.Value{}, n.Errorf("%s must be a map, not %s", f.Name, is)
+	}
+	v, err := f.FromYAML(n)
+	if f.Kind == schema.List || f.Kind == schema.Dict {
+		err = withoutText(err, nil)
+	}
+	return v, err
 }
 
 func namesOf(all []setting) []string {
@@ -248,7 +266,7 @@ func namesOf(all []setting) []string {
 // unknown notes that a setting is not known. If it is mistyped, so is the one that
 // was probably meant, unless that is there as well.
 func (s *settings) unknown(p yamldoc.Pair, all []yamldoc.Pair, known []string) {
-	err := p.Key.Errorf("no setting %q in this file%s; known: %s", p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+	err := p.Key.Errorf("no setting %s in this file%s; known: %s", described(p.Key), nearest.Suggest(p.Name, known), strings.Join(known, ", "))
 	meant, ok := nearest.To(p.Name, known)
 	if !ok || slices.ContainsFunc(all, func(other yamldoc.Pair) bool { return other.Name == meant }) {
 		s.mistaken(err)

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store/etcd"
 	"github.com/conftool/confctl/pkg/value"
@@ -106,22 +107,14 @@ func (f etcdrcFiles) noEndpoint(s *settings) error {
 }
 
 func (rc etcdrc) merge(file string) error {
-	doc, err := yamldoc.Read(file)
-	if err != nil || doc.IsEmpty() {
-		return err
-	}
-	pairs, err := doc.Pairs("an etcdrc file")
+	keys := slices.Sorted(maps.Keys(etcdrcKeys()))
+	pairs, err := readPrivate(file, "an etcdrc file", keys)
 	if err != nil {
 		return err
 	}
-	keys := etcdrcKeys()
 	for _, p := range pairs {
-		if _, known := keys[p.Name]; !known {
-			var names []string
-			for k := range keys {
-				names = append(names, k)
-			}
-			return p.Key.Errorf("no setting %q in an etcdrc%s", p.Name, nearest.Suggest(p.Name, names))
+		if !slices.Contains(keys, p.Name) {
+			return unknownKey(p, keys)
 		}
 		rc[p.Name] = p.Value
 	}

@@ -173,6 +173,9 @@ func brokenSink(n yamldoc.Node) (sal.Broken, bool) {
 
 // readSink reads one sink, such as {sink: file, path: /var/log/confctl.json}.
 func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
+	if !n.IsMap() {
+		return nil, n.Errorf("a sink must be a map, not %s", described(n))
+	}
 	pairs, err := n.Pairs("a sink")
 	if err != nil {
 		return nil, err
@@ -189,9 +192,9 @@ func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
 	for _, p := range pairs {
 		switch {
 		case p.Name != "sink" && p.Name != "name" && p.Name != k.setting:
-			return nil, p.Key.Errorf("a %s sink has no setting %q%s; known: %s", k.word, p.Name, nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+			return nil, p.Key.Errorf("a %s sink has no setting %s%s; known: %s", k.word, described(p.Key), nearest.Suggest(p.Name, known), strings.Join(known, ", "))
 		case p.Value.Text() == "" || p.Value.IsNull():
-			return nil, p.Value.Errorf("%s of a %s sink must be text, not %s", p.Name, k.word, p.Value.Describe())
+			return nil, p.Value.Errorf("%s of a %s sink must be text, not %s", p.Name, k.word, described(p.Value))
 		}
 	}
 	name := values["name"]
@@ -203,7 +206,7 @@ func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
 		return nil, n.Errorf("a %s sink needs %s, such as %s", k.word, k.setting, k.example)
 	}
 	if wrong := k.check(value.Text()); given && wrong != "" {
-		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.word, value.Describe(), wrong, k.example)
+		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.word, described(value), wrong, k.example)
 	}
 	return k.sink(name.Text(), value.Text(), dir), nil
 }
@@ -231,7 +234,7 @@ func kindOf(sink, word yamldoc.Node) (sinkKind, error) {
 	if word.IsEmpty() {
 		return sinkKind{}, sink.Errorf("which sink? sink: one of %s", strings.Join(words, ", "))
 	}
-	return sinkKind{}, word.Errorf("sink cannot be %s%s; it is one of %s", word.Describe(), nearest.Suggest(word.Text(), words), strings.Join(words, ", "))
+	return sinkKind{}, word.Errorf("sink cannot be %s%s; it is one of %s", described(word), nearest.Suggest(word.Text(), words), strings.Join(words, ", "))
 }
 
 // journal returns the log of what is done, and the sinks it is told to.

@@ -75,7 +75,7 @@ func TestSinksRefused(t *testing.T) {
 		"[{sink: tcpircbot, address: bot}]":        `1:29: address of a tcpircbot sink cannot be "bot"; it is a host and a port, such as bot.example.net:9200`,
 		"[{sink: tcpircbot, address: 'bot:0'}]":    `1:29: address of a tcpircbot sink cannot be "bot:0"; it is a host and a port, such as bot.example.net:9200`,
 		"[{sink: tcpircbot, address: ':9200'}]":    `1:29: address of a tcpircbot sink cannot be ":9200"; it is a host and a port, such as bot.example.net:9200`,
-		"[{sink: webhook, url: 'ftp://x'}]":        `1:23: url of a webhook sink cannot be "ftp://x"; it is a URL of http or https, such as https://log.example.net/confctl`,
+		"[{sink: webhook, url: 'ftp://x'}]":        `1:23: url of a webhook sink cannot be what stands here; it is a URL of http or https, such as https://log.example.net/confctl`,
 		"[{sink: webhook, url: 'http:x'}]":         `1:23: url of a webhook sink cannot be "http:x"; it is a URL of http or https, such as https://log.example.net/confctl`,
 		"[{sink: syslog, name: a/b}]":              `1:23: name of a sink cannot be "a/b"; it is a plain word of a-z, 0-9 and -`,
 		"[{sink: syslog, name: sal}]":              `1:23: name of a sink cannot be "sal": under that name messages wait for sinks whose settings are wrong`,

@@ -34,7 +34,7 @@ func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
 	for _, a := range addresses {
 		e, err := parseEndpoint(a, secure)
 		if err != nil {
-			return nil, fmt.Errorf("etcd: endpoint %q: %w", a, err)
+			return nil, fmt.Errorf("etcd: endpoint %q: %w", withoutUser(a), err)
 		}
 		twice := func(other *endpoint) bool { return other.target == e.target }
 		if !slices.ContainsFunc(endpoints, twice) { // else what fails would be followed by itself, again and again
@@ -44,7 +44,25 @@ func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
 	return endpoints, nil
 }
 
+// withoutUser is an address without what stands before its @, which may be a
+// password.
+func withoutUser(address string) string {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		scheme, rest = "", address
+	} else {
+		scheme += "://"
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		return scheme + "..." + rest[at:]
+	}
+	return address
+}
+
 func parseEndpoint(address string, secure bool) (*endpoint, error) {
+	if strings.Contains(address, "@") { // before an error can quote it
+		return nil, errors.New("a URL takes no user and no password: they are username and password in an etcdrc")
+	}
 	full := address
 	switch {
 	case strings.Contains(address, "://"):
@@ -66,7 +84,7 @@ func parseEndpoint(address string, secure bool) (*endpoint, error) {
 		return nil, fmt.Errorf("scheme %s is neither http nor https", u.Scheme)
 	case u.Hostname() == "":
 		return nil, errors.New("no host")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+	case u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 		return nil, errors.New("only a scheme, a host and a port are allowed")
 	}
 	port := u.Port()
