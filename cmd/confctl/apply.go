@@ -24,6 +24,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	if err := s.needMode(); err != nil {
 		return err
 	}
+	s.tellExposed(s.streams, s.settings)
 	a := &change.Applier{
 		Catalog:  s.catalog,
 		Log:      s.journal(),

@@ -106,6 +106,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	}
 	l.settings = settings
 	settings.mistakes.warn(l.streams)
+	l.tellExposed(l.streams, settings)
 	scope, err := l.scope(paths)
 	if err != nil {
 		return err

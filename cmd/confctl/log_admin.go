@@ -187,6 +187,7 @@ set aside. The exit code is 1 if something waits, or is set aside, for longer th
 }
 
 func (s *session) logStatus(ctx context.Context, most time.Duration) error {
+	s.tellExposed(s.streams, s.settings)
 	waiting, aside, err := s.journal().Waiting(ctx)
 	if err != nil {
 		return err

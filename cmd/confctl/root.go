@@ -35,6 +35,7 @@ type globals struct {
 	terms      termOptions
 	identified sync.Once
 	user       sal.User // who makes a change; see whoami
+	exposures  sync.Once
 }
 
 // newRoot returns the whole command line. The words are those after the
