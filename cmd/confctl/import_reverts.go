@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
@@ -150,7 +149,7 @@ func (i *importer) since(c object.Change, r sal.Stored) string {
 	case c.Before != nil && c.Before.Created == c.Before.Revision:
 		word = "; created "
 	}
-	text := word + fmt.Sprintf("%s ago by %s", age(time.Since(r.Time)), plain(r.User.Name))
+	text := word + fmt.Sprintf("%s by %s", ago(r.Time), plain(r.User.Name))
 	if why := why(r.Record); why != "" {
 		text += ": " + plain(why)
 	}

@@ -280,11 +280,10 @@ func (s *session) tellRecent(ctx context.Context, concerned []object.Object) {
 				n++
 			}
 		}
-		ago := time.Since(r.Time)
-		if n == 0 || ago > justNow || r.Refused() || r.User.Name == me.Name {
+		if n == 0 || time.Since(r.Time) > justNow || r.Refused() || r.User.Name == me.Name {
 			continue
 		}
-		text := fmt.Sprintf("%s ago %s changed %s of these: %s", age(ago), plain(r.User.Name+"@"+r.Host.Name), objects(n), short(r.Event.Action))
+		text := fmt.Sprintf("%s %s changed %s of these: %s", ago(r.Time), plain(r.User.Name+"@"+r.Host.Name), objects(n), short(r.Event.Action))
 		if why := whyText(r.Record); why != "" {
 			text += " - " + why
 		}

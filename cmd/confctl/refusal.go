@@ -11,6 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 )
 
@@ -218,4 +219,13 @@ func age(d time.Duration) string {
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// ago says when something was, by a clock that may be wrong.
+func ago(t time.Time) string {
+	d := time.Since(t)
+	if d < -sal.Skew {
+		return t.Local().Format(time.RFC3339) + ", which is in the future,"
+	}
+	return age(d) + " ago"
 }

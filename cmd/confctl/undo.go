@@ -40,7 +40,11 @@ the same since, nothing is written, and both are shown.
   undo --since 10m --mine  all of these of the last ten minutes, in one commit:
                            a loop over many hosts, say
 
-Which changes undo last and --since pick is said first, and on a terminal asked.
+What is undone is said first, and on a terminal asked.
+
+A record of the journal counts only as far as the store confirms it: each object
+must have been changed last by that change, or by later ones in the journal. If
+not, nothing is written, and what differs is shown.
 
 Of what was done within the last hour the safety rules only warn. An undo is a
 change like any other, and can be undone.`,
@@ -108,14 +112,23 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if err != nil {
 		return err
 	}
+	later, err := s.laterThan(ctx, records)
+	if err != nil {
+		return err
+	}
+	clock := sal.NewClock(hostname(), time.Now(), later)
+	if records, err = s.inTime(wanted, records, clock); err != nil {
+		return err
+	}
 	past, err := s.past(records)
 	if err != nil {
 		return err
 	}
-	if err := s.overtaken(ctx, records); err != nil {
+	if err := s.overtaken(records, later); err != nil {
 		return err
 	}
 	s.tellUndoing(records)
+	lately := time.Now().Add(-recently)
 	in := change.Intent{
 		Read:    s.queriesOf(past),
 		Action:  wanted.text,
@@ -123,22 +136,25 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 		Stop:    true,
 		Split:   len(records) > len(runsOf(records)), // as the changes were
 		Deletes: slices.ContainsFunc(past, func(p object.Past) bool { return p.Before == nil }),
-		Lenient: !slices.ContainsFunc(records, func(r sal.Stored) bool { return time.Since(r.Time) > recently }),
+		Lenient: !slices.ContainsFunc(records, func(r sal.Stored) bool { return !clock.Since(r, lately) }),
 		Undoes:  runsOf(records),
-		Plan:    func(on object.Snapshot) (object.Plan, error) { return undo(past, on) },
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			plan, err := undo(past, on)
+			if err == nil {
+				err = s.unconfirmed(plan, on, records, later)
+			}
+			return plan, err
+		},
 	}
 	if in.Action == "" {
 		in.Action = "undo " + in.Undoes[0]
 	}
-	ask := s.confirm
-	if wanted.id == "" {
-		ask = s.confirmPicked
-	}
-	return s.apply(ctx, in, ask, s.tellChanged)
+	return s.apply(ctx, in, s.confirmUndo, s.tellChanged)
 }
 
-// confirmPicked asks on a terminal before anything is undone that was not named.
-func (s *session) confirmPicked(p change.Proposal) func(context.Context) error {
+// confirmUndo asks on a terminal before anything is undone: what is shown comes
+// from a record, and not from the words of the command.
+func (s *session) confirmUndo(p change.Proposal) func(context.Context) error {
 	if s.yes || !s.interactive() {
 		return s.confirm(p)
 	}
@@ -190,14 +206,19 @@ func (e *overtakenError) hint() string {
 	return strings.Join(append(slices.Clone(e.lines), "undo that first: "+commandFor(e.where, "undo", e.last), "or give the fields the values that they should have"), "\n")
 }
 
+// laterThan returns the records committed after the oldest of some, the newest
+// first.
+func (s *session) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
+	later, err := s.journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision})
+	if _, err = s.brokenRecords(err); err != nil {
+		return nil, &unwrittenError{err, s.where()}
+	}
+	return later, nil
+}
+
 // overtaken looks in the journal for later changes of the same fields that are
 // still in effect: the values alone do not tell, they may have come back.
-func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
-	oldest := records[len(records)-1].Revision
-	later, err := s.journal().Search(ctx, sal.Query{After: oldest})
-	if _, err = s.brokenRecords(err); err != nil {
-		return &unwrittenError{err, s.where()}
-	}
+func (s *session) overtaken(records, later []sal.Stored) error {
 	mine, undone := runsOf(records), sal.Undone(later)
 	of, what := setOf(mine), whatChanged(records)
 	for _, id := range mine {
@@ -205,7 +226,7 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.command("undo", by)}
 		}
 	}
-	others := inEffect(slices.DeleteFunc(later, func(r sal.Stored) bool {
+	others := inEffect(slices.DeleteFunc(slices.Clone(later), func(r sal.Stored) bool {
 		begun := undoesOnly(r, of) // in parts, and not finished: this goes on from there
 		return of[runOf(r)] || begun
 	}))
@@ -213,7 +234,7 @@ func (s *session) overtaken(ctx context.Context, records []sal.Stored) error {
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
 			if len(e.lines) < fewLines && what.changedAgain(o, r.Revision) {
-				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s ago, %s", overtaking(o), plain(r.User.Name), age(time.Since(r.Time)), plain(runOf(r))))
+				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s, %s", overtaking(o), plain(r.User.Name), ago(r.Time), plain(runOf(r))))
 				e.last = cmp.Or(e.last, runOf(r))
 			}
 		}
@@ -331,28 +352,72 @@ func nothingToUndo(me sal.User, since time.Time) error {
 }
 
 // lastToUndo returns the records of this person's newest change, the newest
-// first. If what this person did last was refused, or was not done just now,
-// something older is not what is meant.
+// first. If what this person did last was refused, something older is not what is
+// meant.
 func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	me, since := whoami(), time.Now().Add(-recently)
 	last, err := s.journal().LastOf(ctx, me.Name, since)
 	if _, err = s.brokenRecords(err); err != nil {
 		return nil, &unwrittenError{err, s.where()}
 	}
-	hint := "an older one is undone by its id: see confctl log"
-	if last.Change != nil {
-		hint = "to undo your newest change, " + doneText(*last.Change) + ": " + s.command("undo", runOf(*last.Change))
-	}
 	switch {
 	case last.Refused != nil:
+		hint := "an older one is undone by its id: see confctl log"
+		if last.Change != nil {
+			hint = s.undoNewest(*last.Change)
+		}
 		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + doneText(*last.Refused), hint}
 	case last.Change == nil:
 		return nil, nothingToUndo(me, since)
-	case last.Change.Time.Before(since):
-		return nil, &noMatchError{fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", age(recently)), hint}
 	}
 	s.repeat = named(s.words, "last", runOf(*last.Change))
 	return s.oneToUndo(ctx, runOf(*last.Change))
+}
+
+// undoNewest is how to undo a person's newest change by its id.
+func (s *session) undoNewest(r sal.Stored) string {
+	return "to undo your newest change, " + doneText(r) + ": " + s.command("undo", runOf(r))
+}
+
+// inTime returns those of the records that were committed in the time that was
+// asked for, as far as that is known. For undo last it is all or none.
+func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) ([]sal.Stored, error) {
+	switch {
+	case wanted.id != "":
+		return records, nil
+	case wanted.since.IsZero():
+		return records, s.doneLately(records[0], clock)
+	}
+	var left limited
+	in := slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
+		out := !clock.Since(r, wanted.since)
+		if out {
+			left.add("left as it is, since its time cannot be right by the changes after it or by this host's clock: %s", doneText(r))
+		}
+		return out
+	})
+	left.say(s.streams)
+	if len(in) == 0 {
+		return nil, nothingToUndo(whoami(), wanted.since)
+	}
+	return in, nil
+}
+
+// doneLately reports that a person's newest change is not one of just now.
+func (s *session) doneLately(r sal.Stored, clock sal.Clock) error {
+	since := time.Now().Add(-recently)
+	var reason string
+	switch {
+	case clock.Since(r, since):
+		return nil
+	case clock.Ahead(r.Time):
+		reason = "your newest change is in the future by the clock of its host, so that its age is not known, nothing changed"
+	case r.Time.Before(since):
+		reason = fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", age(recently))
+	default:
+		reason = fmt.Sprintf("your newest change is older than %s by the changes made after it, nothing changed", age(recently))
+	}
+	return &noMatchError{reason, s.undoNewest(r)}
 }
 
 // named returns the words of a command with another one in place of an argument.
@@ -369,7 +434,7 @@ func named(words []string, argument, by string) []string {
 
 // doneText names a change for people: its id, its age, what it was and why.
 func doneText(r sal.Stored) string {
-	text := fmt.Sprintf("%s, of %s ago: %s", plain(r.Event.ID), age(time.Since(r.Time)), short(r.Event.Action))
+	text := fmt.Sprintf("%s, of %s: %s", plain(r.Event.ID), ago(r.Time), short(r.Event.Action))
 	for _, more := range []string{selectorText(r), whyText(r.Record)} {
 		if more != "" && more != "-" {
 			text += " " + more
@@ -445,26 +510,38 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 }
 
 // queriesOf returns what to read for some objects: each by itself if they are
-// few, or else all of their types.
+// few, or else all beside them.
 func (s *session) queriesOf(past []object.Past) []catalog.Query {
 	const few = 20
+	for _, around := range []func(object.Past) catalog.Query{itself, neighbours} {
+		if queries := queriesBy(past, around); len(queries) <= few {
+			return queries
+		}
+	}
+	return queriesBy(past, func(p object.Past) catalog.Query { return catalog.Query{Type: p.Type} })
+}
+
+// queriesBy returns the queries that a function makes of some objects, each once.
+func queriesBy(past []object.Past, of func(object.Past) catalog.Query) []catalog.Query {
 	var queries []catalog.Query
 	seen := map[string]bool{}
 	for _, p := range past {
-		key := p.Type.Name
-		q := catalog.Query{Type: p.Type}
-		if len(past) <= few {
-			key += "/" + strings.Join(p.Tags, "/") + "/" + p.Name
-			values := map[string]string{selector.Name: p.Name}
-			for i, tag := range p.Type.Tags {
-				values[tag] = p.Tags[i]
-			}
-			q.Selector = selector.Exactly(p.Type.Tags, values)
-		}
-		if !seen[key] {
+		q := of(p)
+		if key := strings.Join(append([]string{q.Type.Name}, q.Selector.Literals()...), "/"); !seen[key] {
 			seen[key] = true
 			queries = append(queries, q)
 		}
 	}
 	return queries
 }
+
+func itself(p object.Past) catalog.Query {
+	values := map[string]string{selector.Name: p.Name}
+	for i, tag := range p.Type.Tags {
+		values[tag] = p.Tags[i]
+	}
+	return catalog.Query{Type: p.Type, Selector: selector.Exactly(p.Type.Tags, values)}
+}
+
+// neighbours is the query for all objects with the same tags.
+func neighbours(p object.Past) catalog.Query { return itself(p).Around(len(p.Tags)) }

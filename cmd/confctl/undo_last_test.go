@@ -31,7 +31,9 @@ func TestUndoLastWithASlowClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.plant("/conftool/.confctl/journal/"+id, strings.Replace(record, stamp, at.Add(-3*time.Hour).Format(time.RFC3339Nano), 1))
+	// as a host with that clock writes them, in one transaction
+	s.plant("/conftool/.confctl/journal/"+id, strings.Replace(record, stamp, at.Add(-3*time.Hour).Format(time.RFC3339Nano), 1),
+		"/conftool/v1/pools/north/web/http/web3.example", `{"weight": 4, "pooled": "inactive"}`)
 	_, stderr, code := s.run("undo", "last")
 	if code != exitNoMatch || !strings.Contains(stderr, "your newest change is older than 1h by the clock of its host, nothing changed") || !strings.Contains(stderr, "confctl undo "+id) {
 		t.Errorf("exit code %d, %s", code, stderr)
@@ -50,14 +52,15 @@ func TestUndoLastWithASlowClock(t *testing.T) {
 	}
 }
 
-// TestUndoLastAsksOnATerminal: what was picked is shown, with its age, and undone
-// only after a yes, also if it is one object. What was named is not asked about.
-func TestUndoLastAsksOnATerminal(t *testing.T) {
+// TestUndoAsksOnATerminal: what is undone is shown, with its age, and undone only
+// after a yes, also if it is one object and its change was named.
+func TestUndoAsksOnATerminal(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	s.ok("select", "name=web9.example", "set/weight=3")
-	for _, words := range [][]string{{"undo", "last"}, {"undo", "--since", "10m", "--mine"}} {
+	id, _ := s.newestRecord()
+	for _, words := range [][]string{{"undo", "last"}, {"undo", id}, {"undo", "--since", "10m", "--mine"}} {
 		term := s.terminal(words...)
 		term.expect("s ago: set/weight=3 name=web9.example")
 		term.expect("Ok to continue? [y/N]\r\nconfctl>")
@@ -73,6 +76,6 @@ func TestUndoLastAsksOnATerminal(t *testing.T) {
 	term.typ("y\n")
 	term.end(exitDone)
 	s.ok("select", "name=web9.example", "set/weight=4")
-	id, _ := s.newestRecord()
-	s.terminal("undo", id).end(exitDone)
+	id, _ = s.newestRecord()
+	s.terminal("--yes", "undo", id).end(exitDone)
 }

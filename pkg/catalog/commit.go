@@ -86,8 +86,9 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 		g.keys[c.Key(*change.Object())] = change.Object().Revision
 		// That an object is absent holds again once it was created and deleted,
 		// the fence not: a request that was overtaken by that, and repeated by
-		// something on its way, stays without effect for good.
-		if change.Before == nil {
+		// something on its way, stays without effect for good. The record of a
+		// deletion names the deletion before it.
+		if change.Before == nil || change.After == nil {
 			fenced[change.Object().Type.Name] = true
 		}
 	}

@@ -33,8 +33,22 @@ func (r *run) record(p Proposal, partial bool) sal.Record {
 			Findings:  slices.Concat(findings(p.Refused, "held back"), findings(idleFindings(p.Idle), "not done"), findings(p.Verdict.Findings, "refused")),
 			Held:      len(p.Held),
 			Objects:   sal.Objects(p.Plan.Changes),
+			Fences:    fences(p),
 		},
 	}
+}
+
+// fences returns when something of each type was last deleted before objects of
+// it are created or deleted: what is absent has no revision of its own.
+func fences(p Proposal) map[string]store.Revision {
+	found := map[string]store.Revision{}
+	for _, c := range p.Plan.Changes {
+		name := c.Object().Type.Name
+		if at := p.On.Fences[name]; at > 0 && (c.Before == nil || c.After == nil) {
+			found[name] = at
+		}
+	}
+	return found
 }
 
 // commit writes a plan with its record and its message, and adds it to what

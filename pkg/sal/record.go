@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )
 
@@ -73,6 +74,9 @@ type ChangeRecord struct {
 	Void      bool      `json:"void,omitempty"`      // it was not made, and will not be: see Record.Void
 	Held      int       `json:"held,omitempty"`      // how many objects they held back, of a change that did the rest
 	Objects   []Object  `json:"objects"`             // of a refusal, what would have changed
+	// Fences has, for each type of which objects were created or deleted, the
+	// revision of the last deletion before this change; none for 0.
+	Fences map[string]store.Revision `json:"fences,omitempty"`
 }
 
 // Finding is what a safety rule had to say, in words.
@@ -91,6 +95,9 @@ type Object struct {
 	After  value.Value `json:"after,omitzero"`
 	// Raw is what was stored before if it was no JSON object; nil otherwise.
 	Raw []byte `json:"raw,omitzero"`
+	// Since is the revision at which Before was written; 0 if the object was
+	// created, and in records of earlier versions.
+	Since store.Revision `json:"since,omitzero"`
 }
 
 // NewID returns the id of a change made at the given time. Ids begin with the
@@ -146,6 +153,9 @@ func Objects(changes []object.Change) []Object {
 	all := make([]Object, len(changes))
 	for i, c := range changes {
 		o := Object{Type: c.Object().Type.Name, Path: c.Object().Path()}
+		if c.Before != nil {
+			o.Since = c.Before.Revision
+		}
 		if c.Before != nil && c.Before.Malformed != nil {
 			o.Raw = append([]byte{}, c.Before.Raw...)
 		} else if c.Before != nil {

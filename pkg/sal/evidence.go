@@ -1,0 +1,134 @@
+package sal
+
+import (
+	"fmt"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// Evidence compares records with the store. Whoever may change anything may write
+// any record, so a record by itself proves nothing. But a record of a change is
+// written in the transaction that writes its objects: the revision of a stored
+// object is that of the record of its last change, which nobody can arrange
+// without the right to write the object. That record names the revision of the
+// change before it, and so on. What is absent has the type's fence in its place,
+// which every deletion writes.
+type Evidence struct {
+	records map[store.Revision][]Stored
+	indexed map[store.Revision]transaction
+}
+
+// transaction is what the records of one revision say.
+type transaction struct {
+	objects map[ObjectID]Object
+	deletes map[string]bool           // types of which objects were deleted
+	fences  map[string]store.Revision // see ChangeRecord
+	runs    []string
+}
+
+// NewEvidence returns the evidence about some records. Those that were refused
+// are left out.
+func NewEvidence(records []Stored) *Evidence {
+	e := &Evidence{map[store.Revision][]Stored{}, map[store.Revision]transaction{}}
+	for _, r := range records {
+		if r.Made() {
+			e.records[r.Revision] = append(e.records[r.Revision], r)
+		}
+	}
+	return e
+}
+
+// at returns what the records of a revision say; it is indexed once.
+func (e *Evidence) at(revision store.Revision) transaction {
+	if t, known := e.indexed[revision]; known {
+		return t
+	}
+	t := transaction{map[ObjectID]Object{}, map[string]bool{}, map[string]store.Revision{}, nil}
+	for _, r := range e.records[revision] {
+		t.runs = append(t.runs, r.run())
+		for _, o := range r.Change.Objects {
+			t.objects[o.ID()] = o
+			t.deletes[o.Type] = t.deletes[o.Type] || o.Deleted()
+		}
+		for name, at := range r.Change.Fences {
+			t.fences[name] = at
+		}
+	}
+	e.indexed[revision] = t
+	return t
+}
+
+// Trace is the changes of one object that the store confirms.
+type Trace struct {
+	Changes map[store.Revision]Object // by the revisions of their records
+	Runs    map[string]bool           // the ids of these changes
+	Gap     string                    // why it goes no further back; empty if nothing is missing
+}
+
+// Trace follows the changes of an object from what is stored now, nil if it is
+// absent, back to a revision. The fence is the revision of the last deletion of
+// an object of the type.
+func (e *Evidence) Trace(id ObjectID, now *object.Object, fence, oldest store.Revision) Trace {
+	t := Trace{Changes: map[store.Revision]Object{}, Runs: map[string]bool{}}
+	at, exists := fence, now != nil
+	if exists {
+		at = now.Revision
+	}
+	for at >= oldest {
+		txn := e.at(at)
+		o, named := txn.objects[id]
+		if t.Gap = gap(txn, id, exists, at); t.Gap == "" && exists && len(t.Changes) == 0 && !leaves(o, now) {
+			t.Gap = fmt.Sprintf("the store has other values than the record of its last change, of revision %d", at)
+		}
+		if t.Gap != "" {
+			return t
+		}
+		before := txn.fences[id.Type]
+		if named && o.Deleted() != exists {
+			t.Changes[at] = o
+			for _, run := range txn.runs {
+				t.Runs[run] = true
+			}
+			if exists = !o.Created(); exists {
+				before = o.Since
+			}
+		}
+		switch {
+		case before >= at:
+			t.Gap = fmt.Sprintf("its record of revision %d names a later one as the one before it", at)
+			return t
+		case before == 0 && exists:
+			t.Gap = fmt.Sprintf("its record of revision %d does not name the change before it", at)
+			return t
+		}
+		at = before
+	}
+	return t
+}
+
+// gap says what is missing of the record of an object's change, or of a deletion
+// of some object of the type if this one was absent after it.
+func gap(txn transaction, id ObjectID, exists bool, at store.Revision) string {
+	o, named := txn.objects[id]
+	switch {
+	case exists && (!named || o.Deleted()):
+		return fmt.Sprintf("the store has a change of it of revision %d, which has no record", at)
+	case !exists && !txn.deletes[id.Type]:
+		return fmt.Sprintf("it does not exist, and a deletion of revision %d has no record", at)
+	}
+	return ""
+}
+
+// leaves reports whether an object is as a change has left it.
+func leaves(o Object, now *object.Object) bool {
+	for _, f := range o.After.Fields() {
+		if now.Malformed != nil || now.Get(f.Name) != f.Value {
+			return false
+		}
+	}
+	return true
+}
+
+// RunsAt returns the ids of the changes of a revision, of which there is one.
+func (e *Evidence) RunsAt(revision store.Revision) []string { return e.at(revision).runs }
