@@ -86,6 +86,20 @@ func (e *UnavailableError) Unwrap() []error {
 	return errs
 }
 
+// DamagedError reports contents of a store that differ from what was written,
+// as after a fault of a disk. It stands in an *UnavailableError.
+type DamagedError struct {
+	Problems []string // what does not fit; at least one
+}
+
+func (e *DamagedError) Error() string {
+	text := "the file is damaged: " + e.Problems[0]
+	if more := len(e.Problems) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
+
 // DeniedError reports a request that the store refused to this user. Nothing
 // was written.
 type DeniedError struct {

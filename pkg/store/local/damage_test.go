@@ -234,7 +234,7 @@ func TestNotOurs(t *testing.T) {
 		_, err := create(tx)
 		return errors.Join(err, tx.DeleteBucket(logBucket))
 	})
-	for path, reason := range map[string]string{foreign: "of another program", newer: "upgrade this one: format 2", lacking: "damaged"} {
+	for path, reason := range map[string]string{foreign: "of another program", newer: "upgrade this one: format 3", lacking: "damaged"} {
 		before, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func (s *Store) view(ctx context.Context, f func(state) error) error {
 		return s.explain(ctx, err)
 	}
 	if file == nil {
-		return f(state{})
+		return f(state{header: &header{}})
 	}
 	err = use(file, true, func(db *bolt.DB) error {
 		return db.View(func(tx *bolt.Tx) error {
@@ -70,16 +70,16 @@ func transact(db *bolt.DB, f func(state) (changed bool, err error)) (err error) 
 		}
 	}()
 	st, err := load(tx)
-	if err == nil && st.meta == nil {
+	switch {
+	case err == nil && st.meta == nil:
 		st, err = create(tx)
+	case err == nil && st.plain:
+		st, err = st.upgrade(tx)
 	}
 	if err != nil {
 		return err
 	}
-	before, err := st.revision()
-	if err != nil {
-		return err
-	}
+	before := st.revision
 	if changed, err := f(st); err != nil || !changed {
 		return err
 	}
@@ -109,10 +109,7 @@ func settle(db *bolt.DB, before store.Revision, failed error) error {
 	now := before
 	err := db.View(func(tx *bolt.Tx) error {
 		st, err := load(tx)
-		if err != nil {
-			return err
-		}
-		now, err = st.revision()
+		now = st.revision
 		return err
 	})
 	if err != nil || now != before {
@@ -140,6 +137,9 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 			err = errors.Join(err, fail)
 		}
 	}()
+	if err := inspect(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
 	db, err = bolt.Open(file.Name(), 0o600, &bolt.Options{
 		ReadOnly:       readOnly,
 		NoFreelistSync: true,
@@ -154,9 +154,7 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 		}
 		return fmt.Errorf("not a file of confctl, or damaged: %w", err)
 	}
-	if err = whole(db, file); err == nil {
-		err = f(db)
-	}
+	err = f(db)
 	if e := db.Close(); err == nil && readOnly { // what was committed is on disk, come what may
 		err = e
 	}
@@ -179,21 +177,6 @@ func release(file *os.File, db *bolt.DB, readOnly bool, panicked any) error {
 		err = unmap(file, db.Info().Data)
 	}
 	return errors.Join(err, syscall.Flock(int(file.Fd()), syscall.LOCK_UN))
-}
-
-// whole refuses a file that is shorter than the pages that are in use. What
-// happens to be in those that are left could go unnoticed otherwise.
-func whole(db *bolt.DB, file *os.File) error {
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	return db.View(func(tx *bolt.Tx) error {
-		if tx.Size() > info.Size() {
-			return damaged("it has %d bytes of %d", info.Size(), tx.Size())
-		}
-		return nil
-	})
 }
 
 // explain turns what went wrong with the file into a *store.UnavailableError.

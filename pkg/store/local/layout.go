@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,64 +14,75 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// format is the version of the layout below. A file of a newer one is refused.
+// format is the version of the layout below. A file of a newer one is refused;
+// one of format 1, which had no checksums, is read as it is, and the next
+// commit rewrites it.
 //
-//	confctl   "format", "revision", "log bytes" -> 8 bytes, big endian
-//	data      key -> created, modified (8 bytes each, big endian), value
-//	log       revision (8 bytes, big endian) -> the events of that transaction
+//	confctl   "format" -> 8 bytes, big endian; "header" -> see header
+//	data      key -> created, modified (8 bytes each, big endian),
+//	          link, checksum (4 bytes each), value
+//	log       revision (8 bytes, big endian) -> checksum (4 bytes), the events
+//	          of that transaction
 //
-// Every revision has its entry in the log, until the oldest are dropped.
-const format = 1
+// A checksum is of the key and everything else. A link is that of the next key,
+// so that no key can be missing without notice. Every revision has its entry in
+// the log, until the oldest are dropped.
+const format = 2
 
 var (
-	metaBucket  = []byte("confctl")
-	dataBucket  = []byte("data")
-	logBucket   = []byte("log")
-	formatKey   = []byte("format")
-	revisionKey = []byte("revision")
-	logBytesKey = []byte("log bytes")
+	metaBucket = []byte("confctl")
+	dataBucket = []byte("data")
+	logBucket  = []byte("log")
+	formatKey  = []byte("format")
+	headerKey  = []byte("header")
 )
 
 // state is the store within one database transaction. Its buckets are nil
 // where nothing has ever been written.
 type state struct {
 	meta, data, log *bolt.Bucket
-}
-
-// record is the value of a key in the data bucket.
-type record struct {
-	created, modified store.Revision
-	value             []byte
+	*header
+	unchecked bool // there are no checksums, or they were verified before
+	plain     bool // the file has format 1
 }
 
 // damaged is the error for contents that this package never writes.
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("the file is damaged, restore it from a backup: "+format, args...)
+	return &store.DamagedError{Problems: []string{fmt.Sprintf(format, args...)}}
 }
 
 // load finds the buckets, and refuses files of other programs and of the
 // future.
 func load(tx *bolt.Tx) (state, error) {
-	st := state{meta: tx.Bucket(metaBucket), data: tx.Bucket(dataBucket), log: tx.Bucket(logBucket)}
+	st := state{meta: tx.Bucket(metaBucket), data: tx.Bucket(dataBucket), log: tx.Bucket(logBucket), header: &header{}}
 	if st.meta == nil {
-		if name, _ := tx.Cursor().First(); name != nil {
+		if name, _ := tx.Cursor().First(); name != nil && st.data == nil && st.log == nil {
 			return state{}, fmt.Errorf("not a file of confctl: it is a bbolt file of another program")
+		} else if name != nil {
+			return state{}, damaged("it lacks what every store has")
 		}
-		return state{}, nil
+		return st, nil
 	}
-	switch version, err := st.number(formatKey); {
+	version, err := st.number(formatKey)
+	switch {
 	case err != nil:
 		return state{}, err
 	case version > format:
 		return state{}, fmt.Errorf("the file was written by a newer confctl, upgrade this one: format %d, known are up to %d", version, format)
-	case version == 0 || st.data == nil || st.log == nil:
+	case version < 1 || st.data == nil || st.log == nil:
 		return state{}, damaged("it lacks what every store has")
+	case version == 1:
+		st.unchecked, st.plain = true, true
+		st.header, err = st.plainHeader()
+		return st, err
 	}
-	return st, nil
+	st.header, err = parseHeader(st.meta.Get(headerKey))
+	return st, err
 }
 
 // create lays out a new store.
 func create(tx *bolt.Tx) (st state, err error) {
+	st.header = &header{}
 	for _, b := range []struct {
 		bucket **bolt.Bucket
 		name   []byte
@@ -79,16 +91,13 @@ func create(tx *bolt.Tx) (st state, err error) {
 			return state{}, err
 		}
 	}
-	return st, st.meta.Put(formatKey, number(format))
+	return st, errors.Join(st.meta.Put(formatKey, number(format)), st.save())
 }
 
 func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
 // number returns a number of the meta bucket, 0 if it was never set.
 func (st state) number(key []byte) (int64, error) {
-	if st.meta == nil {
-		return 0, nil
-	}
 	b := st.meta.Get(key)
 	if b == nil {
 		return 0, nil
@@ -101,80 +110,6 @@ func parseNumber(b []byte) (int64, error) {
 		return 0, damaged("%x is not a number", b)
 	}
 	return int64(binary.BigEndian.Uint64(b)), nil
-}
-
-func (st state) revision() (store.Revision, error) {
-	n, err := st.number(revisionKey)
-	return store.Revision(n), err
-}
-
-func encodeRecord(r record) []byte {
-	b := make([]byte, 0, 16+len(r.value))
-	b = binary.BigEndian.AppendUint64(b, uint64(r.created))
-	b = binary.BigEndian.AppendUint64(b, uint64(r.modified))
-	return append(b, r.value...)
-}
-
-// decodeRecord does not copy the value.
-func decodeRecord(b []byte) (record, error) {
-	if len(b) < 16 {
-		return record{}, damaged("an entry has %d bytes", len(b))
-	}
-	created, err := parseNumber(b[:8])
-	if err != nil {
-		return record{}, err
-	}
-	modified, err := parseNumber(b[8:16])
-	return record{created: store.Revision(created), modified: store.Revision(modified), value: b[16:]}, err
-}
-
-// entry returns a copy of the entry of a key, or nil.
-func (st state) entry(key string) (*store.Entry, error) {
-	var found *store.Entry
-	err := st.scanKey(key, func(_ []byte, r record) error {
-		found = &store.Entry{Key: key, Value: bytes.Clone(r.value), Created: r.created, Modified: r.modified}
-		return nil
-	})
-	return found, err
-}
-
-// scanKey calls a function with the record of a key, if there is one.
-func (st state) scanKey(key string, f func(key []byte, r record) error) error {
-	if st.data == nil {
-		return nil
-	}
-	k := []byte(key)
-	b := st.data.Get(k)
-	if b == nil {
-		return nil
-	}
-	r, err := decodeRecord(b)
-	if err != nil {
-		return err
-	}
-	return f(k, r)
-}
-
-// scan calls a function with the records under a prefix, in key order, until
-// it returns an error.
-func (st state) scan(prefix string, f func(key []byte, r record) error) error {
-	if !strings.HasSuffix(prefix, "/") {
-		return st.scanKey(prefix, f)
-	}
-	if st.data == nil {
-		return nil
-	}
-	p, c := []byte(prefix), st.data.Cursor()
-	for k, v := c.Seek(p); bytes.HasPrefix(k, p); k, v = c.Next() {
-		r, err := decodeRecord(v)
-		if err != nil {
-			return err
-		}
-		if err := f(k, r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // disjoint sorts prefixes and leaves out what lies under another, so that
@@ -191,7 +126,8 @@ func disjoint(prefixes []string) []string {
 
 // entries returns copies of the entries under disjoint prefixes. It goes over
 // them twice to copy all keys into one piece of memory and all values into
-// another: a large store is then read with a handful of allocations.
+// another: a large store is then read with a handful of allocations. What was
+// verified once is not again: nobody writes meanwhile.
 func (st state) entries(prefixes []string) ([]store.Entry, error) {
 	var count, keyBytes, valueBytes int
 	err := st.scanAll(prefixes, func(key []byte, r record) error {
@@ -204,6 +140,7 @@ func (st state) entries(prefixes []string) ([]store.Entry, error) {
 	var keys strings.Builder
 	keys.Grow(keyBytes)
 	values, entries := make([]byte, 0, valueBytes), make([]store.Entry, 0, count)
+	st.unchecked = true
 	err = st.scanAll(prefixes, func(key []byte, r record) error {
 		k, v := keys.Len(), len(values)
 		keys.Write(key)

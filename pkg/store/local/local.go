@@ -4,8 +4,9 @@
 // acts and closes it again, so nobody waits for a person at a prompt, or for a
 // watcher. The file is a bbolt database: a commit is on disk when it returns,
 // and a process that is killed leaves the store as it was before or after its
-// transaction. It does not belong on a network file system, whose locks and
-// memory maps do not hold what bbolt expects of them.
+// transaction. What is read is verified, so that a fault of the disk is an
+// error, and never a wrong answer. The file does not belong on a network file
+// system, whose locks and memory maps do not hold what bbolt expects of them.
 package local
 
 import (
@@ -65,9 +66,7 @@ func (s *Store) Close() error { return nil }
 func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapshot, err error) {
 	begin := time.Now()
 	err = s.view(ctx, func(st state) (err error) {
-		if snap.Revision, err = st.revision(); err != nil {
-			return err
-		}
+		snap.Revision = st.revision
 		snap.Entries, err = st.entries(disjoint(prefixes))
 		return err
 	})
@@ -83,9 +82,7 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapsh
 func (s *Store) List(ctx context.Context, prefix string, order store.Order, limit int) (snap store.Snapshot, err error) {
 	begin := time.Now()
 	err = s.view(ctx, func(st state) (err error) {
-		if snap.Revision, err = st.revision(); err != nil {
-			return err
-		}
+		snap.Revision = st.revision
 		snap.Entries, err = st.list(prefix, order, limit)
 		return err
 	})
@@ -151,10 +148,7 @@ func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, chan
 	if err := st.hold(txn.Guards); err != nil {
 		return receipt, false, err
 	}
-	now, err := st.revision()
-	if err != nil {
-		return receipt, false, err
-	}
+	now := st.revision
 	events, err := st.apply(txn.Writes, now+1)
 	if err != nil {
 		return receipt, false, err
@@ -211,36 +205,53 @@ func (st state) guard(g store.Guard) (*store.FailedGuard, error) {
 	return nil, err
 }
 
-// apply performs writes in key order and returns what a watcher sees of them.
+// apply performs writes and returns what a watcher sees of them, in key order.
+// Deletions come last, and the last key first: within a transaction they leave
+// empty pages, across which bbolt finds no previous key.
 func (st state) apply(writes []store.Write, at store.Revision) ([]store.Event, error) {
+	byKey := func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) }
+	sorted := slices.SortedFunc(slices.Values(writes), byKey)
 	events := make([]store.Event, 0, len(writes))
-	for _, w := range slices.SortedFunc(slices.Values(writes), func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) }) {
-		var old record
-		var err error
-		key := []byte(w.Key)
-		stored := st.data.Get(key)
-		if stored != nil {
-			if old, err = decodeRecord(stored); err != nil {
-				return nil, err
-			}
+	add := func(w store.Write) error {
+		e, err := st.write(w, at)
+		if e != nil {
+			events = append(events, *e)
 		}
-		switch {
-		case w.Delete && stored == nil:
+		return err
+	}
+	for _, w := range sorted {
+		if w.Delete {
 			continue
-		case w.Delete:
-			err = st.data.Delete(key)
-			events = append(events, store.Event{Entry: store.Entry{Key: w.Key, Modified: at}, Deleted: true})
-		default:
-			e := store.Entry{Key: w.Key, Value: w.Value, Created: at, Modified: at}
-			if stored != nil {
-				e.Created = old.created
-			}
-			err = st.data.Put(key, encodeRecord(record{created: e.Created, modified: at, value: w.Value}))
-			events = append(events, store.Event{Entry: e})
 		}
-		if err != nil {
+		if err := add(w); err != nil {
 			return nil, err
 		}
 	}
+	for _, w := range slices.Backward(sorted) {
+		if !w.Delete {
+			continue
+		}
+		if err := add(w); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(events, func(a, b store.Event) int { return strings.Compare(a.Key, b.Key) })
 	return events, nil
+}
+
+// write performs a write. To delete what is absent is no event.
+func (st state) write(w store.Write, at store.Revision) (*store.Event, error) {
+	key := []byte(w.Key)
+	old, err := st.find(key)
+	switch {
+	case err != nil, w.Delete && old == nil:
+		return nil, err
+	case w.Delete:
+		return &store.Event{Entry: store.Entry{Key: w.Key, Modified: at}, Deleted: true}, st.remove(key, *old)
+	}
+	e := store.Entry{Key: w.Key, Value: w.Value, Created: at, Modified: at}
+	if old != nil {
+		e.Created = old.created
+	}
+	return &store.Event{Entry: e}, st.put(key, record{created: e.Created, modified: at, value: w.Value}, old)
 }

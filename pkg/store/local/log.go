@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 
 	"github.com/conftool/confctl/pkg/store"
@@ -18,33 +19,54 @@ type bounds struct {
 
 // advance makes a revision the latest, with what it did as its log entry.
 func (st state) advance(at store.Revision, events []store.Event, keep bounds) error {
-	size, err := st.number(logBytesKey)
-	if err != nil {
+	key := number(int64(at))
+	entry := encodeLogEntry(key, encodeEvents(events))
+	if err := st.log.Put(key, entry); err != nil {
 		return err
 	}
-	entry := encodeEvents(events)
-	if err := st.log.Put(number(int64(at)), entry); err != nil {
-		return err
+	if st.oldest == 0 {
+		st.oldest = at
 	}
-	size += int64(len(entry))
-	c := st.log.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.First() {
-		first, err := parseNumber(k)
+	st.revision = at
+	st.logBytes += int64(len(entry))
+	for st.oldest < at && (st.oldest <= at-keep.txns || st.logBytes > keep.bytes) {
+		old, err := st.logEntry(st.oldest)
 		if err != nil {
 			return err
 		}
-		if store.Revision(first) == at || store.Revision(first) > at-keep.txns && size <= keep.bytes {
-			break
-		}
-		size -= int64(len(v))
-		if err := c.Delete(); err != nil {
+		st.logBytes -= int64(len(old) + logSum)
+		if err := st.log.Delete(number(int64(st.oldest))); err != nil {
 			return err
 		}
+		st.oldest++
 	}
-	if err := st.meta.Put(logBytesKey, number(size)); err != nil {
-		return err
+	return st.save()
+}
+
+const logSum = 4 // bytes of the checksum before the events
+
+// encodeLogEntry puts a checksum before events, of the key as well.
+func encodeLogEntry(key, events []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, logSum+len(events)), logChecksum(key, events)), events...)
+}
+
+func logChecksum(key, events []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli()), castagnoli(), events)
+}
+
+// logEntry returns the events of a revision that is in the log.
+func (st state) logEntry(at store.Revision) ([]byte, error) {
+	key := number(int64(at))
+	entry := st.log.Get(key)
+	switch {
+	case entry == nil:
+		return nil, damaged("the log lacks revision %d", at)
+	case st.plain:
+		return entry, nil
+	case len(entry) < logSum || binary.BigEndian.Uint32(entry) != logChecksum(key, entry[logSum:]):
+		return nil, damaged("the log entry of revision %d does not match its checksum", at)
 	}
-	return st.meta.Put(revisionKey, number(int64(at)))
+	return entry[logSum:], nil
 }
 
 // A watcher reads at most about this much of the log at once, so that a long
@@ -56,65 +78,44 @@ const (
 
 // mark is what tells the transaction of a revision from that of another store
 // with the same number; empty if it is forgotten.
-func (st state) mark(at store.Revision) string {
-	if st.log == nil {
-		return ""
+func (st state) mark(at store.Revision) (string, error) {
+	if at < max(1, st.oldest) || at > st.revision {
+		return "", nil
 	}
-	entry := st.log.Get(number(int64(at)))
-	if entry == nil {
-		return ""
-	}
+	entry, err := st.logEntry(at)
 	sum := sha256.Sum256(entry)
-	return string(sum[:])
+	return string(sum[:]), err
 }
 
 // changes returns the next transactions after a revision that wrote under the
 // prefixes, and the revision up to which that is all.
 func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch, store.Revision, error) {
-	now, err := st.revision()
-	if err != nil || after == now {
-		return nil, now, err
-	}
-	if after > now { // an older file was put in this place, or none is there
+	switch {
+	case after == st.revision:
+		return nil, after, nil
+	case after > st.revision: // an older file was put in this place, or none is there
 		return nil, 0, store.ErrCompacted
+	case after+1 < st.oldest:
+		return nil, 0, &store.CompactedError{Oldest: st.oldest - 1}
 	}
 	var batches []store.Batch
 	size, upTo := 0, after
-	c := st.log.Cursor()
-	for k, v := c.Seek(number(int64(after + 1))); k != nil && upTo < after+chunkTxns && size < chunkBytes; k, v = c.Next() {
-		at, err := parseNumber(k)
+	for upTo < st.revision && upTo < after+chunkTxns && size < chunkBytes {
+		upTo++
+		entry, err := st.logEntry(upTo)
 		if err != nil {
 			return nil, 0, err
 		}
-		if store.Revision(at) != upTo+1 {
-			break
-		}
-		events, err := decodeEvents(v, store.Revision(at), prefixes)
+		events, err := decodeEvents(entry, upTo, prefixes)
 		if err != nil {
 			return nil, 0, err
 		}
 		if len(events) > 0 {
-			batches = append(batches, store.Batch{Revision: store.Revision(at), Events: events})
+			batches = append(batches, store.Batch{Revision: upTo, Events: events})
 		}
-		upTo, size = store.Revision(at), size+len(v)
-	}
-	if upTo == after {
-		return nil, 0, st.forgotten()
+		size += len(entry)
 	}
 	return batches, upTo, nil
-}
-
-// forgotten is the error for what is before the log.
-func (st state) forgotten() error {
-	oldest, _ := st.log.Cursor().First()
-	if oldest == nil {
-		return damaged("the log is empty")
-	}
-	at, err := parseNumber(oldest)
-	if err != nil {
-		return err
-	}
-	return &store.CompactedError{Oldest: store.Revision(at) - 1}
 }
 
 // encodeEvents writes for each event the revision at which its key was

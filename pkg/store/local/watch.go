@@ -66,8 +66,12 @@ type look struct {
 
 func (s *Store) look(ctx context.Context, after store.Revision, prefixes []string) (l look, err error) {
 	err = s.view(ctx, func(st state) (err error) {
-		l.batches, l.upTo, err = st.changes(after, prefixes)
-		l.begins, l.ends = st.mark(after), st.mark(l.upTo)
+		if l.batches, l.upTo, err = st.changes(after, prefixes); err != nil {
+			return err
+		}
+		if l.begins, err = st.mark(after); err == nil {
+			l.ends, err = st.mark(l.upTo)
+		}
 		return err
 	})
 	return l, err
