@@ -225,9 +225,7 @@ func explanations() []explanation {
 		as(exitConflict, says[*store.ConflictError]("try again in a moment")),
 		as(exitConflict, func(e *overtakenError, _ error) string { return e.hint() }),
 		as(exitConflict, func(e *unconfirmedError, _ error) string { return e.hint() }),
-		in(func(e *store.UnavailableError, err error) (int, string, string) {
-			return exitUnavailable, unavailableText(e), nothingWritten(err)
-		}),
+		in(explainUnavailable),
 		as(exitFailed, func(_ *store.DeniedError, err error) string { return nothingWritten(err) }),
 		in(explainV2),
 		in(func(e *dump.FaultsError, err error) (int, string, string) {

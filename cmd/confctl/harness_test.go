@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,20 @@ func put(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = s.Commit(context.Background(), store.Txn{Writes: []store.Write{{Key: args[0], Value: []byte(value)}}})
 	ts.Check(err)
 	ts.Check(s.Close())
+}
+
+// replace FILE OLD NEW puts bytes into a file in the place of as many, wherever
+// they are.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[1]) != len(args[2]) {
+		ts.Fatalf("usage: replace FILE OLD NEW")
+	}
+	content, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if !bytes.Contains(content, []byte(args[1])) {
+		ts.Fatalf("%s has no %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.ReplaceAll(content, []byte(args[1]), []byte(args[2])), 0o600))
 }
 
 // ircBot is a tcpircbot that remembers what it is told.

@@ -51,10 +51,11 @@ func TestScripts(t *testing.T) {
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
-			"put":  put,
-			"bot":  startBot,
-			"said": said,
+			"code":    code,
+			"put":     put,
+			"replace": replace,
+			"bot":     startBot,
+			"said":    said,
 		},
 		Condition: func(cond string) (bool, error) {
 			path, isExists := strings.CutPrefix(cond, "exists:")
