@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"strings"
@@ -97,24 +98,31 @@ func (act action) plan(objects []object.Object) (object.Plan, error) {
 // tellChanged prints a line for each field that changed, and for each object
 // that was created or deleted.
 func (s *session) tellChanged(done change.Done) {
+	var all []string
 	for _, o := range done.Objects {
 		switch {
 		case o.Created():
-			s.tell(fmt.Sprintf("Created %s %s.", o.Type, o.Path))
+			all = append(all, fmt.Sprintf("Created %s %s.", o.Type, o.Path))
 		case o.Deleted():
-			s.tell(fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
+			all = append(all, fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
 		default:
 			for _, f := range o.Fields() {
-				s.tell(changedLine(o.Path, f))
+				all = append(all, changedLine(o.Path, f))
 			}
 		}
 	}
+	s.tell(all...)
 }
 
-// tell prints a line about what is done already, so that an output that is
-// gone changes nothing more than that.
-func (s *session) tell(line string) {
-	if err := s.print("%s\n", oneLine(line)); err != nil {
+// tell prints lines about what is done already, so that an output that is gone
+// changes nothing more than that.
+func (s *session) tell(lines ...string) {
+	err := s.write(func(w *bufio.Writer) {
+		for _, line := range lines {
+			fmt.Fprintln(w, oneLine(line))
+		}
+	})
+	if err != nil {
 		s.warn(err.Error())
 	}
 }

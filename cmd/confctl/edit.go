@@ -96,7 +96,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	if err != nil {
 		return object.Plan{}, err
 	}
-	b, err := editor.New(command, e.in, e.screen(), e.err).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
+	b, err := editor.New(command, e.in, e.screen(), bare(e.err)).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
 	if err != nil {
 		return object.Plan{}, err
 	}

@@ -293,8 +293,13 @@ func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint stri
 }
 
 func explainOutput(_ *errOutput, err error) (code int, msg, hint string) {
-	if errors.Is(err, syscall.EPIPE) {
+	switch {
+	case errors.Is(err, syscall.EPIPE):
 		return exitFailed, "", "" // whoever read it has seen enough
+	case errors.Is(err, context.Canceled):
+		return exitFailed, "interrupted", nothingWritten(err)
+	case nothingWritten(err) != "":
+		return exitFailed, err.Error() + "; " + nothingWritten(err), ""
 	}
 	return exitFailed, message(err), ""
 }

@@ -12,14 +12,16 @@ import (
 
 // interrupts are the ways in which the program is asked to end.
 type interrupts struct {
-	talk   io.Writer // told that the program ends at once; nil for nobody
+	asked  chan struct{} // closed when the program is asked to end
 	paused atomic.Bool
 	hasty  atomic.Bool
 }
 
+func newInterrupts() *interrupts { return &interrupts{asked: make(chan struct{})} }
+
 // watch cancels what is under way when the program is asked to end. Asked again,
-// by the same signal or another, it ends at once.
-func (i *interrupts) watch(cancel func()) {
+// by the same signal or another, it ends at once, and says so.
+func (i *interrupts) watch(talk io.Writer, cancel func()) {
 	asked := make(chan os.Signal, 8) // so that a second signal on the heels of the first is not lost
 	signal.Notify(asked, syscall.SIGTERM)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP} {
@@ -39,32 +41,16 @@ func (i *interrupts) watch(cancel func()) {
 			}
 			if first && !i.hasty.Load() {
 				first = false
+				close(i.asked)
 				cancel()
 				continue
 			}
 			if !first {
-				i.tellEnd()
+				fmt.Fprintln(talk, "confctl: stopped at once; if a change was being made, confctl log shows whether it was")
 			}
 			endBy(signum)
 		}
 	}()
-}
-
-// tellEnd says that the program does not wait for a request under way. It does
-// not wait for a reader of that either.
-func (i *interrupts) tellEnd() {
-	if i.talk == nil {
-		return
-	}
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		fmt.Fprintln(i.talk, "confctl: stopped at once; if a change was being made, confctl log shows whether it was")
-	}()
-	select {
-	case <-told:
-	case <-time.After(100 * time.Millisecond):
-	}
 }
 
 // endBy ends the program so that whoever started it sees which signal it was. The

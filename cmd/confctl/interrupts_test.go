@@ -23,11 +23,11 @@ const stubbornName = "confctl-stubborn"
 // argument it is a command that may stop anywhere.
 func stubborn() {
 	ctx, cancel := context.WithCancel(context.Background())
-	i := &interrupts{talk: os.Stderr}
+	i := newInterrupts()
 	if len(os.Args) > 1 {
 		i.atOnce()
 	}
-	i.watch(cancel)
+	i.watch(&stream{file: os.Stderr, interrupts: i}, cancel)
 	fmt.Println("ready")
 	<-ctx.Done()
 	fmt.Println("asked")

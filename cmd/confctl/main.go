@@ -18,8 +18,10 @@ func process(args []string) int {
 	collectGarbage(400, 160<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	std := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: &interrupts{talk: os.Stderr}}
-	std.interrupts.watch(cancel)
+	asked := newInterrupts()
+	talk := &stream{file: os.Stderr, interrupts: asked}
+	std := streams{in: os.Stdin, out: &stream{file: os.Stdout, interrupts: asked}, err: talk, interrupts: asked}
+	asked.watch(talk, cancel)
 	return run(ctx, args, std)
 }
 
@@ -43,7 +45,12 @@ func run(ctx context.Context, args []string, std streams) int {
 	}
 	root := newRoot(std, words, calledAs(args[0]))
 	root.SetArgs(words)
+	help := &remembering{to: std.out}
+	root.SetOut(help)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = outputError(help.err)
+	}
 	if cmd.Annotations[changing] != "" {
 		reportAlso(std, err)
 	}

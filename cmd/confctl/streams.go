@@ -70,7 +70,7 @@ func (s streams) write(f func(*bufio.Writer)) error {
 // what writing would fail with.
 func (s streams) whileRead(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	if f, ok := s.out.(*os.File); ok {
+	if f := fileOf(s.out); f != nil {
 		go func() {
 			if readerGone(ctx, f) {
 				cancel(outputError(syscall.EPIPE))
@@ -143,9 +143,9 @@ func (s streams) asking(f func(io.Writer) error) error {
 // the results go elsewhere.
 func (s streams) screen() io.Writer {
 	if s.interactive() && !isTerminal(s.out) && isTerminal(s.err) {
-		return s.err
+		return bare(s.err)
 	}
-	return s.out
+	return bare(s.out)
 }
 
 // ask writes a question, or what is said of its answer.
@@ -165,8 +165,8 @@ func colored(stream io.Writer) bool {
 }
 
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := fileOf(stream)
+	return f != nil && term.IsTerminal(int(f.Fd()))
 }
 
 // readLine reads one line, without its end. It reads no further, so that what
