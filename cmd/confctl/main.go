@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+
+	_ "github.com/conftool/confctl/internal/descriptors" // ends the program where it could open too few files
 )
 
 func main() { os.Exit(process(os.Args)) }

@@ -185,7 +185,7 @@ func TestFullDevice(t *testing.T) {
 	}
 	for path, all := range calls {
 		for _, words := range all {
-			args := append(strings.Fields(path)[1:], words...)
+			args := slices.Concat(strings.Fields(path)[1:], words)
 			for i := range args {
 				args[i] = strings.ReplaceAll(args[i], "ID", id)
 			}
