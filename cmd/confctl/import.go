@@ -263,6 +263,10 @@ func (i *importer) demands() dump.Terms {
 
 // unfit says why a change cannot be committed; it is empty if it can.
 func (s *session) unfit(c object.Change) string {
+	var invalid *object.InvalidError
+	if errors.As(c.Storable(), &invalid) {
+		return invalid.Reason
+	}
 	if size := s.catalog.Size(c); size > change.MostBytes {
 		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, change.MostBytes)
 	}

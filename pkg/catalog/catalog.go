@@ -109,7 +109,8 @@ func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (obje
 		}
 	}
 	var others []store.Entry
-	for _, e := range found.Entries {
+	for i, e := range found.Entries {
+		found.Entries[i].Value = nil // each is let go of once it is decoded: large ones add up
 		if name, isFence := strings.CutPrefix(e.Key, c.Own("fence", "")); isFence {
 			snapshot.Fences[name] = e.Modified
 			continue
@@ -186,10 +187,13 @@ func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) place {
 	if !slices.ContainsFunc(d.chosen, func(s selector.Selector) bool { return s.Match(d.tags, name) }) {
 		return inPlace
 	}
+	const small = 4096 // bytes of a value that is worth keeping for the next that is the same
 	v, seen := d.known[string(e.Value)]
 	if !seen {
 		v = decode(d.typ, e.Value)
-		d.known[string(e.Value)] = v
+		if len(e.Value) <= small {
+			d.known[string(e.Value)] = v
+		}
 	}
 	snapshot.Objects = append(snapshot.Objects, v.object(d.typ, d.tags, name, e))
 	return inPlace
@@ -209,6 +213,9 @@ func decode(t *schema.Type, stored []byte) decoded {
 		return decoded{fields: t.Defaults(), err: err}
 	case v.Kind() != value.Map:
 		return decoded{fields: t.Defaults(), err: &notAnObject{v.Kind()}}
+	}
+	if err := object.CheckFields(v.Len()); err != nil {
+		return decoded{fields: t.Defaults(), err: err}
 	}
 	fields := object.Order(t, v.Fields())
 	return decoded{fields: fields, violations: t.ValidateFields(fields[:len(t.Fields)])}

@@ -134,7 +134,7 @@ type run struct {
 	next      int    // number of the next part, which its id ends with
 	parts     int    // committed
 	asked     *Proposal
-	warned    []string
+	warned    map[string]bool
 	outbox    []store.Entry // what waited for delivery at the last read
 	records   []sal.Record  // of the parts
 	done      Done
@@ -153,7 +153,7 @@ type run struct {
 // store.Store, *safety.UnknownPoolError, *RefusedError, *ExpectError, *ConflictError and, only for an
 // Intent to be split, *PartlyDoneError.
 func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
-	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now()), next: 1}
+	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now()), next: 1, warned: map[string]bool{}}
 	var err error
 	for more := true; more && err == nil; {
 		more, err = r.step(ctx)
@@ -187,6 +187,11 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 	}
 	if len(plan.Changes) == 0 {
 		return false, r.unchanged(ctx, plan, snapshot)
+	}
+	for _, c := range plan.Changes {
+		if err := c.Storable(); err != nil {
+			return false, err
+		}
 	}
 	if err := r.stale(plan, snapshot); err != nil {
 		return false, err
@@ -255,7 +260,7 @@ func (r *run) anotherID() {
 // warn passes on the warnings of a plan: the first few, and each once.
 func (r *run) warn(warnings []string) {
 	const few = 10
-	fresh := slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return slices.Contains(r.warned, w) })
+	fresh := slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return r.warned[w] })
 	for i, w := range fresh {
 		if i == few {
 			r.Warn(fmt.Sprintf("and %d more like these", len(fresh)-few))
@@ -263,7 +268,9 @@ func (r *run) warn(warnings []string) {
 		}
 		r.Warn(w)
 	}
-	r.warned = append(r.warned, fresh...)
+	for _, w := range fresh {
+		r.warned[w] = true
+	}
 }
 
 // ask asks, unless the operator has answered for at least as much already.

@@ -200,14 +200,14 @@ func (l jsonLine) start() yamldoc.Pos { return l.at(0) }
 
 // parse returns the map that a line is. Errors are *yamldoc.Error.
 func (l jsonLine) parse() (value.Value, error) {
-	v, err := value.Parse(l.text)
+	v, err := value.ParseAround(l.text)
 	if err != nil {
 		var discard any
 		var syntax *json.SyntaxError
 		if errors.As(json.Unmarshal(l.text, &discard), &syntax) {
 			return v, yamldoc.Errorf(l.at(int(syntax.Offset)-1), "not valid JSON: %v; each line is an object", syntax)
 		}
-		return v, yamldoc.Errorf(l.start(), "there is %v in it", err)
+		return v, yamldoc.Errorf(l.start(), "cannot be read: %v", err)
 	}
 	if v.Kind() != value.Map {
 		return v, yamldoc.Errorf(l.start(), "each line must be a map, not %s", v.Kind())

@@ -100,7 +100,7 @@ func isJSONLines(text []byte) bool {
 	if !bytes.HasPrefix(first, []byte("{")) {
 		return false
 	}
-	v, err := value.Parse(first)
+	v, err := value.ParseAround(first)
 	if err != nil {
 		return bytes.HasPrefix(bytes.TrimSpace(rest), []byte("{"))
 	}

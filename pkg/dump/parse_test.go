@@ -149,7 +149,7 @@ func TestParseRefuses(t *testing.T) {
 		{x + x, []string{"f:2:1: free x is there already, in line 1"}},
 		{x + `{"type": "free"`, []string{"f:2:15: not valid JSON: unexpected end of JSON input; each line is an object"}},
 		{x + `1`, []string{"f:2:1: each line must be a map, not a number"}},
-		{x + ` {"type": "free", "name": "\ud800"}`, []string{"f:2:2: there is half of a surrogate pair in a string in it"}},
+		{x + ` {"type": "free", "name": "\ud800"}`, []string{"f:2:2: cannot be read: half of a surrogate pair in a string"}},
 		{x + "  {\"type\": \"free\", \"name\": \"y\", \"values\": {\"v\": [{}, {\"k\": 1, \"\\u006b\": 2}]}}", []string{`f:2:63: key "k" is there already`}},
 		{`{"type": "fre", "name": "x"}` + "\n" + `{"type": "fre", "name": "y"}`, []string{
 			`f:1:2: no object type "fre" (did you mean free?); the types are node, typed, free, broken`}},

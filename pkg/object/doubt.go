@@ -21,8 +21,9 @@ func doubts(c Change) []string {
 	if c.Before != nil {
 		was = t.Doubts(c.Before.Tags, c.Before.Name, c.Before.Fields)
 	}
+	earlier := setOf(was)
 	for _, v := range t.Doubts(c.After.Tags, c.After.Name, c.After.Fields) {
-		if !slices.Contains(was, v) {
+		if !earlier[v] {
 			warnings = append(warnings, fmt.Sprintf("%s: %s; stored as typed", c.After, v))
 		}
 	}

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -149,15 +150,15 @@ func takeBack(is []value.Field, p Past) (was, expected []value.Field, fits bool)
 	case is == nil:
 		return p.Before, p.After, false
 	}
-	expected, fits = is, true
-	var back []FieldChange
+	var back, missing []FieldChange
+	now := getter(is)
 	for _, f := range Diff(p.Before, p.After) {
 		back = append(back, FieldChange{f.Name, f.After, f.Before})
-		if v := get(is, f.Name); v != f.After && v != f.Before {
-			expected, fits = apply(expected, []FieldChange{f}, p.After), false
+		if v := now(f.Name); v != f.After && v != f.Before {
+			missing = append(missing, f)
 		}
 	}
-	return apply(is, back, p.Before), expected, fits
+	return apply(is, back, p.Before), apply(is, missing, p.After), missing == nil
 }
 
 // carry does to fields what a change did to others; nil is absent.
@@ -171,33 +172,33 @@ func carry(is []value.Field, p Past) []value.Field {
 // apply returns fields with changes made to them. Those that are added find the
 // place they have in the model.
 func apply(fields []value.Field, changes []FieldChange, model []value.Field) []value.Field {
-	fields = slices.Clone(fields)
-	added := false
+	changed := make([]value.Field, 0, len(fields)+len(changes))
+	at, becomes := index(fields), make(map[string]value.Value, len(changes))
 	for _, c := range changes {
-		i := indexOf(fields, c.Name)
+		becomes[c.Name] = c.After
+	}
+	for _, f := range fields {
+		after, changes := becomes[f.Name]
 		switch {
-		case i >= 0 && c.After.IsAbsent():
-			fields = slices.Delete(fields, i, i+1)
-		case i >= 0:
-			fields[i].Value = c.After
-		case !c.After.IsAbsent():
-			fields, added = append(fields, value.Field{Name: c.Name, Value: c.After}), true
+		case !changes:
+			changed = append(changed, f)
+		case !after.IsAbsent():
+			changed = append(changed, value.Field{Name: f.Name, Value: after})
 		}
 	}
-	if added {
-		slices.SortStableFunc(fields, func(a, b value.Field) int {
-			return place(model, a.Name) - place(model, b.Name)
+	there := len(changed)
+	for _, c := range changes {
+		if at(c.Name) < 0 && !c.After.IsAbsent() {
+			changed = append(changed, value.Field{Name: c.Name, Value: c.After})
+		}
+	}
+	if len(changed) > there {
+		place := index(model) // what is not there comes last
+		slices.SortStableFunc(changed, func(a, b value.Field) int {
+			return cmp.Compare(uint(place(a.Name)), uint(place(b.Name)))
 		})
 	}
-	return fields
-}
-
-// place is where a field stands; those that are not there come last.
-func place(fields []value.Field, name string) int {
-	if i := indexOf(fields, name); i >= 0 {
-		return i
-	}
-	return len(fields)
+	return changed
 }
 
 // same reports whether two objects have the same fields, in whatever order, or

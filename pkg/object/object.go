@@ -91,8 +91,9 @@ func (o Object) WithFields(fields []value.Field) Object {
 // where they are missing, and then the others as they are.
 func Order(t *schema.Type, fields []value.Field) []value.Field {
 	ordered := t.Defaults()
+	declared := index(ordered)
 	for _, f := range fields {
-		if i := indexOf(ordered, f.Name); i >= 0 {
+		if i := declared(f.Name); i >= 0 {
 			ordered[i].Value = f.Value
 		} else {
 			ordered = append(ordered, f)

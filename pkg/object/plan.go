@@ -54,13 +54,14 @@ func (c Change) Fields() []FieldChange {
 // order, and then those that are gone.
 func Diff(before, after []value.Field) []FieldChange {
 	var changed []FieldChange
+	was, is := getter(before), getter(after)
 	for _, f := range after {
-		if was := get(before, f.Name); was != f.Value {
+		if was := was(f.Name); was != f.Value {
 			changed = append(changed, FieldChange{f.Name, was, f.Value})
 		}
 	}
 	for _, f := range before {
-		if get(after, f.Name).IsAbsent() {
+		if is(f.Name).IsAbsent() {
 			changed = append(changed, FieldChange{f.Name, f.Value, value.Value{}})
 		}
 	}
@@ -94,8 +95,12 @@ func (c Change) covers(other Change) bool {
 	if c.After == nil {
 		return true
 	}
-	mine := c.Fields()
+	mine := map[string]value.Value{}
+	for _, f := range c.Fields() {
+		mine[f.Name] = f.After
+	}
 	return !slices.ContainsFunc(other.Fields(), func(f FieldChange) bool {
-		return !slices.ContainsFunc(mine, func(m FieldChange) bool { return m.Name == f.Name && m.After == f.After })
+		after, changes := mine[f.Name]
+		return !changes || after != f.After
 	})
 }

@@ -235,12 +235,9 @@ func judge(before, after Object, touched []string) (refused []schema.Violation, 
 	if err != nil {
 		return nil, nil, err
 	}
-	known := make(map[schema.Violation]bool, len(was))
-	for _, v := range was {
-		known[v] = true
-	}
+	earlier, touches := setOf(was), setOf(touched)
 	for _, v := range now {
-		if slices.Contains(touched, v.Field) || !known[v] {
+		if touches[v.Field] || !earlier[v] {
 			refused = append(refused, v)
 		} else {
 			warnings = append(warnings, fmt.Sprintf("%s was invalid before, and still is: %s", before, v))
@@ -272,6 +269,10 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	}
 	fields := slices.Clone(before.Fields[:len(before.Type.Fields)])
 	var touched, bare []string
+	stored, places := getter(before.Fields), map[string]int{}
+	for i, f := range fields {
+		places[f.Name] = i
+	}
 	for _, p := range pairs {
 		f, declared := before.Type.Field(p.Name)
 		switch {
@@ -282,7 +283,7 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 		}
 		// What is not changed is not judged, nor read as its type would have it.
 		v, err := p.Value.Value()
-		if err != nil || v != before.Get(p.Name) {
+		if err != nil || v != stored(p.Name) {
 			if v, err = f.FromYAML(p.Value); err != nil {
 				return Plan{}, err
 			}
@@ -291,9 +292,10 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 				bare = append(bare, p.Name)
 			}
 		}
-		if at := indexOf(fields, p.Name); at >= 0 {
+		if at, there := places[p.Name]; there {
 			fields[at].Value = v
 		} else {
+			places[p.Name] = len(fields)
 			fields = append(fields, value.Field{Name: p.Name, Value: v})
 		}
 	}

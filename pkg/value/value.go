@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -61,14 +60,18 @@ var (
 // Parse reads JSON text. It refuses what could not be written back without
 // loss: bytes that are not UTF-8, and halves of surrogate pairs. Of a key that
 // is there twice the last value counts, at the place of the first, as in Python.
-func Parse(text []byte) (Value, error) {
-	normal, err := normalize(text)
+// It also refuses what is beyond MaxBytes or MaxDepth, so that the time it takes
+// is bounded whatever the text is.
+func Parse(text []byte) (Value, error) { return parse(text, limits{MaxBytes, MaxDepth}) }
+
+func parse(text []byte, most limits) (Value, error) {
+	normal, err := normalize(text, most)
 	if err != nil {
 		return Value{}, err
 	}
 	v := Value{string(normal)}
 	if repeatsKey(v.text) {
-		v = v.withoutRepeats()
+		v = withoutRepeats(v.text)
 	}
 	return v, nil
 }
@@ -81,7 +84,7 @@ func ParseTyped(text []byte) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	normal, err := normalize(text)
+	normal, err := normalize(text, limits{MaxBytes, MaxDepth})
 	if err == nil && repeatsKey(string(normal)) {
 		return Value{}, errors.New("a key is there twice")
 	}
@@ -195,6 +198,9 @@ func (v Value) Elements() []Value {
 		return nil
 	}
 	var all []Value
+	if n := v.Len(); n > 0 {
+		all = make([]Value, 0, n)
+	}
 	for rest := v.text[1:]; rest[0] != ']'; {
 		n := skipValue(rest)
 		all = append(all, Value{rest[:n]})
@@ -209,6 +215,9 @@ func (v Value) Fields() []Field {
 		return nil
 	}
 	var all []Field
+	if n := v.Len(); n > 0 {
+		all = make([]Field, 0, n)
+	}
 	for rest := v.text[1:]; rest[0] != '}'; {
 		n := skipValue(rest)
 		key, _ := Value{rest[:n]}.Str()
@@ -218,6 +227,30 @@ func (v Value) Fields() []Field {
 		rest = strings.TrimPrefix(rest[n:], ", ")
 	}
 	return all
+}
+
+// Len returns how many elements a list has, or fields a map; it is 0 for any
+// other kind.
+func (v Value) Len() int {
+	if k := v.Kind(); k != List && k != Map || len(v.text) == len("{}") {
+		return 0
+	}
+	depth, n := 0, 1
+	for i := 0; i < len(v.text); i++ {
+		switch v.text[i] {
+		case '"':
+			i += stringLen(v.text[i:]) - 1
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		case ',':
+			if depth == 1 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Decode returns v as encoding/json decodes it into an any, with numbers as
@@ -263,13 +296,25 @@ var (
 
 // normalize returns text in the contract's form: text itself if it is in that
 // form already.
-func normalize(text []byte) ([]byte, error) {
+func normalize(text []byte, most limits) ([]byte, error) {
+	if err := most.check(text); err != nil {
+		return nil, err
+	}
 	if !json.Valid(text) {
 		return nil, syntaxError(text)
 	}
 	if isNormal(text) {
 		return text, nil
 	}
+	b, err := rewrite(text)
+	if err == nil {
+		err = most.checkSize(len(b))
+	}
+	return b, err
+}
+
+// rewrite returns valid JSON in the contract's form.
+func rewrite(text []byte) ([]byte, error) {
 	b := make([]byte, 0, len(text)+len(text)/8)
 	for i := 0; i < len(text); {
 		switch c := text[i]; c {
@@ -363,58 +408,6 @@ func skipValue(text string) int {
 		}
 	}
 	return len(text)
-}
-
-// repeatsKey reports whether a map in text, in the contract's form, has a key
-// twice.
-func repeatsKey(text string) bool {
-	var room [16]string
-	keys := room[:0] // of the maps around i, the outermost first
-	var maps []int   // where the keys of each begin
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '{':
-			maps = append(maps, len(keys))
-		case '}':
-			mine := keys[maps[len(maps)-1]:]
-			slices.Sort(mine)
-			if len(slices.Compact(mine)) < len(mine) {
-				return true
-			}
-			keys, maps = keys[:len(keys)-len(mine)], maps[:len(maps)-1]
-		case '"':
-			end := i + stringLen(text[i:])
-			if end < len(text) && text[end] == ':' {
-				keys = append(keys, text[i:end])
-			}
-			i = end - 1
-		}
-	}
-	return false
-}
-
-func (v Value) withoutRepeats() Value {
-	switch v.Kind() {
-	case List:
-		elements := v.Elements()
-		for i, e := range elements {
-			elements[i] = e.withoutRepeats()
-		}
-		return OfList(elements...)
-	case Map:
-		var fields []Field
-		places := map[string]int{}
-		for _, f := range v.Fields() {
-			place, there := places[f.Name]
-			if !there {
-				place, fields = len(fields), append(fields, Field{Name: f.Name})
-				places[f.Name] = place
-			}
-			fields[place].Value = f.Value.withoutRepeats()
-		}
-		return OfMap(fields...)
-	}
-	return v
 }
 
 // appendQuoted appends a string of valid JSON in the contract's form.
