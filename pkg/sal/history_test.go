@@ -102,7 +102,10 @@ func TestUndoneIsWhatDoesNotStand(t *testing.T) {
 	})
 }
 
-func TestLastChanges(t *testing.T) {
+// severalChanges are records of changes of objects, the newest first, of which
+// the oldest changed a field of a.
+func severalChanges(t *testing.T) ([]Stored, []object.Object) {
+	t.Helper()
 	node := nodeType(t)
 	at := func(name string, revision store.Revision) object.Object {
 		o := object.New(node, []string{"dc", "c", "s"}, name)
@@ -125,7 +128,11 @@ func TestLastChanges(t *testing.T) {
 	other := at("a", 9)
 	other.Type = &schema.Type{Name: "other", Tags: node.Tags}
 	objects = append(objects, other)
+	return records, objects
+}
 
+func TestLastChanges(t *testing.T) {
+	records, objects := severalChanges(t)
 	got := map[string]string{}
 	for id, r := range LastChanges(records, objects, nil) {
 		got[id.Type+" "+id.Path] = r.Event.ID
@@ -140,29 +147,7 @@ func TestLastChanges(t *testing.T) {
 }
 
 func TestTakersOfMany(t *testing.T) {
-	node := nodeType(t)
-	at := func(name string, revision store.Revision) object.Object {
-		o := object.New(node, []string{"dc", "c", "s"}, name)
-		o.Revision = revision
-		return o
-	}
-	touching := func(names ...string) []Object {
-		var all []Object
-		for _, name := range names {
-			all = append(all, Object{Type: "node", Path: "dc/c/s/" + name, Before: value.OfMap(), After: value.OfMap()})
-		}
-		return all
-	}
-	records := history("1", "2", "3", "4!", "5")
-	for i, names := range [][]string{{"a", "b", "c"}, {"b"}, {"a", "c"}, {"a"}, {"c"}} {
-		records[len(records)-1-i].Change.Objects = touching(names...)
-	}
-	records[4].Change.Objects[0].After = value.OfMap(value.Field{Name: "pooled", Value: value.OfString("no")})
-	objects := []object.Object{at("a", 9), at("b", 2), at("c", 4), at("never", 9)}
-	other := at("a", 9)
-	other.Type = &schema.Type{Name: "other", Tags: node.Tags}
-	objects = append(objects, other)
-
+	records, objects := severalChanges(t)
 	got := map[string]string{}
 	found, _ := takersOf(records, objects, func(Object) bool { return true })
 	for id, r := range found {
