@@ -2,26 +2,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"net"
 	"strings"
 	"testing"
 	"time"
-)
 
-// silentResolver asks a name server that never answers.
-func silentResolver(t *testing.T) *net.Resolver {
-	t.Helper()
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = socket.Close() })
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", socket.LocalAddr().String())
-	}}
-}
+	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
+)
 
 // TestSilentNameServerOwnName: a name server that does not say what this host is
 // called takes its time from that of the store, so that both together end in time;
@@ -40,7 +27,7 @@ func TestSilentNameServerOwnName(t *testing.T) {
 		g := &globals{}
 		g.terms.gone = c.gone
 		s := &session{streams: streams{err: &talk}, globals: g, settings: &settings{timeout: c.timeout}}
-		if got := s.fullName(t.Context(), silentResolver(t), name); got != name {
+		if got := s.fullName(t.Context(), etcdtest.SilentNameServer(t), name); got != name {
 			t.Errorf("gone %v: the host is %s", c.gone, got)
 		}
 		if s.settings.timeout != c.left {
@@ -55,10 +42,10 @@ func TestSilentNameServerOwnName(t *testing.T) {
 // TestSilentNameServerFQDN: that no name server answers is an error, and that a
 // host has no domain is none.
 func TestSilentNameServerFQDN(t *testing.T) {
-	if got, err := fqdn(t.Context(), silentResolver(t), "web1", 100*time.Millisecond); got != "web1" || err == nil {
+	if got, err := fqdn(t.Context(), etcdtest.SilentNameServer(t), "web1", 100*time.Millisecond); got != "web1" || err == nil {
 		t.Errorf("a silent name server: %s, %v", got, err)
 	}
-	if got, err := fqdn(t.Context(), silentResolver(t), "web1.example.org", 100*time.Millisecond); got != "web1.example.org" || err != nil {
+	if got, err := fqdn(t.Context(), etcdtest.SilentNameServer(t), "web1.example.org", 100*time.Millisecond); got != "web1.example.org" || err != nil {
 		t.Errorf("a name with its domain: %s, %v", got, err)
 	}
 	if got, err := fqdn(t.Context(), net.DefaultResolver, "localhost", time.Minute); err != nil {

@@ -102,7 +102,7 @@ func TestSettlingNeedsTheRightToWrite(t *testing.T) {
 	t.Parallel()
 	s := newQueued(t)
 	id := s.unknown(etcdtest.Hold, "select", "name=web9.example", "set/weight=7")
-	s.server.Guard(t, "reader", "/conftool/", false)
+	s.server.Rights(t, map[string][]string{"reader": {"/conftool/"}}, nil)
 	host, port, _ := net.SplitHostPort(strings.TrimPrefix(s.server.URL(), "http://"))
 	login := func(user string) {
 		s.file("etcdrc", "host: "+host+"\nport: "+port+"\nusername: "+user+"\npassword: "+etcdtest.Password+"\n")

@@ -176,7 +176,7 @@ func TestDenialInDoubt(t *testing.T) {
 	t.Parallel()
 	q := &etcdtest.Queue{}
 	server := etcdtest.Start(t, q.Option())
-	server.Guard(t, "u", "/", true)
+	server.Rights(t, nil, map[string][]string{"u": {"/"}})
 	root, err := clientv3.New(clientv3.Config{Endpoints: server.URLs(), Username: "root", Password: etcdtest.Password, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)

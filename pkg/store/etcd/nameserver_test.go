@@ -1,9 +1,7 @@
 package etcd
 
 import (
-	"context"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -12,20 +10,6 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
-
-// silentNameServer is a resolver whose name server never answers.
-func silentNameServer(t *testing.T) *net.Resolver {
-	t.Helper()
-	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = socket.Close() })
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "udp", socket.LocalAddr().String())
-	}}
-}
 
 // TestSilentNameServer: a name server that does not answer is blamed itself, and
 // not the store that it should have named.
@@ -43,7 +27,7 @@ func TestSilentNameServer(t *testing.T) {
 	} {
 		c.cfg.Timeout, c.cfg.Attempt = 500*time.Millisecond, 200*time.Millisecond
 		s := open(t, c.cfg)
-		s.resolver = silentNameServer(t)
+		s.resolver = etcdtest.SilentNameServer(t)
 		_, err := s.Read(t.Context(), "/k")
 		wantText(t, err, "store unavailable: "+c.want)
 		_, err = s.Commit(t.Context(), store.Txn{Once: "/k", Writes: []store.Write{put("/k", "")}})
