@@ -85,7 +85,7 @@ func allowOptions(already []string, refused []safety.Finding) []string {
 	return options
 }
 
-// explainUnknownPool explains that a rule was overridden for nothing there is.
+// explainUnknownPool explains an --allow RULE@POOL whose pool does not exist.
 func explainUnknownPool(e *safety.UnknownPoolError, _ error) (code int, msg, hint string) {
 	known := make([]string, 0, fewLines)
 	for i, name := range e.Known {

@@ -16,8 +16,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// idleRefusal puts into words that there is nothing to do, and what was asked for
-// does not hold.
+// idleRefusal words a refusal of objects that are pooled already and do not serve.
 func (s *session) idleRefusal(ctx context.Context, e *change.RefusedError) error {
 	msg := fmt.Sprintf("refused by %s, nothing changed", ruleNames(e.Refused))
 	if s.terms.dryRun {
@@ -26,7 +25,8 @@ func (s *session) idleRefusal(ctx context.Context, e *change.RefusedError) error
 	return &refusalError{msg, strings.Join(s.idleLines(ctx, e.Idle), "\n")}
 }
 
-// tellIdle says what was to be pooled, is so already, and does not serve.
+// tellIdle lists objects that were to be pooled, are pooled already, and do not
+// serve.
 func (s *session) tellIdle(ctx context.Context, idle []safety.Idle) {
 	if len(idle) == 0 {
 		return

@@ -35,7 +35,7 @@ func TestServeHeaderCompression(t *testing.T) {
 			var all sync.WaitGroup
 			for range 8 {
 				all.Go(func() {
-					if got := answer2(t, strings.TrimPrefix(target, "http://"), attack); !bytes.HasPrefix(got, []byte("HTTP/1.")) && len(got) > 0 {
+					if got := firstAnswer(t, strings.TrimPrefix(target, "http://"), attack); !bytes.HasPrefix(got, []byte("HTTP/1.")) && len(got) > 0 {
 						t.Errorf("answered with %q", got)
 					}
 				})
@@ -73,9 +73,9 @@ func resizingTable(t *testing.T) []byte {
 	return frames.Bytes()
 }
 
-// answer2 sends what is no request of HTTP/1 and returns the first bytes that
-// come back: none if the connection is closed.
-func answer2(t *testing.T, address string, text []byte) []byte {
+// firstAnswer sends bytes that are not a request of HTTP/1 and returns the first
+// bytes that come back: none if the connection is closed.
+func firstAnswer(t *testing.T, address string, text []byte) []byte {
 	conn, err := net.Dial("tcp", address) //nolint:noctx // a test's
 	if err != nil {
 		t.Error(err)

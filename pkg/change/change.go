@@ -76,7 +76,7 @@ type Proposal struct {
 	// what they said. Only of a Partial change.
 	Held    []object.Change
 	Refused []safety.Finding
-	// Idle is what the plan was to pool, and leaves as it is without serving.
+	// Idle lists objects that were to be pooled, are pooled already, and do not serve.
 	Idle []safety.Idle
 }
 

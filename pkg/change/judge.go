@@ -107,9 +107,9 @@ func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
 	return Proposal{}, &RefusedError{Proposal: whole, Allowed: p.Plan}
 }
 
-// unchanged ends a change that finds nothing to do. What was to be pooled, is so
-// already and does not serve is refused, as it would be if it were not pooled yet:
-// that there is nothing to do would be taken for done.
+// unchanged ends a change that finds nothing to do. It refuses objects that were to
+// be pooled, are pooled already and do not serve, as if they were not pooled yet:
+// "no change" would be read as done.
 func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapshot) error {
 	r.warn(plan.Warnings)
 	p := Proposal{Plan: plan, On: on}
@@ -127,8 +127,8 @@ func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapsho
 	return err
 }
 
-// idle adds to a proposal what it leaves without serving: what the rule refuses,
-// and in the verdict what it only warns of.
+// idle adds to a proposal the objects that it leaves pooled without serving: to
+// Idle those that the rule refuses, and to the verdict those it only warns of.
 func (r *run) idle(p *Proposal) {
 	for _, i := range r.Rules.Idle(p.Plan, r.terms()) {
 		if i.Finding.Level == safety.Refused {

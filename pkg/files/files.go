@@ -21,7 +21,7 @@ type OutsideError struct{}
 
 func (OutsideError) Error() string { return "leads out of the tree under review" }
 
-// KindError reports what is no regular file.
+// KindError reports a path that is not a regular file.
 type KindError struct{ Mode fs.FileMode }
 
 func (e KindError) Error() string {
