@@ -2,7 +2,7 @@
 # govulncheck are built from tools/go.mod on first use and then cached by Go.
 
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' --dirty 2>/dev/null)),0.0.0-dev)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X github.com/conftool/confctl/internal/cli.linked=$(VERSION)
 
 GO        ?= go
 # A number of inputs: with a time, go sometimes ends in "context deadline exceeded".
@@ -33,7 +33,7 @@ unitdir := $(DESTDIR)$(prefix)/lib/systemd/system
 
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 VULN    := $(GO) tool -modfile=tools/go.mod govulncheck
-SOURCES := $(shell find cmd pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
+SOURCES := $(shell find cmd internal pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -54,9 +54,9 @@ race: ## all tests, under the race detector
 # Some rounds, changes and mutants of these are in every test; here are as many as it
 # takes to believe them.
 soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets
-	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./cmd/confctl
+	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./internal/cli
 	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
-	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile|HeaderMemory)' ./cmd/confctl
+	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile|HeaderMemory)' ./internal/cli
 
 vet: ## what go vet finds
 	$(GO) vet ./...
@@ -78,14 +78,14 @@ check: build vet race lint vuln ## all of it: what CI runs
 demo: build ## a tour of the commands on a store of its own
 	PATH="$(CURDIR)/bin:$$PATH" ./docs/demo.sh
 
-# Those of cmd/ are of whole processes, compared in pairs: they need a number of
+# Those of internal/cli are of whole processes, compared in pairs: they need a number of
 # runs, and etcdctl (Debian: etcd-client) to compare with.
 bench: ## all benchmarks: BENCHTIME each, and PAIRS runs of whole processes
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/...
-	$(GO) test -run '^$$' -bench 'Get|Startup|Lint' -benchtime $(PAIRS)x ./cmd/...
-	$(GO) test -run '^$$' -bench 'Set|Sync|Memory' -benchtime 5x ./cmd/...
-	$(GO) test -run '^$$' -bench Watch -benchtime 1000x ./cmd/...
-	$(GO) test -run '^$$' -bench Serve -benchtime 1x ./cmd/...
+	$(GO) test -run '^$$' -bench 'Get|Startup|Lint' -benchtime $(PAIRS)x ./internal/cli
+	$(GO) test -run '^$$' -bench 'Set|Sync|Memory' -benchtime 5x ./internal/cli
+	$(GO) test -run '^$$' -bench Watch -benchtime 1000x ./internal/cli
+	$(GO) test -run '^$$' -bench Serve -benchtime 1x ./internal/cli
 
 fuzz: ## all fuzz targets, FUZZTIME each
 	@list="$$($(GO) test -list '^Fuzz' ./...)" || { echo "$$list"; exit 1; }; \

@@ -3,58 +3,9 @@
 package main
 
 import (
-	"context"
 	"os"
-	"runtime/debug"
 
-	_ "github.com/conftool/confctl/internal/descriptors" // ends the program where it could open too few files
+	"github.com/conftool/confctl/internal/cli"
 )
 
-func main() { os.Exit(process(os.Args)) }
-
-// process runs the program as the operating system knows it: with signals and
-// the standard streams.
-func process(args []string) int {
-	// A run is short: collecting its garbage is mostly work for nothing. The
-	// limit keeps that from costing much memory on a large fleet.
-	collectGarbage(400, 160<<20)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	asked := newInterrupts()
-	talk := &stream{file: os.Stderr, interrupts: asked}
-	std := streams{in: os.Stdin, out: &stream{file: os.Stdout, interrupts: asked}, err: talk, interrupts: asked}
-	asked.watch(talk, cancel)
-	return run(ctx, args, std)
-}
-
-// collectGarbage has that done when memory in use has grown by a part, in percent, or
-// nears a limit in bytes, but for what the environment says of either.
-func collectGarbage(percent int, limit int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit)
-	}
-}
-
-// run is the program: it takes the arguments with the name it was called by,
-// and returns the exit code.
-func run(ctx context.Context, args []string, std streams) int {
-	words, err := prepare(args)
-	if err != nil {
-		return report(std, err)
-	}
-	root := newRoot(std, words, calledAs(args[0]))
-	root.SetArgs(words)
-	help := &remembering{to: std.out}
-	root.SetOut(help)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		err = outputError(help.err)
-	}
-	if cmd.Annotations[changing] != "" {
-		reportAlso(std, err)
-	}
-	return report(std, err)
-}
+func main() { os.Exit(cli.Main(os.Args)) }

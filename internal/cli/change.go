@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+)
+
+// chosen is what an action is for, and what is read to do it: more than that,
+// if a question depends on more.
+type chosen struct {
+	catalog.Query
+	text string          // in the operator's words
+	hint string          // for when there is nothing
+	read []catalog.Query // nil for the query itself
+	// check, if set, looks at the plan too; an error stops the change.
+	check func(object.Snapshot, object.Plan) error
+}
+
+// change makes a change to the objects that are chosen.
+func (s *session) change(ctx context.Context, what chosen, act action, ask asker) error {
+	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text, Deletes: act.verb == "delete"}
+	if in.Read == nil {
+		in.Read = []catalog.Query{what.Query}
+	}
+	if act.verb == "edit" {
+		return s.edit(ctx, what, in)
+	}
+	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		objects, left := s.readable(on.Select(what.Type, what.Selector))
+		if err := s.changeable(what, objects); err != nil && len(left) == 0 {
+			return object.Plan{}, err
+		}
+		made, err := act.plan(objects)
+		if err == nil && len(made.Changes) == 0 && len(left) > 0 {
+			return object.Plan{}, &object.InvalidError{Reason: "nothing changed: " + strings.Join(left, "\n")}
+		}
+		made.Warnings = append(made.Warnings, left...)
+		if err == nil {
+			err = s.clear(made.Ambiguities, act)
+		}
+		if err == nil && what.check != nil {
+			err = what.check(on, made)
+		}
+		return made, err
+	}
+	return s.apply(ctx, in, ask, s.tellChanged)
+}
+
+// readable leaves out what cannot be read, where there is no time for that: one
+// broken object does not keep the others of a host that is going down. A line
+// for each says so.
+func (s *session) readable(objects []object.Object) (readable []object.Object, left []string) {
+	if !s.terms.gone && !s.terms.emergency || s.repair {
+		return objects, nil
+	}
+	for _, o := range objects {
+		if o.Malformed == nil {
+			readable = append(readable, o)
+		} else {
+			left = append(left, fmt.Sprintf("%s is left as it is: what is stored cannot be read; --repair changes it", o))
+		}
+	}
+	return readable, left
+}
+
+// changeable reports what is in the way of any change to what was chosen: that
+// there is nothing, or that what is stored cannot be read.
+func (s *session) changeable(what chosen, objects []object.Object) error {
+	if len(objects) == 0 {
+		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), what.hint}
+	}
+	for _, o := range objects {
+		if o.Malformed != nil && !s.repair {
+			return &object.InvalidError{
+				Object: o.String(),
+				Reason: fmt.Sprintf("what is stored cannot be read: %v", o.Malformed),
+				Hint:   "--repair changes it all the same, a set or edit starting from the defaults; what is stored now stays in the journal",
+			}
+		}
+	}
+	return nil
+}
+
+// plan plans an action.
+func (act action) plan(objects []object.Object) (object.Plan, error) {
+	if act.verb == "delete" {
+		return object.Delete(objects), nil
+	}
+	return object.Set(objects, act.assignments)
+}
+
+// tellChanged prints a line for each field that changed, and for each object
+// that was created or deleted.
+func (s *session) tellChanged(done change.Done) {
+	var all []string
+	for _, o := range done.Objects {
+		switch {
+		case o.Created():
+			all = append(all, fmt.Sprintf("Created %s %s.", o.Type, o.Path))
+		case o.Deleted():
+			all = append(all, fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
+		default:
+			for _, f := range o.Fields() {
+				all = append(all, changedLine(o.Path, f))
+			}
+		}
+	}
+	s.tell(all...)
+}
+
+// tell prints lines about what is done already, so that an output that is gone
+// changes nothing more than that.
+func (s *session) tell(lines ...string) {
+	err := s.write(func(w *bufio.Writer) {
+		for _, line := range lines {
+			fmt.Fprintln(w, oneLine(line))
+		}
+	})
+	if err != nil {
+		s.warn(err.Error())
+	}
+}

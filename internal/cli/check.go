@@ -1,0 +1,375 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/readers"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// newCheck is the parent of the checks for a monitoring system. To that the usual
+// exit codes would say something else, 2 for one that it is critical: whatever
+// keeps a check from its answer is UNKNOWN, also a mistake in its command line.
+func newCheck(std streams, g *globals) *cobra.Command {
+	check := &cobra.Command{
+		Use:         "check",
+		Short:       "Check what a monitoring system should know",
+		Annotations: map[string]string{exitNote: pluginCodes},
+		Args:        cobra.ArbitraryArgs, // which are all wrong, see below
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			return unknownAtWorst(std, cmd.Root().PersistentPreRunE(cmd, args))
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			wrong := &usageError{"check what?", "confctl check readers"}
+			if len(args) > 0 {
+				wrong = &usageError{fmt.Sprintf("no check %q", args[0]), "confctl check readers"}
+			}
+			return unknownAtWorst(std, wrong)
+		},
+	}
+	check.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return unknownAtWorst(std, &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"})
+	})
+	check.AddCommand(newCheckReaders(std, g))
+	return check
+}
+
+// pluginCodes are the exit codes of a monitoring plugin.
+const pluginCodes = "Exit codes: 0 OK · 1 WARNING · 2 CRITICAL · 3 UNKNOWN, also if the check itself fails, whatever the reason."
+
+// unknownAtWorst reports an error, if there is one, as a monitoring plugin does:
+// on one line of standard output, with the exit code of UNKNOWN.
+func unknownAtWorst(std streams, err error) error {
+	if err == nil {
+		return nil
+	}
+	_, msg, hint := explain(err)
+	var words []string
+	for _, line := range slices.Concat(lines(msg), lines(hint)) {
+		words = append(words, strings.TrimSpace(line))
+	}
+	text := strings.ReplaceAll(oneLine(strings.Join(words, "; ")), "|", "/") // behind which there would be perfdata
+	return tellLevel(std, readers.Unknown.String()+": "+text+"\n", readers.Unknown)
+}
+
+// tellLevel prints what a monitoring plugin has to say, and returns the error
+// that ends with its exit code.
+func tellLevel(std streams, text string, level readers.Level) error {
+	if err := std.print("%s", text); err != nil {
+		std.say("%v", err)
+		level = readers.Unknown // whatever it is, nobody has heard of it
+	}
+	if level == readers.OK {
+		return nil
+	}
+	return &partlyError{int(level)}
+}
+
+// readerOptions is how readers are to be checked.
+type readerOptions struct {
+	urls              []string
+	only              string // selector: what the URLs read
+	ca                string // file of authorities
+	typed             bool   // the type was said
+	since             string // id of a change, or last
+	warning, critical time.Duration
+	timeout           time.Duration
+}
+
+func newCheckReaders(std streams, g *globals) *cobra.Command {
+	var o readerOptions
+	cmd := &cobra.Command{
+		Use:   "readers [URL...]",
+		Short: "Check whether those who read the store have seen what changed",
+		Long: `Check whether those who read the store have seen what changed. It asks the
+readers that the types of the schema declare (readers:, see docs/readers.md), or
+those of --object-type, or the URLs, and compares what they say with the store:
+
+  http://HOST/w/api.php         MediaWiki, which says up to where it has read
+  http://HOST:9090/pools/POOL   PyBal, which says which hosts are enabled
+  file:///PATH                  a file here that has index: NUMBER in its header
+  http://HOST/...               whatever answers with an index alone
+
+{TAG} in a URL stands for each value that the tag has in the store.
+
+It prints what a monitoring plugin does: one line with numbers for graphs, one
+for each reader, the worst first, and what cannot be seen. A reader that is
+late is WARNING after the time that it may be late (within:, 30s), CRITICAL
+after four times that. With --since it is WARNING at once.`,
+		Annotations: map[string]string{exitNote: pluginCodes},
+		Example: `  confctl check readers
+  confctl check readers --since last
+  confctl check readers --object-type mwconfig https://en.example.org/w/api.php
+  confctl check readers --only dc=north 'http://lvs1:9090/pools/{cluster}_{service}'`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.urls, o.typed = args, cmd.Flag("object-type").Changed
+			if err := o.check(cmd); err != nil {
+				return unknownAtWorst(std, err)
+			}
+			if err := g.noFormat("check readers"); err != nil {
+				return unknownAtWorst(std, err)
+			}
+			var text string
+			var level readers.Level
+			quiet := std
+			if !g.debug {
+				quiet.err = io.Discard // monitoring systems take it for the first line
+			}
+			err := with(quiet, g, func(s *session) (err error) {
+				text, level, err = s.checkReaders(cmd.Context(), o)
+				return err
+			})
+			if err != nil {
+				return unknownAtWorst(std, err)
+			}
+			return tellLevel(std, text, level)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.only, "only", "", "with URLs: the objects that they read, by `SELECTOR`")
+	f.StringVar(&o.ca, "ca", "", "for https, `FILE` of the authorities of readers that declare none (default the system's)")
+	must(cmd.MarkFlagFilename("ca"))
+	f.StringVar(&o.since, "since", "", "ask only whether they have seen this change: an `ID`, or last for your newest")
+	f.DurationVar(&o.warning, "warning", 0, "from how late on it is WARNING, as `DURATION` such as 30s, for all readers")
+	f.DurationVar(&o.critical, "critical", 0, "from how late on it is CRITICAL, as `DURATION`; WARNING no later than that")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "for how long each reader is waited for, as `DURATION`")
+	must(cmd.RegisterFlagCompletionFunc("since", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		words := g.changes(func(r sal.Stored, _ bool) bool { return !r.Refused() })
+		return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
+	}))
+	return cmd
+}
+
+// check refuses options that make no sense, or not together.
+func (o readerOptions) check(cmd *cobra.Command) error {
+	for _, name := range []string{"host", "yes", "repair", "quiet"} {
+		if cmd.Flag(name).Changed {
+			return &usageError{fmt.Sprintf("--%s is for changes of objects, and this asks who reads them", name), "see " + cmd.CommandPath() + " --help"}
+		}
+	}
+	for _, name := range []string{"warning", "critical", "timeout"} {
+		if f := cmd.Flag(name); f.Changed && (f.Value.String() == "0s" || strings.HasPrefix(f.Value.String(), "-")) {
+			return &usageError{fmt.Sprintf("--%s cannot be %s", name, f.Value), "it takes a length of time above 0, such as 30s or 5m"}
+		}
+	}
+	switch {
+	case o.critical > 0 && o.critical < o.warning:
+		return &usageError{fmt.Sprintf("--critical %v is less than --warning %v", o.critical, o.warning), ""}
+	case o.only != "" && len(o.urls) == 0:
+		return &usageError{"--only says what a URL reads, and there is none", "of a declared reader the schema says it: readers: [{only: SELECTOR, ...}]"}
+	}
+	return nil
+}
+
+// checkReaders asks the readers, and returns what to print.
+func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, readers.Level, error) {
+	asked, results, err := s.readersOf(o)
+	if err != nil {
+		return "", readers.Unknown, err
+	}
+	check := readers.Check{Readers: asked, Warning: o.warning, Critical: o.critical, Timeout: o.timeout, CA: o.ca, Now: time.Now}
+	if check.Since, err = s.sinceChange(ctx, o.since); err != nil {
+		return "", readers.Unknown, err
+	}
+	check.Objects = func(ctx context.Context) (object.Snapshot, error) { return s.readersObjects(ctx, asked) }
+	var broken *sal.BrokenError
+	check.Read = func(ctx context.Context) (state readers.State, err error) {
+		state, broken, err = s.readersState(ctx, asked)
+		return state, err
+	}
+	if len(asked) > 0 {
+		answered, err := check.Run(ctx)
+		if err != nil {
+			return "", readers.Unknown, err
+		}
+		results = append(answered, results...)
+	}
+	text, level := readers.Report(results)
+	if broken != nil {
+		text += fmt.Sprintf("note: %s of the journal cannot be read, so a reader may be later than it seems; see confctl log\n", count(len(broken.Errs), "record"))
+	}
+	return text, level, nil
+}
+
+// readersOf returns the readers to ask, and the results for those that cannot be
+// asked.
+func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result, error) {
+	if len(o.urls) > 0 {
+		return s.readersAt(o)
+	}
+	types := s.schema.Declared()
+	if o.typed {
+		t, err := s.typ()
+		if err != nil {
+			return nil, nil, err
+		}
+		types = []*schema.Type{t}
+	}
+	all, wrong := s.declaredReaders(types)
+	if len(all)+len(wrong) > 0 {
+		return all, wrong, nil
+	}
+	msg := "the schema declares no readers"
+	if o.typed {
+		msg = fmt.Sprintf("type %s declares no readers", s.objectType)
+	}
+	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml or readers.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
+}
+
+// readersFile is where a site declares readers of types that its schema file does
+// not: beside the rules of such types.
+func readersFile(s *settings) string {
+	return filepath.Join(filepath.Dir(safetyFile(s)), "readers.yaml")
+}
+
+// declaredReaders returns the readers of some types, and for each mistake a
+// result that says so: the others must not be taken for all there are. Of a type
+// that cannot be used it is not known which readers it has.
+func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
+	declared, mistakes := readers.Load(s.schema, readersFile(s.settings))
+	var all []readers.Reader
+	var wrong []readers.Result
+	add := func(of string, problems []schema.Problem) {
+		for _, p := range problems {
+			wrong = append(wrong, readers.Unasked(of+p.Err.Pos.String(), p.Err.Msg))
+		}
+	}
+	of := func(name string) []schema.Problem {
+		return slices.DeleteFunc(slices.Clone(mistakes), func(p schema.Problem) bool { return p.Type != name })
+	}
+	add("", of(""))
+	for _, t := range types {
+		problems := of(t.Name)
+		var broken *schema.InvalidError
+		if _, err := s.schema.Type(t.Name); errors.As(err, &broken) {
+			problems = broken.Problems
+		}
+		add("type "+t.Name+", ", problems)
+		for _, r := range declared {
+			if r.Type == t {
+				all = append(all, r)
+			}
+		}
+	}
+	return all, wrong
+}
+
+// readersAt returns the readers at the URLs, each once, and a result for each of
+// those that are none.
+func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result, error) {
+	t, err := s.typ()
+	if err != nil {
+		return nil, nil, err
+	}
+	var only selector.Selector
+	if o.only != "" {
+		if only, err = t.Selector(o.only); err != nil {
+			return nil, nil, err
+		}
+		s.warnOf(only)
+	}
+	var all []readers.Reader
+	var wrong []readers.Result
+	for i, url := range o.urls {
+		if slices.Contains(o.urls[:i], url) {
+			continue
+		}
+		r, err := readers.Parse(url, t, only)
+		if err == nil && !o.typed && r.Kind != readers.PyBal {
+			// Of what PyBal reads the usual type is right. Others would be compared
+			// with the wrong objects.
+			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(s.schema.Names(), ", "))
+		}
+		if err != nil {
+			wrong = append(wrong, readers.Unasked(cmp.Or(url, `""`), err.Error()))
+			continue
+		}
+		all = append(all, r)
+	}
+	return all, wrong, nil
+}
+
+// sinceChange returns the records of the change that readers are asked about;
+// none for all.
+func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, error) {
+	hint := "--since takes the id of a change, as confctl log shows them, or last for your newest"
+	if id == "" {
+		return nil, nil
+	}
+	if id == "last" {
+		me := s.whoami()
+		mine, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
+		switch {
+		case err != nil && !errors.As(err, new(*sal.BrokenError)):
+			return nil, err
+		case len(mine) == 0:
+			return nil, &noMatchError{fmt.Sprintf("the journal has no change by %s", me.Name), hint}
+		}
+		id = runOf(mine[0])
+	}
+	if err := checkID(id, hint); err != nil {
+		return nil, err
+	}
+	found, err := s.journal().Find(ctx, id)
+	if err == nil && len(found) > 0 && runOf(found[0]) != id { // a part is named, the whole is meant
+		found, err = s.journal().Find(ctx, runOf(found[0]))
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, &noMatchError{fmt.Sprintf("the journal has no change %s", id), hint}
+	case found[0].Refused():
+		return nil, &noMatchError{fmt.Sprintf("%s was refused, so there is nothing to be seen of it", id), hint}
+	}
+	return found, nil
+}
+
+// mostRecords are those of the journal that are looked at. A reader that lacks
+// something older is at least as late as the oldest of them.
+const mostRecords = 2_000
+
+// readersObjects returns the objects of the readers' types.
+func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (object.Snapshot, error) {
+	var queries []catalog.Query
+	for _, r := range asked {
+		for _, t := range r.Types() {
+			if !slices.ContainsFunc(queries, func(have catalog.Query) bool { return have.Type == t }) {
+				queries = append(queries, catalog.Query{Type: t})
+			}
+		}
+	}
+	return s.catalog.Read(ctx, queries...)
+}
+
+// readersState returns what the readers are compared with: the objects, and then
+// the journal, so that it has the record of each change that the objects show.
+// Records that cannot be read come beside it.
+func (s *session) readersState(ctx context.Context, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
+	snapshot, err := s.readersObjects(ctx, asked)
+	if err != nil {
+		return readers.State{}, nil, err
+	}
+	records, err := s.journal().Newest(ctx, mostRecords)
+	var broken *sal.BrokenError
+	if err != nil && !errors.As(err, &broken) {
+		return readers.State{}, nil, err
+	}
+	return readers.State{Snapshot: snapshot, Journal: records}, broken, nil
+}

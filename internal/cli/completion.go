@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// completing is how long a person who presses Tab waits at most, for files and
+// for the store.
+const completing = 2 * time.Second
+
+const (
+	noFile  = cobra.ShellCompDirectiveNoFileComp
+	noSpace = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+)
+
+// complete opens a session for a completion, and returns the words that f
+// finds. If anything is wrong, or takes too long, there are none.
+func (g *globals) complete(f func(context.Context, *session, *schema.Type) []string) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completing)
+	defer cancel()
+	quiet := streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}
+	found := make(chan []string, 1)
+	go func() { // which a file that cannot be read to its end may hold up
+		var words []string
+		_ = with(quiet, g, func(s *session) error {
+			t, err := s.typ()
+			if err == nil {
+				words = f(ctx, s, t)
+			}
+			return err
+		})
+		found <- words
+	}()
+	select {
+	case words := <-found:
+		return words
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+
+func (g *globals) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.schema.Names() }), noFile
+}
+
+// completeSelect completes the selector first and then the action.
+func (g *globals) completeSelect(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) == 0:
+		return g.completeTerms(typed)
+	case len(args) == 1:
+		return g.completeAction(cmd, args, typed)
+	case args[1] == "set":
+		return g.completeAssignment("", typed)
+	}
+	return nil, noFile
+}
+
+func (g *globals) completeTags(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return g.completeTerms(typed)
+	}
+	names := g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
+		tags, err := exactTags(t, args[0])
+		if err != nil {
+			return nil
+		}
+		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
+	})
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "re:") }) // it would be taken for a pattern
+	return append(names, "all"), noFile
+}
+
+// completeTerms completes the last term of a selector: the tag's name, or its
+// value among the objects that the terms before it choose.
+func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirective) {
+	before, last := typed[:strings.LastIndexByte(typed, ',')+1], typed[strings.LastIndexByte(typed, ',')+1:]
+	words := g.complete(func(ctx context.Context, s *session, t *schema.Type) (words []string) {
+		tag, _, hasValue := strings.Cut(last, "=")
+		if !hasValue {
+			for _, known := range append(slices.Clone(t.Tags), selector.Name) {
+				if !strings.Contains(","+before, ","+known+"=") {
+					words = append(words, before+known+"=")
+				}
+			}
+			return words
+		}
+		q := catalog.Query{Type: t}
+		if before != "" {
+			chosen, err := t.Selector(strings.TrimSuffix(before, ","))
+			if err != nil {
+				return nil
+			}
+			q.Selector = chosen
+		}
+		for _, v := range s.values(ctx, q, tag) {
+			if !strings.ContainsAny(v, "+,") { // which mean something else in a selector
+				words = append(words, before+tag+"="+v)
+			}
+		}
+		return words
+	})
+	return words, noSpace
+}
+
+// values returns the values that a tag, or the name, has among some objects, as
+// far as they can be completed.
+func (s *session) values(ctx context.Context, q catalog.Query, tag string) []string {
+	snapshot, err := s.catalog.Read(ctx, q)
+	if err != nil {
+		return nil
+	}
+	at := slices.Index(q.Type.Tags, tag)
+	var values []string
+	for _, o := range snapshot.Objects {
+		switch {
+		case at >= 0:
+			values = append(values, o.Tags[at])
+		case tag == selector.Name:
+			values = append(values, o.Name)
+		}
+	}
+	values = slices.DeleteFunc(values, func(v string) bool { return !mayOffer(v, false) })
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+func (g *globals) completeAction(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if fields, isSet := strings.CutPrefix(typed, "set/"); isSet {
+		return g.completeAssignment("set/", fields)
+	}
+	return append(verbs(), "set/"), noSpace
+}
+
+// completeAssignment completes the last FIELD=VALUE: the field, or the value if
+// its type has a few words for it.
+func (g *globals) completeAssignment(before, typed string) ([]string, cobra.ShellCompDirective) {
+	if before != "" {
+		colon := strings.LastIndexByte(typed, ':') + 1
+		before, typed = before+typed[:colon], typed[colon:]
+	}
+	words := g.complete(func(_ context.Context, _ *session, t *schema.Type) (words []string) {
+		name, _, hasValue := strings.Cut(typed, "=")
+		for _, f := range t.Fields {
+			if !hasValue {
+				words = append(words, before+f.Name+"=")
+				continue
+			}
+			if f.Name != name {
+				continue
+			}
+			for _, v := range choices(f) {
+				words = append(words, before+f.Name+"="+v)
+			}
+		}
+		return words
+	})
+	return words, noSpace
+}
+
+func choices(f schema.Field) []string {
+	switch f.Kind {
+	case schema.Enum:
+		return f.Words
+	case schema.Bool:
+		return []string{"true", "false"}
+	case schema.Text, schema.Int, schema.List, schema.Dict, schema.CIDRs, schema.Any:
+	}
+	return nil
+}
+
+func (g *globals) completePools(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	return g.completeTerms(typed)
+}
+
+// completeChange completes the id of a change: the newest come first.
+func (g *globals) completeChange(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	return g.changes(func(sal.Stored, bool) bool { return true }), noFile | cobra.ShellCompDirectiveKeepOrder
+}
+
+// completeUndo completes the id of a change that can be undone.
+func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFile
+	}
+	words := g.changes(func(r sal.Stored, undone bool) bool { return !r.Refused() && !undone })
+	return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
+}
+
+// changes returns the ids of the latest changes that are wanted, and what they
+// were.
+func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
+	return g.complete(func(ctx context.Context, s *session, _ *schema.Type) (words []string) {
+		records, err := s.journal().Newest(ctx, latest)
+		if err != nil && !errors.As(err, new(*sal.BrokenError)) {
+			return nil
+		}
+		undone := sal.Undone(records)
+		for _, r := range records {
+			if mayOffer(runOf(r), false) && wanted(r, undone[runOf(r)] != "") && len(words) < fewLines {
+				words = append(words, cobra.CompletionWithDesc(runOf(r), r.User.Name+": "+short(r.Event.Action)+" "+selectorText(r)))
+			}
+		}
+		return words
+	})
+}
+
+func (g *globals) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.completeNode(cmd, "service", selector.Name)
+}
+
+func (g *globals) completeService(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return g.completeNode(cmd, "hostname", "service")
+}
+
+// completeNode completes one part of a node, among those that have what the
+// other option says.
+func (g *globals) completeNode(cmd *cobra.Command, other, want string) ([]string, cobra.ShellCompDirective) {
+	exact := map[string]string{}
+	if given := cmd.Flag(other).Value.String(); given != "" {
+		exact[map[string]string{"hostname": selector.Name, "service": "service"}[other]] = given
+	}
+	return g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
+		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, want)
+	}), noFile
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// declared is what files say should exist. It is what sync makes true, drift
+// reports on, and lint --against looks ahead to.
+type declared struct {
+	seed.Data
+	unruled []*schema.Type // whose safety rules cannot be asked: nothing is removed of them
+	faults  []string       // what is wrong with the schema and the rules
+	left    []string       // what cannot be done because of that, a line each
+	ignored limited        // what is not read
+}
+
+// addDirectory gives a command the option that names the data directory.
+func addDirectory(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "directory", "", "`DIR` with the files (default data_directory of confctl.yaml)")
+	must(cmd.MarkFlagDirname("directory"))
+}
+
+// allTypes refuses to limit a command to one type.
+func (g *globals) allTypes(cmd *cobra.Command) error {
+	if cmd.Flag("object-type").Changed {
+		return &usageError{cmd.Name() + " is for all types, and cannot be limited by --object-type", ""}
+	}
+	return nil
+}
+
+// readDeclared reads the files of a directory, by default the configured one.
+func (s *session) readDeclared(dir string) (declared, error) {
+	if dir == "" {
+		dir = s.settings.dataDirectory
+	}
+	if dir == "" {
+		return declared{}, &usageError{"which directory?", "say --directory DIR, or data_directory in confctl.yaml"}
+	}
+	data, err := seed.Read(dir, s.schema.InDependencyOrder())
+	if err != nil {
+		return declared{}, &usageError{err.Error(), ""}
+	}
+	d, err := s.declared(data)
+	if err != nil {
+		return declared{}, err
+	}
+	d.ignored.warn(s.streams)
+	return d, nil
+}
+
+// dependencyLoop reports types that depend on each other: there is no order to
+// create objects in then, so nothing is synced, as the Python tool has it.
+func (s *session) dependencyLoop() *yamldoc.Error {
+	for _, p := range s.schema.Problems() {
+		if p.Err.Rule == schema.RuleLoop {
+			return p.Err
+		}
+	}
+	return nil
+}
+
+// declared finds out which types cannot be taken at their word.
+func (s *session) declared(data seed.Data) (declared, error) {
+	unclaimed, err := seed.Unclaimed(data.Dir, s.schema.Names())
+	if err != nil {
+		return declared{}, &usageError{err.Error(), ""}
+	}
+	d := declared{Data: data}
+	for _, e := range unclaimed {
+		d.unclaimed(e)
+	}
+	for _, p := range s.schema.Problems() {
+		d.faults = append(d.faults, p.Err.Error())
+		if line := fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type); !slices.Contains(d.left, line) {
+			d.left = append(d.left, line)
+		}
+	}
+	for _, t := range d.Types {
+		for _, n := range t.Notes {
+			if n.Rule == seed.RuleIgnored {
+				d.ignored.add("%v", n)
+			}
+		}
+		if err := s.ruled(t.Type); err != nil {
+			d.unruled = append(d.unruled, t.Type)
+			d.faults = append(d.faults, lines(message(err))...)
+			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
+		}
+	}
+	return d, nil
+}
+
+// unclaimed notes what lies in the data directory and belongs to no type: that may
+// be somebody else's. Files in a directory that is nearly called as a type are most
+// likely of it, so what the others do not declare may be there.
+func (d *declared) unclaimed(e *yamldoc.Error) {
+	var names []string
+	for _, t := range d.Types {
+		names = append(names, t.Type.Name)
+	}
+	near, ok := nearest.Typo(filepath.Base(e.Pos.File), names)
+	if !ok || e.Rule != seed.RuleDirectory {
+		d.ignored.add("%v", e)
+		return
+	}
+	i := slices.Index(names, near)
+	d.Types = slices.Clone(d.Types)
+	d.Types[i].Gaps = append(slices.Clone(d.Types[i].Gaps), e)
+}
+
+// plan is what a comparison comes to, less what no rule could be asked about.
+func (d declared) plan(c seed.Comparison) object.Plan {
+	plan := c.Plan()
+	plan.Changes = slices.DeleteFunc(plan.Changes, func(c object.Change) bool {
+		return c.After == nil && slices.Contains(d.unruled, c.Before.Type)
+	})
+	return plan
+}
+
+// leftUndone returns why not all can be done, and what cannot.
+func (g *globals) leftUndone(d declared, c seed.Comparison) (faults, left []string) {
+	faults = slices.Clone(d.faults)
+	for _, f := range c.Faults() {
+		faults = append(faults, f.Error())
+	}
+	left = slices.Clone(d.left)
+	for _, l := range c.LeftUndone() {
+		line := l.Msg
+		switch {
+		case l.Object != nil:
+			line += "; to delete it: " + g.command(deletion(l)...)
+		case l.Type != nil:
+			line += "; to delete them: " + g.command(deletion(l)...)
+		}
+		left = append(left, line)
+	}
+	return faults, left
+}
+
+// deletion returns the words that delete what only a person can decide to delete.
+func deletion(l seed.Left) []string {
+	words := option("--object-type", l.Type.Name)
+	if l.Object == nil {
+		return append(words, "select", selector.Name+"=.*", "delete")
+	}
+	return append(words, "--repair", "select", selector.One(l.Type.Tags, l.Object.Tags, l.Object.Name), "delete")
+}
+
+// tellLeftUndone says why not all can be done, and what cannot, and reports
+// whether there is anything.
+func (s *session) tellLeftUndone(faults, left []string) bool {
+	var some limited
+	for _, f := range faults {
+		some.add("%s", f)
+	}
+	some.say(s.streams)
+	if some.more > 0 {
+		s.say("confctl lint says all of it")
+	}
+	for _, line := range left {
+		s.say("%s", line)
+	}
+	return len(faults)+len(left) > 0
+}

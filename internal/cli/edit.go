@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/editor"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// edit lets a person change objects in an editor: a buffer each, and one
+// commit at the end. What was decided on values that somebody else has changed
+// meanwhile is not written.
+func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error {
+	if s.terms.partial {
+		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
+	}
+	if err := s.needMode(); err != nil { // before anything is typed
+		return err
+	}
+	seen, err := s.catalog.Read(ctx, what.Query)
+	if err != nil {
+		return err
+	}
+	if err := s.changeable(what, seen.Objects); err != nil {
+		return err
+	}
+	if want := s.changeTerms().Expect; want != nil && *want != len(seen.Objects) {
+		return &change.ExpectError{Want: *want, Got: len(seen.Objects)}
+	}
+	s.tellRecent(ctx, seen.Objects)
+	if s.asks(seen.Objects) {
+		if err := s.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
+			return err
+		}
+	}
+	s.editing = true
+	e := &editing{session: s}
+	defer e.end()
+	plan, err := e.all(ctx, seen.Objects)
+	if err != nil {
+		return err
+	}
+	in.Stop = true
+	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
+	return e.kept(s.apply(ctx, in, nil, e.report))
+}
+
+// editing keeps what a person typed until it is stored.
+type editing struct {
+	*session
+	typed  []typed
+	stored bool
+}
+
+// typed is a text that makes a change, and that change.
+type typed struct {
+	*editor.Buffer
+	change object.Change
+}
+
+// all opens an editor for each object.
+func (e *editing) all(ctx context.Context, objects []object.Object) (object.Plan, error) {
+	whole := object.Plan{Matched: objects}
+	for i := range objects {
+		plan, err := e.one(ctx, &objects[i])
+		if err != nil {
+			return object.Plan{}, err
+		}
+		whole.Changes = append(whole.Changes, plan.Changes...)
+		whole.Warnings = append(whole.Warnings, plan.Warnings...)
+	}
+	return whole, nil
+}
+
+// one opens an editor for an object, again and again until what comes back is
+// valid or the person has had enough.
+func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error) {
+	text, err := buffer(*o)
+	if err != nil {
+		return object.Plan{}, err
+	}
+	command, err := e.editorCommand()
+	if err != nil {
+		return object.Plan{}, err
+	}
+	b, err := editor.New(command, e.in, e.screen(), bare(e.err)).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
+	if err != nil {
+		return object.Plan{}, err
+	}
+	var plan object.Plan
+	check := func(text []byte) error {
+		doc, err := yamldoc.Parse(b.Path(), text)
+		if err == nil {
+			plan, err = object.Replace(o, doc)
+		}
+		return err
+	}
+	e.interrupts.pause()
+	edited, err := b.Edit(ctx, check, func(reason error) (bool, error) {
+		e.interrupts.resume()
+		defer e.interrupts.pause()
+		return e.again(ctx, reason)
+	})
+	e.interrupts.resume()
+	switch {
+	case errors.As(err, new(*editor.KeptError)):
+		return object.Plan{}, err
+	case err != nil:
+		return object.Plan{}, errors.Join(err, b.Discard())
+	case bytes.Equal(edited, text):
+		return object.Plan{}, b.Discard()
+	case len(plan.Changes) == 0:
+		return plan, b.Discard()
+	}
+	e.typed = append(e.typed, typed{b, plan.Changes[0]})
+	return plan, nil
+}
+
+// again says why a text is not valid and asks whether to go on.
+func (e *editing) again(ctx context.Context, reason error) (bool, error) {
+	if err := e.ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
+		return false, err
+	}
+	answer, err := e.readLine(ctx)
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	word := strings.ToLower(strings.TrimSpace(answer))
+	if err == nil && word != "yes" {
+		e.tellMistaken(answer)
+	}
+	return word == "y" || word == "yes" || e.interactive() && strings.HasPrefix(word, "y"), err
+}
+
+// report tells what was done, and that the buffers are not needed any more.
+func (e *editing) report(done change.Done) {
+	e.stored = true
+	for _, o := range done.Objects {
+		e.tell("Entity " + o.Path + " successfully updated")
+	}
+}
+
+// end removes what was typed once it is stored. If the edit ended before there
+// was anything to store, it says where the texts are.
+func (e *editing) end() {
+	for _, b := range e.typed {
+		if !e.stored {
+			e.say("your text is kept in %s", b.Path())
+		} else if err := b.Discard(); err != nil {
+			e.warn(err.Error())
+		}
+	}
+}
+
+// editorCommand returns the person's editor, or else the site's.
+func (e *editing) editorCommand() (string, error) {
+	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.editor} {
+		if strings.TrimSpace(command) != "" {
+			return command, nil
+		}
+	}
+	if !e.interactive() {
+		return "", &usageError{"edit needs a terminal, or a program that does without in $EDITOR", ""}
+	}
+	return "vi", nil
+}
+
+// buffer is an object as a person edits it.
+func buffer(o object.Object) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Editing object %s\n", text.Line(o.Path()))
+	if o.Malformed != nil {
+		fmt.Fprintf(&b, "# What is stored cannot be read (%s):\n# %s\n# These are the defaults.\n",
+			text.Line(o.Malformed.Error()), text.Line(strconv.Quote(string(o.Raw))))
+	}
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	if len(o.Fields) > 0 {
+		n = yamldoc.OfValue(value.OfMap(o.Fields...))
+	}
+	fields, err := yamldoc.Encode(n)
+	if err != nil {
+		return nil, err
+	}
+	b.Write(fields)
+	return b.Bytes(), nil
+}

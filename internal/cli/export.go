@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+func newExport(std streams, g *globals) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "export [TYPE...]",
+		Short: "Print all objects of all or some types as one file, for import, lint --against or git",
+		Long: `Print all objects of all or some types as one file, which import takes back.
+
+It is of one moment, sorted, and holds all values. Its header has the revision of
+the last change, by which import knows what has changed since; two exports are the
+same if nothing has changed. An object that cannot be read is not in it: it is
+named, and the exit code is 7. One that does not fit the schema is in it, with a
+warning; import takes it over as it is.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
+		Example: `  confctl export >fleet.yaml
+  confctl export --format jsonl node discovery >part.jsonl`,
+		ValidArgsFunction: g.completeType,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"export takes the types as words", commandLine(append([]string{"confctl", "export"}, operands(g.objectType)...))}
+			}
+			if err := g.noFormat("export"); err != nil {
+				return err
+			}
+			if !slices.Contains(dump.Formats(), format) {
+				return &usageError{fmt.Sprintf("export has no format %q%s", format, nearest.Suggest(format, dump.Formats())), "formats: " + strings.Join(dump.Formats(), ", ")}
+			}
+			return with(std, g, func(s *session) error { return s.runExport(cmd.Context(), names, dump.Format(format)) })
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", dump.Formats()[0], "`FORMAT` of the file: "+strings.Join(dump.Formats(), " or "))
+	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(dump.Formats(), cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func (s *session) runExport(ctx context.Context, names []string, format dump.Format) error {
+	types, broken, err := s.typesNamed(names)
+	if err != nil {
+		return err
+	}
+	snapshot, err := s.readToExport(ctx, types)
+	if err != nil {
+		return err
+	}
+	// The objects are written in the order of the types, and within them of keys.
+	var fit []object.Object
+	for _, t := range types {
+		for _, o := range snapshot.Objects {
+			if o.Type == t && dump.Unwritable(o) == "" {
+				fit = append(fit, o)
+			}
+		}
+	}
+	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit)}
+	var failed error
+	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
+	if err != nil || failed != nil {
+		return cmp.Or(err, failed)
+	}
+	s.warnMisfits(types, fit)
+	return s.leftOut(snapshot, broken)
+}
+
+// readToExport reads all objects of some types, and their fences, which show
+// deletions. Those are not needed by who may only read objects.
+func (s *session) readToExport(ctx context.Context, types []*schema.Type) (object.Snapshot, error) {
+	snapshot, _, err := s.catalog.ReadToChange(ctx, nil, queries(types)...)
+	if errors.As(err, new(*store.DeniedError)) {
+		return s.catalog.Read(ctx, queries(types)...)
+	}
+	return snapshot, err
+}
+
+// warnMisfits says what of an export does not fit the schema, and what no import
+// could take: whoever needs it as a backup had better know in time.
+func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
+	d, _ := dump.Of(s.schema, types, object.Snapshot{Objects: exported}, s.catalog.Key)
+	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: s.unfit})
+	left, taken := dump.Left(faults)
+	var misfits, refused limited
+	for _, f := range taken {
+		if f.Pos.Line > 0 { // of a JSON schema
+			misfits.add("%v", f)
+		} else {
+			misfits.add("%s; import would take it over as it is", f.Msg)
+		}
+	}
+	for _, f := range left {
+		refused.add("import would refuse %s", f.Msg)
+	}
+	misfits.warn(s.streams)
+	if refused.warn(s.streams); refused.count() > 0 {
+		s.say("import --skip-invalid would leave out what it refuses")
+	}
+}
+
+// queries are those for all objects of some types.
+func queries(types []*schema.Type) []catalog.Query {
+	all := make([]catalog.Query, len(types))
+	for i, t := range types {
+		all[i].Type = t
+	}
+	return all
+}
+
+// typesNamed returns types by their names; all that can be used without any,
+// and then lines about those that cannot.
+func (s *session) typesNamed(names []string) (types []*schema.Type, broken []string, err error) {
+	for _, name := range names {
+		t, err := s.schema.Type(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	if len(names) > 0 {
+		return types, nil, nil
+	}
+	for _, p := range s.schema.Problems() {
+		broken = append(broken, p.Err.Error())
+	}
+	return s.schema.Types(), broken, nil
+}
+
+// leftOut says what an export does not have.
+func (s *session) leftOut(snapshot object.Snapshot, broken []string) error {
+	var strays limited
+	for _, key := range snapshot.Strays {
+		strays.add("key %s is no object of any type; left out", key)
+	}
+	strays.warn(s.streams)
+	for _, line := range broken {
+		s.warn(line + "; its type is left out")
+	}
+	lost := len(broken)
+	for _, o := range snapshot.Objects {
+		if reason := dump.Unwritable(o); reason != "" {
+			s.warn(fmt.Sprintf("%s is left out: %s", o, reason))
+			lost++
+		}
+	}
+	if lost > 0 {
+		return &partlyError{exitInvalid}
+	}
+	return nil
+}

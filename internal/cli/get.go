@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// get reads and shows. Values that cannot be read are named, and the others
+// are shown all the same.
+func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Type, []object.Object) error) error {
+	snapshot, err := s.catalog.Read(ctx, q)
+	if err != nil {
+		return err
+	}
+	var notes limited
+	for _, o := range snapshot.Objects {
+		if o.Malformed != nil {
+			s.say("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
+			continue
+		}
+		for _, v := range o.Violations {
+			notes.add("%s: %s; shown as it is stored", o, v)
+		}
+	}
+	for _, key := range snapshot.Strays {
+		notes.add("key %s is no object of type %s, whose keys end in %s; ignored", key, q.Type.Name, keyForm(q.Type))
+	}
+	notes.warn(s.streams)
+	all := len(snapshot.Objects)
+	readable := slices.DeleteFunc(snapshot.Objects, func(o object.Object) bool { return o.Malformed != nil })
+	if err := show(q.Type, readable); err != nil {
+		return err
+	}
+	if len(readable) < all {
+		return &partlyError{exitInvalid}
+	}
+	return nil
+}
+
+// keyForm shows how the keys of a type end: pools/<dc>/<cluster>/<name>.
+func keyForm(t *schema.Type) string {
+	form := t.Path
+	for _, tag := range append(append([]string{}, t.Tags...), selector.Name) {
+		form += "/<" + tag + ">"
+	}
+	return form
+}
+
+// limited is warnings of one sort: the first are said, the rest counted.
+type limited struct {
+	first []string
+	more  int
+}
+
+func (l *limited) add(format string, args ...any) {
+	if len(l.first) == 10 {
+		l.more++
+		return
+	}
+	l.first = append(l.first, fmt.Sprintf(format, args...))
+}
+
+func (l *limited) count() int { return len(l.first) + l.more }
+
+func (l *limited) warn(std streams) { l.tell(std.warn) }
+
+func (l *limited) say(std streams) { l.tell(func(line string) { std.say("%s", line) }) }
+
+func (l *limited) tell(tell func(string)) {
+	for _, line := range l.first {
+		tell(line)
+	}
+	if l.more > 0 {
+		tell(fmt.Sprintf("and %d more like these", l.more))
+	}
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/conftool/confctl/pkg/netcause"
+)
+
+// hostname returns this host's name without its domain.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	short, _, _ := strings.Cut(name, ".")
+	return short
+}
+
+// thisHost returns this host's name with its domain, as objects are named.
+func (s *session) thisHost(ctx context.Context) string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return s.fullName(ctx, net.DefaultResolver, name)
+}
+
+// fullName returns a host's name with its domain. The whole command is to answer
+// within the timeout: the time that a silent name server took is not left for the
+// store.
+func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name string) string {
+	limit := min(2*time.Second, s.settings.timeout/2)
+	if s.terms.gone {
+		limit = hasty // as for each request to the store
+	}
+	full, err := fqdn(ctx, resolver, name, limit)
+	if err == nil {
+		return full
+	}
+	s.warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
+	if !s.terms.gone {
+		s.settings.timeout -= limit
+	}
+	return name
+}
+
+// fqdn returns a host's name with its domain, as far as the resolver knows it.
+// The error is that the resolver does not answer in time.
+func fqdn(ctx context.Context, resolver *net.Resolver, name string, limit time.Duration) (string, error) {
+	if strings.Contains(name, ".") {
+		return name, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	addresses, err := resolver.LookupHost(ctx, name)
+	for _, a := range addresses {
+		var names []string
+		if names, err = resolver.LookupAddr(ctx, a); err != nil {
+			continue
+		}
+		for _, full := range names {
+			if full = strings.TrimSuffix(full, "."); strings.HasPrefix(full, name+".") {
+				return full, nil
+			}
+		}
+	}
+	if netcause.Lookup(err) == netcause.NoNameServer {
+		return name, fmt.Errorf("the name server does not answer within %v", limit)
+	}
+	return name, nil // without an address, say, there is no name for it
+}

@@ -1,0 +1,338 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// importOptions say where the objects come from, and what is done with others.
+type importOptions struct {
+	fromV2       string // a URL
+	etcdrc       string // of that cluster
+	skipInvalid  bool
+	strict       bool // what is taken over and does not fit the schema is exit code 7
+	removeOthers bool
+	overwrite    bool
+	verify       bool
+}
+
+func newImport(std streams, g *globals) *cobra.Command {
+	var o importOptions
+	cmd := &cobra.Command{
+		Use:   "import {FILE|--from-v2 URL} [TYPE...]",
+		Short: "Make objects what an export says, or the keys of the Python tool in an etcd v2",
+		Long: `Make objects what a file says that export has made, or one like it; - is standard
+input. What is missing is created, and what differs gets the values of the file. A
+field that the file does not have keeps its value. Objects that the file does not
+have stay, but with --remove-others, which takes a file of export's. It is one
+change, if it fits into a commit. Nothing is written if anything is wrong with the
+file; --skip-invalid leaves out objects that do not fit the schema. What others
+have changed since the file was exported is listed. On a terminal the import asks
+about it; without one it is a conflict (exit code 5) unless --overwrite is given.
+
+An object of an export that does not fit the schema did not fit it in the store
+either: it is named, and taken over as it is. With --strict that is exit code 7, and
+--skip-invalid leaves it out. In a file without the header of an export it is a
+mistake, and so are fields and names there that the schema does not know.
+
+--from-v2 reads the keys of the Python tool by the v2 API of an etcd, such as
+https://conf1001.example.org:2379, below the configured namespace and version. They
+are taken over like an export. What cannot be read, or is no object of any type, is
+named and left out, with exit code 7, and the rest is written. The user and password are those of --v2-etcdrc, or of the etcdrc if the URL
+is one of its endpoints.
+
+--verify reads both sides again afterwards, and compares all values. What differs
+is exit code 1, unless the import has another. With --dry-run that is all it does.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl import fleet.yaml --dry-run
+  confctl import part.jsonl discovery
+  confctl import --from-v2 https://conf1001.example.org:2379 --verify`,
+		ValidArgsFunction: g.completeImport,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"import takes the types as words", commandLine(append([]string{"confctl", "import"}, operands("FILE", g.objectType)...))}
+			}
+			if err := g.noFormat("import"); err != nil {
+				return err
+			}
+			if err := o.check(&args); err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.runImport(cmd.Context(), o, args) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.fromV2, "from-v2", "", "read the keys of the Python tool by the etcd v2 API at `URL`")
+	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "`FILE` with user, password and certificates for --from-v2, as an etcdrc has them")
+	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects of the file that do not fit the schema, and write the rest")
+	f.BoolVar(&o.strict, "strict", false, "end with exit code 7 if anything that is taken over does not fit the schema")
+	f.BoolVar(&o.removeOthers, "remove-others", false, "remove the objects of these types that the source does not have")
+	f.BoolVar(&o.overwrite, "overwrite", false, "take back what others have changed since the file was exported")
+	f.BoolVar(&o.verify, "verify", false, "compare both sides value by value afterwards")
+	return cmd
+}
+
+// completeImport completes a file, and after it types.
+func (g *globals) completeImport(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 && !cmd.Flag("from-v2").Changed {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return g.completeType(cmd, args, word)
+}
+
+// check checks the options, and for --from-v2 puts the missing FILE before the
+// types.
+func (o importOptions) check(args *[]string) error {
+	switch {
+	case o.fromV2 == "" && len(*args) == 0:
+		return &usageError{"import what?", "confctl import FILE, or confctl import --from-v2 URL"}
+	case o.fromV2 == "" && o.etcdrc != "":
+		return &usageError{"--v2-etcdrc is for --from-v2 URL", ""}
+	case o.fromV2 != "" && o.overwrite:
+		return &usageError{"--overwrite is for FILE", "--from-v2 reads what is there now"}
+	case o.fromV2 != "":
+		*args = slices.Insert(*args, 0, "")
+	}
+	return nil
+}
+
+// importer is one import on its way.
+type importer struct {
+	*session
+	importOptions
+	from  source
+	words []string        // the types it is limited to; none for all
+	told  map[string]bool // lines about what is left out
+
+	reverts reverts // of the last plan
+}
+
+func (s *session) runImport(ctx context.Context, o importOptions, args []string) error {
+	if o.fromV2 != "" {
+		if err := s.notBoth(args[1:]); err != nil {
+			return err
+		}
+	}
+	types, broken, err := s.typesNamed(args[1:])
+	if err != nil {
+		return err
+	}
+	i := &importer{session: s, importOptions: o, words: args[1:], told: map[string]bool{}}
+	if i.from = s.fileSource(args[0], types); o.fromV2 != "" {
+		if i.from, err = s.v2Source(o, types, len(i.words) == 0); err != nil {
+			return err
+		}
+	}
+	i.from.strict = i.from.strict && !o.skipInvalid
+	for _, line := range broken {
+		s.warn(line + "; its type is left out")
+	}
+	if o.verify && s.terms.dryRun {
+		return i.compare(ctx)
+	}
+	return i.run(ctx)
+}
+
+// run imports, and compares both sides if that is asked for and something may
+// have been written.
+func (i *importer) run(ctx context.Context) error {
+	err := i.commit(ctx)
+	var faulty *faultyError
+	partly := errors.As(err, new(*partlyError)) || errors.As(err, &faulty) && faulty.err == nil
+	if !i.verify || i.terms.dryRun || (err != nil && !partly) {
+		return err
+	}
+	compared := i.compare(ctx)
+	if err == nil {
+		return compared
+	}
+	if compared != nil && compared.Error() != "" { // else it has said all there is
+		i.say("%v", compared)
+	}
+	return err
+}
+
+// read reads the source, in which there has to be something to import.
+func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
+	d, left, err := i.from.read(ctx)
+	if err != nil {
+		return dump.Dump{}, nil, err
+	}
+	file := i.fromV2 == ""
+	switch {
+	case file && i.removeOthers && !d.Whole:
+		return d, nil, &usageError{"--remove-others takes only a file with the header of an export that names its types and left nothing out: any other may be a part of what there is", "export it anew, or do without it"}
+	case len(d.Objects)+len(left) > 0, file && i.removeOthers && len(d.Types) > 0:
+		return d, left, nil
+	case len(i.words) > 0:
+		return d, nil, &noMatchError{fmt.Sprintf("%s has no object of type %s", i.from.title, strings.Join(i.words, ", ")), ""}
+	}
+	return d, nil, &noMatchError{i.from.title + " has no object", ""}
+}
+
+// misfitError reports objects of a file that cannot be made as it says, where
+// others may be.
+type misfitError struct{ faults *dump.FaultsError }
+
+func (e *misfitError) Error() string { return e.faults.Error() }
+
+// Unwrap returns what does not fit.
+func (e *misfitError) Unwrap() error { return e.faults }
+
+// commit makes the objects what the source says.
+func (i *importer) commit(ctx context.Context) error {
+	d, left, err := i.read(ctx)
+	if err != nil {
+		return &unwrittenError{err, nil}
+	}
+	if err := i.removable(left); err != nil {
+		return err
+	}
+	var refused, taken []*yamldoc.Error
+	var first *object.Snapshot // the operator decided on it
+	in := change.Intent{
+		Read:    queries(d.Types),
+		Action:  "import " + i.from.name,
+		Summary: summary,
+		Stop:    true,
+		Split:   true,
+		Deletes: i.removeOthers,
+		Seeds:   i.removeOthers,
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			plan, all := d.Plan(on, i.demands())
+			var faults []*yamldoc.Error
+			if faults, taken = dump.Left(all); len(taken) > 0 {
+				plan.Warnings = append(plan.Warnings, tookOver(taken))
+			}
+			if i.from.strict && len(faults) > 0 {
+				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
+			}
+			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
+				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+				kept, _ := dump.Left(all)
+				if err := i.removable(kept); err != nil {
+					return object.Plan{}, err
+				}
+			}
+			if refused = faults; first == nil {
+				first = &on
+			}
+			if err := changedSince(*first, plan); err != nil {
+				return plan, err
+			}
+			return plan, i.checkReverts(ctx, d, plan, on)
+		},
+	}
+	err = i.apply(ctx, in, i.confirmImport, i.tellImported)
+	err = i.dryReverts(err)
+	i.tellConflict(err)
+	left = append(left, refused...)
+	i.tellTaken(taken, err == nil && !i.terms.dryRun)
+	i.tellLeftOut(left)
+	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
+		return &faultyError{err}
+	}
+	return err
+}
+
+// removable refuses to remove what the source does not have while something of it
+// is left out: that may be just what would be removed, under a name or at a place
+// that cannot be read.
+func (i *importer) removable(left []*yamldoc.Error) error {
+	if !i.removeOthers || len(left) == 0 {
+		return nil
+	}
+	i.tellLeftOut(left)
+	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
+}
+
+// demands are how the store is to be made what the source says.
+func (i *importer) demands() dump.Terms {
+	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit}
+}
+
+// unfit says why a change cannot be committed; it is empty if it can.
+func (s *session) unfit(c object.Change) string {
+	var invalid *object.InvalidError
+	if errors.As(c.Storable(), &invalid) {
+		return invalid.Reason
+	}
+	if size := s.catalog.Size(c); size > change.MostBytes {
+		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, change.MostBytes)
+	}
+	return ""
+}
+
+// changedSince is the conflict of a plan that was made anew, with objects that
+// somebody else has changed since the first: a source is a state of the past, and
+// what it would overwrite is what the operator has seen.
+func changedSince(first object.Snapshot, plan object.Plan) error {
+	was := first.ByKey()
+	var conflicts []change.Conflict
+	for _, c := range plan.Changes {
+		before, now := was[c.Object().Key()], c.Before
+		if (before == nil) == (now == nil) && (now == nil || now.Revision == before.Revision) {
+			continue
+		}
+		mine := object.Change{Before: before, After: c.After}
+		if mine.Object() == nil { // somebody created what is to be removed
+			mine.Before = now
+		}
+		conflicts = append(conflicts, change.Conflict{Mine: mine, Theirs: now})
+	}
+	if conflicts == nil {
+		return nil
+	}
+	return &change.ConflictError{Objects: conflicts}
+}
+
+// tellConflict shows both sides of a conflict that ended an import after some of
+// its parts.
+func (i *importer) tellConflict(err error) {
+	var begun *change.PartlyDoneError
+	var conflict *change.ConflictError
+	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
+		for _, line := range lines(conflictText(conflict))[1:] { // the first would say that nothing was written
+			i.say("%s", strings.TrimSpace(line))
+		}
+	}
+}
+
+// tellImported tells what changed: object by object if they are few.
+func (s *session) tellImported(done change.Done) {
+	if len(done.Objects) <= mostDiffs {
+		s.tellChanged(done)
+		return
+	}
+	s.tell(summary(done.Objects))
+}
+
+// tellLeftOut says what of the source does not fit, all of it: that has to be
+// mended. Each is said once.
+func (i *importer) tellLeftOut(left []*yamldoc.Error) {
+	word, strays := "left out", false
+	if i.from.strict {
+		word = "does not fit"
+	}
+	for _, f := range left {
+		line := f.Error()
+		if !i.told[line] {
+			i.told[line] = true
+			i.say("%s: %s", word, line)
+			strays = strays || f.Rule == ruleStray
+		}
+	}
+	if strays && i.settings.schemaFile == "" {
+		i.say("there is no schema file, so the type node is the only one that is known")
+	}
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// source is where imported objects come from.
+type source struct {
+	name   string // for the journal
+	title  string // for people
+	strict bool   // nothing is written if anything is wrong with it
+	// read returns the objects, and what is wrong with those that are left out.
+	read func(context.Context) (dump.Dump, []*yamldoc.Error, error)
+}
+
+// notBoth refuses a FILE where types are expected.
+func (s *session) notBoth(words []string) error {
+	for _, word := range words {
+		if _, err := s.schema.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
+			continue
+		}
+		_, err := os.Stat(word)
+		named := slices.Contains([]string{".yaml", ".yml", ".json", ".jsonl"}, filepath.Ext(word))
+		if err == nil || named || word == "-" {
+			return &usageError{fmt.Sprintf("FILE or --from-v2, not both: %q is no type", word), "confctl import FILE, or confctl import --from-v2 URL [TYPE...]"}
+		}
+	}
+	return nil
+}
+
+// fileSource is a file, or standard input.
+func (s *session) fileSource(file string, types []*schema.Type) source {
+	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
+		d, err := dump.Read(file, s.schema)
+		return of(d, types), nil, err
+	}
+	if file != "-" {
+		return source{name: file, title: file, strict: true, read: read}
+	}
+	const title = "standard input"
+	var text []byte
+	var err error
+	once := sync.OnceFunc(func() { text, err = yamldoc.ReadAll(s.in) })
+	return source{name: file, title: title, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
+		if once(); err != nil {
+			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
+		}
+		d, err := dump.Parse(title, text, s.schema)
+		return of(d, types), nil, err
+	}}
+}
+
+// of returns a dump without other types and their objects.
+func of(d dump.Dump, types []*schema.Type) dump.Dump {
+	other := func(t *schema.Type) bool { return !slices.Contains(types, t) }
+	d.Types = slices.DeleteFunc(d.Types, other)
+	d.Objects = slices.DeleteFunc(d.Objects, func(i dump.Item) bool { return other(i.Object.Type) })
+	return d
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+)
+
+// compare compares the source, read again, with the store, value by value.
+func (i *importer) compare(ctx context.Context) error {
+	d, left, err := i.read(ctx)
+	if err != nil {
+		return err
+	}
+	snapshot, err := i.catalog.Read(ctx, queries(d.Types)...)
+	if err != nil {
+		return err
+	}
+	differences := object.Differences(d.Wanted(snapshot), snapshot)
+	others := d.Others(snapshot)
+	err = i.write(func(w *bufio.Writer) {
+		for _, difference := range differences {
+			fmt.Fprintln(w, oneLine(difference.String()))
+		}
+		for _, o := range others {
+			if i.removeOthers {
+				fmt.Fprintln(w, oneLine(o.String()+" is only in the store"))
+			}
+		}
+		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), objects(len(d.Objects)+len(left)))
+	})
+	if err != nil {
+		return err
+	}
+	if !i.removeOthers {
+		i.tellOthers(d.Types, others)
+		others = nil
+	}
+	_, all := d.Plan(snapshot, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+	misfits, _ := dump.Left(all)
+	i.tellLeftOut(append(left, misfits...))
+	if len(differences)+len(left)+len(others) > 0 {
+		return &partlyError{exitFailed}
+	}
+	return nil
+}
+
+// tellOthers counts what the store has besides.
+func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
+	if len(others) == 0 {
+		return
+	}
+	count := map[*schema.Type]int{}
+	for _, o := range others {
+		count[o.Type]++
+	}
+	var parts []string
+	for _, t := range types {
+		if n := count[t]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", t.Name, n))
+		}
+	}
+	i.say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
+}

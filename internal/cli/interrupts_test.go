@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stubbornName is what this test binary is called by to be a program with a
+// request under way that no interrupt cuts off.
+const stubbornName = "confctl-stubborn"
+
+// stubborn says when it can be interrupted, and when it was, and goes on. With an
+// argument it is a command that may stop anywhere.
+func stubborn() {
+	ctx, cancel := context.WithCancel(context.Background())
+	i := newInterrupts()
+	if len(os.Args) > 1 {
+		i.atOnce()
+	}
+	i.watch(&stream{file: os.Stderr, interrupts: i}, cancel)
+	fmt.Println("ready")
+	<-ctx.Done()
+	fmt.Println("asked")
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
+}
+
+// TestSecondInterrupt: the first signal waits for a request under way, and any
+// second one ends the program at once, without a dump of goroutines.
+func TestSecondInterrupt(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		first, second os.Signal // no second one: the command may stop anywhere
+		want          string
+	}{
+		{os.Interrupt, os.Interrupt, "signal: interrupt"},
+		{os.Interrupt, syscall.SIGTERM, "signal: terminated"},
+		{os.Interrupt, syscall.SIGQUIT, "exit status 131"},
+		{syscall.SIGQUIT, syscall.SIGQUIT, "exit status 131"},
+		{syscall.SIGQUIT, os.Interrupt, "signal: interrupt"},
+		{syscall.SIGTERM, syscall.SIGQUIT, "exit status 131"},
+		{syscall.SIGTERM, syscall.SIGTERM, "signal: terminated"},
+		{syscall.SIGHUP, os.Interrupt, "signal: interrupt"},
+		{syscall.SIGHUP, syscall.SIGHUP, "signal: hangup"},
+		{os.Interrupt, nil, "signal: interrupt"},
+		{syscall.SIGQUIT, nil, "exit status 131"},
+		{syscall.SIGTERM, nil, "signal: terminated"},
+	} {
+		t.Run(fmt.Sprint(c.first, " then ", c.second), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a signal that is lost fails
+			defer cancel()
+			cmd := exec.CommandContext(ctx, self)
+			cmd.Args[0] = stubbornName
+			var talk bytes.Buffer
+			cmd.Stderr = &talk
+			if c.second == nil {
+				cmd.Args = append(cmd.Args, "at once")
+			}
+			in, inErr := cmd.StdinPipe()
+			out, outErr := cmd.StdoutPipe()
+			if err := errors.Join(inErr, outErr, cmd.Start()); err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close() //nolint:errcheck // it is the end of the program
+			said := bufio.NewScanner(out)
+			signals := map[string]os.Signal{"ready": c.first, "asked": c.second}
+			for said.Scan() {
+				if s := signals[said.Text()]; s != nil {
+					if err := cmd.Process.Signal(s); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := cmd.Wait(); err == nil || err.Error() != c.want {
+				t.Errorf("%v, want %s", err, c.want)
+			}
+			if strings.Contains(talk.String(), "goroutine") {
+				t.Error(talk.String())
+			}
+			if told := strings.Contains(talk.String(), "confctl log shows"); told != (c.second != nil) {
+				t.Errorf("said %q", talk.String())
+			}
+		})
+	}
+}
+
+// TestQuitAtAQuestion: SIGQUIT ends a command as an interrupt does.
+func TestQuitAtAQuestion(t *testing.T) {
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	q := asking(t, s.command("select", "name=web1.example", "set/weight=5"))
+	if err := q.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	err := q.cmd.Wait()
+	if code := q.cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	if said := q.err.String(); strings.Contains(said, "goroutine") || !strings.Contains(said, "nothing was written") {
+		t.Error(said)
+	}
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/lint"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/safety"
+)
+
+// lintOptions are what lint is told beside the paths.
+type lintOptions struct {
+	directory string
+	format    string
+	strict    bool
+	against   string
+	schemas   string // the directory of JSON schemas
+	rules     bool
+}
+
+func newLint(std streams, g *globals) *cobra.Command {
+	var o lintOptions
+	cmd := &cobra.Command{
+		Use:   "lint [PATH...]",
+		Short: "Check the schema, the JSON schemas, the safety rules and the data files, without a store",
+		Long: `Check the schema, the JSON schemas, the safety rules and the data files.
+
+This asks no store and needs no network, nor a configuration if --schema and
+--directory say what to check. Each finding has file, line and column, the name
+of a rule, and what to do; --rules lists the rules.
+
+A PATH in the data directory limits what is said about the data to it. What is
+wrong with the schema is always said. Another directory is checked instead of the
+configured one, and another YAML file instead of the configured schema.
+
+A base_path that is absolute, as of an installed site, is looked for beside the
+schema by its last parts; --json-schema-dir names another directory. What is under
+review is the git repository, or else the working directory, around what is named.
+Nothing in it leads out of it: a symbolic link, a path or a reference that does is an
+error, and is not followed.
+
+--against compares the data with the store (the word store) or with the file of
+an export, shows what a sync would create and remove, and ends as the sync would:
+with 3 if a safety rule would hold something back, with 7 if something could not be
+done.`,
+		Annotations: map[string]string{exitNote: "Exit codes: 0 no error · 1 failed · 2 usage · 3 a sync would be refused by a safety rule · 6 store unavailable · 7 an error was found, or with --strict a warning, or a sync could not do all."},
+		Example: `  confctl lint
+  confctl lint --schema schema.yaml --directory conftool-data --strict
+  confctl lint --format github --against export.jsonl`,
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			if err := g.allTypes(cmd); err != nil {
+				return err
+			}
+			if err := g.noFormat("lint"); err != nil {
+				return err
+			}
+			if !slices.Contains(lintFormats(), o.format) {
+				return &usageError{fmt.Sprintf("lint has no format %q%s", o.format, nearest.Suggest(o.format, lintFormats())), "formats: " + strings.Join(lintFormats(), ", ")}
+			}
+			l := linter{streams: std, globals: g, lintOptions: o}
+			if o.rules {
+				return l.listRules()
+			}
+			return l.run(cmd.Context(), paths)
+		},
+	}
+	addDirectory(cmd, &o.directory)
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "text", "`FORMAT` of the findings: text, json or github")
+	f.BoolVar(&o.strict, "strict", false, "take warnings for errors")
+	f.StringVar(&o.against, "against", "", "also say what a sync would do to `STORE|FILE`: the word store, or an export")
+	f.StringVar(&o.schemas, "json-schema-dir", "", "`DIR` with the JSON schemas, by the last parts of the paths that the schema names")
+	must(cmd.MarkFlagDirname("json-schema-dir"))
+	f.BoolVar(&o.rules, "rules", false, "list the rules")
+	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(lintFormats(), cobra.ShellCompDirectiveNoFileComp)))
+	return cmd
+}
+
+func lintFormats() []string { return []string{"text", "json", "github"} }
+
+// linter is one run of lint.
+type linter struct {
+	streams
+	*globals
+	lintOptions
+	settings *settings
+}
+
+func (l *linter) run(ctx context.Context, paths []string) error {
+	// It writes nothing, so it may end anywhere, also in the midst of a file that
+	// takes long to check.
+	l.interrupts.atOnce()
+	settings, err := lintSettings(l.globals)
+	if err != nil {
+		return err
+	}
+	l.settings = settings
+	settings.mistakes.warn(l.streams)
+	l.tellExposed(l.streams, settings)
+	scope, err := l.scope(paths)
+	if err != nil {
+		return err
+	}
+	result, err := checkInTime(lint.Input{
+		Schema:    settings.schemaFile,
+		PoolsPath: settings.poolsPath,
+		Safety:    safetyFile(settings),
+		Readers:   readersFile(settings),
+		Data:      scope.data,
+
+		JSONSchemas: l.schemas,
+		Trees:       l.trees(scope),
+		Config:      settings.file,
+	})
+	if err != nil {
+		return err
+	}
+	if err := scope.check(result); err != nil {
+		return err
+	}
+	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
+	var m *merge
+	var failed error // to compare; what was found is said all the same
+	if l.against != "" && result.Schema != nil {
+		m, failed = l.merge(ctx, result, scope)
+	}
+	if err := l.tell(result, m); err != nil {
+		return err
+	}
+	return l.verdict(result, m, failed)
+}
+
+// lintTime is how long lint may take: a hundred times what it takes for a large site.
+const lintTime = 30 * time.Second
+
+// checkInTime checks, and does not wait for what takes too long: whoever wrote the
+// files should not keep CI busy. What is left running ends with the program.
+func checkInTime(in lint.Input) (lint.Result, error) {
+	var path atomic.Value
+	path.Store(in.Schema)
+	in.Progress = func(p string) { path.Store(p) }
+	done := make(chan lint.Result, 1)
+	go func() { done <- lint.Check(in) }()
+	timer := time.NewTimer(lintTime)
+	defer timer.Stop()
+	select {
+	case result := <-done:
+		return result, nil
+	case <-timer.C:
+		return lint.Result{}, &faultyError{fmt.Errorf("lint was not done within %v; the last that it looked at is %v", lintTime, path.Load())}
+	}
+}
+
+// lintSettings are those of the configuration, if there is one, or else the
+// standard ones: a CI job has the files that are to be checked, and no more.
+func lintSettings(g *globals) (*settings, error) {
+	if g.config != "" {
+		beside := filepath.Join(filepath.Dir(g.config), "confctl.yaml")
+		if err := cmp.Or(staysIn(g.config, g.config, "--config FILE"), staysIn(g.config, beside, "--config FILE")); err != nil {
+			return nil, err
+		}
+	}
+	s, err := loadSettings(g)
+	var none *noConfigError
+	if !errors.As(err, &none) {
+		return s, err
+	}
+	if g.schema == "" {
+		return &settings{poolsPath: "pools", safetyMode: safety.Refuse}, nil
+	}
+	schema, err := findSchema(g.schema, "")
+	return &settings{poolsPath: "pools", safetyMode: safety.Refuse, schemaFile: schema}, err
+}
+
+// verdict is the exit code that the findings come to, and then what a sync would
+// come to.
+func (l *linter) verdict(r lint.Result, m *merge, failed error) error {
+	errs, warnings := severities(r.Findings)
+	found := errs > 0 || l.strict && warnings > 0
+	switch {
+	case found && failed != nil:
+		return &faultyError{failed}
+	case failed != nil:
+		return failed
+	case found, m != nil && len(m.left) > 0:
+		return &partlyError{exitInvalid}
+	case m != nil && len(m.Refused) > 0:
+		return &partlyError{exitRefused}
+	}
+	return nil
+}
+
+// severities counts findings.
+func severities(findings []lint.Finding) (errs, warnings int) {
+	for _, f := range findings {
+		switch f.Severity {
+		case lint.Error:
+			errs++
+		case lint.Warning:
+			warnings++
+		case lint.Note:
+		}
+	}
+	return errs, warnings
+}

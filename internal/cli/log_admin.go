@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+func newLogAnnotate(std streams, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:               "annotate ID TEXT",
+		Short:             "Add a note to a change: what came of it, say, or which task it belongs to",
+		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitUnknown),
+		Example:           `  confctl log annotate 20260102T030405.678900Z-0a1b2c3d 'caused T1234'`,
+		Args:              arguments(2, -1),
+		ValidArgsFunction: g.completeChange,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkID(args[0], "see confctl log"); err != nil {
+				return err
+			}
+			text := strings.TrimSpace(strings.Join(args[1:], " "))
+			if text == "" {
+				return &usageError{"the note is empty", "confctl log annotate ID TEXT"}
+			}
+			return with(std, g, func(s *session) error {
+				return s.journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: s.whoami(), Text: text})
+			})
+		},
+	}
+}
+
+func newLogPrune(std streams, g *globals) *cobra.Command {
+	keep, older := 10_000, ""
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Delete the oldest records of the journal",
+		Long: `Delete the oldest records of the journal, at most 1,000 a call. The newest 1,000
+are never deleted, nor those of the last two days, nor those of changes that are
+not yet delivered. Nothing else deletes records: run this from a timer, if the
+journal is to stay small.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitUnknown),
+		Example: `  confctl log prune --keep 50000
+  confctl log prune --older-than 365d`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if keep < 1000 {
+				return &usageError{fmt.Sprintf("--keep cannot be %d; the newest 1000 are always kept", keep), ""}
+			}
+			before, err := moment("--older-than", older, time.Now())
+			if err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.pruneLog(cmd.Context(), keep, before) })
+		},
+	}
+	cmd.Flags().IntVar(&keep, "keep", keep, "keep the newest `N`")
+	cmd.Flags().StringVar(&older, "older-than", "", "only those from before `TIME`: how long ago, as 90d, or a date")
+	return cmd
+}
+
+func (s *session) pruneLog(ctx context.Context, keep int, before time.Time) error {
+	pruned, more, err := s.journal().Prune(ctx, keep, before)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%d records deleted", pruned)
+	if more {
+		text += "; there are more to delete: call it again"
+	}
+	return s.print("%s\n", text)
+}
+
+func newLogDeliver(std streams, g *globals) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "deliver",
+		Short: "Deliver the announcements that still wait for their sinks",
+		Long: `Deliver the announcements that still wait for their sinks, because a sink was out
+of reach, or the process that made the change did not come to it. Every change
+delivers its own, and what others left behind: this is for when no change comes
+along. With --follow it goes on, as a service.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable),
+		Args:        arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return with(std, g, func(s *session) error {
+				if follow {
+					return s.keepDelivering(cmd.Context())
+				}
+				return s.deliverLog(cmd.Context())
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on, until interrupted")
+	return cmd
+}
+
+// keepDelivering delivers until the context ends.
+func (s *session) keepDelivering(ctx context.Context) error {
+	if _, err := s.tellStranded(ctx); err != nil {
+		s.warn(err.Error()) // a service waits for its store
+	}
+	if len(s.settings.sinks) == 0 {
+		return noSinks()
+	}
+	s.journal().KeepDelivering(ctx, func(err error) { s.warn(err.Error()) })
+	return nil
+}
+
+func noSinks() error {
+	return &usageError{"no sink is configured", "sinks are listed under sal: in confctl.yaml"}
+}
+
+// hasSink reports whether a sink is configured here. What waits for settings to be
+// mended is for those that are.
+func (s *session) hasSink(name string) bool {
+	return name == sal.Unread || slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
+}
+
+// tellStranded names what waits for sinks that are not configured here, which
+// nothing delivers from here, and reports whether there is any.
+func (s *session) tellStranded(ctx context.Context) (bool, error) {
+	waiting, _, err := s.journal().Waiting(ctx)
+	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
+	for _, w := range waiting {
+		s.say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
+	}
+	return len(waiting) > 0, err
+}
+
+// wayOut is how to be rid of what waits for a sink that is not configured.
+const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
+
+func (s *session) deliverLog(ctx context.Context) error {
+	if len(s.settings.sinks) == 0 {
+		_, err := s.tellStranded(ctx)
+		return cmp.Or(err, noSinks())
+	}
+	taken, errs := s.journal().Redeliver(ctx)
+	for _, sink := range slices.Sorted(maps.Keys(taken)) {
+		if err := s.print("%s: %d delivered\n", sink, taken[sink]); err != nil {
+			return err
+		}
+	}
+	failed := errors.Join(errs...)
+	if errors.As(failed, new(*store.UnavailableError)) {
+		return failed
+	}
+	stranded, err := s.tellStranded(ctx)
+	if failed == nil && err == nil && !stranded && len(taken) == 0 {
+		return s.print("nothing waits\n")
+	}
+	return cmp.Or(failed, err)
+}
+
+func newLogStatus(std streams, g *globals) *cobra.Command {
+	longest := "10m"
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what waits for delivery, and since when",
+		Long: `Show what waits for delivery, and since when, and what cannot be delivered and is
+set aside. The exit code is 1 if something waits, or is set aside, for longer than
+--max-age: for monitoring.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
+		Args:        arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			most, err := span(longest)
+			if err != nil {
+				return &usageError{fmt.Sprintf("--max-age cannot be %q; it is a time such as 10m, 2h or 1d", longest), ""}
+			}
+			return with(std, g, func(s *session) error { return s.logStatus(cmd.Context(), most) })
+		},
+	}
+	cmd.Flags().StringVar(&longest, "max-age", longest, "exit code 1 if something waits for longer than `TIME`")
+	return cmd
+}
+
+func (s *session) logStatus(ctx context.Context, most time.Duration) error {
+	s.tellExposed(s.streams, s.settings)
+	waiting, aside, err := s.journal().Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	if len(waiting)+len(aside) == 0 {
+		return s.print("nothing waits for delivery\n")
+	}
+	var late, stranded, kept bool
+	printed := s.write(func(w *bufio.Writer) {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, one := range waiting {
+			name, wait := sinkName(one), time.Since(one.Since)
+			if s.hasSink(one.Sink) {
+				late = late || wait > most
+			} else {
+				name += " (not configured here)"
+				stranded = stranded || wait > most
+			}
+			fmt.Fprintf(table, "%s\t%s\n", name, waitText(one, wait))
+		}
+		table.Flush() //nolint:errcheck // the flush of w reports it
+		kept = tellAside(w, aside, most)
+	})
+	if printed != nil || !late && !stranded && !kept {
+		return printed
+	}
+	if late {
+		s.say("something waits for longer than %s; confctl log deliver tries again", most)
+	}
+	if stranded {
+		s.say("something waits for longer than %s, %s", most, wayOut)
+	}
+	if kept {
+		s.say("something cannot be delivered; confctl log drop ID deletes it")
+	}
+	return &partlyError{exitFailed}
+}
+
+func sinkName(w sal.Waiting) string {
+	if w.Host != "" {
+		return plain(w.Sink + " of " + w.Host)
+	}
+	return plain(w.Sink)
+}
+
+func waitText(w sal.Waiting, wait time.Duration) string {
+	text := fmt.Sprintf("%d waiting, since %s (%s)", w.Count, w.Since.Local().Format(time.RFC3339), age(wait))
+	if w.Error != "" {
+		text += fmt.Sprintf("; failed %s ago: %s", age(time.Since(w.Failed)), w.Error)
+	}
+	return plain(text)
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/sal"
+)
+
+func newLogDrop(std streams, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "drop ID...",
+		Short: "Delete announcements that cannot be delivered",
+		Long: `Delete announcements that cannot be delivered: outbox entries that are too large
+or are no message, which somebody has written past confctl. The first command that
+sees such an entry sets it aside, so that no other announcement waits for it, and
+log status lists it with its ID. Nothing else is dropped, and the journal keeps its
+record of the change.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitUnknown),
+		Example:     `  confctl log drop 20260102T030405.678900Z-0a1b2c3d`,
+		Args:        arguments(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, id := range args {
+				if strings.TrimSpace(id) == "" {
+					return &usageError{"the id is empty", "log status lists what is set aside"}
+				}
+			}
+			return with(std, g, func(s *session) error {
+				for _, id := range args {
+					if err := s.dropAside(cmd.Context(), id); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (s *session) dropAside(ctx context.Context, id string) error {
+	dropped, err := s.journal().Drop(ctx, id)
+	for _, a := range dropped {
+		s.tell("dropped " + plain(a.Name()))
+	}
+	return err
+}
+
+// notAsideHint says what to do about what is not set aside.
+func notAsideHint(e *sal.NotAsideError, _ error) string {
+	if e.Waiting {
+		return "confctl log deliver delivers it"
+	}
+	return "confctl log status lists what is set aside"
+}
+
+// tellAside lists what is set aside, and reports whether some of it has been for
+// longer than a time.
+func tellAside(w *bufio.Writer, all []sal.Aside, most time.Duration) (late bool) {
+	const shown = 20
+	for i, a := range all {
+		late = late || a.Time.IsZero() || time.Since(a.Time) > most
+		if i < shown {
+			fmt.Fprintf(w, "cannot be delivered: %s: %s\n", plain(a.Name()), plain(a.Reason))
+		}
+	}
+	if more := len(all) - shown; more > 0 {
+		fmt.Fprintf(w, "cannot be delivered: %d more\n", more)
+	}
+	return late
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// mostMoves is how many lines that move a service are shown.
+const mostMoves = 3
+
+// moves returns the lines that move what serves in one change, with their labels,
+// for those refused groups in which neither side can go first: import changes both
+// sides at once.
+func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]string {
+	var lines [][2]string
+	types := map[string]bool{}
+	for _, f := range refused {
+		if f.Capacity == nil || !f.Capacity.Fixed {
+			continue
+		}
+		types[f.Type] = true
+		for _, move := range movesOf(f, changes) {
+			lines = append(lines, [2]string{"move " + subject(f) + " in one change:", s.importLine(move)})
+		}
+	}
+	if len(lines) > 0 && len(lines) <= mostMoves || len(types) == 0 {
+		return lines
+	}
+	var names []string
+	for name := range types {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return [][2]string{{"move each in one change:", s.command("import", "FILE") + ", with both sides in the form of " + s.command(append([]string{"export", "--format", "jsonl"}, operands(names...)...)...)}}
+}
+
+// movesOf returns the ways to make up for what a finding refuses: each is what
+// both sides are to become, as lines for import.
+func movesOf(f safety.Finding, changes []object.Change) [][]value.Value {
+	var mine []value.Value
+	var leaving []string
+	for _, c := range changes {
+		o := c.Object()
+		if slices.Contains(f.Changes, o.Key()) {
+			mine = append(mine, importObject(*o, newValues(c)))
+		}
+		if c.Before != nil && (c.After == nil || !safety.Serves(*c.After)) {
+			leaving = append(leaving, o.Key())
+		}
+	}
+	others, need, serve := f.Capacity.Out, f.Capacity.Floor-f.Capacity.After, true
+	if f.Rule == safety.MaxPooled {
+		others, need, serve = f.Capacity.Serving, f.Capacity.Excess(), false
+	}
+	var able []value.Value
+	for _, o := range others {
+		fields := pooledAs(o, serve)
+		if !slices.Contains(leaving, o.Key()) && safety.Serves(o.WithFields(fields)) == serve {
+			able = append(able, importObject(o, []value.Field{{Name: "pooled", Value: o.WithFields(fields).Get("pooled")}}))
+		}
+	}
+	switch {
+	case need == len(able):
+		return [][]value.Value{append(mine, able...)}
+	case need == 1:
+		var all [][]value.Value
+		for _, other := range able {
+			all = append(all, append(slices.Clone(mine), other))
+		}
+		return all
+	}
+	return nil
+}
+
+// newValues returns the values that a change gives to fields. Of a deletion,
+// which import does not make, this is that it ceases to serve.
+func newValues(c object.Change) []value.Field {
+	if c.After == nil {
+		return []value.Field{{Name: "pooled", Value: c.Before.WithFields(pooledAs(*c.Before, false)).Get("pooled")}}
+	}
+	var fields []value.Field
+	for _, f := range c.Fields() {
+		if !f.After.IsAbsent() {
+			fields = append(fields, value.Field{Name: f.Name, Value: f.After})
+		}
+	}
+	return fields
+}
+
+// pooledAs returns the fields of an object with the value of pooled that says
+// whether it is to serve.
+func pooledAs(o object.Object, serve bool) []value.Field {
+	to := value.OfBool(serve)
+	if f, ok := o.Type.Field("pooled"); ok && f.Check(to) != nil {
+		to = value.OfString(map[bool]string{true: "yes", false: "no"}[serve])
+	}
+	fields := slices.Clone(o.Fields)
+	for i := range fields {
+		if fields[i].Name == "pooled" {
+			fields[i].Value = to
+		}
+	}
+	return fields
+}
+
+// importObject is an object as a line of JSON for import.
+func importObject(o object.Object, fields []value.Field) value.Value {
+	tags := make([]value.Field, len(o.Tags))
+	for i, tag := range o.Type.Tags {
+		tags[i] = value.Field{Name: tag, Value: value.OfString(o.Tags[i])}
+	}
+	return value.OfMap(
+		value.Field{Name: "type", Value: value.OfString(o.Type.Name)},
+		value.Field{Name: "tags", Value: value.OfMap(tags...)},
+		value.Field{Name: "name", Value: value.OfString(o.Name)},
+		value.Field{Name: "values", Value: value.OfMap(fields...)},
+	)
+}
+
+// importLine is the command line that imports some objects.
+func (s *session) importLine(objects []value.Value) string {
+	line := `printf '%s\n'`
+	for _, o := range objects {
+		line += " " + quote(o.Text())
+	}
+	words := []string{"--yes", "import", "-"}
+	words = append(words, option("--reason", cmp.Or(s.terms.reason, fillIn))...)
+	if s.terms.task != "" {
+		words = append(words, option("--task", s.terms.task)...)
+	}
+	return line + " | " + s.command(words...)
+}

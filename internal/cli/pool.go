@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+// poolVerb is a short name for a set on the services of one host.
+type poolVerb struct {
+	set   string // what it sets
+	short string
+}
+
+// poolVerbs is the table of them.
+func poolVerbs() map[string]poolVerb {
+	return map[string]poolVerb{
+		"pool":         {"pooled=yes", "Pool the services of a host"},
+		"depool":       {"pooled=no", "Depool the services of a host"},
+		"drain":        {"weight=0", "Drain the services of a host: no new connections, by weight 0"},
+		"decommission": {"pooled=inactive", "Take the services of a host out for good"},
+	}
+}
+
+func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
+	verb := poolVerbs()[name]
+	var host, service string
+	var announce bool
+	canBeGone := name == "depool"
+	cmd := &cobra.Command{
+		Use:         name,
+		Short:       verb.short,
+		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.\n\nCalled by its own name, %s, as scripts do, it takes the service as an argument, and\nis quiet unless --announce is given.", verb.short, verb.set, name),
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
+		Example: fmt.Sprintf(`  confctl %[1]s
+  confctl %[1]s --hostname web1001.example.net --service https`, name),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 && g.wrapper {
+				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), fmt.Sprintf("one service at a time: %s SERVICE; of another host: %s --hostname HOST SERVICE", name, name)}
+			}
+			if len(args) > 0 && args[0] == "" {
+				return &usageError{fmt.Sprintf("%s: unexpected \"\"", name), "for all services, leave it out"}
+			}
+			if len(args) > 0 {
+				return &usageError{fmt.Sprintf("%s: unexpected %q", name, args[0]), "write " + commandLine(append([]string{"confctl", name}, option("--hostname", args[0])...))}
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if g.objectType != schema.Node {
+				return &usageError{
+					fmt.Sprintf("%s is for hosts, not for objects of type %s", name, g.objectType),
+					"use " + commandLine(slices.Concat([]string{"confctl"}, option("--object-type", g.objectType), []string{"select", "SELECTOR", "set/..."})),
+				}
+			}
+			if announce && g.quiet {
+				return &usageError{"--announce and --quiet contradict each other", ""}
+			}
+			g.quiet = g.quiet || g.wrapper && !announce
+			prepare := func(s *session) {
+				s.mayBeGone, s.neverAsks = canBeGone, true
+				if host == "" {
+					host = s.thisHost(cmd.Context())
+				}
+			}
+			return with(std, g, func(s *session) error { return s.runPoolVerb(cmd.Context(), verb, host, service) }, prepare)
+		},
+	}
+	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
+	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
+	cmd.Flags().BoolVar(&announce, "announce", false, "announce the change also when called by the name "+name)
+	if canBeGone {
+		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: no rule refuses, which would not keep it alive")
+	}
+	must(cmd.RegisterFlagCompletionFunc("hostname", g.completeHost))
+	must(cmd.RegisterFlagCompletionFunc("service", g.completeService))
+	return cmd
+}
+
+func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service string) error {
+	t, err := s.typ()
+	if err != nil {
+		return err
+	}
+	assignments, err := object.ParseAssignments(t, verb.set)
+	if err != nil {
+		return err
+	}
+	exact, text := map[string]string{selector.Name: host}, selector.Name+"="+host
+	if service != "" {
+		exact["service"], text = service, text+",service="+service
+	}
+	what := chosen{
+		Query: catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)},
+		text:  text,
+		hint:  "a host is named in full, and literally",
+	}
+	if service != "" {
+		what.hint = "what the host has: " + s.command("select", selector.Name+"="+selector.Literal(host), "get")
+	}
+	if service == "" && regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
+		what.hint += "; to look for it: " + s.command("select", selector.Name+"=(?i)"+selector.Literal(strings.TrimSuffix(host, "."))+".*", "get")
+	}
+	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
+	if s.wrapper && verb.set == "pooled=yes" && !overridden {
+		what.check = s.refuseWeightless
+	}
+	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
+}
+
+// refuseWeightless refuses to pool what has no weight, as the wrapper scripts
+// do, also where the rule about it does not.
+func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
+	verdict := s.rules.Review(plan, on, safety.Terms{Mode: s.settings.safetyMode})
+	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
+		return nil // it refuses
+	}
+	if idle := s.rules.Idle(plan, safety.Terms{Mode: s.settings.safetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
+		return nil // so here
+	}
+	for _, o := range plan.Matched {
+		if n, ok := o.Get("weight").Int(); ok && n == 0 {
+			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.command("select", selector.Name+"="+selector.Literal(o.Name), "set/weight=N")}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+)
+
+// globals are the options that every command takes, before it or after.
+type globals struct {
+	words      []string // the call itself
+	wrapper    bool     // by the name of a wrapper script
+	config     string   // file; empty for the default ones
+	schema     string   // file; empty for the default one
+	objectType string
+	output     string
+	yaml       bool
+	oneHost    bool
+	yes        bool
+	repair     bool
+	quiet      bool
+	debug      bool
+	needs      []string // settings that the command cannot do without
+	mends      bool     // the command takes changes back
+	terms      termOptions
+	identified sync.Once
+	user       sal.User // who makes a change; see whoami
+	exposures  sync.Once
+}
+
+// newRoot returns the whole command line. The words are those after the
+// program's name, and what that is the name of; for the record, it is confctl.
+func newRoot(std streams, words []string, called string) *cobra.Command {
+	_, wrapper := poolVerbs()[called]
+	g := &globals{words: append([]string{"confctl"}, words...), wrapper: wrapper}
+	var offers strings.Builder // what is printed for a completion, until it is looked through
+	root := &cobra.Command{
+		Use:   "confctl",
+		Short: "Change the live state of a fleet, safely",
+		Long: `confctl changes the live state of a fleet: which hosts are pooled and with what
+weight, which datacenter is master, whether the site is read-only.
+
+A change is planned, shown, judged by safety rules, committed whole with its
+record, announced, and can be undone.`,
+		Example: `  confctl select dc=north,cluster=web get
+  confctl select name=web1001.example.net,service=https set/pooled=no
+  confctl depool --hostname web1001.example.net
+  confctl --object-type mwconfig select name=ReadOnly edit
+  confctl undo last`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          unknownVerb,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Name() == cobra.ShellCompRequestCmd {
+				root := cmd.Root()
+				root.SetOut(&offers)
+				root.SetErr(nowhere{})
+				return nil
+			}
+			if err := checkOptions(cmd, words); err != nil {
+				return err
+			}
+			if cmd.Annotations[changing] != "" {
+				go g.whoami() // which may take its time
+			}
+			return g.checkTerms(std, cmd)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPostRunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Name() == cobra.ShellCompRequestCmd {
+				return std.print("%s", offered(offers.String(), args[len(args)-1]))
+			}
+			return nil
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion
+	root.SetIn(std.in)
+	root.SetErr(std.err)
+	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
+	root.SetVersionTemplate("confctl {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if wrong := unknownVerb(root, verbOf(root, words)); cmd == root && wrong != nil {
+			return wrong // its options are not the trouble
+		}
+		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
+	})
+	g.addTo(root)
+	root.AddCommand(
+		newSelect(std, g),
+		newTags(std, g),
+		newPoolVerb(std, g, "pool"),
+		newPoolVerb(std, g, "depool"),
+		newPoolVerb(std, g, "drain"),
+		newPoolVerb(std, g, "decommission"),
+		newSync(std, g),
+		newDrift(std, g),
+		newLint(std, g),
+		newExport(std, g),
+		newImport(std, g),
+		newUndo(std, g),
+		newLog(std, g),
+		newPools(std, g),
+		newTypes(std, g),
+		newCheck(std, g),
+		newStore(std, g),
+		newServe(std, g),
+		newInit(std),
+		newCompletion(std),
+		newVersion(std),
+	)
+	setVersion(root)
+	return root
+}
+
+// setVersion lets --version be given after any verb: the parser then prints the
+// version, whatever else the verb would need.
+func setVersion(cmd *cobra.Command) {
+	cmd.Version = version()
+	for _, sub := range cmd.Commands() {
+		setVersion(sub)
+	}
+}
+
+func (g *globals) addTo(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&g.config, "config", "", "configuration `FILE` (default /etc/conftool/config.yaml)")
+	f.StringVar(&g.schema, "schema", "", "schema `FILE` (default schema.yaml beside the configuration)")
+	f.StringVar(&g.objectType, "object-type", "node", "`TYPE` of the objects; see confctl types")
+	f.StringVarP(&g.output, "output", "o", "", "`FORMAT` of a get: json, yaml, table or name")
+	f.BoolVar(&g.yaml, "yaml", false, "the same as -o yaml")
+	f.BoolVar(&g.oneHost, "host", false, "do not ask if all objects have one name")
+	f.BoolVarP(&g.yes, "yes", "y", false, "answer the question whether to go on with yes")
+	f.BoolVar(&g.repair, "repair", false, "overwrite or delete objects whose stored value cannot be read")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change on the channel; it is in the journal all the same")
+	f.BoolVar(&g.debug, "debug", false, "say on stderr what is asked of the store")
+	g.addTerms(f)
+	f.BoolP("version", "V", false, "print the version")
+	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
+	must(root.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(safety.Names(), cobra.ShellCompDirectiveNoFileComp)))
+	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// checkOptions refuses options that are empty, as those of a script whose
+// variable is not set, those that are there twice, and such as contradict each
+// other.
+func checkOptions(cmd *cobra.Command, words []string) error {
+	var empty, repeated []string
+	times := timesGiven(cmd.Root(), words)
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		// Where to look is often in an alias, which the later one overrides.
+		place := slices.Contains([]string{"config", "schema", "output"}, f.Name)
+		_, isList := f.Value.(pflag.SliceValue)
+		if f.Value.Type() != "bool" && !isList && !place && times[f.Name] > 1 {
+			repeated = append(repeated, "--"+f.Name)
+		}
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			empty = append(empty, "--"+f.Name)
+		}
+	})
+	if len(empty) > 0 {
+		return &usageError{strings.Join(empty, ", ") + " is empty", "give it a value, or leave it out"}
+	}
+	if len(repeated) > 0 {
+		return &usageError{strings.Join(repeated, ", ") + " is given twice", "one value can be meant; which?"}
+	}
+	if yaml, output := cmd.Flag("yaml"), cmd.Flag("output"); yaml.Changed && output.Changed && output.Value.String() != "yaml" {
+		return &usageError{"--yaml and -o " + output.Value.String() + " contradict each other", ""}
+	}
+	return nil
+}
+
+// timesGiven returns how often each option is given, by its name.
+func timesGiven(root *cobra.Command, words []string) map[string]int {
+	times, scan := map[string]int{}, &scanner{cmd: root}
+	for _, w := range words {
+		scan.next(w)
+		for _, name := range scan.options {
+			times[name]++
+		}
+	}
+	return times
+}
+
+// verbOf returns the first of some words that is no option or its value; none
+// if there is none.
+func verbOf(root *cobra.Command, words []string) []string {
+	scan := &scanner{cmd: root}
+	for _, w := range words {
+		if kind := scan.next(w); kind == bareWord || kind == literalWord {
+			return []string{w}
+		}
+	}
+	return nil
+}
+
+// must is for errors that only a mistake in this program can cause, at a point
+// every run passes.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// unknownVerb is the error for a word that is no command.
+func unknownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 || slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == args[0] }) {
+		return nil
+	}
+	hint := "see confctl --help"
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean: " + strings.Join(near, ", ") + "?"
+	} else if strings.Contains(args[0], "=") {
+		hint = "to choose objects: " + commandLine([]string{"confctl", "select", args[0], "get"})
+	}
+	return &usageError{fmt.Sprintf("no command %q", args[0]), hint}
+}
+
+// arguments returns a check for the number of words after a verb; most < 0
+// means any number.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		usage := "usage: " + strings.Replace(cmd.UseLine(), " [flags]", "", 1)
+		switch {
+		case len(args) < least:
+			return &usageError{cmd.Name() + ": something is missing", usage}
+		case most >= 0 && len(args) > most:
+			return &usageError{fmt.Sprintf("%s: unexpected %q", cmd.Name(), args[most]), usage}
+		}
+		return nil
+	}
+}

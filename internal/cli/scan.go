@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// wordKind is what a word of a command line is.
+type wordKind int
+
+const (
+	bareWord   wordKind = iota // a command or an argument
+	optionWord                 // one or more options, with a value or without
+	valueWord                  // the value of the option before it
+	endOfOptions
+	literalWord // an argument after the end of options
+)
+
+// scanner tells options, their values and other words apart, as the parser will,
+// for whatever has to look at a command line before it is parsed, or puts one
+// together. It asks the commands which options take values, so that no table of
+// options can fall behind them.
+type scanner struct {
+	cmd     *cobra.Command // whose options the next word may be
+	args    bool           // the command is settled, and its arguments have begun
+	waits   bool           // the last option has its value in the next word
+	ended   bool           // there are no more options
+	options []string       // names of the options in the last word
+	valued  bool           // one of these takes a value
+}
+
+// newScanner returns a scanner for the words after the program's name.
+func newScanner() *scanner {
+	return &scanner{cmd: newRoot(streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}, nil, "confctl")}
+}
+
+// next takes the next word, and says what it is.
+func (s *scanner) next(word string) wordKind {
+	s.options, s.valued = nil, false
+	switch {
+	case s.ended:
+		return literalWord
+	case s.waits:
+		s.waits = false
+		return valueWord
+	case word == "--":
+		s.ended = true
+		return endOfOptions
+	case strings.HasPrefix(word, "--"):
+		s.long(word[2:])
+		return optionWord
+	case strings.HasPrefix(word, "-") && word != "-":
+		s.short(word[1:])
+		return optionWord
+	}
+	s.descend(word)
+	return bareWord
+}
+
+func (s *scanner) long(word string) {
+	name, _, hasValue := strings.Cut(word, "=")
+	s.options, s.valued = []string{name}, takesValue(s.cmd.Flag(name))
+	s.waits = s.valued && !hasValue
+}
+
+// short reads a word of one-letter options: the first that takes a value has the
+// rest of the word, or the next word.
+func (s *scanner) short(letters string) {
+	for i, letter := range letters {
+		f := shorthand(s.cmd, string(letter))
+		if f != nil {
+			s.options = append(s.options, f.Name)
+		}
+		if takesValue(f) {
+			s.valued, s.waits = true, i+len(string(letter)) == len(letters)
+			return
+		}
+	}
+}
+
+func shorthand(cmd *cobra.Command, letter string) *pflag.Flag {
+	if len(letter) != 1 {
+		return nil
+	}
+	for c := cmd; c != nil; c = c.Parent() {
+		for _, set := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
+			if f := set.ShorthandLookup(letter); f != nil && (c == cmd || c.PersistentFlags().Lookup(f.Name) != nil) {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// takesValue reports whether an option takes a value. One that is not known is
+// taken for one that does, as by the parser.
+func takesValue(f *pflag.Flag) bool { return f == nil || f.NoOptDefVal == "" }
+
+// descend goes on to a command of that name, if arguments have not begun.
+func (s *scanner) descend(word string) {
+	if s.args {
+		return
+	}
+	at := slices.IndexFunc(s.cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == word || c.HasAlias(word) })
+	if at < 0 {
+		s.args = true
+		return
+	}
+	s.cmd = s.cmd.Commands()[at]
+}
+
+// has reports whether the last word has an option of one of these names.
+func (s *scanner) has(names ...string) bool {
+	return slices.ContainsFunc(s.options, func(o string) bool { return slices.Contains(names, o) })
+}

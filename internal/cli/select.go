@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+func newSelect(std streams, g *globals) *cobra.Command {
+	var after string
+	cmd := &cobra.Command{
+		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete | history | watch",
+		Short: "Show or change the objects that a selector chooses",
+		Long: `Show or change the objects that a selector chooses.
+
+A selector is TAG=REGEX,... over the type's tags and name. Each regular
+expression must match the whole of its tag; a tag left out matches all.
+
+  get      one line of JSON each, or as -o says
+  set      give fields new values: set/weight=10:pooled=yes, or as words,
+           where a value may hold anything: set 'val={"a": 1}'. A word such as off
+           or no, where the schema takes a boolean or a text, is asked about on a
+           terminal, and else refused; in the quotes of JSON it is text: 'val="off"'
+  edit     open the objects in an editor, as YAML
+  delete   delete them
+  history  what was changed of them, by whom and why, the newest first
+  watch    what they are and then every change, a line of JSON each as it is made;
+           --after N goes on after revision N. It outlasts a store that goes away,
+           and ends when it is interrupted or nobody reads it (exit code 1)
+
+If more than one object is chosen, every change asks first, and shows what it
+would change. On a terminal it also asks about one object if that serves and
+would be deleted, or if nothing would serve in its pool any more. --dry-run shows that and writes nothing.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl select dc=north,cluster=web,service=https get
+  confctl select name=web1001.example.net set/pooled=no
+  confctl --object-type mwconfig select name=ReadOnly set 'val=Maintenance: back at 10:00'
+  confctl --object-type mwconfig select scope=common edit`,
+		Args:              arguments(2, -1),
+		ValidArgsFunction: g.completeSelect,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flag("after").Changed && args[1] != "watch" {
+				return &usageError{"--after is for watch", commandLine(slices.Concat([]string{"confctl", "select"}, option("--after", after), operands(args[0], "watch")))}
+			}
+			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:], after) })
+		},
+	}
+	cmd.Flags().StringVar(&after, "after", "", "of a watch: go on after `REVISION`, without what there is")
+	return cmd
+}
+
+func (s *session) runSelect(ctx context.Context, text string, words []string, after string) error {
+	t, err := s.typ()
+	if err != nil {
+		return err
+	}
+	selected, err := t.Selector(text)
+	if err != nil {
+		return err
+	}
+	act, err := parseAction(t, words)
+	if err != nil {
+		return err
+	}
+	s.warnOf(selected)
+	q := catalog.Query{Type: t, Selector: selected}
+	switch act.verb {
+	case "get":
+		return s.get(ctx, q, s.printObjects)
+	case "history":
+		return s.history(ctx, q)
+	case "watch":
+		return s.watch(ctx, q, after)
+	}
+	return s.change(ctx, chosen{Query: q, text: text}, act, s.confirm)
+}
+
+// warnOf says what in a selector means another thing to the Python tool.
+func (s *session) warnOf(selected selector.Selector) {
+	for _, doubt := range selected.Doubts() {
+		s.warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
+	}
+}
+
+// action is what is to be done with the objects that are chosen.
+type action struct {
+	verb        string // get, set, edit, delete, history or watch
+	text        string // for the journal and the announcement, as it was typed
+	assignments []object.Assignment
+}
+
+// parseAction reads the words after a selector.
+func parseAction(t *schema.Type, words []string) (action, error) {
+	verb, argument, slash := strings.Cut(words[0], "/")
+	act := action{verb: verb, text: strings.Join(words, " ")}
+	var err error
+	switch {
+	case verb == "set" && argument == "@":
+		return act, &usageError{"set/@ names no file", "write set/@FILE; for standard input set/@/dev/stdin"}
+	case verb == "set" && slash && strings.HasPrefix(argument, "@"):
+		act.assignments, err = assignmentsOfFile(t, argument[1:])
+	case verb == "set" && slash:
+		act.assignments, err = object.ParseAssignments(t, argument)
+	case verb == "set" && len(words) > 1:
+		act.assignments, err = object.ParseWords(t, words[1:])
+		return act, err
+	case verb == "set":
+		_, err = object.ParseAssignments(t, "")
+	case slash || !slices.Contains(verbs(), verb):
+		return act, unknownAction(t, words[0])
+	}
+	if err == nil && len(words) > 1 {
+		err = unexpectedWord(words)
+	}
+	return act, err
+}
+
+func unexpectedWord(words []string) error {
+	hint := ""
+	switch {
+	case strings.HasPrefix(words[0], "set/") && strings.Contains(words[1], "="):
+		hint = "for several fields: set/FIELD=VALUE:FIELD=VALUE, or set FIELD=VALUE FIELD=VALUE"
+	case strings.HasPrefix(words[0], "set/"):
+		hint = "a value with blanks in it has to be quoted"
+	}
+	return &usageError{fmt.Sprintf("unexpected %q after %s", words[1], words[0]), hint}
+}
+
+// verbs are the actions that stand alone.
+func verbs() []string { return []string{"get", "edit", "delete", "history", "watch"} }
+
+// unknownAction says what was probably meant: a set, or a selector in two words.
+func unknownAction(t *schema.Type, word string) error {
+	name, _, assigns := strings.Cut(word, "=")
+	_, isField := t.Field(name)
+	hint := "actions are get, set/FIELD=VALUE, set/@FILE, edit, delete, history and watch"
+	switch {
+	case assigns && isField:
+		hint = "to change fields: " + quote("set/"+word)
+	case assigns && (name == selector.Name || slices.Contains(t.Tags, name)):
+		hint = "a selector is one word: without blanks, or in quotes"
+	}
+	verb, _, _ := strings.Cut(word, "/")
+	return &usageError{fmt.Sprintf("no action %q%s", word, nearest.Suggest(verb, append(verbs(), "set"))), hint}
+}
+
+func assignmentsOfFile(t *schema.Type, file string) ([]object.Assignment, error) {
+	doc, err := yamldoc.ReadFrom(nil, file, yamldoc.MaxBytes) // what is too large, the store says
+	if err != nil {
+		return nil, err
+	}
+	return object.FileAssignments(t, doc)
+}

@@ -1,0 +1,381 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/conftool/confctl/pkg/gateway"
+	"github.com/conftool/confctl/pkg/mirror"
+	"github.com/conftool/confctl/pkg/sal"
+)
+
+func newServe(std streams, g *globals) *cobra.Command {
+	asked := serveSettings{
+		gateway: gatewaySettings{
+			listen: given{option: "--gateway"}, cert: given{option: "--cert"}, key: given{option: "--key"},
+		},
+		metrics: given{option: "--metrics"},
+	}
+	var allow []string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the old etcd v2 API to readers, metrics, and deliver announcements",
+		Long: `Serve, as one long-running process, the parts that are switched on in confctl.yaml
+under serve, or by an option:
+
+  gateway  the read API of etcd v2, for what reads /v2/keys: MediaWiki, PyBal, confd
+  metrics  /metrics for Prometheus, /healthz and /readyz
+  deliver  send announcements that others left behind, as log deliver --follow does
+
+The gateway answers from memory, which one watch keeps alike with the store: also
+while the store is away, and then it says how old the answer is. It listens on this
+host alone, unless an address says more. SIGTERM ends it in good order.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
+		Example: `  confctl serve --gateway 127.0.0.1:4001 --metrics 127.0.0.1:9567
+  confctl serve --gateway :4001 --cert gw.pem --key gw.key --allow-prefix /conftool/v1/mediawiki-config`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := g.noFormat("serve"); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("allow-prefix") && len(allow) == 0 {
+				allow = []string{""} // an empty text is an empty list
+			}
+			for _, key := range allow {
+				asked.gateway.allow = append(asked.gateway.allow, given{text: key, option: "--allow-prefix"})
+			}
+			g.needs = []string{"serve"}
+			return with(std, g, func(s *session) error { return s.runServe(cmd.Context(), asked) })
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&asked.gateway.listen.text, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
+	f.StringVar(&asked.metrics.text, "metrics", "", "serve metrics at `ADDRESS`")
+	f.BoolVar(&asked.deliver, "deliver", false, "deliver announcements")
+	f.StringVar(&asked.gateway.cert.text, "cert", "", "certificate `FILE` of the gateway, which then speaks TLS; read again when it changes")
+	f.StringVar(&asked.gateway.key.text, "key", "", "`FILE` with the key of the certificate")
+	f.StringSliceVar(&allow, "allow-prefix", nil, "serve only what is at or below `KEY`,...")
+	return cmd
+}
+
+func (s *session) runServe(ctx context.Context, asked serveSettings) error {
+	c := s.settings.serve.or(asked)
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.deliver && len(s.settings.sinks) == 0 {
+		if c.gateway.listen.text == "" && c.metrics.text == "" {
+			return noSinks()
+		}
+		s.warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
+		c.deliver = false
+	}
+	collectGarbage(100, 160<<20) // a process that stays has other needs than one that answers and ends
+	v := &service{session: s, settings: c, refused: newRefused()}
+	v.mirror = mirror.New(mirror.Config{
+		Store:    s.store,
+		Prefixes: []string{s.catalog.Objects()},
+		Report:   v.tellStore,
+		Reloaded: func(different int) {
+			v.warn(fmt.Sprintf("the store has forgotten what happened, or was put back to an earlier state: everything was read again, with %s different", count(different, "key")))
+		},
+	})
+	listening, err := v.listen()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if len(listening) > 0 { // nobody else asks what there is
+		group.Go(func() error { return ended(v.mirror.Run(ctx)) })
+		group.Go(func() error { return v.tellMissing(ctx) })
+	}
+	for _, l := range listening {
+		group.Go(func() error { return v.serve(ctx, l) })
+	}
+	if c.deliver {
+		group.Go(func() error {
+			s.deliver(ctx)
+			return nil
+		})
+	}
+	group.Go(func() error { return v.tellSystemd(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		s.say("ending")
+		return nil
+	})
+	return group.Wait()
+}
+
+// deliver delivers announcements until the context ends.
+func (s *session) deliver(ctx context.Context) {
+	var names []string
+	for _, sink := range s.settings.sinks {
+		if _, broken := sink.(sal.Broken); !broken {
+			names = append(names, sink.Name())
+		}
+	}
+	s.say("delivering announcements to %s", strings.Join(names, ", "))
+	_, _ = s.tellStranded(ctx) // if the store is away, that is said below
+	s.journal().KeepDelivering(ctx, func(err error) { s.warn("not delivered: " + err.Error()) })
+}
+
+// ended takes it for no error that a part has ended with the whole.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// service is a running serve.
+type service struct {
+	*session
+	settings serveSettings
+	mirror   *mirror.Mirror
+	gateway  *gateway.Handler
+	refused  *prometheus.CounterVec // connections; see newRefused
+}
+
+// tellStore says that the store is away, and why, or with nil that it is back.
+func (v *service) tellStore(err error) {
+	switch {
+	case err == nil:
+		v.say("the store is back")
+	case v.settings.gateway.listen.text == "":
+		v.warn(err.Error())
+	case v.mirror.View() == nil:
+		v.warn(err.Error() + "; until it is there, every answer is an error (500)")
+	default:
+		v.warn(err.Error() + "; answering from memory")
+	}
+}
+
+// tellMissing says of what is allowed, once all was read, where there is nothing:
+// it may be misspelt.
+func (v *service) tellMissing(ctx context.Context) error {
+	select {
+	case <-v.mirror.Loaded():
+	case <-ctx.Done():
+		return nil
+	}
+	view := v.mirror.View()
+	for _, a := range v.settings.gateway.allow {
+		key := path.Clean("/" + a.text)
+		found := view.Get(key) != nil
+		for range view.Under(key + "/") {
+			found = true
+			break
+		}
+		if !found {
+			v.warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.where()))
+		}
+	}
+	return nil
+}
+
+// part is what the service listens for.
+type part struct {
+	name    string
+	at      given
+	handler http.Handler
+	secure  *tls.Config // nil for plain HTTP
+	stop    func()      // ends requests that wait; may be nil
+}
+
+// listener is a part that listens.
+type listener struct {
+	part
+	net.Listener
+}
+
+// listen opens all that is to be listened on, or nothing. It says so only once
+// all is well.
+func (v *service) listen() (all []listener, err error) {
+	parts, err := v.parts()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		l, err := listenTCP(context.Background(), p.at.text)
+		if err != nil {
+			for _, l := range all {
+				_ = l.Close() // what is wrong is said already
+			}
+			return nil, refused(p.name, p.at, err)
+		}
+		l = newBounded(l, mostConnections, v.settings.connectionsPerAddress(), func(limit string) { v.refused.WithLabelValues(p.name, limit).Inc() })
+		if p.secure != nil {
+			l = tls.NewListener(l, p.secure)
+		}
+		all = append(all, listener{p, l})
+	}
+	for _, l := range all {
+		v.say("%s listens on %s", l.name, l.Addr())
+	}
+	return all, nil
+}
+
+// parts are those that listen, with all that they need.
+func (v *service) parts() (all []part, err error) {
+	if c := v.settings.gateway; c.listen.text != "" {
+		if v.gateway, err = v.newGateway(c); err != nil {
+			return nil, err
+		}
+		p := part{name: "gateway", at: c.listen, handler: v.gateway, stop: v.gateway.Close}
+		if c.cert.text != "" {
+			certificate := &reloaded{cert: c.cert.text, key: c.key.text, warn: v.warn}
+			if _, err := certificate.get(nil); err != nil {
+				return nil, c.cert.errorf(certificateHint(err), "%v", err)
+			}
+			p.secure = &tls.Config{
+				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"http/1.1", "http/1.0"},
+			}
+		}
+		all = append(all, p)
+	}
+	if at := v.settings.metrics; at.text != "" {
+		all = append(all, part{name: "metrics", at: at, handler: v.monitoring()})
+	}
+	return all, nil
+}
+
+// newGateway makes the gateway, or says which of its settings is wrong.
+func (v *service) newGateway(c gatewaySettings) (*gateway.Handler, error) {
+	config := gateway.Config{
+		Mirror:     v.mirror,
+		Namespace:  v.session.settings.namespace,
+		APIVersion: v.session.settings.apiVersion,
+	}
+	for _, a := range c.allow {
+		config.Allow = append(config.Allow, a.text)
+		if _, err := gateway.New(config); err != nil {
+			return nil, a.errorf("", "%v", err)
+		}
+	}
+	return gateway.New(config)
+}
+
+// mostConnections is how many connections a part has open at once.
+const mostConnections = 4096
+
+// grace is how long requests under way may take once the service is to end.
+const grace = 5 * time.Second
+
+// serve answers on a listener until the context ends, and then ends what is under
+// way.
+func (v *service) serve(ctx context.Context, l listener) error {
+	fresh := &unused{conns: make(map[net.Conn]struct{})}
+	server := newServer(l.handler)
+	server.ConnState = fresh.watch
+	server.ErrorLog = log.New(&serverLog{warn: v.warn, debugf: v.debugf}, "", 0)
+	server.RegisterOnShutdown(fresh.close)
+	if l.stop != nil {
+		server.RegisterOnShutdown(l.stop)
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		stopped <- server.Shutdown(last)
+	}()
+	if err := server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	if err := <-stopped; err != nil {
+		return server.Close() // whoever is still there has had its time
+	}
+	return nil
+}
+
+// newServer returns a server with bounds on what one client can take. It speaks
+// HTTP/1 only: no known reader needs HTTP/2, which lets a client do far more.
+func newServer(handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:           lighten(handler),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeaderBytes,
+		Protocols:         &http.Protocols{},
+	}
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+func (v *service) debugf(format string, args ...any) {
+	if v.debug {
+		v.say(format, args...)
+	}
+}
+
+// startTime is how long who starts the service is left waiting for the store. After
+// that it is as ready as it can be.
+const startTime = 5 * time.Second
+
+// tellSystemd says when the service is ready, that it lives, and when it ends,
+// where systemd wants to know.
+func (v *service) tellSystemd(ctx context.Context) error {
+	select {
+	case <-v.loaded():
+	case <-time.After(startTime):
+	case <-ctx.Done():
+	}
+	v.notify(daemon.SdNotifyReady)
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		v.warn("the watchdog of systemd: " + err.Error())
+	}
+	var alive <-chan time.Time
+	if every > 0 {
+		ticker := time.NewTicker(every / 2)
+		defer ticker.Stop()
+		alive = ticker.C
+	}
+	for {
+		select {
+		case <-alive:
+			if !v.stuck() {
+				v.notify(daemon.SdNotifyWatchdog)
+			}
+		case <-ctx.Done():
+			v.notify(daemon.SdNotifyStopping)
+			return nil
+		}
+	}
+}
+
+// loaded is closed when there is something to answer with, if anybody asks.
+func (v *service) loaded() <-chan struct{} {
+	if v.settings.gateway.listen.text == "" && v.settings.metrics.text == "" {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	return v.mirror.Loaded()
+}
+
+// stuck reports whether the store has been silent for long, and nobody has noticed.
+func (v *service) stuck() bool {
+	age, ever := v.mirror.Age()
+	return ever && age > 3*lively && v.mirror.Status().Err == nil
+}
+
+func (v *service) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		v.warn("telling systemd " + strings.ToLower(state) + ": " + err.Error())
+	}
+}

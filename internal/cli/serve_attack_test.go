@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// TestServeHeaderCompression sends HTTP/2 requests on plain connections and
+// resizes the header compression table between them. Go before 1.26.10 resizes
+// that table while an answer is being compressed, which ends the process:
+// "fatal error: concurrent map read and map write". So neither listener answers
+// in HTTP/2, and both still answer others afterwards.
+func TestServeHeaderCompression(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, localConfig)
+	s.ok("--quiet", "sync", "--directory", "data")
+	v := s.serve(2, "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
+	attack := resizingTable(t)
+	for name, target := range map[string]string{"gateway": v.gateway, "metrics": v.metrics} {
+		t.Run(name, func(t *testing.T) {
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					if got := firstAnswer(t, strings.TrimPrefix(target, "http://"), attack); !bytes.HasPrefix(got, []byte("HTTP/1.")) && len(got) > 0 {
+						t.Errorf("answered with %q", got)
+					}
+				})
+			}
+			all.Wait()
+			until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
+			until(t, v.metrics+"/healthz", http.StatusOK, "")
+		})
+	}
+}
+
+// resizingTable returns HTTP/2 frames: requests, and between them the header
+// compression table is emptied and enlarged.
+func resizingTable(t *testing.T) []byte {
+	t.Helper()
+	var frames, block bytes.Buffer
+	frames.WriteString(http2.ClientPreface)
+	framer, encoder := http2.NewFramer(&frames, nil), hpack.NewEncoder(&block)
+	for n := range uint32(90) {
+		block.Reset()
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "h"}, {":path", "/v2/keys/x"}} {
+			if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, size := range []uint32{0, 4096} {
+			if err := framer.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: size}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return frames.Bytes()
+}
+
+// firstAnswer sends bytes that are not a request of HTTP/1 and returns the first
+// bytes that come back: none if the connection is closed.
+func firstAnswer(t *testing.T, address string, text []byte) []byte {
+	conn, err := net.Dial("tcp", address) //nolint:noctx // a test's
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer conn.Close() //nolint:errcheck // the other side may have closed it
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Error(err)
+		return nil
+	}
+	send(conn, string(text))
+	got := make([]byte, 64)
+	n, err := io.ReadAtLeast(conn, got, 1)
+	if err, ok := err.(net.Error); ok && err.Timeout() { //nolint:errorlint // as it comes from net
+		t.Errorf("%s does not answer", address)
+	}
+	return got[:n]
+}
+
+// TestServeHeaderMemory has requests wait that came with as many header fields
+// as a request may have, and with more. What they brought along is not kept.
+func TestServeHeaderMemory(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t)
+	waits := 500
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && os.Getenv(faultsVariable) != "" && files.Cur > mostConnections+1000 {
+		waits = mostConnections - 96
+	}
+	before := peak(t, h.Process.Pid)
+	for name, fields := range map[string]int{"all that are taken": maxFields, "too many": 2200} {
+		var header strings.Builder
+		for n := range fields {
+			fmt.Fprintf(&header, "%x:\r\n", n)
+		}
+		request := "GET /v2/keys" + loadKey + "?wait=true HTTP/1.1\r\nHost: h\r\n" + header.String() + "\r\n"
+		conns := make([]net.Conn, waits)
+		for i := range conns {
+			conns[i] = h.dial(t)
+			send(conns[i], request)
+		}
+		for _, c := range conns {
+			if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); err != nil { // the status line, of a wait at once
+				t.Fatalf("%s: not answered: %v", name, err)
+			}
+		}
+		t.Logf("%d requests with %d header fields: peak memory %.0f MiB", waits, fields, peak(t, h.Process.Pid))
+		h.answers(t)
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
+	// The systemd unit ends a process of 256 MiB.
+	if after := peak(t, h.Process.Pid); after > 220 && !underRace() {
+		t.Errorf("peak memory went from %.0f to %.0f MiB", before, after)
+	}
+}
+
+// boundedListener is a listener with limits, and what it has accepted.
+type boundedListener struct {
+	testing.TB
+	*bounded
+	refused  chan string // the limits that were reached
+	accepted chan net.Conn
+}
+
+func listenBounded(t *testing.T, most, each int) *boundedListener {
+	t.Helper()
+	l, err := listenTCP(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &boundedListener{TB: t, refused: make(chan string, 10), accepted: make(chan net.Conn, 10)}
+	b.bounded = newBounded(l, most, each, func(limit string) { b.refused <- limit })
+	t.Cleanup(func() { _ = b.Close() })
+	go func() {
+		for {
+			c, err := b.Accept()
+			if err != nil {
+				return
+			}
+			b.accepted <- c
+		}
+	}()
+	return b
+}
+
+// dial connects from an address of this host.
+func (b *boundedListener) dial(from string) net.Conn {
+	b.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(context.Background(), "tcp", b.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestBounded: a listener closes connections beyond its limits, and takes others
+// when some have gone.
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	b := listenBounded(t, 3, 2)
+	b.dial("127.0.0.1")
+	b.dial("127.0.0.1")
+	first := <-b.accepted
+	<-b.accepted
+	if _, err := b.dial("127.0.0.1").Read(make([]byte, 1)); err == nil {
+		t.Error("a third connection from one address was taken")
+	}
+	b.dial("127.0.0.2")
+	<-b.accepted
+	if _, err := b.dial("127.0.0.3").Read(make([]byte, 1)); err == nil {
+		t.Error("a fourth connection was taken")
+	}
+	if a, b := <-b.refused, <-b.refused; a != "address" || b != "total" {
+		t.Errorf("told of the limits %s and %s", a, b)
+	}
+	_, _ = first.Close(), first.Close() // twice, and counted once
+	b.dial("127.0.0.1")
+	<-b.accepted
+	if _, err := b.dial("127.0.0.1").Read(make([]byte, 1)); err == nil {
+		t.Error("a connection closed twice made room for two")
+	}
+}
+
+// TestClientAddr: the addresses of one IPv6 network count as one.
+func TestClientAddr(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ a, b string }{
+		{"192.0.2.1:1", "192.0.2.1:2"},
+		{"[::ffff:192.0.2.1]:1", "192.0.2.1:2"},
+		{"[2001:db8::1]:1", "[2001:db8::ffff:1]:2"},
+	} {
+		if a, b := clientAddr(tcpAddr(t, c.a)), clientAddr(tcpAddr(t, c.b)); a != b {
+			t.Errorf("%s is %v and %s is %v", c.a, a, c.b, b)
+		}
+	}
+	if a, b := clientAddr(tcpAddr(t, "[2001:db8::1]:1")), clientAddr(tcpAddr(t, "[2001:db8:0:1::1]:1")); a == b {
+		t.Errorf("two networks are both %v", a)
+	}
+}
+
+func tcpAddr(t *testing.T, text string) net.Addr {
+	t.Helper()
+	a, err := net.ResolveTCPAddr("tcp", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// TestServeNoticesDeadClients: the connections of a client that is gone without a
+// word end after 30 seconds.
+func TestServeNoticesDeadClients(t *testing.T) {
+	t.Parallel()
+	b := listenBounded(t, 1, 1)
+	b.dial("127.0.0.1")
+	c, ok := (<-b.accepted).(*limitedConn).Conn.(*net.TCPConn)
+	if !ok {
+		t.Fatal("no TCP connection")
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds := 0
+	if err := raw.Control(func(fd uintptr) {
+		option := func(name int) int {
+			v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, name)
+			if err != nil {
+				t.Error(err)
+			}
+			return v
+		}
+		seconds = option(syscall.TCP_KEEPIDLE) + option(syscall.TCP_KEEPCNT)*option(syscall.TCP_KEEPINTVL)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if seconds != 30 {
+		t.Errorf("noticed after %d seconds, want 30", seconds)
+	}
+}

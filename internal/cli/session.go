@@ -1,0 +1,217 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/etcd"
+	"github.com/conftool/confctl/pkg/store/local"
+)
+
+// session is what a command works with: the settings, the schema and the
+// store, wired together in this one place.
+type session struct {
+	streams
+	*globals
+	settings *settings
+	schema   *schema.Schema
+	rules    *safety.Rules
+	unruled  []schema.Problem // what is wrong with the declared rules
+	shown    bool             // a dry run has shown something
+	repeat   []string         // the words that do what was not done yet; nil for all
+	// mayBeGone says that the verb is for taking out a host, which may be down.
+	mayBeGone bool
+	neverAsks bool // the verb is one of those that never ask
+	editing   bool // what is refused is kept in files
+	undoing   bool // a change is taken back whole or not at all
+	store     store.Store
+	catalog   *catalog.Catalog
+}
+
+// hasty is how long a name is looked up, and how long each of the two requests
+// of a change may take, where the answer has to be there within three seconds: a
+// host that is going down does not wait.
+const hasty = time.Second
+
+// open reads the configuration and the schema and prepares the store, which the
+// caller closes. What prepares the session comes before the store.
+func open(std streams, g *globals, prepare ...func(*session)) (*session, error) {
+	s, err := openSchema(std, g)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range prepare {
+		p(s)
+	}
+	if s.store, err = openStore(std, g, s.settings); err != nil {
+		return nil, err
+	}
+	s.catalog = catalog.New(s.store, s.settings.namespace, s.settings.apiVersion)
+	return s, nil
+}
+
+// openSchema is open for a command that does not ask the store.
+func openSchema(std streams, g *globals) (*session, error) {
+	s, err := loadSettings(g)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.mistakes.of(g.needed()...); err != nil {
+		return nil, err
+	}
+	s.mistakes.warn(std)
+	if g.terms.gone {
+		s.timeout = min(s.timeout, hasty)
+	}
+	if g.output == "" {
+		g.output = s.output
+	}
+	if g.yaml {
+		g.output = "yaml"
+	}
+	if err := checkFormat(g.output); err != nil {
+		return nil, err
+	}
+	sc, err := loadSchema(s)
+	if err != nil {
+		return nil, err
+	}
+	rules, wrong := safety.Load(sc, safetyFile(s))
+	return &session{streams: std, globals: g, settings: s, schema: sc, rules: rules, unruled: wrong}, nil
+}
+
+func loadSchema(s *settings) (*schema.Schema, error) {
+	if s.schemaFile == "" {
+		return schema.BuiltIn(s.poolsPath), nil
+	}
+	return schema.LoadWith(s.schemaFile, s.poolsPath, schema.Options{Time: s.timeout})
+}
+
+// safetyFile is where a site declares rules for types that its schema file does
+// not: beside it.
+func safetyFile(s *settings) string {
+	beside := s.schemaFile
+	if beside == "" {
+		beside = s.file
+	}
+	return filepath.Join(filepath.Dir(beside), "safety.yaml")
+}
+
+func openStore(std streams, g *globals, s *settings) (store.Store, error) {
+	debug := func(format string, args ...any) {
+		if g.debug {
+			std.say(format, args...)
+		}
+	}
+	if s.driver == "local" {
+		path, err := localPath(s)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			std.say("the local store %s is not there yet, so it is empty; the first change makes it", path)
+		}
+		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
+	}
+	c, err := etcdConfig(s, self(), std.warn, debug)
+	if err != nil {
+		return nil, err
+	}
+	return etcd.Open(c)
+}
+
+// localPath returns the file of the local driver.
+func localPath(s *settings) (string, error) {
+	known := []string{"path", "etcd_config_file", "allow_reconnect", "suppress_san_warnings"}
+	for name, n := range s.driverOptions {
+		if !slices.Contains(known, name) {
+			return "", n.Errorf("the local driver has no option %q%s; it is named with path", name, nearest.Suggest(name, known))
+		}
+	}
+	if n, ok := s.driverOptions["path"]; ok {
+		if n.Text() == "" {
+			return "", n.Errorf("path must name a file, not %s", n.Describe())
+		}
+		return n.Text(), nil
+	}
+	state := self().stateDir()
+	if state == "" {
+		return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set, and the passwd file has no home either", "name a file with driver_options: {path: FILE} in " + s.file}
+	}
+	return filepath.Join(state, "conftool", "state.db"), nil
+}
+
+// with runs a command that works on a store.
+func with(std streams, g *globals, f func(*session) error, prepare ...func(*session)) error {
+	s, err := open(std, g, prepare...)
+	if err != nil {
+		return err
+	}
+	err = f(s)
+	if closed := s.store.Close(); err == nil && closed != nil {
+		return fmt.Errorf("closing the store: %w", closed)
+	}
+	return err
+}
+
+// typ returns the type the command is about.
+func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectType) }
+
+// whoami returns who makes a change. A directory service may have to be asked.
+func whoami() sal.User {
+	who := self()
+	return person(who.uid, who.getenv("SUDO_USER"), who.login())
+}
+
+// whoami is the same, found out once.
+func (g *globals) whoami() sal.User {
+	g.identified.Do(func() { g.user = whoami() })
+	return g.user
+}
+
+// person returns who is behind a process. Anybody can set SUDO_USER, so only
+// root's word counts for it; the user id says whose process it was.
+func person(uid int, sudo, login string) sal.User {
+	u := sal.User{ID: strconv.Itoa(uid), Name: userName(login)}
+	if name := userName(sudo); name != "" && uid == 0 {
+		u.Name = name
+	}
+	if u.Name == "" {
+		u.Name = "uid-" + u.ID
+	}
+	return u
+}
+
+// userName returns a name as it is recorded and announced: a word of at most 32
+// letters, digits, dots, hyphens and underscores. Anything else in it, as in
+// alice@corp or CORP\alice, becomes an underscore: an announcement names USER@HOST,
+// so that a name with an @ in it, or a blank, could say anything. It is empty if
+// nothing but such characters is left.
+func userName(name string) string {
+	const most = 32
+	word := strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r)) {
+			return r
+		}
+		return '_'
+	}, name)
+	if word = word[:min(len(word), most)]; strings.Trim(word, "._-") == "" {
+		return ""
+	}
+	return word
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/store/local"
+)
+
+func newStore(std streams, g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "store",
+		Short:       "Check the store itself",
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
+		Args:        unknownVerb,
+		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.AddCommand(newStoreCheck(std, g))
+	return cmd
+}
+
+func newStoreCheck(std streams, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check that everything in the store can be read and is what was written",
+		Long: `Check that everything in the store can be read and is what was written.
+
+The file of the local driver is read whole, and compared with its checksums:
+every key, every value and the log of changes. On any driver, all objects are
+read. What is damaged is listed, and the exit code is 7. Nothing is written.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
+		Example:     `  confctl store check`,
+		Args:        arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := g.allTypes(cmd); err != nil {
+				return err
+			}
+			if err := g.noFormat("store check"); err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.checkStore(cmd.Context()) })
+		},
+	}
+}
+
+func (s *session) checkStore(ctx context.Context) error {
+	if file, isFile := s.store.(*local.Store); isFile {
+		if err := s.checkFile(ctx, file); err != nil {
+			return err
+		}
+	}
+	types := s.schema.Types()
+	snapshot, err := s.catalog.ReadAll(ctx, types...)
+	if err != nil {
+		return err
+	}
+	readable := 0
+	err = s.write(func(w *bufio.Writer) {
+		for _, o := range snapshot.Objects {
+			if o.Malformed == nil {
+				readable++
+				continue
+			}
+			fmt.Fprintln(w, oneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))))
+		}
+		fmt.Fprintf(w, "%s can be read, at revision %d\n", objects(readable), snapshot.Revision)
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range s.schema.Problems() {
+		s.warn(p.Err.Error() + "; its type was not checked")
+	}
+	if readable < len(snapshot.Objects) {
+		s.say("to write such an object anew: confctl select ... set ... --repair")
+		return &partlyError{exitInvalid}
+	}
+	return nil
+}
+
+// checkFile checks the file of the local driver.
+func (s *session) checkFile(ctx context.Context, file *local.Store) error {
+	path, err := localPath(s.settings)
+	if err != nil {
+		return err
+	}
+	report, err := file.Check(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.write(func(w *bufio.Writer) {
+		for _, p := range report.Problems {
+			fmt.Fprintln(w, oneLine("damaged: "+p))
+		}
+		switch {
+		case len(report.Problems) > 0:
+		case report.Unverified:
+			fmt.Fprintf(w, "%s: %s; it has no checksums yet, the next change adds them\n", oneLine(path), count(report.Keys, "key"))
+		default:
+			fmt.Fprintf(w, "%s: %s, all as written\n", oneLine(path), count(report.Keys, "key"))
+		}
+	})
+	if err != nil || len(report.Problems) == 0 {
+		return err
+	}
+	s.say("the file %s is damaged; replace it", path)
+	for _, line := range lines(restoreHint(path)) {
+		fmt.Fprintf(s.err, "  %s\n", text.Sanitize(line))
+	}
+	return &partlyError{exitInvalid}
+}
+
+// restoreHint says how to replace a damaged file.
+func restoreHint(path string) string {
+	return "mv " + quote(path) + " " + quote(path+".damaged") +
+		"\nthen put a backup of the file in its place: cp BACKUP " + quote(path) +
+		"\nor begin a new one from an export: confctl import EXPORT"
+}
+
+// explainUnavailable explains a store that cannot be used. Of a damaged file,
+// the check says more.
+func explainUnavailable(e *store.UnavailableError, err error) (code int, msg, hint string) {
+	hint = nothingWritten(err)
+	if errors.As(err, new(*store.DamagedError)) {
+		if hint != "" {
+			hint += "\n"
+		}
+		hint += "confctl store check lists what is damaged, and says what to do"
+	}
+	return exitUnavailable, unavailableText(e), hint
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/seed"
+)
+
+func newSync(std streams, g *globals) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "sync --directory DIR",
+		Short: "Create and remove objects so that the store has those that files declare",
+		Long: `Create and remove objects so that the store has those that files declare.
+
+The files of a type are DIR/<type>/*.yaml. For nodes they hold datacenter,
+cluster, host and its list of services; for other types the tags, and the list
+of names. What is missing is created with the defaults of its type, what is not
+declared any more is removed, and the values of what exists stay as they are.
+
+All there is to do is one commit, if it fits: a plan too large for one is made in
+parts, each whole. What is missing is created in any case. Removals that a safety
+rule refuses are held back, group by group, with exit code 3; of a type that
+mass-removal refuses, all of them. A type with a fault in its files is left as it
+is, and the others go on, with exit code 7.
+
+On a terminal it asks first. --dry-run shows what there is to do.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl sync --directory conftool-data
+  confctl sync --directory conftool-data --dry-run`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := g.allTypes(cmd); err != nil {
+				return err
+			}
+			if err := g.noFormat("sync"); err != nil {
+				return err
+			}
+			return with(std, g, func(s *session) error { return s.runSync(cmd.Context(), dir) })
+		},
+	}
+	addDirectory(cmd, &dir)
+	return cmd
+}
+
+func (s *session) runSync(ctx context.Context, dir string) error {
+	if loop := s.dependencyLoop(); loop != nil {
+		return loop
+	}
+	d, err := s.readDeclared(dir)
+	if err != nil {
+		return err
+	}
+	var c seed.Comparison
+	var strays limited
+	var done change.Done
+	in := change.Intent{
+		Read:    d.Queries(),
+		Action:  "sync",
+		Summary: summary,
+		Split:   true,
+		Deletes: true,
+		Seeds:   true,
+		Partial: true,
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+			c, strays = d.Compare(snapshot), limited{}
+			for _, key := range snapshot.Strays {
+				strays.add("key %s is no object of any type; ignored", key)
+			}
+			return d.plan(c), nil
+		},
+	}
+	err = s.apply(ctx, in, s.confirmSync, func(all change.Done) {
+		done = all
+		s.tellSynced(done)
+	})
+	strays.warn(s.streams)
+	faulty := s.tellLeftUndone(s.leftUndone(d, c))
+	if done.ID != "" {
+		s.say("sync: %s", outcomeOf(done, faulty))
+	}
+	if faulty && (err == nil || isRefusal(err)) {
+		return &faultyError{err}
+	}
+	return err
+}
+
+// outcomeOf is what a sync has come to, in one line.
+func outcomeOf(done change.Done, faulty bool) string {
+	created, removed := 0, 0
+	for _, o := range done.Objects {
+		if o.Created() {
+			created++
+		} else {
+			removed++
+		}
+	}
+	text := fmt.Sprintf("%d created, %d removed", created, removed)
+	if n := len(done.Held); n > 0 {
+		text += fmt.Sprintf(", %d held back", n)
+	}
+	if faulty {
+		text += "; not all could be done, see above"
+	}
+	return text
+}
+
+// confirmSync asks on a terminal whether to go on. Without one there is mostly
+// nobody to ask: the files were agreed on when they were merged.
+func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
+	if s.yes || !s.interactive() {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		s.preview(ctx, p)
+		return s.goOn(ctx)
+	}
+}
+
+// tellSynced says what was created and removed: objects one by one if they are
+// few, and by type and tags if they are many.
+func (s *session) tellSynced(done change.Done) {
+	for _, word := range []string{"Creating", "Removing"} {
+		var chosen []sal.Object
+		for _, o := range done.Objects {
+			if o.Created() == (word == "Creating") {
+				chosen = append(chosen, o)
+			}
+		}
+		if len(chosen) <= mostDiffs {
+			for _, o := range chosen {
+				s.say("%s %s %s", word, o.Type, o.Path)
+			}
+			continue
+		}
+		for _, g := range countBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
+			s.say("%s %d %s", word, g.count, strings.TrimRight(g.name, " /"))
+		}
+	}
+}
+
+// counted is how many of some things have the same name.
+type counted struct {
+	name  string
+	count int
+}
+
+// countBy counts things by their names, in the order these come.
+func countBy[T any](all []T, name func(T) string) []counted {
+	var groups []counted
+	at := map[string]int{}
+	for _, t := range all {
+		n := name(t)
+		i, known := at[n]
+		if !known {
+			i = len(groups)
+			at[n] = i
+			groups = append(groups, counted{name: n})
+		}
+		groups[i].count++
+	}
+	return groups
+}
+
+// summary counts by type: node (3 created, 1 removed), discovery (1 changed).
+func summary(objects []sal.Object) string {
+	created, changed, removed := map[string]int{}, map[string]int{}, map[string]int{}
+	var types []string
+	for _, o := range objects {
+		if !slices.Contains(types, o.Type) {
+			types = append(types, o.Type)
+		}
+		switch {
+		case o.Created():
+			created[o.Type]++
+		case o.Deleted():
+			removed[o.Type]++
+		default:
+			changed[o.Type]++
+		}
+	}
+	parts := make([]string, len(types))
+	for i, t := range types {
+		var counts []string
+		if n := created[t]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d created", n))
+		}
+		if n := changed[t]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d changed", n))
+		}
+		if n := removed[t]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d removed", n))
+		}
+		parts[i] = fmt.Sprintf("%s (%s)", t, strings.Join(counts, ", "))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+func newTags(std streams, g *globals) *cobra.Command {
+	var actions []string
+	cmd := &cobra.Command{
+		Use:   "tags TAG=VALUE,... --action ACTION NAME | all | re:REGEX",
+		Short: "Show or change objects by their exact tags and their name",
+		Long: `Show or change objects by their exact tags and their name.
+
+All tags of the type are given, by their exact values. --action can be there
+several times, each with what it is for: each is a change of its own, in order,
+and the first that fails ends the command. To change all objects, or half of
+them or more by a regular expression, takes a terminal and a sentence.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
+  confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001.example.net`,
+		Args:              arguments(2, -1),
+		ValidArgsFunction: g.completeTags,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return with(std, g, func(s *session) error { return s.runTags(cmd.Context(), args[0], actions, args[1:]) })
+		},
+	}
+	// An action may hold a comma, so this is no list.
+	cmd.Flags().StringArrayVar(&actions, "action", nil, "`ACTION`: get, set/FIELD=VALUE, set/@FILE, edit or delete")
+	must(cmd.RegisterFlagCompletionFunc("action", g.completeAction))
+	return cmd
+}
+
+// tagsStep is one action and what it is for.
+type tagsStep struct {
+	action action
+	chosen chosen
+	all    selector.Selector // of the directory
+	whole  bool              // all objects of the directory are meant
+	most   bool              // half of them or more may be meant
+}
+
+func (s *session) runTags(ctx context.Context, list string, actions, names []string) error {
+	t, err := s.typ()
+	if err != nil {
+		return err
+	}
+	tags, err := exactTags(t, list)
+	if err != nil {
+		return err
+	}
+	if len(actions) != len(names) {
+		return &usageError{fmt.Sprintf("%d --action for %d names", len(actions), len(names)), "each has the form --action ACTION NAME"}
+	}
+	steps := make([]tagsStep, len(actions))
+	for i, name := range names {
+		if steps[i], err = tagsStepOf(t, tags, actions[i], name, list); err != nil {
+			return err
+		}
+	}
+	for i, step := range steps {
+		s.repeat = rest(s.words, i)
+		if err := s.tagsStep(ctx, step); err != nil {
+			if len(steps) > 1 {
+				s.say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// rest returns the words of a call without the first actions, and the names
+// that they are for.
+func rest(words []string, done int) []string {
+	const before = 3 // of the words that are no options, the first name: after the verb and the tags
+	var left []string
+	scan, actions, names, bare, drop := newScanner(), 0, 0, 0, false
+	for i, word := range words {
+		if i == 0 {
+			left = append(left, word)
+			continue
+		}
+		switch kind := scan.next(word); kind {
+		case optionWord:
+			if drop = scan.has("action") && actions < done; scan.has("action") {
+				actions++
+			}
+		case bareWord, literalWord:
+			if bare++; bare >= before {
+				names++
+			}
+			drop = bare >= before && names <= done
+		case endOfOptions:
+			drop = false
+		case valueWord: // goes or stays with its option
+		}
+		if !drop {
+			left = append(left, word)
+		}
+	}
+	return left
+}
+
+// exactTags reads TAG=VALUE,... which has to have all tags of the type, each
+// once. Values are literal.
+func exactTags(t *schema.Type, list string) (map[string]string, error) {
+	all := "all tags are needed, by their exact values: " + strings.Join(t.Tags, "=...,") + "=..."
+	tags := map[string]string{}
+	for _, pair := range strings.Split(list, ",") {
+		tag, val, found := strings.Cut(pair, "=")
+		tag, val = strings.TrimSpace(tag), strings.TrimSpace(val)
+		switch {
+		case tag == "" && !found && len(t.Tags) == 0:
+			continue // the empty list of a type without tags
+		case tag == selector.Name && found:
+			return nil, &usageError{"the name is no tag", "it stands after the action: " + commandLine(append([]string{"confctl", "tags", "TAGS", "--action", "ACTION"}, operands(val)...))}
+		case !found:
+			return nil, &usageError{fmt.Sprintf("no = in %q of the tags %q", pair, list), all}
+		case !slices.Contains(t.Tags, tag):
+			return nil, &usageError{fmt.Sprintf("type %s has no tag %q%s", t.Name, tag, nearest.Suggest(tag, t.Tags)), all}
+		case tags[tag] != "":
+			return nil, &usageError{fmt.Sprintf("tag %s is there twice", tag), "for several values: confctl select"}
+		}
+		if err := object.CheckName(tag, val); err != nil {
+			return nil, &usageError{err.Error(), all}
+		}
+		tags[tag] = val
+	}
+	for _, tag := range t.Tags {
+		if tags[tag] == "" {
+			return nil, &usageError{fmt.Sprintf("tag %s of type %s is missing in %q", tag, t.Name, list), all + "; with some of them: confctl select"}
+		}
+	}
+	return tags, nil
+}
+
+func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string) (tagsStep, error) {
+	act, err := parseAction(t, []string{words})
+	if err != nil {
+		return tagsStep{}, err
+	}
+	if act.verb == "history" || act.verb == "watch" {
+		return tagsStep{}, &usageError{act.verb + " is no action of tags", "use " + commandLine(append([]string{"confctl", "select"}, operands(list, act.verb)...))}
+	}
+	whole := catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}
+	step := tagsStep{action: act, all: whole.Selector, chosen: chosen{
+		Query: whole,
+		text:  fmt.Sprintf("%s (tags: %s)", name, pythonList(list)),
+		read:  []catalog.Query{whole}, // to know what half of it is
+	}}
+	pattern, isRegex := strings.CutPrefix(name, "re:")
+	switch {
+	case name == "all":
+		step.whole, step.most = true, true
+		return step, nil
+	case isRegex:
+		step.most = true
+		step.chosen.Selector, err = whole.Selector.WithName(pattern)
+		return step, err
+	}
+	if err := object.CheckName(selector.Name, name); err != nil {
+		return tagsStep{}, &usageError{err.Error(), "give a name, all, or re:REGEX"}
+	}
+	exact := maps.Clone(tags)
+	exact[selector.Name] = name
+	step.chosen.Selector, step.chosen.read = selector.Exactly(t.Tags, exact), nil
+	return step, nil
+}
+
+func (s *session) tagsStep(ctx context.Context, step tagsStep) error {
+	s.warnOf(step.chosen.Selector)
+	switch {
+	case step.action.verb == "get":
+		return s.get(ctx, step.chosen.Query, s.showTags(step.whole))
+	case step.most && step.action.verb == "edit":
+		return &usageError{"edit takes one name here", "to edit several objects: confctl select"}
+	}
+	return s.change(ctx, step.chosen, step.action, func(p change.Proposal) func(context.Context) error {
+		if !step.most || (!step.whole && 2*len(p.Plan.Matched) < len(p.On.Select(step.chosen.Type, step.all))) {
+			return nil
+		}
+		return func(ctx context.Context) error {
+			what := fmt.Sprintf("%s on %d objects", step.action.text, len(p.Plan.Matched))
+			return s.confirmMost(ctx, what, func() { s.preview(ctx, p) })
+		}
+	})
+}
+
+// showTags prints as get does, but all objects of a directory as one map.
+func (s *session) showTags(all bool) func(*schema.Type, []object.Object) error {
+	return func(t *schema.Type, objects []object.Object) error {
+		switch {
+		case all && s.output == "yaml":
+			return s.printYAML(byName(objects))
+		case all && s.output == "":
+			return s.print("%s\n", byName(objects).Text())
+		case s.output == "yaml" && len(objects) == 1:
+			return s.printYAML(byName(objects))
+		}
+		return s.printObjects(t, objects)
+	}
+}
+
+// pythonList returns the words of a list as Python prints them.
+func pythonList(list string) string {
+	var words []value.Value
+	for _, w := range strings.Split(list, ",") {
+		words = append(words, value.OfString(w))
+	}
+	return value.OfList(words...).Python()
+}

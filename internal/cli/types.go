@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/selector"
+)
+
+func newTypes(std streams, g *globals) *cobra.Command {
+	return &cobra.Command{
+		Use:   "types [TYPE]",
+		Short: "List the object types, or explain one: its tags, fields, defaults and rules",
+		Long: `List the object types, or explain one: its tags, fields, defaults and rules.
+This asks the schema alone, not the store.`,
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
+		Example: `  confctl types
+  confctl types node`,
+		Args:              arguments(0, 1),
+		ValidArgsFunction: g.completeType,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := g.noFormat("types"); err != nil {
+				return err
+			}
+			s, err := openSchema(std, g)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return s.listTypes()
+			}
+			return s.explainType(args[0])
+		},
+	}
+}
+
+func (s *session) listTypes() error {
+	err := s.write(func(w *bufio.Writer) {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "TYPE\tPATH\tTAGS\tFIELDS")
+		for _, t := range s.schema.Types() {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", plain(t.Name), plain(t.Path), words(t.Tags), words(t.FieldNames()))
+		}
+		table.Flush() //nolint:errcheck // the flush of w reports it
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range s.schema.Problems() {
+		s.say("%v", p.Err)
+	}
+	if len(s.schema.Problems()) > 0 {
+		return &partlyError{exitInvalid}
+	}
+	return nil
+}
+
+func words(list []string) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	return plain(strings.Join(list, ","))
+}
+
+func (s *session) explainType(name string) error {
+	t, err := s.schema.Type(name)
+	if err != nil {
+		return err
+	}
+	err = s.write(func(w *bufio.Writer) { describeType(w, t, s.settings) })
+	if err != nil {
+		return err
+	}
+	for _, r := range t.Rules {
+		if err := r.Compile(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describeType writes what there is to know about a type.
+func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
+	line := func(format string, args ...any) {
+		fmt.Fprintln(w, oneLine(fmt.Sprintf(format, args...)))
+	}
+	declared := "built in"
+	if t.Pos.Line > 0 {
+		declared = t.Pos.String()
+	}
+	line("TYPE      %s (%s)", t.Name, declared)
+	line("KEYS      %s/%s/%s", strings.TrimRight(s.namespace, "/"), s.apiVersion, keyForm(t))
+	line("TAGS      %s", words(t.Tags))
+	if len(t.Depends) > 0 {
+		line("DEPENDS   %s: objects of it are created first", strings.Join(t.Depends, ", "))
+	}
+	if t.FreeForm {
+		line("FREE FORM objects may have further fields, of any value")
+	}
+	line("")
+	line("FIELDS")
+	for _, f := range t.Fields {
+		line("  %s  <%s>  default %s", f.Name, f.Type(), f.Default.Text())
+		line("      %s", f.Allowed())
+	}
+	if len(t.Rules) > 0 {
+		line("")
+		line("RULES")
+	}
+	for _, r := range t.Rules {
+		line("  %s: objects with %s must fit the JSON schema %s", r.Name, r.Selector, r.File)
+		for _, d := range lines(r.Description()) {
+			line("      %s", d)
+		}
+	}
+	line("")
+	tag := append(t.Tags[:len(t.Tags):len(t.Tags)], selector.Name)[0]
+	line("Select them with: %s", commandLine(slices.Concat([]string{"confctl"}, option("--object-type", t.Name), []string{"select", tag + "=REGEX", "get"})))
+}

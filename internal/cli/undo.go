@@ -1,0 +1,547 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/selector"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// recently is for how long a change may be undone as "last", and for how long
+// the safety rules only warn about undoing it: whoever undoes what was done a
+// moment ago is mending something.
+const recently = time.Hour
+
+func newUndo(std streams, g *globals) *cobra.Command {
+	var since string
+	var mine bool
+	cmd := &cobra.Command{
+		Use:   "undo ID | last | --since TIME --mine",
+		Short: "Take a change back",
+		Long: `Take a change back: give exactly the fields that it changed the values they had
+before, delete what it created, create what it deleted. If somebody has changed
+the same since, nothing is written, and both are shown.
+
+  undo ID                  the change with this id, as confctl log has it
+  undo last                your newest change, if it is of the last hour: the newest
+                           that is no undo and not yet undone. If what you did last
+                           was refused, nothing is undone
+  undo --since 10m --mine  all of these of the last ten minutes, in one commit:
+                           a loop over many hosts, say
+
+What is undone is said first, and on a terminal asked.
+
+A record of the journal counts only as far as the store confirms it: each object
+must have been changed last by that change, or by later ones in the journal. If
+not, nothing is written, and what differs is shown.
+
+Of what was done within the last hour the safety rules only warn. An undo is a
+change like any other, and can be undone.`,
+		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+		Example: `  confctl undo last
+  confctl undo 20260102T030405.678900Z-0a1b2c3d
+  confctl undo --since 10m --mine`,
+		Args:              arguments(0, 1),
+		ValidArgsFunction: g.completeUndo,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flag("object-type").Changed {
+				return &usageError{"undo takes back whole changes, and cannot be limited by --object-type", ""}
+			}
+			if err := g.noFormat("undo"); err != nil {
+				return err
+			}
+			wanted, err := undoOf(args, since, mine)
+			if err != nil {
+				return err
+			}
+			g.mends = true
+			return with(std, g, func(s *session) error { return s.runUndo(cmd.Context(), wanted) })
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "all of your changes from `TIME` on: how long ago, as 10m or 1h, or a time; with --mine")
+	cmd.Flags().BoolVar(&mine, "mine", false, "only your own changes; with --since")
+	return cmd
+}
+
+// undoing is which changes are to be taken back.
+type undoing struct {
+	id    string    // of one change; empty for this person's
+	since time.Time // this person's from then on; zero for the last one
+	text  string    // for the announcement
+}
+
+func undoOf(args []string, since string, mine bool) (undoing, error) {
+	hint := "confctl undo ID, confctl undo last, or confctl undo --since 10m --mine"
+	switch {
+	case len(args) > 0 && args[0] == "":
+		return undoing{}, &usageError{"the id is empty", hint}
+	case len(args) == 0 && since == "" && !mine:
+		return undoing{}, &usageError{"undo what?", hint}
+	case len(args) > 0 && (since != "" || mine):
+		return undoing{}, &usageError{fmt.Sprintf("undo takes %q or --since with --mine, not both", args[0]), hint}
+	case since != "" && !mine:
+		return undoing{}, &usageError{"--since undoes only your own changes: say so with --mine", "those of others one by one, by their ids: see " + commandLine(append([]string{"confctl", "log"}, option("--since", since)...))}
+	case since == "" && mine:
+		return undoing{}, &usageError{"--mine needs --since", hint}
+	case since != "":
+		from, err := moment("--since", since, time.Now())
+		return undoing{since: from, text: fmt.Sprintf("undo --since %s --mine", since)}, err
+	case args[0] == "last":
+		return undoing{}, nil
+	}
+	return undoing{id: args[0]}, checkID(args[0], "see confctl log")
+}
+
+func (s *session) runUndo(ctx context.Context, wanted undoing) error {
+	if s.terms.partial {
+		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE[@POOL] --reason TEXT"}
+	}
+	s.undoing = true
+	records, err := s.toUndo(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	later, err := s.laterThan(ctx, records)
+	if err != nil {
+		return err
+	}
+	clock := sal.NewClock(hostname(), time.Now(), later)
+	if records, err = s.inTime(wanted, records, clock); err != nil {
+		return err
+	}
+	past, err := s.past(records)
+	if err != nil {
+		return err
+	}
+	if err := s.overtaken(records, later); err != nil {
+		return err
+	}
+	s.tellUndoing(records)
+	lately := time.Now().Add(-recently)
+	in := change.Intent{
+		Read:    s.queriesOf(past),
+		Action:  wanted.text,
+		Summary: summary,
+		Stop:    true,
+		Split:   len(records) > len(runsOf(records)), // as the changes were
+		Deletes: slices.ContainsFunc(past, func(p object.Past) bool { return p.Before == nil }),
+		Lenient: !slices.ContainsFunc(records, func(r sal.Stored) bool { return !clock.Since(r, lately) }),
+		Undoes:  runsOf(records),
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			plan, err := undo(past, on)
+			if err == nil {
+				err = s.unconfirmed(plan, on, records, later)
+			}
+			return plan, err
+		},
+	}
+	if in.Action == "" {
+		in.Action = "undo " + in.Undoes[0]
+	}
+	return s.apply(ctx, in, s.confirmUndo, s.tellChanged)
+}
+
+// confirmUndo asks on a terminal before anything is undone: what is shown comes
+// from a record, and not from the words of the command.
+func (s *session) confirmUndo(p change.Proposal) func(context.Context) error {
+	if s.yes || !s.interactive() {
+		return s.confirm(p)
+	}
+	return func(ctx context.Context) error {
+		return s.confirmSelection(ctx, p.Plan.Matched, func() { s.preview(ctx, p) })
+	}
+}
+
+// tellUndoing says which changes are to be taken back.
+func (s *session) tellUndoing(records []sal.Stored) {
+	var notes limited
+	for _, r := range records {
+		notes.add("undoing %s", doneText(r))
+	}
+	notes.say(s.streams)
+}
+
+// undo plans to take changes back. If somebody has changed the same since, it
+// is a conflict.
+func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
+	plan, clashes, err := object.Undo(past, on)
+	if err != nil || len(clashes) == 0 {
+		byKey := func(a, b object.Object) int { return strings.Compare(a.Key(), b.Key()) }
+		slices.SortFunc(plan.Matched, byKey)
+		slices.SortFunc(plan.Changes, func(a, b object.Change) int { return byKey(*a.Object(), *b.Object()) })
+		return plan, err
+	}
+	conflicts := make([]change.Conflict, len(clashes))
+	for i, c := range clashes {
+		conflicts[i] = change.Conflict{Mine: c.Mine, Theirs: c.Theirs}
+	}
+	return object.Plan{}, &change.ConflictError{Objects: conflicts}
+}
+
+// overtakenError reports that changes cannot be taken back, because others have
+// changed the same since.
+type overtakenError struct {
+	lines []string // what, by whom, when
+	last  string   // id of the latest of these
+	where []string // options that name the configuration
+}
+
+func (e *overtakenError) Error() string {
+	return "the same was changed again since, nothing was written"
+}
+
+// hint says what was changed since, and what to do about it.
+func (e *overtakenError) hint() string {
+	return strings.Join(append(slices.Clone(e.lines), "undo that first: "+commandFor(e.where, "undo", e.last), "or give the fields the values that they should have"), "\n")
+}
+
+// laterThan returns the records committed after the oldest of some, the newest
+// first.
+func (s *session) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
+	later, err := s.journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision})
+	if _, err = s.brokenRecords(err); err != nil {
+		return nil, &unwrittenError{err, s.where()}
+	}
+	return later, nil
+}
+
+// overtaken looks in the journal for later changes of the same fields that are
+// still in effect: the values alone do not tell, they may have come back.
+func (s *session) overtaken(records, later []sal.Stored) error {
+	mine, undone := runsOf(records), sal.Undone(later)
+	of, what := setOf(mine), whatChanged(records)
+	for _, id := range mine {
+		if by := undone[id]; by != "" {
+			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.command("undo", by)}
+		}
+	}
+	others := inEffect(slices.DeleteFunc(slices.Clone(later), func(r sal.Stored) bool {
+		begun := undoesOnly(r, of) // in parts, and not finished: this goes on from there
+		return of[runOf(r)] || begun
+	}))
+	e := &overtakenError{where: s.where()}
+	for _, r := range others {
+		for _, o := range r.Change.Objects {
+			if len(e.lines) < fewLines && what.changedAgain(o, r.Revision) {
+				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s, %s", overtaking(o), plain(r.User.Name), ago(r.Time), plain(runOf(r))))
+				e.last = cmp.Or(e.last, runOf(r))
+			}
+		}
+	}
+	if e.lines == nil {
+		return nil
+	}
+	return e
+}
+
+// inEffect leaves out, of records with the newest first, those that are undone
+// and those that undo what is among them.
+func inEffect(records []sal.Stored) []sal.Stored {
+	undone, there := sal.Undone(records), setOf(runsOf(records))
+	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
+		return r.Refused() || undone[runOf(r)] != "" || undoesOnly(r, there)
+	})
+}
+
+// undoesOnly reports whether a record is of an undo, and of none but these
+// changes.
+func undoesOnly(r sal.Stored, ids map[string]bool) bool {
+	return len(r.Change.Undoes) > 0 && !slices.ContainsFunc(r.Change.Undoes, func(id string) bool { return !ids[id] })
+}
+
+// changed is which fields some changes were about, by object, and from which
+// revision on: that of the first of them.
+type changed struct {
+	fields   map[sal.ObjectID]map[string]store.Revision
+	compared int // how many fields of later changes were looked up: the work that it was
+}
+
+func whatChanged(records []sal.Stored) *changed {
+	c := &changed{fields: map[sal.ObjectID]map[string]store.Revision{}}
+	for _, r := range records {
+		for _, o := range r.Change.Objects {
+			of := c.fields[o.ID()]
+			if of == nil {
+				of = map[string]store.Revision{}
+				c.fields[o.ID()] = of
+			}
+			for _, f := range o.Fields() {
+				if first, ok := of[f.Name]; !ok || r.Revision < first {
+					of[f.Name] = r.Revision
+				}
+			}
+		}
+	}
+	return c
+}
+
+// changedAgain reports whether a change at a revision changed a field of an object
+// that was changed before it.
+func (c *changed) changedAgain(o sal.Object, at store.Revision) bool {
+	of, ok := c.fields[o.ID()]
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(o.Fields(), func(f object.FieldChange) bool {
+		c.compared++
+		first, ok := of[f.Name]
+		return ok && first < at
+	})
+}
+
+func overlap(a, b []object.FieldChange) bool {
+	return slices.ContainsFunc(a, func(f object.FieldChange) bool {
+		return slices.ContainsFunc(b, func(g object.FieldChange) bool { return f.Name == g.Name })
+	})
+}
+
+// overtaking says what somebody else did to an object.
+func overtaking(o sal.Object) string {
+	switch {
+	case o.Created():
+		return plain(o.Path) + ": created"
+	case o.Deleted():
+		return plain(o.Path) + ": deleted"
+	}
+	var parts []string
+	for _, f := range o.Fields() {
+		parts = append(parts, changedLine(o.Path, f))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// toUndo returns the records of the changes to be taken back, the newest first.
+func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
+	if wanted.id != "" {
+		return s.oneToUndo(ctx, wanted.id)
+	}
+	if wanted.since.IsZero() {
+		return s.lastToUndo(ctx)
+	}
+	all, err := s.journal().Search(ctx, sal.Query{Since: wanted.since})
+	if _, err = s.brokenRecords(err); err != nil {
+		return nil, &unwrittenError{err, s.where()}
+	}
+	undone, me := sal.Undone(all), s.whoami()
+	var mine []sal.Stored
+	for _, r := range all {
+		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" {
+			mine = append(mine, r)
+		}
+	}
+	if len(mine) == 0 {
+		return nil, nothingToUndo(me, wanted.since)
+	}
+	return mine, nil
+}
+
+func nothingToUndo(me sal.User, since time.Time) error {
+	return &noMatchError{fmt.Sprintf("%s has made no change since %s that could be undone, nothing changed", me.Name, since.Local().Format(time.RFC3339)),
+		"an older one, or somebody else's, is undone by its id: see confctl log"}
+}
+
+// lastToUndo returns the records of this person's newest change, the newest
+// first. If what this person did last was refused, something older is not what is
+// meant.
+func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
+	me, since := whoami(), time.Now().Add(-recently)
+	last, err := s.journal().LastOf(ctx, me.Name, since)
+	if _, err = s.brokenRecords(err); err != nil {
+		return nil, &unwrittenError{err, s.where()}
+	}
+	switch {
+	case last.Refused != nil:
+		hint := "an older one is undone by its id: see confctl log"
+		if last.Change != nil {
+			hint = s.undoNewest(*last.Change)
+		}
+		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + doneText(*last.Refused), hint}
+	case last.Change == nil:
+		return nil, nothingToUndo(me, since)
+	}
+	s.repeat = named(s.words, "last", runOf(*last.Change))
+	return s.oneToUndo(ctx, runOf(*last.Change))
+}
+
+// undoNewest is how to undo a person's newest change by its id.
+func (s *session) undoNewest(r sal.Stored) string {
+	return "to undo your newest change, " + doneText(r) + ": " + s.command("undo", runOf(r))
+}
+
+// inTime returns those of the records that were committed in the time that was
+// asked for, as far as that is known. For undo last it is all or none.
+func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) ([]sal.Stored, error) {
+	switch {
+	case wanted.id != "":
+		return records, nil
+	case wanted.since.IsZero():
+		return records, s.doneLately(records[0], clock)
+	}
+	var left limited
+	in := slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
+		out := !clock.Since(r, wanted.since)
+		if out {
+			left.add("left as it is, since its time cannot be right by the changes after it or by this host's clock: %s", doneText(r))
+		}
+		return out
+	})
+	left.say(s.streams)
+	if len(in) == 0 {
+		return nil, nothingToUndo(whoami(), wanted.since)
+	}
+	return in, nil
+}
+
+// doneLately reports that a person's newest change is not one of just now.
+func (s *session) doneLately(r sal.Stored, clock sal.Clock) error {
+	since := time.Now().Add(-recently)
+	var reason string
+	switch {
+	case clock.Since(r, since):
+		return nil
+	case clock.Ahead(r.Time):
+		reason = "your newest change is in the future by the clock of its host, so that its age is not known, nothing changed"
+	case r.Time.Before(since):
+		reason = fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", age(recently))
+	default:
+		reason = fmt.Sprintf("your newest change is older than %s by the changes made after it, nothing changed", age(recently))
+	}
+	return &noMatchError{reason, s.undoNewest(r)}
+}
+
+// named returns the words of a command with another one in place of an argument.
+func named(words []string, argument, by string) []string {
+	words = slices.Clone(words)
+	scan := newScanner()
+	for i := 1; i < len(words); i++ { // the first is the program
+		if kind := scan.next(words[i]); (kind == bareWord || kind == literalWord) && words[i] == argument {
+			words[i] = by
+		}
+	}
+	return words
+}
+
+// doneText names a change for people: its id, its age, what it was and why.
+func doneText(r sal.Stored) string {
+	text := fmt.Sprintf("%s, of %s: %s", plain(r.Event.ID), ago(r.Time), short(r.Event.Action))
+	for _, more := range []string{selectorText(r), whyText(r.Record)} {
+		if more != "" && more != "-" {
+			text += " " + more
+		}
+	}
+	return text
+}
+
+// oneToUndo returns the records of one change, the newest first.
+func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
+	parts, err := s.journal().Find(ctx, id)
+	if err == nil && len(parts) > 0 && runOf(parts[0]) != id { // a part is named, the whole is meant
+		parts, err = s.journal().Find(ctx, runOf(parts[0]))
+	}
+	switch {
+	case err != nil: // also if it is there and cannot be read
+		return nil, &unwrittenError{err, s.where()}
+	case len(parts) == 0:
+		return nil, s.noRecord(id, ", nothing changed")
+	case parts[0].Refused():
+		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.command("log", "show", id)}
+	}
+	slices.Reverse(parts)
+	return parts, nil
+}
+
+// runsOf returns the ids of changes, each once.
+func runsOf(records []sal.Stored) []string {
+	var ids []string
+	have := map[string]bool{}
+	for _, r := range records {
+		if id := runOf(r); !have[id] {
+			have[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// past returns what happened to each object, the newest first.
+func (s *session) past(records []sal.Stored) ([]object.Past, error) {
+	var past []object.Past
+	var left error
+	for _, r := range records {
+		for _, o := range r.Change.Objects {
+			p, err := o.Past(s.schema)
+			switch {
+			case err == nil:
+				past = append(past, p)
+			case s.repair:
+				s.warn("left as it is: " + err.Error())
+				left = err
+			default:
+				return nil, &object.InvalidError{
+					Reason: fmt.Sprintf("%v; nothing of %s is undone", err, r.Event.ID),
+					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + s.command("log", "show", r.Event.ID),
+				}
+			}
+		}
+	}
+	if len(past) == 0 && left != nil {
+		return nil, &object.InvalidError{Reason: fmt.Sprintf("nothing changed: nothing of %s can be undone", records[0].Event.ID)}
+	}
+	return past, nil
+}
+
+// queriesOf returns what to read for some objects: each by itself if they are
+// few, or else all beside them.
+func (s *session) queriesOf(past []object.Past) []catalog.Query {
+	const few = 20
+	for _, around := range []func(object.Past) catalog.Query{itself, neighbours} {
+		if queries := queriesBy(past, around); len(queries) <= few {
+			return queries
+		}
+	}
+	return queriesBy(past, func(p object.Past) catalog.Query { return catalog.Query{Type: p.Type} })
+}
+
+// queriesBy returns the queries that a function makes of some objects, each once.
+func queriesBy(past []object.Past, of func(object.Past) catalog.Query) []catalog.Query {
+	var queries []catalog.Query
+	seen := map[string]bool{}
+	for _, p := range past {
+		q := of(p)
+		if key := strings.Join(append([]string{q.Type.Name}, q.Selector.Literals()...), "/"); !seen[key] {
+			seen[key] = true
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+func itself(p object.Past) catalog.Query {
+	values := map[string]string{selector.Name: p.Name}
+	for i, tag := range p.Type.Tags {
+		values[tag] = p.Tags[i]
+	}
+	return catalog.Query{Type: p.Type, Selector: selector.Exactly(p.Type.Tags, values)}
+}
+
+// neighbours is the query for all objects with the same tags.
+func neighbours(p object.Past) catalog.Query { return itself(p).Around(len(p.Tags)) }

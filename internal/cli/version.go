@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"cmp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// linked is the version that the Makefile has the linker set.
+var linked string
+
+// version returns the version of the program: the one set by the build or, after
+// a go install, the module's.
+func version() string {
+	var module string
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
+		module = strings.TrimPrefix(info.Main.Version, "v")
+	}
+	return cmp.Or(linked, module, "unreleased")
+}
+
+func newVersion(std streams) *cobra.Command {
+	return &cobra.Command{
+		Use:         "version",
+		Short:       "Print the version",
+		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
+		Args:        arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			return std.print("confctl %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		},
+	}
+}

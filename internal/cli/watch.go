@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/feed"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// watch prints what there is and then every change, a line of JSON each, until
+// it is interrupted, or nobody reads them any more. It outlasts a store that is
+// out of reach: nothing is missed then.
+func (s *session) watch(ctx context.Context, q catalog.Query, after string) error {
+	if err := s.noFormat("watch"); err != nil {
+		return err
+	}
+	revision, err := startOf(after)
+	if err != nil {
+		return err
+	}
+	ctx, stop := s.whileRead(ctx)
+	defer stop()
+	f := feed.Feed{Catalog: s.catalog, Journal: s.journal().Key("")}
+	if err := s.watchOn(ctx, f, q, revision); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// startOf reads the revision after which to begin; 0 is what there is.
+func startOf(after string) (store.Revision, error) {
+	if after == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(after, 10, 64)
+	if err != nil || n < 1 {
+		return 0, &usageError{"--after cannot be " + strconv.Quote(after) + "; it is a revision, from 1", "each line of a watch has one"}
+	}
+	return store.Revision(n), nil
+}
+
+// watchOn prints batches until the context or an error ends that, and says when
+// the store goes and comes back.
+func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, revision store.Revision) error {
+	heard, away := false, false
+	for batch, err := range f.Follow(ctx, q, revision) {
+		switch {
+		case errors.Is(err, store.ErrCompacted):
+			return fmt.Errorf("what happened after revision %d is not known: the store has forgotten it, or was put back to an earlier state; without --after a watch begins with what there is", revision)
+		case heard && errors.As(err, new(*store.UnavailableError)):
+			away = true
+			s.warn(err.Error() + "; trying again until it answers")
+			continue
+		case err != nil:
+			return err
+		case away:
+			s.say("the store is back")
+		}
+		if batch.Gap {
+			s.warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
+		}
+		heard, away = true, false
+		if err := s.printBatch(batch); err != nil {
+			return err
+		}
+		revision = batch.Revision
+	}
+	return nil
+}
+
+// printBatch prints a transaction at once. After what there was, a line says up to
+// which revision that is everything.
+func (s *session) printBatch(b feed.Batch) error {
+	if len(b.Events) == 0 && !b.State {
+		return nil
+	}
+	return s.write(func(w *bufio.Writer) {
+		for _, e := range b.Events {
+			fmt.Fprintln(w, eventDocument(b, e).Text())
+		}
+		if b.State {
+			fmt.Fprintln(w, value.OfMap(
+				value.Field{Name: "type", Value: value.OfString("bookmark")},
+				value.Field{Name: "revision", Value: value.OfInt(int64(b.Revision))},
+			).Text())
+		}
+	})
+}
+
+// eventDocument is one event for programs. What is not known, or not there, is
+// null.
+func eventDocument(b feed.Batch, e feed.Event) value.Value {
+	kind, values, before := "put", value.OfMap(e.Object.Shown()...), e.Before
+	if e.Object.Malformed != nil {
+		values = value.NullValue
+	}
+	object := append(identity(e.Object), value.Field{Name: "values", Value: values})
+	if e.Deleted {
+		kind, object = "delete", identity(e.Object)
+	}
+	if before.IsAbsent() {
+		before = value.NullValue
+	}
+	revision := b.Revision
+	if b.State {
+		revision = e.Object.Revision
+	}
+	change, user := value.NullValue, value.NullValue
+	if b.Record != nil {
+		change, user = value.OfString(b.Record.Event.ID), value.OfString(b.Record.User.Name)
+	}
+	return value.OfMap(
+		value.Field{Name: "type", Value: value.OfString(kind)},
+		value.Field{Name: "object", Value: value.OfMap(object...)},
+		value.Field{Name: "before", Value: before},
+		value.Field{Name: "revision", Value: value.OfInt(int64(revision))},
+		value.Field{Name: "change", Value: change},
+		value.Field{Name: "user", Value: user},
+	)
+}
