@@ -9,7 +9,6 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/conftool/confctl/pkg/nearest"
 )
@@ -236,44 +235,6 @@ func (s Selector) Literals() []string {
 		values = append(values, t.text)
 	}
 	return values
-}
-
-// literal returns the one text a pattern matches, if there is just one.
-func literal(re *regexp.Regexp) (string, bool) {
-	parsed, err := syntax.Parse(re.String(), syntax.Perl)
-	if err != nil {
-		return "", false // not reached: it was compiled
-	}
-	var text strings.Builder
-	for _, part := range flatten(parsed.Simplify()) {
-		switch part.Op {
-		case syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpEmptyMatch:
-		case syntax.OpLiteral:
-			if part.Flags&syntax.FoldCase != 0 {
-				return "", false
-			}
-			text.WriteString(string(part.Rune))
-		default:
-			return "", false
-		}
-	}
-	s := text.String()
-	return s, isWord(s) && !strings.ContainsRune(s, utf8.RuneError) // which matches all bytes that are no text
-}
-
-// isWord reports whether a tag or name could be s. If not it is not worth
-// reading a key for: no object has it.
-func isWord(s string) bool { return s != "" && !strings.Contains(s, "/") }
-
-func flatten(re *syntax.Regexp) []*syntax.Regexp {
-	if re.Op != syntax.OpConcat && re.Op != syntax.OpCapture {
-		return []*syntax.Regexp{re}
-	}
-	var parts []*syntax.Regexp
-	for _, sub := range re.Sub {
-		parts = append(parts, flatten(sub)...)
-	}
-	return parts
 }
 
 // String returns the selector as it was typed.
