@@ -27,11 +27,11 @@ func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (sou
 		return source{}, err
 	}
 	read := func(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		keys, err := etcdv2.Read(ctx, c, s.settings.namespace+"/"+s.settings.apiVersion)
+		entries, err := etcdv2.Read(ctx, c, s.settings.namespace+"/"+s.settings.apiVersion)
 		if err != nil {
 			return dump.Dump{}, nil, err
 		}
-		found := s.catalog.Decode(keys.Entries, s.schema.Types()...)
+		found := s.catalog.Decode(entries, s.schema.Types()...)
 		found.Objects = slices.DeleteFunc(found.Objects, func(o object.Object) bool { return !slices.Contains(types, o.Type) })
 		d, left := dump.Of(s.schema, types, found, s.catalog.Key)
 		left = append(left, s.strays(slices.DeleteFunc(found.Strays, func(key string) bool { return !all && !s.under(key, types) }))...)

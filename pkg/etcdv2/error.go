@@ -2,7 +2,8 @@ package etcdv2
 
 import (
 	"bytes"
-	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,10 +11,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
-	"time"
 
 	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // Kind is what sort of thing went wrong.
@@ -72,97 +74,132 @@ func excerpt(said string) string {
 	return text.Cut(strings.Join(strings.Fields(text.Spaced(said)), " "), most)
 }
 
-// isBroken reports an error of the connection, not of what came over it.
-func isBroken(err error) bool {
-	var network net.Error
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &network)
-}
-
-// explain makes an *Error of whatever stopped a request.
-func (r *reader) explain(err error, within time.Duration) error {
-	var known *Error
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		e := r.errorf(Unavailable, "is it up, and is there a firewall in between?", "no answer within %v", within)
-		if errors.As(err, &known) { // it had begun
-			e = r.errorf(Unavailable, "give it more time", "%s within %v", known.What, within)
-		}
-		e.Err = context.DeadlineExceeded
-		return e
-	case errors.As(err, &known):
-		return known
-	}
-	why := r.cause(err)
-	return r.errorf(Unavailable, why.hint, "%s", r.clean(why.text)).of(err)
-}
-
-// etcdError is how etcd says that it will not.
-type etcdError struct {
-	Code    int    `json:"errorCode"`
-	Message string `json:"message"`
-	Cause   string `json:"cause"`
-}
-
-// The codes of etcd's that mean something here.
+// Hints of more than one error.
 const (
-	codeNoKey = 100
-	codeRaft  = 300 // and above: the cluster, not the request
+	proxies    = "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment"
+	notEtcd    = "is this the address of etcd, and is there a proxy in between?"
+	noTLS      = "write http:// in front of it, if that is meant"
+	isNamed    = "are namespace and api_version those of the Python tool?"
+	closedHint = "write https:// in front of it if it speaks TLS, and http:// if not"
+	isCut      = "try again; a proxy in between may cut long answers"
+	otherAPI   = "users of the v2 API are not those of v3"
 )
 
+// unreachable makes an error of why there was no answer, as the driver of etcd v3
+// reports it.
+func (r *reader) unreachable(err error) *Error {
+	what, hint := cause(err)
+	switch text := err.Error(); {
+	case what != "":
+	case errors.Is(err, http.ErrSchemeMismatch):
+		what, hint = "the server does not speak TLS", noTLS
+	case strings.Contains(text, "malformed HTTP"): // the library has no type for it
+		what, hint = "the server does not speak HTTP", notEtcd
+	default:
+		what = text
+		var outer *url.Error
+		if errors.As(err, &outer) {
+			what = outer.Err.Error()
+		}
+	}
+	if hint == "" && r.api.Port() == "" {
+		hint = "no port is given; that of etcd is 2379"
+	}
+	return r.errorf(Unavailable, hint, "%s", r.excerpt(what)).of(err)
+}
+
+// cause returns why a connection failed, and what to do; both are empty if it did not.
+func cause(err error) (what, hint string) {
+	var (
+		op      *net.OpError
+		unknown x509.UnknownAuthorityError
+		record  tls.RecordHeaderError
+	)
+	switch why := netcause.Network(err); {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy cannot be reached: " + why, proxies
+	case why == netcause.Closed:
+		return why, closedHint
+	case why != "":
+		return why, ""
+	case errors.As(err, &unknown):
+		return "certificate signed by unknown authority (" + unknown.Cert.Issuer.CommonName + ")", "name the file of the authority that signed it, if it is not one of the system's"
+	case errors.As(err, &record):
+		return "the server does not speak TLS", noTLS
+	}
+	switch {
+	case netcause.WantsCertificate(err):
+		return "the server wants a client certificate that it accepts", "name the files of certificate and key"
+	case netcause.Alert(err) != "":
+		return "refused by the server: " + netcause.Alert(err), "is the client certificate, if one is given, of an authority it trusts?"
+	}
+	return netcause.Certificate(err), ""
+}
+
 // refused makes an error of an answer that has no keys.
-func (r *reader) refused(resp *http.Response, body io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(body, 64<<10))
+func (r *reader) refused(resp *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil && len(text) == 0 {
 		return r.errorf(Unavailable, "", "answers %s", r.excerpt(resp.Status)).of(err)
 	}
-	var said etcdError
-	isEtcd := json.Unmarshal(text, &said) == nil && said.Message != ""
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		return r.denied(resp)
 	case code == http.StatusProxyAuthRequired:
-		return r.errorf(Denied, "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment", "the proxy on the way wants a user and password")
-	case isEtcd && said.Code == codeNoKey:
-		return r.errorf(Absent, "are namespace and api_version those of the Python tool?", "there is no %s", r.prefix)
-	case isEtcd:
-		return r.said(resp, said)
+		return r.errorf(Denied, proxies, "the proxy on the way wants a user and password")
 	case code == http.StatusNotFound && bytes.HasPrefix(text, []byte("404 page not found")):
 		return r.errorf(Foreign, "etcd up to 3.5 has it with --enable-v2, later ones have none", "it does not serve the v2 API")
 	case bytes.Contains(text, []byte("HTTP request to an HTTPS server")):
 		return r.errorf(Foreign, "write https:// in front of it", "the server speaks TLS")
-	case code >= http.StatusInternalServerError:
-		return r.errorf(Unavailable, "is there a proxy in between? the server behind it may be down", "answers %s%s", r.excerpt(resp.Status), r.quoted(text))
 	}
-	return r.errorf(Foreign, notEtcd, "answers %s%s", r.excerpt(resp.Status), r.quoted(text))
+	if said := r.said(resp, text); said != nil {
+		return said
+	}
+	kind, hint := Foreign, notEtcd
+	if resp.StatusCode >= http.StatusInternalServerError {
+		kind, hint = Unavailable, "is there a proxy in between? the server behind it may be down"
+	}
+	return r.errorf(kind, hint, "answers %s", strings.TrimSuffix(r.excerpt(resp.Status)+": "+r.excerpt(string(text)), ": "))
 }
 
-const notEtcd = "is this the address of etcd, and is there a proxy in between?"
-
-// said is an error in etcd's words.
-func (r *reader) said(resp *http.Response, said etcdError) error {
-	kind, hint := Foreign, ""
-	if said.Code >= codeRaft || resp.StatusCode >= http.StatusInternalServerError {
-		kind, hint = Unavailable, "has the cluster a leader? try again, or another member"
+// said makes an error of one of etcd's; it is nil if the text is not one.
+func (r *reader) said(resp *http.Response, text []byte) error {
+	var said struct {
+		Code    int    `json:"errorCode"`
+		Message string `json:"message"`
+		Cause   string `json:"cause"`
+	}
+	const (
+		noKey = 100
+		raft  = 300 // and above: the cluster, not the request
+	)
+	if json.Unmarshal(text, &said) != nil || said.Message == "" {
+		return nil
 	}
 	what := "says: " + r.excerpt(said.Message)
 	if said.Cause != "" {
 		what += " (" + r.excerpt(said.Cause) + ")"
 	}
-	return r.errorf(kind, hint, "%s", what)
+	switch {
+	case said.Code == noKey:
+		return r.errorf(Absent, isNamed, "there is no %s", r.prefix)
+	case said.Code >= raft || resp.StatusCode >= http.StatusInternalServerError:
+		return r.errorf(Unavailable, "has the cluster a leader? try again, or another member", "%s", what)
+	}
+	return r.errorf(Foreign, "", "%s", what)
 }
 
-// denied is what etcd answers alike to a wrong password and to a user without
-// the permission.
+// denied makes an error of what etcd answers alike to a wrong password and to a
+// user without the permission.
 func (r *reader) denied(resp *http.Response) error {
 	if r.cfg.Username == "" {
-		return r.errorf(Denied, "users of the v2 API are not those of v3", "it wants a user and password to read %s (%d)", r.prefix, resp.StatusCode)
+		return r.errorf(Denied, otherAPI, "it wants a user and password to read %s (%d)", r.prefix, resp.StatusCode)
 	}
-	return r.errorf(Denied,
-		fmt.Sprintf("etcd does not say which; the user needs a role that may read %s*, and users of the v2 API are not those of v3", strings.TrimSuffix(r.prefix, "/")),
-		"user %s has another password, or may not read %s (%d)", r.cfg.Username, r.prefix, resp.StatusCode)
+	hint := fmt.Sprintf("etcd does not say which; the user needs a role that may read %s*, and %s", strings.TrimSuffix(r.prefix, "/"), otherAPI)
+	return r.errorf(Denied, hint, "user %s has another password, or may not read %s (%d)", r.cfg.Username, r.prefix, resp.StatusCode)
 }
 
-// foreign is an error for an answer that is not etcd's.
+// foreign makes an error of an answer that is not etcd's.
 func (r *reader) foreign(resp *http.Response, err error) *Error {
 	kind := resp.Header.Get("Content-Type")
 	if kind == "" {
@@ -171,42 +208,7 @@ func (r *reader) foreign(resp *http.Response, err error) *Error {
 	return r.errorf(Foreign, notEtcd, "answers, but not with keys (%s): %s", r.excerpt(kind), r.clean(err.Error())).of(err)
 }
 
-// unreadable makes an error of why the keys could not be read.
-func (r *reader) unreadable(resp *http.Response, body *counted, err error) error {
-	var (
-		syntax *json.SyntaxError
-		shape  *shapeError
-		single *singleError
-	)
-	switch {
-	case errors.As(err, &single):
-		return r.errorf(Absent, "are namespace and api_version those of the Python tool?", "%s is a key, not a directory", r.prefix)
-	case errors.Is(err, errTooLong):
-		return r.errorf(Foreign, notEtcd, "the answer is longer than %d MiB", r.limit>>20)
-	case errors.As(err, &syntax):
-		return r.foreign(resp, fmt.Errorf("not JSON at byte %d", syntax.Offset))
-	case errors.As(err, &shape):
-		return r.foreign(resp, shape)
-	}
-	of := ""
-	if resp.ContentLength > 0 {
-		of = fmt.Sprintf(" of %d", resp.ContentLength)
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return r.errorf(Unavailable, "", "only %d bytes%s", body.read, of).of(err)
-	}
-	return r.errorf(Unavailable, "try again; a proxy in between may cut long answers", "the answer is cut off after %d bytes%s", body.read, of).of(err)
-}
-
 func (e *Error) of(err error) *Error {
 	e.Err = err
 	return e
-}
-
-// quoted is what a server said beyond the status, if it is fit to be read.
-func (r *reader) quoted(text []byte) string {
-	if line := r.excerpt(string(text)); line != "" {
-		return ": " + line
-	}
-	return ""
 }

@@ -8,11 +8,13 @@ package etcdv2
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
-	"strconv"
 	"time"
 
 	"github.com/conftool/confctl/pkg/netcause"
@@ -29,37 +31,29 @@ type Config struct {
 	Timeout            time.Duration // of the whole request; 0: 30 s
 }
 
-// Keys is what a tree of keys held at one moment.
-type Keys struct {
-	Index   uint64        // of the latest change of etcd's at that time (X-Etcd-Index); 0 if a proxy held it back
-	Entries []store.Entry // in key order, each once; keys as stored, with the leading slash
-}
-
-// The bounds of a reply. Production sites have about 1 MB of keys.
-const (
-	maxReply = 256 << 20
-	maxDepth = 100 // of directories
-)
+// maxReply bounds a reply, in bytes. Production sites have about 1 MB of keys.
+const maxReply = 256 << 20
 
 const defaultTimeout = 30 * time.Second
 
 // Read returns all keys below a prefix, a directory such as /conftool/v1, at one
-// moment, by one request that goes through etcd's quorum. Created and Modified
-// of an entry are its createdIndex and modifiedIndex.
+// moment, by one request that goes through etcd's quorum. The entries are in key
+// order, each key once and as stored, with the leading slash. Created and Modified
+// are its createdIndex and modifiedIndex.
 //
-// Directories are no keys: an empty one is not to be seen. Nor are hidden keys,
-// those with a part that begins with _, which etcd lists to nobody. Values are
-// text: etcd itself has replaced bytes that are no UTF-8, by U+FFFD.
+// Directories are not keys, so an empty one does not show. Nor do hidden keys, those
+// with a part that begins with _, which etcd never lists. Values are text: etcd
+// itself has replaced bytes that are not UTF-8 by U+FFFD.
 //
 // A redirect is followed, but never to another server with a password, and
 // never from https to http. The proxy of the environment is used, as
 // net/http.ProxyFromEnvironment says.
 //
 // Errors: *Error, or the context's own if it was cancelled.
-func Read(ctx context.Context, cfg Config, prefix string) (Keys, error) {
+func Read(ctx context.Context, cfg Config, prefix string) ([]store.Entry, error) {
 	api, err := parseURL(cfg)
 	if err != nil {
-		return Keys{}, err
+		return nil, err
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = defaultTimeout
@@ -68,7 +62,7 @@ func Read(ctx context.Context, cfg Config, prefix string) (Keys, error) {
 	return r.read(ctx)
 }
 
-// reader is one Read.
+// reader does one Read.
 type reader struct {
 	cfg    Config
 	api    *url.URL // of the API, with /v2
@@ -77,7 +71,7 @@ type reader struct {
 	limit  int64
 }
 
-func (r *reader) read(ctx context.Context) (Keys, error) {
+func (r *reader) read(ctx context.Context) ([]store.Entry, error) {
 	within := r.cfg.Timeout
 	if deadline, ok := ctx.Deadline(); ok {
 		within = min(within, time.Until(deadline).Round(time.Millisecond))
@@ -85,59 +79,72 @@ func (r *reader) read(ctx context.Context) (Keys, error) {
 	limited, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	keys, err := r.ask(limited)
+	var known *Error
 	switch {
 	case err == nil:
 		return keys, nil
 	case errors.Is(ctx.Err(), context.Canceled):
-		return Keys{}, ctx.Err()
+		return nil, ctx.Err()
+	case errors.As(err, &known):
+		return nil, known
+	case limited.Err() != nil: // what the library returns then is a matter of luck
+		return nil, r.errorf(Unavailable, "is it up, and is there a firewall in between?", "no complete answer within %v", within).of(context.DeadlineExceeded)
 	}
-	return Keys{}, r.explain(err, within)
+	return nil, r.unreachable(err)
 }
 
 // ask makes the request. Its errors are *Error where it knows what they mean.
-func (r *reader) ask(ctx context.Context) (Keys, error) {
+func (r *reader) ask(ctx context.Context) ([]store.Entry, error) {
 	ctx, naming := netcause.Trace(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target(), http.NoBody)
 	if err != nil {
-		return Keys{}, err
+		return nil, err
 	}
 	req.Header.Set("User-Agent", "confctl")
 	if r.cfg.Username != "" {
 		req.SetBasicAuth(r.cfg.Username, r.cfg.Password)
 	}
-	transport := r.transport()
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, CheckRedirect: r.checkRedirect}
+	client := &http.Client{Transport: r.transport(), CheckRedirect: r.checkRedirect}
 	resp, err := client.Do(req)
 	switch {
 	case err != nil && naming.Unanswered():
-		return Keys{}, r.errorf(Unavailable, "is the URL right, and is the name server up?", "%s", netcause.NoNameServer)
+		return nil, r.errorf(Unavailable, "is the URL right, and is the name server up?", "%s", netcause.NoNameServer)
 	case err != nil:
-		return Keys{}, inTime(ctx, err)
+		return nil, err
 	}
-	defer func() { _ = resp.Body.Close() }() // it was read as far as it is of use
-	body := &counted{from: resp.Body, left: r.limit}
+	defer func() { _ = resp.Body.Close() }() // nothing was written
 	if resp.StatusCode != http.StatusOK {
-		return Keys{}, r.refused(resp, body)
+		return nil, r.refused(resp)
 	}
-	index, err := indexOf(resp.Header)
-	if err != nil {
-		return Keys{}, r.foreign(resp, err)
-	}
-	entries, err := decode(body, r.prefix)
-	if err != nil {
-		return Keys{}, r.unreadable(resp, body, inTime(ctx, err))
-	}
-	return Keys{Index: index, Entries: entries}, nil
+	return r.keys(ctx, resp)
 }
 
-// inTime returns an error, or that the time has ended if that broke the
-// connection: which of the two the library says is a matter of luck.
-func inTime(ctx context.Context, err error) error {
-	if ctx.Err() != nil && isBroken(err) {
-		return ctx.Err()
+// keys reads a reply that has keys.
+func (r *reader) keys(ctx context.Context, resp *http.Response) ([]store.Entry, error) {
+	body := &io.LimitedReader{R: resp.Body, N: r.limit + 1}
+	entries, err := decode(body, r.prefix)
+	var (
+		syntax *json.SyntaxError
+		shape  *shapeError
+	)
+	switch got := r.limit + 1 - body.N; {
+	case err == nil:
+		return entries, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, errNotDirectory):
+		return nil, r.errorf(Absent, isNamed, "%s is a key, not a directory", r.prefix)
+	case body.N == 0:
+		return nil, r.errorf(Foreign, notEtcd, "the answer is longer than %d MiB", r.limit>>20)
+	case errors.As(err, &syntax):
+		return nil, r.foreign(resp, fmt.Errorf("not JSON at byte %d", syntax.Offset))
+	case errors.As(err, &shape):
+		return nil, r.foreign(resp, shape)
+	case resp.ContentLength > 0:
+		return nil, r.errorf(Unavailable, isCut, "the answer is cut off after %d bytes of %d", got, resp.ContentLength).of(err)
+	default:
+		return nil, r.errorf(Unavailable, isCut, "the answer is cut off after %d bytes", got).of(err)
 	}
-	return err
 }
 
 // target is the URL of the request.
@@ -153,24 +160,17 @@ func (r *reader) target() string {
 func (r *reader) transport() *http.Transport {
 	t := &http.Transport{
 		Proxy:                  r.proxy,
-		OnProxyConnectResponse: refusedByProxy,
 		TLSClientConfig:        r.cfg.TLS.Clone(),
 		Protocols:              new(http.Protocols),
-		DisableKeepAlives:      true, // one request is all there is
+		DisableKeepAlives:      true, // there is one request
 		MaxResponseHeaderBytes: 64 << 10,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode != http.StatusOK {
+				return r.errorf(Unavailable, proxies, "the proxy refuses to connect: %s", r.excerpt(resp.Status))
+			}
+			return nil
+		},
 	}
 	t.Protocols.SetHTTP1(true)
 	return t
-}
-
-func indexOf(h http.Header) (uint64, error) {
-	text := h.Get("X-Etcd-Index")
-	if text == "" {
-		return 0, nil
-	}
-	index, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return 0, shapef("X-Etcd-Index is %q", excerpt(text))
-	}
-	return index, nil
 }

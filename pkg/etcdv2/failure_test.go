@@ -15,31 +15,23 @@ import (
 )
 
 func TestURLs(t *testing.T) {
-	for _, c := range []struct{ url, what, hint string }{
-		{"", "no URL of an etcd v2 API", "write it as https://HOST:PORT"},
-		{"conf1001:2379", "the URL conf1001:2379 has no scheme", "write http://conf1001:2379 or https://conf1001:2379"},
-		{"conf1001", "the URL conf1001 has no scheme", "write http://conf1001:2379 or https://conf1001:2379"},
-		{"ftp://conf1001", "the URL ftp://conf1001 has the scheme ftp, which is neither http nor https", "write it as https://HOST:PORT"},
-		{"http://", "the URL http:// has no host", "write it as https://HOST:PORT"},
-		{"http://h:port", `the URL http://h:port cannot be read: invalid port ":port" after host`, "write it as https://HOST:PORT"},
-		{"http://h:1/x?password=sesame", "the URL has a query behind the host, the port and the path", "write http://h:1/x"},
-		{"http://h:1?", "the URL has a query behind the host, the port and the path", "write http://h:1"},
-		{"http://h:1/v2/keys/conftool?password=sesame#x", "the URL has a query behind the host, the port and the path", "write http://h:1"},
-		{"h?password=sesame", "the URL h has no scheme", "write http://h:2379 or https://h:2379"},
-		{"[::1]/x", "the URL [::1]/x has no scheme", "write http://[::1]:2379/x or https://[::1]:2379/x"},
-		{"http://?password=sesame", "the URL has a query behind the host, the port and the path", "write it as https://HOST:PORT"},
-		{"http://a:2379,http://b:2379", "the URL names several servers; one member of the cluster is enough", "write http://a:2379"},
-		{"a:2379,b:2379?password=sesame", "the URL names several servers; one member of the cluster is enough", "write http://a:2379 or https://a:2379"},
-		{"http://h:1/x/v2/keys/conftool/v1", "the URL http://h:1/x/v2/keys/conftool/v1 names keys; it is to be that of the API alone", "write http://h:1/x"},
-		{"http://h:1/v2/keys", "the URL http://h:1/v2/keys names keys; it is to be that of the API alone", "write http://h:1"},
+	for url, what := range map[string]string{
+		"":                             "the URL of the etcd v2 API is empty",
+		"conf1001:2379":                "the URL conf1001:2379 has no scheme",
+		"[::1]/x":                      "the URL [::1]/x has no scheme",
+		"ftp://conf1001":               "the URL ftp://conf1001 has the scheme ftp, which is neither http nor https",
+		"http://":                      "the URL http:// has no host",
+		"http://h:port":                `the URL http://h:port cannot be read: invalid port ":port" after host`,
+		"http://h:1/x?password=sesame": "the URL has a query, and may only have a host, a port and a path",
+		"h?password=sesame":            "the URL has a query, and may only have a host, a port and a path",
+		"http://h:1#x":                 "the URL has a query, and may only have a host, a port and a path",
+		"http://a:2379,http://b:2379":  "the URL http://a:2379,http://b:2379 names several servers; name one member of the cluster",
 	} {
-		e := failing(t, Config{URL: c.url}, "/conftool/v1")
-		want(t, e, Misused, c.what, c.hint)
-		for _, proposed := range strings.Split(strings.TrimPrefix(c.hint, "write "), " or ") {
-			if _, err := parseURL(Config{URL: proposed}); c.hint != urlForm && err != nil {
-				t.Errorf("%s: what is proposed is refused: %v", c.url, err)
-			}
-		}
+		want(t, failing(t, Config{URL: url}, "/conftool/v1"), Misused, what, urlForm)
+	}
+	for _, path := range []string{"/x/v2/keys/conftool/v1", "/v2/keys"} {
+		want(t, failing(t, Config{URL: "http://h:1" + path}, "/"), Misused,
+			"the URL http://h:1"+path+" names keys, not the API", "leave out /v2/keys and all after it")
 	}
 	for _, u := range []string{"http://root:sesame@h", "https://sesame@h", "http://root:ses/ame@h", "root:sesame@h", "http://root:ses ame@h"} {
 		e := failing(t, Config{URL: u}, "/conftool/v1")
@@ -47,8 +39,8 @@ func TestURLs(t *testing.T) {
 			t.Errorf("%s: %v", u, e)
 		}
 	}
-	want(t, failing(t, Config{URL: "http://h", Username: "root"}, "/"), Misused, "user root is given without a password", "give both, or neither")
-	want(t, failing(t, Config{URL: "http://h", Password: "x1y2"}, "/"), Misused, "a password is given without a user", "give both, or neither")
+	want(t, failing(t, Config{URL: "http://h", Username: "root"}, "/"), Misused, "user and password are only useful together", "give both, or neither")
+	want(t, failing(t, Config{URL: "http://h", Password: "x1y2"}, "/"), Misused, "user and password are only useful together", "give both, or neither")
 	if e := failing(t, Config{URL: "http://h", Username: "a:b", Password: "x1y2"}, "/"); e.Kind != Misused {
 		t.Error(e)
 	}
@@ -97,25 +89,24 @@ func TestReplies(t *testing.T) {
 		{status("307 Temporary Redirect", ""), Foreign, "answers 307 Temporary Redirect", notEtcd},
 		{status("204 No Content", ""), Foreign, "answers 204 No Content", notEtcd},
 		{"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>sign in</html>", Foreign, "answers, but not with keys (text/html): not JSON at byte 1", notEtcd},
-		{"HTTP/1.1 200 OK\r\nX-Etcd-Index: x\r\n\r\n{}", Foreign, `answers, but not with keys (no content type): X-Etcd-Index is "x"`, notEtcd},
-		{ok + `[]`, Foreign, shape + "the reply begins with [", notEtcd},
-		{ok + `"sesame"`, Foreign, shape + "the reply is ***", notEtcd},
+		{ok + `[]`, Foreign, shape + "the reply is of type array", notEtcd},
+		{ok + `"sesame"`, Foreign, shape + "the reply is of type string", notEtcd},
 		{ok + `{"status":"ok"}`, Foreign, shape + "the reply has no node", notEtcd},
-		{ok + `{"node":7}`, Foreign, shape + "a node is 7", notEtcd},
-		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":{}}}`, Foreign, shape + "nodes begins with {", notEtcd},
-		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":7}]}}`, Foreign, shape + "value is 7", notEtcd},
+		{ok + `{"node":7}`, Foreign, shape + "unexpected number in node", notEtcd},
+		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":{}}}`, Foreign, shape + "unexpected object in node.nodes", notEtcd},
+		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":7}]}}`, Foreign, shape + "unexpected number in node.nodes.value", notEtcd},
 		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a"}]}}`, Foreign, shape + "key /c/v1/a has no value", notEtcd},
 		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1a","value":""}]}}`, Foreign, shape + "key /c/v1a is not below /c/v1/", notEtcd},
-		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":"","createdIndex":1.5}]}}`, Foreign, shape + "createdIndex is 1.5", notEtcd},
-		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":"","modifiedIndex":-1}]}}`, Foreign, shape + "modifiedIndex is -1", notEtcd},
-		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":""},{"key":"/c/v1/a","value":""}]}}`, Foreign, shape + "key /c/v1/a is there twice", notEtcd},
+		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":"","createdIndex":1.5}]}}`, Foreign, shape + "unexpected number 1.5 in node.nodes.createdIndex", notEtcd},
+		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":"","modifiedIndex":-1}]}}`, Foreign, shape + "key /c/v1/a has a negative index", notEtcd},
+		{ok + `{"node":{"key":"/c/v1","dir":true,"nodes":[{"key":"/c/v1/a","value":""},{"key":"/c/v1/a","value":""}]}}`, Foreign, shape + "duplicate key /c/v1/a", notEtcd},
 		{ok + `{"node":{"key":"/c/v1","dir":true}} {}`, Foreign, shape + "there is more after the tree of keys", notEtcd},
-		{ok + `{"node":` + strings.Repeat(`{"dir":true,"nodes":[`, 200000), Foreign, shape + "directories are nested more than 100 deep", notEtcd},
+		{ok + `{"node":` + strings.Repeat(`{"dir":true,"nodes":[`, 200000), Foreign, shape + "not JSON at byte 105008", notEtcd},
 		{ok + `{"node":{"key":"/c/v1","dir":true,"no`, Unavailable, "the answer is cut off after 37 bytes", "try again; a proxy in between may cut long answers"},
 		{ok, Unavailable, "the answer is cut off after 0 bytes", "try again; a proxy in between may cut long answers"},
 		{"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{\"node\":{", Unavailable, "the answer is cut off after 9 bytes of 5000", "try again; a proxy in between may cut long answers"},
-		{"220 mail.example.org ESMTP\r\n", Unavailable, "the server does not speak HTTP", "is this the address of etcd?"},
-		{"", Unavailable, "connection closed by the server", ""},
+		{"220 mail.example.org ESMTP\r\n", Unavailable, "the server does not speak HTTP", notEtcd},
+		{"", Unavailable, "connection closed by the server", closedHint},
 	} {
 		t.Run("", func(t *testing.T) {
 			e := failing(t, Config{URL: saying(t, c.reply), Username: "root", Password: "sesame"}, "/c/v1")
@@ -167,7 +158,7 @@ func TestNetwork(t *testing.T) {
 	want(t, failing(t, Config{URL: strings.Replace(plain.URL, "http", "https", 1)}, "/"), Unavailable,
 		"the server does not speak TLS", "write http:// in front of it, if that is meant")
 	want(t, failing(t, Config{URL: strings.Replace(saying(t, ""), "http", "https", 1)}, "/"), Unavailable,
-		"connection closed by the server", "")
+		"connection closed by the server", closedHint)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Read(cancelled, Config{URL: plain.URL}, "/"); !errors.Is(err, context.Canceled) || errors.As(err, new(*Error)) {
@@ -189,7 +180,7 @@ func TestTimeout(t *testing.T) {
 	begun := time.Now()
 	e := failing(t, Config{URL: mute, Timeout: timeout}, "/")
 	within(begun)
-	want(t, e, Unavailable, "no answer within 200ms", "is it up, and is there a firewall in between?")
+	want(t, e, Unavailable, "no complete answer within 200ms", "is it up, and is there a firewall in between?")
 	if !errors.Is(e, context.DeadlineExceeded) {
 		t.Error("it is no deadline")
 	}
@@ -198,7 +189,7 @@ func TestTimeout(t *testing.T) {
 	begun = time.Now()
 	_, err := Read(short, Config{URL: mute}, "/")
 	within(begun)
-	if err == nil || !strings.Contains(err.Error(), "no answer within 200ms") && !strings.Contains(err.Error(), "no answer within 199ms") {
+	if err == nil || !strings.Contains(err.Error(), "no complete answer within 200ms") && !strings.Contains(err.Error(), "no complete answer within 199ms") {
 		t.Error(err)
 	}
 	drip := answering(t, func(c net.Conn) {
@@ -211,7 +202,7 @@ func TestTimeout(t *testing.T) {
 	begun = time.Now()
 	e = failing(t, Config{URL: drip, Timeout: timeout}, "/")
 	within(begun)
-	if e.Kind != Unavailable || !strings.HasPrefix(e.What, "only ") || !strings.HasSuffix(e.What, " bytes of 5000 within 200ms") {
+	if e.Kind != Unavailable || e.What != "no complete answer within 200ms" {
 		t.Error(e)
 	}
 }
@@ -242,12 +233,12 @@ func TestRedirects(t *testing.T) {
 		return s
 	}
 	follower := sending(func(r *http.Request) string { return leader.URL + r.RequestURI })
-	if keys := read(t, Config{URL: follower.URL}, "/conftool/v1"); len(keys.Entries) != len(filled()) {
+	if keys := read(t, Config{URL: follower.URL}, "/conftool/v1"); len(keys) != len(filled()) {
 		t.Errorf("by way of a follower: %v", keys)
 	}
 	n := asked.Load()
 	e := failing(t, Config{URL: follower.URL, Username: "root", Password: "sesame"}, "/conftool/v1")
-	want(t, e, Denied, "sends on to "+leader.URL+", another server, to which the password is not sent", "name that address, if it is yours")
+	want(t, e, Denied, "redirects to "+leader.URL+", another server, to which the password is not sent", "name that address, if it is yours")
 	if asked.Load() != n {
 		t.Error("another server was asked, with a password at hand")
 	}
@@ -260,13 +251,13 @@ func TestRedirects(t *testing.T) {
 		}
 		return "/moved" + r.RequestURI
 	})
-	if keys := read(t, Config{URL: moved.URL, Username: "root", Password: "sesame"}, "/conftool/v1"); len(keys.Entries) != len(filled()) {
+	if keys := read(t, Config{URL: moved.URL, Username: "root", Password: "sesame"}, "/conftool/v1"); len(keys) != len(filled()) {
 		t.Errorf("at the same server: %v", keys)
 	}
 	round := sending(func(r *http.Request) string { return r.RequestURI })
-	want(t, failing(t, Config{URL: round.URL}, "/"), Foreign, "sends on from one address to the next, 6 times so far", "is this the address of etcd?")
+	want(t, failing(t, Config{URL: round.URL}, "/"), Foreign, "redirects more than 5 times", notEtcd)
 	file := sending(func(*http.Request) string { return "file:///etc/passwd" })
-	want(t, failing(t, Config{URL: file.URL}, "/"), Foreign, "sends on to file://", "is this the address of etcd?")
+	want(t, failing(t, Config{URL: file.URL}, "/"), Foreign, "redirects to file://", notEtcd)
 
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://user:pw@"+strings.TrimPrefix(leader.URL, "http://")+r.RequestURI, http.StatusFound)
@@ -274,7 +265,7 @@ func TestRedirects(t *testing.T) {
 	defer secure.Close()
 	trusting := secure.Client().Transport.(*http.Transport).TLSClientConfig //nolint:errcheck // a panic is a failure
 	want(t, failing(t, Config{URL: secure.URL, TLS: trusting}, "/"), Foreign,
-		"sends on to "+leader.URL+", which is not encrypted", "name an address that answers over https itself")
+		"redirects to "+leader.URL+", which is not encrypted", "name an address that answers over https itself")
 }
 
 // TestProxy reads by way of a proxy, and of those that do not work.
@@ -299,7 +290,7 @@ func TestProxy(t *testing.T) {
 	}
 	for _, c := range []struct{ proxy, api, want string }{
 		{saying(t, "HTTP/1.1 403 Forbidden\r\n\r\n"), "https://conf.invalid/v2", "etcd v2 at https://conf.invalid: the proxy refuses to connect: 403 Forbidden"},
-		{"http://me:sesame@127.0.0.1:1", "http://conf.invalid/v2", "etcd v2 at http://conf.invalid: the proxy on the way cannot be reached: connection refused"},
+		{"http://me:sesame@127.0.0.1:1", "http://conf.invalid/v2", "etcd v2 at http://conf.invalid: the proxy cannot be reached: connection refused"},
 	} {
 		var e *Error
 		if err := by(c.proxy, c.api); !errors.As(err, &e) || e.Error() != c.want || e.Hint == "" {

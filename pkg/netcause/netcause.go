@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -23,6 +25,29 @@ func Lookup(err error) string {
 		return NoNameServer
 	}
 	return "name lookup failed: " + dns.Err
+}
+
+// Closed is what Network returns if the server closed the connection.
+const Closed = "connection closed by the server"
+
+// Network is why a connection could not be made or broke off, TLS apart; empty if
+// that is not what failed.
+func Network(err error) string {
+	var (
+		wait  net.Error
+		errno syscall.Errno
+	)
+	switch why := Lookup(err); {
+	case why != "":
+		return why
+	case errors.As(err, &wait) && wait.Timeout():
+		return "no answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Closed
+	case errors.As(err, &errno):
+		return errno.Error()
+	}
+	return ""
 }
 
 // Certificate is why a server's certificate is not accepted; empty if that is

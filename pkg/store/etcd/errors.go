@@ -6,10 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -38,23 +35,11 @@ func noAnswer(within time.Duration) error {
 
 // plainly says in few words why a connection failed.
 func plainly(err error, ca string) error {
-	var network net.Error
-	switch {
-	case netcause.Lookup(err) != "":
-		return saying(err, "%s", netcause.Lookup(err))
-	case netcause.Alert(err) != "":
+	if netcause.Alert(err) != "" {
 		return distrust(err, ca)
-	case errors.As(err, &network) && network.Timeout():
-		return saying(err, "no answer")
-	case errors.Is(err, io.EOF):
-		return saying(err, "connection closed by the server")
 	}
-	for _, errno := range []syscall.Errno{
-		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EPIPE,
-	} {
-		if errors.Is(err, errno) {
-			return saying(err, "%s", errno.Error())
-		}
+	if why := netcause.Network(err); why != "" {
+		return saying(err, "%s", why)
 	}
 	return err
 }
