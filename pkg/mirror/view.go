@@ -19,7 +19,7 @@ type View struct {
 }
 
 // Len is the number of entries.
-func (v *View) Len() int { return v.tree.len }
+func (v *View) Len() int { return v.tree.len() }
 
 // Get returns the entry of a key, or nil.
 func (v *View) Get(key string) *store.Entry { return v.tree.get(key) }
