@@ -50,10 +50,10 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 	}
 }
 
-// errEnough ends a watch whose consumer wants no more, errLost what is resumed.
 var (
-	errEnough = errors.New("enough")
-	errLost   = errors.New("connection lost")
+	errEnough     = errors.New("enough")          // the consumer wants no more
+	errLost       = errors.New("connection lost") // the watch is resumed
+	errEndedEarly = errors.New("the watch ended before it began")
 )
 
 type watch struct {
@@ -152,9 +152,9 @@ func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
 	stop := context.AfterFunc(attempt, u.end)
 	st := &stream{session: u, ctx: alive, mark: m, ordered: make(chan bool, 1), message: u.Watch(alive, w.span.key,
 		clientv3.WithRange(w.span.end), clientv3.WithRev(w.start()), clientv3.WithCreatedNotify())}
-	answer := <-st.message // empty if the attempt is over
-	if err := answer.Err(); err != nil || !stop() {
-		return nil, cmp.Or(fromText(err), attempt.Err())
+	answer, open := <-st.message // closed if the attempt, the session or the store is
+	if err := answer.Err(); err != nil || !stop() || !open {
+		return nil, cmp.Or(fromText(err), attempt.Err(), errEndedEarly)
 	}
 	st.is = store.Revision(answer.Header.Revision)
 	return st, nil

@@ -264,3 +264,19 @@ func TestNoLeak(t *testing.T) {
 	server.Kill(0)
 	goleak.VerifyNone(t, before)
 }
+
+// TestWatchOfEndedSession: when a store is closed while a watch of it is opened,
+// the library ends the watch without an answer. That is an error.
+func TestWatchOfEndedSession(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{Endpoints: etcdtest.Start(t).URLs(), Timeout: 20 * time.Second, Attempt: 20 * time.Second})
+	u, err := s.session(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.end()
+	w := &watch{store: s, span: cover([]string{"/a/"})[0]}
+	if _, err := w.create(t.Context(), u); !errors.Is(err, errEndedEarly) {
+		t.Errorf("got %v", err)
+	}
+}
