@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/pkg/files"
-	"github.com/conftool/confctl/pkg/store/etcd"
 )
 
 // refused says why a part cannot listen, and what to do.
@@ -114,8 +113,8 @@ func (r *reloaded) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // load takes the files if they are others than before. A certificate whose time is
 // over, or not come yet, is better than none: it is for clients to say.
 func (r *reloaded) load() error {
-	cert, err := files.Read(r.cert, etcd.MaxPEM)
-	key, keyErr := files.Read(r.key, etcd.MaxPEM)
+	cert, err := files.Read(r.cert, files.MaxPEM)
+	key, keyErr := files.Read(r.key, files.MaxPEM)
 	if err == nil {
 		err = keyErr
 	}

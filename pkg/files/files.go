@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -91,35 +92,59 @@ func (system) OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error
 // which the caller of the program has opened, may be pipes. Errors are *fs.PathError,
 // around an OutsideError, a KindError or a SizeError if the file is not read.
 func (f *Files) Read(path string, most int64) ([]byte, error) {
-	in, at, err := f.find(path)
-	if err != nil {
-		return nil, failed("open", path, err)
-	}
-	// Looked at before it is opened, as to open a device may have effects, and
-	// afterwards, as it may be another by then.
-	info, err := in.Stat(at)
-	if err == nil {
-		err = f.readable(path, info, most)
-	}
-	if err != nil {
-		return nil, failed("open", path, err)
-	}
-	file, err := in.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := f.open(path, most)
 	if err != nil {
 		return nil, failed("open", path, err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	if info, err = file.Stat(); err == nil {
-		err = f.readable(path, info, most)
-	}
-	if err != nil {
-		return nil, failed("open", path, err)
-	}
 	text, err := ReadAll(file, most)
 	if err != nil {
 		return nil, failed("read", path, err)
 	}
 	return text, nil
+}
+
+// Head returns the first n bytes of a regular file, or all of one that has fewer.
+// Errors are *fs.PathError, around a KindError if the file is not read.
+func Head(path string, n int64) ([]byte, error) {
+	file, err := (*Files)(nil).open(path, math.MaxInt64)
+	if err != nil {
+		return nil, failed("open", path, err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(file, n))
+	if err != nil {
+		return nil, failed("read", path, err)
+	}
+	return text, nil
+}
+
+// open opens a regular file of at most so many bytes. The file is looked at before
+// it is opened, since opening a device may have effects, and again afterwards,
+// since it may be another one by then.
+func (f *Files) open(path string, most int64) (*os.File, error) {
+	in, at, err := f.find(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := in.Stat(at)
+	if err == nil {
+		err = f.readable(path, info, most)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := in.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err = file.Stat(); err == nil {
+		err = f.readable(path, info, most)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // readable refuses what may not end, and what is too large.

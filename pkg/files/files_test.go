@@ -1,8 +1,12 @@
 package files_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,5 +147,51 @@ func TestConfined(t *testing.T) {
 	}
 	if f.Holds(at("secret")) || !f.Holds(at("a/relative")) || (*files.Files)(nil).Holds(at("a")) {
 		t.Error("what is held is not what is below")
+	}
+}
+
+// A head is the beginning of a file, whatever its size.
+func TestHead(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, filepath.Join(dir, "x"), "abcdef")
+	for n, want := range map[int64]string{0: "", 3: "abc", 6: "abcdef", 7: "abcdef"} {
+		if text, err := files.Head(file, n); err != nil || string(text) != want {
+			t.Errorf("%d: %q, %v", n, text, err)
+		}
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, kind := range map[string]error{fifo: new(files.KindError), dir: new(files.KindError), filepath.Join(dir, "none"): os.ErrNotExist} {
+		_, err := files.Head(path, most)
+		if k, isKind := kind.(*files.KindError); isKind && !errors.As(err, k) || !isKind && !errors.Is(err, kind) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestCertPool(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	dir := t.TempDir()
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	pool, err := files.CertPool(write(t, filepath.Join(dir, "ca.pem"), string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Certificate().Verify(x509.VerifyOptions{Roots: pool}); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"key.pem": "holds no certificate", "none.pem": "no such file or directory", "large.pem": "more than the 1048576 that are read"} {
+		switch name {
+		case "key.pem":
+			write(t, filepath.Join(dir, name), "-----BEGIN x-----\n")
+		case "large.pem":
+			write(t, filepath.Join(dir, name), strings.Repeat("x", files.MaxPEM+1))
+		}
+		if _, err := files.CertPool(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

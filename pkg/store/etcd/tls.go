@@ -2,15 +2,11 @@ package etcd
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 
 	"github.com/conftool/confctl/pkg/files"
 )
-
-// MaxPEM is the size in bytes of the largest file of certificates.
-const MaxPEM = 1 << 20
 
 // TLS returns how to speak to servers that an authority vouches for, the
 // system's ones if none is given, with a client certificate if one is given. All
@@ -18,14 +14,11 @@ const MaxPEM = 1 << 20
 func TLS(caCert, cert, key string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caCert != "" {
-		pem, err := files.Read(caCert, MaxPEM)
+		pool, err := files.CertPool(caCert)
 		if err != nil {
 			return nil, fmt.Errorf("etcd: ca_cert: %w", err)
 		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("etcd: ca_cert: %s holds no certificate", caCert)
-		}
+		c.RootCAs = pool
 	}
 	if (cert == "") != (key == "") {
 		return nil, errors.New("etcd: cert and key are only useful together")
@@ -43,11 +36,11 @@ func TLS(caCert, cert, key string) (*tls.Config, error) {
 
 // keyPair is tls.LoadX509KeyPair for files that end.
 func keyPair(cert, key string) (tls.Certificate, error) {
-	certPEM, err := files.Read(cert, MaxPEM)
+	certPEM, err := files.Read(cert, files.MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	keyPEM, err := files.Read(key, MaxPEM)
+	keyPEM, err := files.Read(key, files.MaxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
