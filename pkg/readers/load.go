@@ -1,9 +1,7 @@
 package readers
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
 	"regexp"
@@ -44,14 +42,14 @@ const RuleInvalid = "reader"
 // readers has file and line.
 func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
 	l := loader{schema: s, names: map[string]yamldoc.Pos{}}
-	var doc yamldoc.Node
-	if file != "" {
-		var err error
-		if doc, err = s.ReadBeside(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			l.fail(err)
-		}
+	doc, err := s.ReadBeside(file)
+	if err != nil {
+		l.fail(err)
 	}
-	inFile := l.byType(s, doc)
+	inFile, errs := s.ByType(doc, "a file of readers", RuleInvalid)
+	for _, err := range errs {
+		l.fail(err)
+	}
 	for _, t := range s.Types() {
 		l.typ = t
 		l.list(t.Readers)
@@ -67,25 +65,6 @@ type loader struct {
 	readers  []Reader
 	problems []schema.Problem
 	names    map[string]yamldoc.Pos // where those are that have a name, by its label
-}
-
-// byType returns what a file has for each type.
-func (l *loader) byType(s *schema.Schema, doc yamldoc.Node) map[string]yamldoc.Node {
-	if doc.IsEmpty() {
-		return nil
-	}
-	pairs, err := doc.Pairs("a file of readers")
-	if err != nil {
-		l.fail(err)
-		return nil
-	}
-	lists := map[string]yamldoc.Node{}
-	for _, p := range pairs {
-		if lists[p.Name] = p.Value; !slices.Contains(s.Names(), p.Name) {
-			l.failAt(p.Key, "no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))
-		}
-	}
-	return lists
 }
 
 // list compiles a list of readers; nothing is the empty list.
@@ -106,14 +85,11 @@ func (l *loader) list(n yamldoc.Node) {
 }
 
 func (l *loader) fail(err error) {
-	var at *yamldoc.Error
-	if errors.As(yamldoc.WithRule(err, RuleInvalid), &at) {
-		p := schema.Problem{Err: at}
-		if l.typ != nil {
-			p.Type = l.typ.Name
-		}
-		l.problems = append(l.problems, p)
+	typ := ""
+	if l.typ != nil {
+		typ = l.typ.Name
 	}
+	l.problems = append(l.problems, schema.NewProblem(typ, err, RuleInvalid))
 }
 
 func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {

@@ -1,8 +1,6 @@
 package safety
 
 import (
-	"errors"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -27,64 +25,35 @@ const (
 // the same. What the file has for a type that the schema has no use for, since
 // something is wrong with the type itself, is not looked at.
 func Load(s *schema.Schema, file string) (*Rules, []schema.Problem) {
-	var doc yamldoc.Node
-	var problems []schema.Problem
-	if file != "" {
-		var err error
-		doc, err = s.ReadBeside(file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			problems = append(problems, problem("", err))
-		}
+	doc, err := s.ReadBeside(file)
+	rules, problems := compile(s, doc)
+	if err != nil {
+		problems = slices.Insert(problems, 0, schema.NewProblem("", err, RuleInvalid))
 	}
-	rules, more := compile(s, doc)
-	return rules, append(problems, more...)
+	return rules, problems
 }
 
 // compile is Load for a file that is already read.
 func compile(s *schema.Schema, doc yamldoc.Node) (*Rules, []schema.Problem) {
-	inFile, problems := byType(s, doc)
+	var problems []schema.Problem
+	inFile, errs := s.ByType(doc, "a file of safety rules", RuleUnknownType)
+	fail := func(typ string, errs []error) {
+		for _, err := range errs {
+			problems = append(problems, schema.NewProblem(typ, err, RuleInvalid))
+		}
+	}
+	fail("", errs)
 	rules := &Rules{declared: map[string]*ruleSet{}}
 	for _, t := range s.Types() {
 		l := loader{typ: t, set: builtIn(), seen: map[string]yamldoc.Pos{}}
 		l.rules(t.Safety)
 		l.rules(inFile[t.Name])
 		l.contradictions()
-		for _, err := range l.errs {
-			problems = append(problems, problem(t.Name, err))
-		}
-		if len(l.errs) == 0 {
+		if fail(t.Name, l.errs); len(l.errs) == 0 {
 			rules.declared[t.Name] = l.set
 		}
 	}
 	return rules, problems
-}
-
-// byType returns what a file has for each type.
-func byType(s *schema.Schema, doc yamldoc.Node) (map[string]yamldoc.Node, []schema.Problem) {
-	if doc.IsEmpty() {
-		return nil, nil
-	}
-	pairs, err := doc.Pairs("a file of safety rules")
-	if err != nil {
-		return nil, []schema.Problem{problem("", err)}
-	}
-	var problems []schema.Problem
-	rules := map[string]yamldoc.Node{}
-	for _, p := range pairs {
-		if rules[p.Name] = p.Value; !slices.Contains(s.Names(), p.Name) {
-			err := p.Key.Errorf("no object type %q%s", p.Name, nearest.Suggest(p.Name, s.Names()))
-			problems = append(problems, problem("", yamldoc.WithRule(err, RuleUnknownType)))
-		}
-	}
-	return rules, problems
-}
-
-func problem(typ string, err error) schema.Problem {
-	var at *yamldoc.Error
-	if !errors.As(yamldoc.WithRule(err, RuleInvalid), &at) { // not reached: all are
-		at = &yamldoc.Error{Msg: err.Error(), Rule: RuleInvalid, Err: err}
-	}
-	return schema.Problem{Type: typ, Err: at}
 }
 
 // loader compiles the rules of one type and gathers what is wrong with them.

@@ -1,7 +1,6 @@
 package safety
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,10 +231,4 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestProblemOfAnotherSort(t *testing.T) {
-	if p := problem("t", errors.New("odd")); p.Type != "t" || p.Err.Msg != "odd" {
-		t.Errorf("%+v", p)
-	}
 }

@@ -182,11 +182,6 @@ func (s *Schema) Declared() []*Type { return slices.Clone(s.types) }
 // File returns the file the schema was read from; it is empty without one.
 func (s *Schema) File() string { return s.file }
 
-// ReadBeside reads a file that goes with the schema, as the schema was read.
-func (s *Schema) ReadBeside(file string) (yamldoc.Node, error) {
-	return yamldoc.ReadFrom(s.from, file, yamldoc.MaxSettings)
-}
-
 // InDependencyOrder returns the usable types so that each comes after those it
 // depends on, and otherwise in their own order.
 func (s *Schema) InDependencyOrder() []*Type {
