@@ -2,8 +2,6 @@ package readers
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,50 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/value"
 )
-
-// lookup asks the reader's server for the addresses of its name, which may have
-// none. That there is no such name is an error.
-func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
-	var all []address
-	var missing error
-	for _, family := range r.families() {
-		found, err := a.question(ctx, r, family)
-		switch {
-		case errors.Is(err, errNoName): // some servers say so of one family
-			missing = err
-		case err != nil:
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	if len(all) > 0 {
-		missing = nil
-	}
-	return all, missing
-}
-
-// families is which addresses are worth asking for: those of the families that
-// places are known by.
-func (r Reader) families() []dnsmessage.Type {
-	var four, six bool
-	for _, nets := range r.answers {
-		for _, n := range nets {
-			four, six = four || n.Addr().Is4(), six || n.Addr().Is6()
-		}
-	}
-	switch {
-	case !six:
-		return []dnsmessage.Type{dnsmessage.TypeA}
-	case !four:
-		return []dnsmessage.Type{dnsmessage.TypeAAAA}
-	}
-	return []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA}
-}
 
 // place returns which object's place an address is in.
 func (r Reader) place(a netip.Addr) (string, bool) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/miekg/dns"
 	"github.com/theory/jsonpath"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/conftool/confctl/pkg/schema"
 )
@@ -70,46 +70,56 @@ func FuzzHeader(f *testing.F) {
 }
 
 func FuzzNameServer(f *testing.F) {
-	q, err := newQuestion("x.example.net", dnsmessage.TypeA)
-	if err != nil {
-		f.Fatal(err)
+	q := new(dns.Msg).SetQuestion("x.example.net.", dns.TypeA)
+	good := new(dns.Msg).SetReply(q)
+	for _, record := range []string{"x.example.net. 10 IN CNAME y.example.net.", "Y.example.net. 10 IN A 10.2.2.9", "z.example.net. 10 IN A 10.2.2.8"} {
+		rr, err := dns.NewRR(record)
+		if err != nil {
+			f.Fatal(err)
+		}
+		good.Answer = append(good.Answer, rr)
 	}
-	f.Add(q.packet)
-	good := q.Message
-	good.Response = true
-	good.Answers = []dnsmessage.Resource{
-		{Header: dnsmessage.ResourceHeader{Name: q.Questions[0].Name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("y.example.net.")}},
-		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("Y.example.net."), Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{10, 2, 2, 9}}},
-		{Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("z.example.net."), Class: dnsmessage.ClassINET}, Body: &dnsmessage.AResource{A: [4]byte{10, 2, 2, 8}}},
+	for _, m := range []*dns.Msg{q, good} {
+		packet, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packet)
 	}
-	packet, err := good.Pack()
-	if err != nil {
-		f.Fatal(err)
-	}
-	if found, err := q.addresses(good); err != nil || len(found) != 1 || found[0].String() != "10.2.2.9" {
+	if found, err := addresses(q, good); err != nil || len(found) != 1 || found[0].String() != "10.2.2.9" || !isReply(q, good) || isReply(q, q) {
 		f.Errorf("%v, %v", found, err)
 	}
-	f.Add(packet)
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		reply, err := q.reply(packet)
-		if checkCause(t, err); err == nil {
-			_, err = q.addresses(reply)
+		reply := new(dns.Msg)
+		if reply.Unpack(packet) != nil {
+			return
+		}
+		reply.Id = q.Id
+		if isReply(q, reply) {
+			_, err := addresses(q, reply)
 			checkCause(t, err)
 		}
 	})
 }
 
-// Of several questions it is said which one was refused.
+// Of several questions the error names the one that was refused.
 func TestRefusedQuestion(t *testing.T) {
-	for family, want := range map[dnsmessage.Type]string{dnsmessage.TypeA: "A", dnsmessage.TypeAAAA: "AAAA"} {
-		q, err := newQuestion("x.example.net", family)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = q.addresses(dnsmessage.Message{Header: dnsmessage.Header{RCode: dnsmessage.RCodeRefused}})
-		if err == nil || err.Error() != "the name server answers REFUSED to the question for "+want {
+	for family, want := range map[uint16]string{dns.TypeA: "REFUSED to the question for A", dns.TypeAAAA: "REFUSED to the question for AAAA"} {
+		q := new(dns.Msg).SetQuestion("x.example.net.", family)
+		_, err := addresses(q, new(dns.Msg).SetRcode(q, dns.RcodeRefused))
+		if err == nil || err.Error() != "the name server answers "+want {
 			t.Error(err)
 		}
+	}
+}
+
+// The zero address of a record without one is no answer.
+func TestEmptyAddress(t *testing.T) {
+	q := new(dns.Msg).SetQuestion("x.example.net.", dns.TypeA)
+	reply := new(dns.Msg).SetReply(q)
+	reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "x.example.net.", Rrtype: dns.TypeA, Class: dns.ClassINET}}}
+	if found, err := addresses(q, reply); err != nil || len(found) > 0 {
+		t.Errorf("%v, %v", found, err)
 	}
 }
 
