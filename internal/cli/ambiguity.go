@@ -11,7 +11,7 @@ import (
 // clear refuses words that may be meant otherwise than as text, where nobody can
 // be asked. In quotes they are text.
 func (s *session) clear(unclear []object.Ambiguity, act action) error {
-	if s.interactive() {
+	if s.Interactive() {
 		return nil // see confirmWords
 	}
 	for _, a := range unclear {
@@ -37,7 +37,7 @@ func spelledOut(a object.Ambiguity, act action) string {
 // confirmWords asks whether words are meant as text, each once for all objects.
 // Neither --yes nor a pipe answers that.
 func (s *session) confirmWords(ctx context.Context, unclear []object.Ambiguity) error {
-	if !s.interactive() {
+	if !s.Interactive() {
 		return nil // they were refused, or were in quotes
 	}
 	asked := map[string]bool{}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -24,7 +25,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	if err := s.needMode(); err != nil {
 		return err
 	}
-	s.tellExposed(s.streams, s.settings)
+	s.tellExposed(s.Streams, s.settings)
 	a := &change.Applier{
 		Catalog:  s.catalog,
 		Log:      s.journal(),
@@ -33,7 +34,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		Show:     func(p change.Proposal) error { return s.showDryRun(ctx, p) },
 		Progress: s.progress(),
 		Report:   report,
-		Warn:     s.warn,
+		Warn:     s.Warn,
 		Now:      time.Now,
 		Who:      s.whoami(),
 		Where:    sal.Host{Name: hostname()},
@@ -54,7 +55,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	case s.terms.dryRun && s.shown:
 		return nil
 	}
-	return s.print("no change\n")
+	return s.Print("no change\n")
 }
 
 // needMode returns an error if a change cannot be judged as the site wants it,
@@ -73,10 +74,10 @@ func (s *session) needMode() error {
 // progress tells somebody at a terminal how far a change in parts has come; nobody
 // else waits for it.
 func (s *session) progress() func(done, left int) {
-	if !isTerminal(s.err) {
+	if !term.IsTerminal(s.Err) {
 		return nil
 	}
-	return func(done, left int) { s.say("%d of %d are done", done, done+left) }
+	return func(done, left int) { s.Say("%d of %d are done", done, done+left) }
 }
 
 // unruledError reports mistakes in declared rules that a change would have to be
@@ -117,7 +118,7 @@ func (s *session) judged(changes []object.Change) error {
 		return err
 	}
 	if err := s.ruled(given...); err != nil {
-		s.warn(err.Error())
+		s.Warn(err.Error())
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 		return s.confirmGrave(ctx, p, why)
 	}
 	if s.editing { // what was chosen is answered for already, but not what became of it
-		writeChanges(s.err, p.Plan.Changes, colored(s.err))
+		writeChanges(s.Err, p.Plan.Changes, term.Colored(s.Err))
 	}
 	s.tellFindings(p.Verdict.Findings)
 	return nil
@@ -153,13 +154,13 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 // told, what may still go, how to take it back, and what was not done.
 func (s *session) tellDone(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
-		fmt.Fprintln(s.err, oneLine(done.Message))
+		s.Note(done.Message)
 	}
 	after := "undo: " + s.command("undo", done.ID)
 	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}
-	fmt.Fprintln(s.err, oneLine(after))
+	s.Note(after)
 	if len(done.Held)+len(done.Idle) == 0 {
 		return nil
 	}
@@ -173,9 +174,7 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 
 // tellWaysOut tells the lines that would do what is held back.
 func (s *session) tellWaysOut(refused []safety.Finding, held []object.Change) {
-	for _, line := range s.waysOut(refused, held, false) {
-		fmt.Fprintln(s.err, "  "+oneLine(line))
-	}
+	s.Detail(s.waysOut(refused, held, false)...)
 }
 
 // capacityAfter is how the group with the least slack stands after a change.

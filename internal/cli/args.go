@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/files"
 )
 
@@ -84,12 +85,12 @@ func expandFiles(args []string) ([]string, error) {
 		return args, nil
 	}
 	var words []string
-	scan, text := newScanner(), false
+	scan, isText := newScanner(), false
 	for _, arg := range args {
 		kind := scan.next(arg)
-		text = text || scan.valued && !scan.has("config", "schema", "object-type", "output")
+		isText = isText || scan.valued && !scan.has("config", "schema", "object-type", "output")
 		name, isFile := strings.CutPrefix(arg, "@")
-		if !isFile || name == "" || kind != bareWord || text || !takesFiles(scan.cmd.Name()) {
+		if !isFile || name == "" || kind != bareWord || isText || !takesFiles(scan.cmd.Name()) {
 			words = append(words, arg)
 			continue
 		}
@@ -100,11 +101,11 @@ func expandFiles(args []string) ([]string, error) {
 		for i, line := range lines {
 			if kind := scan.next(line); kind == optionWord && scan.has(waysOut()...) {
 				return nil, &usageError{
-					fmt.Sprintf("%s:%d: %s is not taken from a file of arguments", oneLine(name), i+1, oneLine(line)),
+					fmt.Sprintf("%s:%d: %s is not taken from a file of arguments", text.OneLine(name), i+1, text.OneLine(line)),
 					"it overrides what protects you: type it on the command line",
 				}
 			}
-			text = text || scan.valued
+			isText = isText || scan.valued
 			words = append(words, line)
 		}
 	}
@@ -127,7 +128,7 @@ func waysOut() []string {
 // argumentsOf returns the lines of a file.
 func argumentsOf(name string) ([]string, error) {
 	failed := func(why any) error {
-		return &usageError{fmt.Sprintf("arguments of @%s: %v", oneLine(name), why), "for an argument that begins with @, and is no file: -- before it"}
+		return &usageError{fmt.Sprintf("arguments of @%s: %v", text.OneLine(name), why), "for an argument that begins with @, and is no file: -- before it"}
 	}
 	text, err := files.Read(name, maxArguments)
 	if err == nil && strings.ContainsRune(string(text), 0) {

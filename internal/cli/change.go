@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -117,12 +118,12 @@ func (s *session) tellChanged(done change.Done) {
 // tell prints lines about what is done already, so that an output that is gone
 // changes nothing more than that.
 func (s *session) tell(lines ...string) {
-	err := s.write(func(w *bufio.Writer) {
+	err := s.Write(func(w *bufio.Writer) {
 		for _, line := range lines {
-			fmt.Fprintln(w, oneLine(line))
+			fmt.Fprintln(w, text.OneLine(line))
 		}
 	})
 	if err != nil {
-		s.warn(err.Error())
+		s.Warn(err.Error())
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/readers"
@@ -24,7 +26,7 @@ import (
 // newCheck is the parent of the checks for a monitoring system. To that the usual
 // exit codes would say something else, 2 for one that it is critical: whatever
 // keeps a check from its answer is UNKNOWN, also a mistake in its command line.
-func newCheck(std streams, g *globals) *cobra.Command {
+func newCheck(std term.Streams, g *globals) *cobra.Command {
 	check := &cobra.Command{
 		Use:         "check",
 		Short:       "Check what a monitoring system should know",
@@ -53,24 +55,24 @@ const pluginCodes = "Exit codes: 0 OK · 1 WARNING · 2 CRITICAL · 3 UNKNOWN, a
 
 // unknownAtWorst reports an error, if there is one, as a monitoring plugin does:
 // on one line of standard output, with the exit code of UNKNOWN.
-func unknownAtWorst(std streams, err error) error {
+func unknownAtWorst(std term.Streams, err error) error {
 	if err == nil {
 		return nil
 	}
 	_, msg, hint := explain(err)
 	var words []string
-	for _, line := range slices.Concat(lines(msg), lines(hint)) {
+	for _, line := range slices.Concat(text.Lines(msg), text.Lines(hint)) {
 		words = append(words, strings.TrimSpace(line))
 	}
-	text := strings.ReplaceAll(oneLine(strings.Join(words, "; ")), "|", "/") // behind which there would be perfdata
+	text := strings.ReplaceAll(text.OneLine(strings.Join(words, "; ")), "|", "/") // behind which there would be perfdata
 	return tellLevel(std, readers.Unknown.String()+": "+text+"\n", readers.Unknown)
 }
 
 // tellLevel prints what a monitoring plugin has to say, and returns the error
 // that ends with its exit code.
-func tellLevel(std streams, text string, level readers.Level) error {
-	if err := std.print("%s", text); err != nil {
-		std.say("%v", err)
+func tellLevel(std term.Streams, text string, level readers.Level) error {
+	if err := std.Print("%s", text); err != nil {
+		std.Say("%v", err)
 		level = readers.Unknown // whatever it is, nobody has heard of it
 	}
 	if level == readers.OK {
@@ -90,7 +92,7 @@ type readerOptions struct {
 	timeout           time.Duration
 }
 
-func newCheckReaders(std streams, g *globals) *cobra.Command {
+func newCheckReaders(std term.Streams, g *globals) *cobra.Command {
 	var o readerOptions
 	cmd := &cobra.Command{
 		Use:   "readers [URL...]",
@@ -129,7 +131,7 @@ after four times that. With --since it is WARNING at once.`,
 			var level readers.Level
 			quiet := std
 			if !g.debug {
-				quiet.err = io.Discard // monitoring systems take it for the first line
+				quiet.Err = io.Discard // monitoring systems take it for the first line
 			}
 			err := with(quiet, g, func(s *session) (err error) {
 				text, level, err = s.checkReaders(cmd.Context(), o)
@@ -200,11 +202,11 @@ func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, re
 		}
 		results = append(answered, results...)
 	}
-	text, level := readers.Report(results)
+	report, level := readers.Report(results)
 	if broken != nil {
-		text += fmt.Sprintf("note: %s of the journal cannot be read, so a reader may be later than it seems; see confctl log\n", count(len(broken.Errs), "record"))
+		report += fmt.Sprintf("note: %s of the journal cannot be read, so a reader may be later than it seems; see confctl log\n", text.Count(len(broken.Errs), "record"))
 	}
-	return text, level, nil
+	return report, level, nil
 }
 
 // readersOf returns the readers to ask, and the results for those that cannot be

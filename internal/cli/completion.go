@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
@@ -29,7 +30,7 @@ const (
 func (g *globals) complete(f func(context.Context, *session, *schema.Type) []string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completing)
 	defer cancel()
-	quiet := streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}
+	quiet := term.Discard()
 	found := make(chan []string, 1)
 	go func() { // which a file that cannot be read to its end may hold up
 		var words []string
@@ -49,10 +50,6 @@ func (g *globals) complete(f func(context.Context, *session, *schema.Type) []str
 		return nil
 	}
 }
-
-type nowhere struct{}
-
-func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
 func (g *globals) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.schema.Names() }), noFile

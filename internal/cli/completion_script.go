@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
 )
 
-func newCompletion(std streams) *cobra.Command {
+func newCompletion(std term.Streams) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
@@ -31,7 +32,7 @@ after a word that the shell would expand, such as $NAME.`,
 			if err != nil {
 				return err
 			}
-			return std.print("%s", script)
+			return std.Print("%s", script)
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
@@ -148,7 +150,7 @@ func FuzzCompletion(f *testing.F) {
 		}
 		words := append([]string{"confctl", "--config", filepath.Join(dir, "config.yaml"), "__complete"}, lines[int(line)%len(lines)]...)
 		var out bytes.Buffer
-		std := streams{in: strings.NewReader(""), out: &out, err: nowhere{}, interrupts: &interrupts{}}
+		std := term.Streams{In: strings.NewReader(""), Out: &out, Err: io.Discard}
 		if code := run(t.Context(), append(words, typed), std); code != exitDone {
 			t.Errorf("exit code %d", code)
 		}

@@ -3,6 +3,8 @@ package cli
 import (
 	"slices"
 	"strings"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 // mistakes are what is wrong with the settings and yet stops no command that does
@@ -33,9 +35,9 @@ func (m mistakes) of(settings ...string) error {
 }
 
 // warn tells of all mistakes.
-func (m mistakes) warn(std streams) {
+func (m mistakes) warn(std term.Streams) {
 	for _, one := range m {
-		std.warn(one.err.Error())
+		std.Warn(one.err.Error())
 	}
 }
 

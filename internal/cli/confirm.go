@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -31,13 +32,13 @@ func (s *session) asks(objects []object.Object) bool {
 // confirmSelection shows what was chosen, has the rest shown, and asks whether
 // to go on.
 func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
-	err := s.asking(func(w io.Writer) error {
+	err := s.Asking(func(w io.Writer) error {
 		what := listing(chosen) + "\n"
-		if isTerminal(w) {
+		if term.IsTerminal(w) {
 			what = listingByGroup(chosen)
 		}
 		_, err := fmt.Fprintf(w, "The selector you chose has selected the following objects:\n%s", what)
-		return outputError(err)
+		return term.WriteError(err)
 	})
 	if err != nil {
 		return err
@@ -62,11 +63,11 @@ func (s *session) goOn(ctx context.Context) error {
 // tellMistaken says what was read as an answer and is none, where nobody typed it:
 // in a loop over the lines of a file, a question takes the next of these.
 func (s *session) tellMistaken(answer string) {
-	if word := strings.ToLower(strings.TrimSpace(answer)); s.interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
+	if word := strings.ToLower(strings.TrimSpace(answer)); s.Interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
 		return
 	}
-	s.warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, widest)))
-	s.say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
+	s.Warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, widest)))
+	s.Say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
 }
 
 func haveOneName(objects []object.Object) bool {
@@ -84,7 +85,7 @@ const sentence = "Yes, I am sure of what I am doing."
 // confirmMost asks for the sentence. Without a terminal there is nobody to mean
 // it.
 func (s *session) confirmMost(ctx context.Context, what string, show func()) error {
-	if !s.interactive() {
+	if !s.Interactive() {
 		return &usageError{what + " is only possible from a terminal", "--yes does not answer this; choose the objects with confctl select, or name them one by one"}
 	}
 	show()
@@ -99,24 +100,18 @@ func (s *session) confirmMost(ctx context.Context, what string, show func()) err
 	return nil
 }
 
-// question prints a text and the prompt, and reads one line.
-func (s *session) question(ctx context.Context, text string) (string, error) {
-	if err := s.ask(text + "confctl>"); err != nil {
-		return "", err
-	}
-	answer, err := s.readLine(ctx)
-	switch {
-	case errors.Is(err, io.EOF):
+// question asks a question and returns the answer. No answer declines.
+func (s *session) question(ctx context.Context, question string) (string, error) {
+	answer, err := s.Question(ctx, question)
+	if errors.Is(err, io.EOF) {
 		return "", s.abort("no answer on standard input; --yes answers with yes")
-	case err != nil && ctx.Err() == nil:
-		return "", fmt.Errorf("reading the answer: %w", err)
 	}
 	return answer, err
 }
 
 // abort says that nothing is done.
 func (s *session) abort(reason string) error {
-	if err := s.ask("Aborting\n"); err != nil {
+	if err := s.Ask("Aborting\n"); err != nil {
 		return err
 	}
 	return &declinedError{reason}

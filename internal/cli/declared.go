@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -55,7 +56,7 @@ func (s *session) readDeclared(dir string) (declared, error) {
 	if err != nil {
 		return declared{}, err
 	}
-	d.ignored.warn(s.streams)
+	d.ignored.warn(s.Streams)
 	return d, nil
 }
 
@@ -94,7 +95,7 @@ func (s *session) declared(data seed.Data) (declared, error) {
 		}
 		if err := s.ruled(t.Type); err != nil {
 			d.unruled = append(d.unruled, t.Type)
-			d.faults = append(d.faults, lines(message(err))...)
+			d.faults = append(d.faults, text.Lines(message(err))...)
 			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
 		}
 	}
@@ -164,12 +165,12 @@ func (s *session) tellLeftUndone(faults, left []string) bool {
 	for _, f := range faults {
 		some.add("%s", f)
 	}
-	some.say(s.streams)
+	some.say(s.Streams)
 	if some.more > 0 {
-		s.say("confctl lint says all of it")
+		s.Say("confctl lint says all of it")
 	}
 	for _, line := range left {
-		s.say("%s", line)
+		s.Say("%s", line)
 	}
 	return len(faults)+len(left) > 0
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 )
 
@@ -54,7 +54,7 @@ func TestManualCommands(t *testing.T) {
 
 // TestHelpExamples: so has each example in the help.
 func TestHelpExamples(t *testing.T) {
-	root := newRoot(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, nil, "confctl")
+	root := newRoot(term.Discard(), nil, "confctl")
 	seen := 0
 	for commands := []*cobra.Command{root}; len(commands) > 0; commands = commands[1:] {
 		cmd := commands[0]
@@ -115,7 +115,7 @@ func parse(typed []string) error {
 	if err != nil {
 		return err
 	}
-	cmd, rest, err := newRoot(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, words, "confctl").Find(words)
+	cmd, rest, err := newRoot(term.Discard(), words, "confctl").Find(words)
 	if err != nil {
 		return err
 	}

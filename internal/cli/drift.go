@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store"
@@ -16,7 +18,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-func newDrift(std streams, g *globals) *cobra.Command {
+func newDrift(std term.Streams, g *globals) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "drift --directory DIR",
@@ -79,7 +81,7 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	d.faults = append(d.faults, declared.faults...)
 	d.schema(s)
 	if d.invalid, err = seed.Check(snapshot); err != nil {
-		d.faults = append(d.faults, lines(message(err))...)
+		d.faults = append(d.faults, text.Lines(message(err))...)
 	}
 	slices.Sort(d.faults)
 	d.faults = slices.Compact(d.faults) // a JSON schema that cannot be used was looked for before
@@ -143,12 +145,12 @@ func (d *drift) count() int { return len(d.missing) + len(d.extra) + len(d.inval
 // tellDrift prints what was found, and returns the error that says which sort
 // it is.
 func (s *session) tellDrift(d drift, format string) error {
-	err := s.write(func(w *bufio.Writer) {
+	err := s.Write(func(w *bufio.Writer) {
 		switch {
 		case format == "json":
 			fmt.Fprintln(w, d.document().Text())
 		case d.count() > 0:
-			d.write(w, colored(s.out))
+			d.write(w, term.Colored(s.Out))
 		case len(d.faults) == 0:
 			fmt.Fprintln(w, "no drift")
 		}
@@ -158,10 +160,10 @@ func (s *session) tellDrift(d drift, format string) error {
 	}
 	s.tellLeftUndone(d.faults, nil)
 	if len(d.uncompared) > 0 {
-		s.say("not compared, or not in whole: %s", strings.Join(d.uncompared, ", "))
+		s.Say("not compared, or not in whole: %s", strings.Join(d.uncompared, ", "))
 	}
 	if d.count() > 0 {
-		s.say("drift: %d missing, %d extra, %d invalid, %s", len(d.missing), len(d.extra), len(d.invalid), count(len(d.strays), "stray key"))
+		s.Say("drift: %d missing, %d extra, %d invalid, %s", len(d.missing), len(d.extra), len(d.invalid), text.Count(len(d.strays), "stray key"))
 	}
 	switch {
 	case len(d.faults) > 0:
@@ -175,8 +177,8 @@ func (s *session) tellDrift(d drift, format string) error {
 // write writes a line for each finding.
 func (d drift) write(w *bufio.Writer, color bool) {
 	tell := func(code, word string, texts []string) {
-		for _, text := range texts {
-			line := fmt.Sprintf("%-8s %s", word, oneLine(text))
+		for _, t := range texts {
+			line := fmt.Sprintf("%-8s %s", word, text.OneLine(t))
 			if color {
 				line = "\x1b[" + code + "m" + line + "\x1b[0m"
 			}

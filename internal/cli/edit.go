@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
@@ -96,7 +97,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	if err != nil {
 		return object.Plan{}, err
 	}
-	b, err := editor.New(command, e.in, e.screen(), bare(e.err)).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
+	b, err := editor.New(command, e.In, e.Screen(), term.Bare(e.Err)).Open(strings.ReplaceAll(o.Path(), "/", "-"), text)
 	if err != nil {
 		return object.Plan{}, err
 	}
@@ -108,13 +109,13 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 		}
 		return err
 	}
-	e.interrupts.pause()
+	e.Interrupts.Pause()
 	edited, err := b.Edit(ctx, check, func(reason error) (bool, error) {
-		e.interrupts.resume()
-		defer e.interrupts.pause()
+		e.Interrupts.Resume()
+		defer e.Interrupts.Pause()
 		return e.again(ctx, reason)
 	})
-	e.interrupts.resume()
+	e.Interrupts.Resume()
 	switch {
 	case errors.As(err, new(*editor.KeptError)):
 		return object.Plan{}, err
@@ -131,10 +132,10 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 
 // again says why a text is not valid and asks whether to go on.
 func (e *editing) again(ctx context.Context, reason error) (bool, error) {
-	if err := e.ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
+	if err := e.Ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
 		return false, err
 	}
-	answer, err := e.readLine(ctx)
+	answer, err := e.ReadLine(ctx)
 	if errors.Is(err, io.EOF) {
 		return false, nil
 	}
@@ -142,7 +143,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 	if err == nil && word != "yes" {
 		e.tellMistaken(answer)
 	}
-	return word == "y" || word == "yes" || e.interactive() && strings.HasPrefix(word, "y"), err
+	return word == "y" || word == "yes" || e.Interactive() && strings.HasPrefix(word, "y"), err
 }
 
 // report tells what was done, and that the buffers are not needed any more.
@@ -158,9 +159,9 @@ func (e *editing) report(done change.Done) {
 func (e *editing) end() {
 	for _, b := range e.typed {
 		if !e.stored {
-			e.say("your text is kept in %s", b.Path())
+			e.Say("your text is kept in %s", b.Path())
 		} else if err := b.Discard(); err != nil {
-			e.warn(err.Error())
+			e.Warn(err.Error())
 		}
 	}
 }
@@ -172,7 +173,7 @@ func (e *editing) editorCommand() (string, error) {
 			return command, nil
 		}
 	}
-	if !e.interactive() {
+	if !e.Interactive() {
 		return "", &usageError{"edit needs a terminal, or a program that does without in $EDITOR", ""}
 	}
 	return "vi", nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
@@ -124,39 +125,30 @@ func isRefusal(err error) bool {
 }
 
 // report says what went wrong, and returns the exit code.
-func report(std streams, err error) int {
+func report(std term.Streams, err error) int {
 	if err == nil {
 		return exitDone
 	}
 	code, msg, hint := explain(err)
-	for _, line := range lines(msg) {
-		std.say("%s", line)
+	for _, line := range text.Lines(msg) {
+		std.Say("%s", line)
 	}
-	for _, line := range lines(hint) {
-		fmt.Fprintf(std.err, "  %s\n", text.Sanitize(line))
-	}
+	std.Detail(text.Lines(hint)...)
 	return code
 }
 
 // reportAlso says in one line why a change was not made, to a person who does not
 // see what report says.
-func reportAlso(std streams, err error) {
+func reportAlso(std term.Streams, err error) {
 	if err == nil {
 		return
 	}
 	_, msg, hint := explain(err)
-	if first := append(lines(hint), "")[0]; msg != "" && first != "" {
-		std.sayAlso(strings.Join(lines(msg), "; ")+":", first)
+	if first := append(text.Lines(hint), "")[0]; msg != "" && first != "" {
+		std.SayOnOutput(text.OneLine(msg) + ": " + first)
 	} else if msg != "" {
-		std.sayAlso(strings.Join(lines(msg), "; "))
+		std.SayOnOutput(msg)
 	}
-}
-
-func lines(text string) []string {
-	if text == "" {
-		return nil
-	}
-	return strings.Split(strings.TrimRight(text, "\n"), "\n")
 }
 
 // explain says of an error which exit code it has, what to tell, and in a hint
@@ -180,7 +172,7 @@ func message(err error) string {
 		}
 		parts := all.Unwrap()
 		if errors.Join(parts...).Error() != err.Error() {
-			return oneLine(err.Error())
+			return text.OneLine(err.Error())
 		}
 		messages := make([]string, len(parts))
 		for i, part := range parts {
@@ -237,6 +229,7 @@ func explanations() []explanation {
 		as(exitInvalid, says[*yamldoc.Error]("")),
 		as(exitInvalid, func(e *object.InvalidError, _ error) string { return e.Hint }),
 		in(explainOutput),
+		as(exitUsage, says[term.NoTerminalError]("leave standard output or standard error on the terminal; --yes answers with yes")),
 		explainInterrupt,
 	}
 }
@@ -292,7 +285,7 @@ func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint stri
 	return exitRefused, "refused: " + message(err) + ", nothing changed", "--dry-run shows what would change"
 }
 
-func explainOutput(_ *errOutput, err error) (code int, msg, hint string) {
+func explainOutput(_ *term.OutputError, err error) (code int, msg, hint string) {
 	switch {
 	case errors.Is(err, syscall.EPIPE):
 		return exitFailed, "", "" // whoever read it has seen enough
@@ -328,7 +321,7 @@ func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
 
 // faultsText is what is wrong with a file, or the beginning of it.
 func faultsText(e *dump.FaultsError) string {
-	all := lines(message(e))
+	all := text.Lines(message(e))
 	if more := len(all) - fewLines; more > 0 {
 		all = append(all[:fewLines:fewLines], fmt.Sprintf("and %d more like these", more))
 	}
@@ -355,7 +348,7 @@ func nothingWritten(err error) string {
 // explainBegun explains a change that was made in part: whatever ended it, it
 // is not true that nothing was written.
 func explainBegun(e *change.PartlyDoneError, _ error) (int, string, string) {
-	code, why, hint := exitFailed, oneLine(e.Err.Error()), "what is done stays done; run it again for the rest"
+	code, why, hint := exitFailed, text.OneLine(e.Err.Error()), "what is done stays done; run it again for the rest"
 	var unknown *store.UnknownError
 	switch {
 	case errors.As(e.Err, &unknown):
@@ -377,11 +370,11 @@ func typesHint(e *schema.UnknownTypeError) string {
 
 func unavailableText(e *store.UnavailableError) string {
 	if len(e.Tried) == 1 {
-		return oneLine(fmt.Sprintf("the store at %s is unavailable: %v", e.Tried[0].Address, e.Tried[0].Err))
+		return text.OneLine(fmt.Sprintf("the store at %s is unavailable: %v", e.Tried[0].Address, e.Tried[0].Err))
 	}
 	all := "the store is unavailable"
 	for _, t := range e.Tried {
-		all += "\n  " + oneLine(fmt.Sprintf("%s: %v", t.Address, t.Err))
+		all += "\n  " + text.OneLine(fmt.Sprintf("%s: %v", t.Address, t.Err))
 	}
 	return all
 }

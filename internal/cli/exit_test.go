@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
@@ -54,12 +55,12 @@ func TestExitCodes(t *testing.T) {
 		{&editor.KeptError{Path: "/tmp/x", Err: &editor.RejectedError{Reason: invalid}}, exitInvalid, "your text is kept in /tmp/x"},
 		{&editor.KeptError{Path: "/tmp/x", Err: context.Canceled}, exitFailed, "interrupted\n  your text is kept in /tmp/x"},
 		{&unwrittenError{err: context.Canceled}, exitFailed, "interrupted\n  nothing was written"},
-		{&errOutput{syscall.EPIPE}, exitFailed, ""},
-		{&errOutput{syscall.ENOSPC}, exitFailed, "no space left"},
+		{&term.OutputError{Err: syscall.EPIPE}, exitFailed, ""},
+		{&term.OutputError{Err: syscall.ENOSPC}, exitFailed, "no space left"},
 		{errors.New("else"), exitFailed, "confctl: else\n"},
 	} {
 		var talk bytes.Buffer
-		code := report(streams{err: &talk}, fmt.Errorf("%w", c.err))
+		code := report(term.Streams{Err: &talk}, fmt.Errorf("%w", c.err))
 		if code != c.code || !strings.Contains(talk.String(), c.says) || (c.says == "" && talk.Len() > 0) {
 			t.Errorf("%T: exit code %d, want %d; %q, want %q", c.err, code, c.code, talk.String(), c.says)
 		}
@@ -67,7 +68,7 @@ func TestExitCodes(t *testing.T) {
 	// After a part is done it is never said that nothing was.
 	for _, why := range []error{away, context.Canceled, &change.ConflictError{Busy: &store.ConflictError{}}, invalid} {
 		var talk bytes.Buffer
-		code := report(streams{err: &talk}, &change.PartlyDoneError{Done: done, Err: why})
+		code := report(term.Streams{Err: &talk}, &change.PartlyDoneError{Done: done, Err: why})
 		if code != exitFailed || strings.Contains(talk.String(), "nothing was written") || !strings.Contains(talk.String(), "7 objects changed as ID") {
 			t.Errorf("%T: exit code %d, %q", why, code, talk.String())
 		}

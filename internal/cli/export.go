@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -19,7 +20,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-func newExport(std streams, g *globals) *cobra.Command {
+func newExport(std term.Streams, g *globals) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "export [TYPE...]",
@@ -73,7 +74,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 	}
 	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit)}
 	var failed error
-	err = s.write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
+	err = s.Write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
 	if err != nil || failed != nil {
 		return cmp.Or(err, failed)
 	}
@@ -108,9 +109,9 @@ func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
 	for _, f := range left {
 		refused.add("import would refuse %s", f.Msg)
 	}
-	misfits.warn(s.streams)
-	if refused.warn(s.streams); refused.count() > 0 {
-		s.say("import --skip-invalid would leave out what it refuses")
+	misfits.warn(s.Streams)
+	if refused.warn(s.Streams); refused.count() > 0 {
+		s.Say("import --skip-invalid would leave out what it refuses")
 	}
 }
 
@@ -150,14 +151,14 @@ func (s *session) leftOut(snapshot object.Snapshot, broken []string) error {
 	for _, key := range snapshot.Strays {
 		strays.add("key %s is no object of any type; left out", key)
 	}
-	strays.warn(s.streams)
+	strays.warn(s.Streams)
 	for _, line := range broken {
-		s.warn(line + "; its type is left out")
+		s.Warn(line + "; its type is left out")
 	}
 	lost := len(broken)
 	for _, o := range snapshot.Objects {
 		if reason := dump.Unwritable(o); reason != "" {
-			s.warn(fmt.Sprintf("%s is left out: %s", o, reason))
+			s.Warn(fmt.Sprintf("%s is left out: %s", o, reason))
 			lost++
 		}
 	}

@@ -9,15 +9,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
 // tellExposed warns, once in a command, of files that everybody can write or that
 // give a password away, and of passwords that are sent unencrypted.
-func (g *globals) tellExposed(std streams, s *settings) {
+func (g *globals) tellExposed(std term.Streams, s *settings) {
 	g.exposures.Do(func() {
 		for _, warning := range s.exposures(self()) {
-			std.warn(warning)
+			std.Warn(warning)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -21,7 +22,7 @@ func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Ty
 	var notes limited
 	for _, o := range snapshot.Objects {
 		if o.Malformed != nil {
-			s.say("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
+			s.Say("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
 			continue
 		}
 		for _, v := range o.Violations {
@@ -31,7 +32,7 @@ func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Ty
 	for _, key := range snapshot.Strays {
 		notes.add("key %s is no object of type %s, whose keys end in %s; ignored", key, q.Type.Name, keyForm(q.Type))
 	}
-	notes.warn(s.streams)
+	notes.warn(s.Streams)
 	all := len(snapshot.Objects)
 	readable := slices.DeleteFunc(snapshot.Objects, func(o object.Object) bool { return o.Malformed != nil })
 	if err := show(q.Type, readable); err != nil {
@@ -68,9 +69,9 @@ func (l *limited) add(format string, args ...any) {
 
 func (l *limited) count() int { return len(l.first) + l.more }
 
-func (l *limited) warn(std streams) { l.tell(std.warn) }
+func (l *limited) warn(std term.Streams) { l.tell(std.Warn) }
 
-func (l *limited) say(std streams) { l.tell(func(line string) { std.say("%s", line) }) }
+func (l *limited) say(std term.Streams) { l.tell(func(line string) { std.Say("%s", line) }) }
 
 func (l *limited) tell(tell func(string)) {
 	for _, line := range l.first {

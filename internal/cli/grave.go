@@ -16,7 +16,7 @@ import (
 // of a single object. Scripts are not, nor is who has overridden the rules.
 func (s *session) grave(p change.Proposal) string {
 	overridden := s.terms.emergency || s.terms.gone || slices.Contains(s.terms.allow, safety.MinPooled)
-	if !s.interactive() || s.yes || s.oneHost || s.neverAsks || overridden {
+	if !s.Interactive() || s.yes || s.oneHost || s.neverAsks || overridden {
 		return ""
 	}
 	var parts []string
@@ -42,6 +42,6 @@ func (s *session) grave(p change.Proposal) string {
 // confirmGrave shows the change, says what it ends, and asks whether to go on.
 func (s *session) confirmGrave(ctx context.Context, p change.Proposal, why string) error {
 	s.preview(ctx, p)
-	s.warn(why)
+	s.Warn(why)
 	return s.goOn(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/sal"
 )
@@ -22,7 +23,7 @@ func (s *session) history(ctx context.Context, q catalog.Query) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(func(w *bufio.Writer) {
+	err = s.Write(func(w *bufio.Writer) {
 		for _, r := range records {
 			for _, o := range r.Change.Objects {
 				if chooses(q, o) {
@@ -61,6 +62,6 @@ func writeHistory(w *bufio.Writer, r sal.Stored, o sal.Object) {
 		if why := whyText(r.Record); why != "" {
 			end = " - " + why
 		}
-		fmt.Fprintf(w, "%s  %s  %s%s  %s\n", r.Time.Local().Format(time.RFC3339), plain(r.User.Name+"@"+r.Host.Name), oneLine(line), end, plain(r.Event.ID))
+		fmt.Fprintf(w, "%s  %s  %s%s  %s\n", r.Time.Local().Format(time.RFC3339), plain(r.User.Name+"@"+r.Host.Name), text.OneLine(line), end, plain(r.Event.ID))
 	}
 }

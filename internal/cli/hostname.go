@@ -42,7 +42,7 @@ func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name str
 	if err == nil {
 		return full
 	}
-	s.warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
+	s.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
 	if !s.terms.gone {
 		s.settings.timeout -= limit
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
@@ -26,7 +27,7 @@ func TestSilentNameServerOwnName(t *testing.T) {
 		var talk bytes.Buffer
 		g := &globals{}
 		g.terms.gone = c.gone
-		s := &session{streams: streams{err: &talk}, globals: g, settings: &settings{timeout: c.timeout}}
+		s := &session{Streams: term.Streams{Err: &talk}, globals: g, settings: &settings{timeout: c.timeout}}
 		if got := s.fullName(t.Context(), etcdtest.SilentNameServer(t), name); got != name {
 			t.Errorf("gone %v: the host is %s", c.gone, got)
 		}

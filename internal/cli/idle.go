@@ -36,11 +36,9 @@ func (s *session) tellIdle(ctx context.Context, idle []safety.Idle) {
 		verb = "does"
 	}
 	line := fmt.Sprintf("refused by %s: %s %s not serve", safety.PoolNeedsWeight, objects(len(idle)), verb)
-	s.say("%s", line)
-	s.sayAlso(line)
-	for _, line := range s.idleLines(ctx, idle) {
-		fmt.Fprintln(s.err, "  "+oneLine(line))
-	}
+	s.Say("%s", line)
+	s.SayOnOutput(line)
+	s.Detail(s.idleLines(ctx, idle)...)
 }
 
 // idleLines says of each object what keeps it from serving, for how long and by
@@ -57,7 +55,7 @@ func (s *session) idleLines(ctx context.Context, idle []safety.Idle) []string {
 		return before != after
 	})
 	if err != nil {
-		s.warn("who took their weights may not be known: " + err.Error())
+		s.Warn("who took their weights may not be known: " + err.Error())
 	}
 	var lines, ways []string
 	told := map[string]bool{}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
@@ -26,7 +28,7 @@ type importOptions struct {
 	verify       bool
 }
 
-func newImport(std streams, g *globals) *cobra.Command {
+func newImport(std term.Streams, g *globals) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import {FILE|--from-v2 URL} [TYPE...]",
@@ -135,7 +137,7 @@ func (s *session) runImport(ctx context.Context, o importOptions, args []string)
 	}
 	i.from.strict = i.from.strict && !o.skipInvalid
 	for _, line := range broken {
-		s.warn(line + "; its type is left out")
+		s.Warn(line + "; its type is left out")
 	}
 	if o.verify && s.terms.dryRun {
 		return i.compare(ctx)
@@ -157,7 +159,7 @@ func (i *importer) run(ctx context.Context) error {
 		return compared
 	}
 	if compared != nil && compared.Error() != "" { // else it has said all there is
-		i.say("%v", compared)
+		i.Say("%v", compared)
 	}
 	return err
 }
@@ -302,8 +304,8 @@ func (i *importer) tellConflict(err error) {
 	var begun *change.PartlyDoneError
 	var conflict *change.ConflictError
 	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
-		for _, line := range lines(conflictText(conflict))[1:] { // the first would say that nothing was written
-			i.say("%s", strings.TrimSpace(line))
+		for _, line := range text.Lines(conflictText(conflict))[1:] { // the first would say that nothing was written
+			i.Say("%s", strings.TrimSpace(line))
 		}
 	}
 }
@@ -328,11 +330,11 @@ func (i *importer) tellLeftOut(left []*yamldoc.Error) {
 		line := f.Error()
 		if !i.told[line] {
 			i.told[line] = true
-			i.say("%s: %s", word, line)
+			i.Say("%s: %s", word, line)
 			strays = strays || f.Rule == ruleStray
 		}
 	}
 	if strays && i.settings.schemaFile == "" {
-		i.say("there is no schema file, so the type node is the only one that is known")
+		i.Say("there is no schema file, so the type node is the only one that is known")
 	}
 }

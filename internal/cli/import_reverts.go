@@ -62,17 +62,15 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 
 // asksReverts reports whether somebody is asked about what would be taken back.
 // Who has said --yes beforehand has not seen it.
-func (i *importer) asksReverts() bool { return i.interactive() && !i.yes }
+func (i *importer) asksReverts() bool { return i.Interactive() && !i.yes }
 
 // tellReverts says what would be taken back.
 func (i *importer) tellReverts() {
 	if len(i.reverts.changes) == 0 {
 		return
 	}
-	i.warn(fmt.Sprintf("%s would take back what others have changed: %s", i.from.title, i.reverts.why))
-	for _, line := range i.reverts.lines {
-		fmt.Fprintln(i.err, "  "+oneLine(line))
-	}
+	i.Warn(fmt.Sprintf("%s would take back what others have changed: %s", i.from.title, i.reverts.why))
+	i.Detail(i.reverts.lines...)
 }
 
 // dryReverts says what would be taken back and ends a dry run as the import would.
@@ -100,7 +98,7 @@ func (i *importer) revertLines(ctx context.Context, changes []object.Change, on 
 	}
 	last, err := i.journal().LastChanges(ctx, shown, nil)
 	if err != nil {
-		i.warn("who changed them may not be known: " + err.Error())
+		i.Warn("who changed them may not be known: " + err.Error())
 	}
 	var lines []string
 	for n, o := range shown {

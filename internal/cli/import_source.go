@@ -50,7 +50,7 @@ func (s *session) fileSource(file string, types []*schema.Type) source {
 	const title = "standard input"
 	var text []byte
 	var err error
-	once := sync.OnceFunc(func() { text, err = yamldoc.ReadAll(s.in) })
+	once := sync.OnceFunc(func() { text, err = yamldoc.ReadAll(s.In) })
 	return source{name: file, title: title, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
 		if once(); err != nil {
 			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)

@@ -1,11 +1,14 @@
 package cli
 
-import "github.com/conftool/confctl/pkg/yamldoc"
+import (
+	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
 
 // tookOver is the warning about what an import takes over though it does not fit
 // the schema.
 func tookOver(taken []*yamldoc.Error) string {
-	return "taken over as they are, though they do not fit the schema: " + count(len(taken), "value") + "; --skip-invalid leaves their objects out"
+	return "taken over as they are, though they do not fit the schema: " + text.Count(len(taken), "value") + "; --skip-invalid leaves their objects out"
 }
 
 // tellTaken says what does not fit the schema and was taken over, or would be, all
@@ -18,7 +21,7 @@ func (i *importer) tellTaken(taken []*yamldoc.Error, done bool) {
 	for _, f := range taken {
 		if line := f.Error(); !i.told[line] {
 			i.told[line] = true
-			i.say("%s: %s", word, line)
+			i.Say("%s: %s", word, line)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
@@ -134,8 +135,8 @@ func TestImportConflictInALaterPart(t *testing.T) {
 		Err:  &change.ConflictError{Objects: []change.Conflict{{Mine: object.Change{Before: &before, After: &before}}}},
 	}
 	var said bytes.Buffer
-	std := streams{err: &said}
-	(&importer{session: &session{streams: std}}).tellConflict(err)
+	std := term.Streams{Err: &said}
+	(&importer{session: &session{Streams: std}}).tellConflict(err)
 	code := report(std, err)
 	for _, want := range []string{
 		"confctl: theirs: a/b/c/x: deleted\n", "only partly done: 3 objects changed as 20260101T000000.000000Z-00000000, then: somebody else changed node a/b/c/x meanwhile",

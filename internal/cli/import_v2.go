@@ -72,7 +72,7 @@ func (s *session) v2Config(o importOptions) (etcdv2.Config, error) {
 	case own:
 		err = rc.merge(o.etcdrc)
 	case s.settings.driver == "etcd":
-		if _, rc, err = loadEtcdrc(s.settings, self(), s.warn); err == nil {
+		if _, rc, err = loadEtcdrc(s.settings, self(), s.Warn); err == nil {
 			own, err = rc.serves(o.fromV2, s.settings.hosts)
 		}
 	}

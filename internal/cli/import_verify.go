@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -23,13 +24,13 @@ func (i *importer) compare(ctx context.Context) error {
 	}
 	differences := object.Differences(d.Wanted(snapshot), snapshot)
 	others := d.Others(snapshot)
-	err = i.write(func(w *bufio.Writer) {
+	err = i.Write(func(w *bufio.Writer) {
 		for _, difference := range differences {
-			fmt.Fprintln(w, oneLine(difference.String()))
+			fmt.Fprintln(w, text.OneLine(difference.String()))
 		}
 		for _, o := range others {
 			if i.removeOthers {
-				fmt.Fprintln(w, oneLine(o.String()+" is only in the store"))
+				fmt.Fprintln(w, text.OneLine(o.String()+" is only in the store"))
 			}
 		}
 		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), objects(len(d.Objects)+len(left)))
@@ -65,5 +66,5 @@ func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
 			parts = append(parts, fmt.Sprintf("%s %d", t.Name, n))
 		}
 	}
-	i.say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
+	i.Say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
 }

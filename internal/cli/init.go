@@ -12,13 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 )
 
 //go:embed templates
 var templates embed.FS
 
-func newInit(std streams) *cobra.Command {
+func newInit(std term.Streams) *cobra.Command {
 	var driver, dir string
 	cmd := &cobra.Command{
 		Use:   "init --driver local|etcd [--dir DIR]",
@@ -39,7 +40,7 @@ root, and to the person's own configuration directory for everybody else.`,
 	return cmd
 }
 
-func runInit(std streams, driver, dir string) error {
+func runInit(std term.Streams, driver, dir string) error {
 	if driver != "local" && driver != "etcd" {
 		return &usageError{fmt.Sprintf("init: no driver %q", driver), "--driver local keeps everything in one file on this machine, --driver etcd in an etcd cluster"}
 	}
@@ -65,11 +66,11 @@ func runInit(std streams, driver, dir string) error {
 		command = append(command, "--config", filepath.Join(dir, "config.yaml"))
 	}
 	next := func(words ...string) string { return commandLine(append(slices.Clone(command), words...)) }
-	if err := std.print("wrote %s in %s\n\nNext: %s\n      %s\n      %s\n",
+	if err := std.Print("wrote %s in %s\n\nNext: %s\n      %s\n      %s\n",
 		strings.Join(sortedKeys(files), ", "), text.Line(dir), next("types"), next("sync", "--directory", "DIR-WITH-YOUR-OBJECTS"), next("select", "name=.*", "get")); err != nil || driver != "etcd" {
 		return err
 	}
-	return std.print("\netcdrc may hold a password: you alone can read it. A systemd unit of another user, such as\n"+
+	return std.Print("\netcdrc may hold a password: you alone can read it. A systemd unit of another user, such as\n"+
 		"that of confctl serve, gets it by LoadCredential=etcdrc:%s\n", text.Line(filepath.Join(dir, "etcdrc")))
 }
 

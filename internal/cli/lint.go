@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/safety"
@@ -28,7 +29,7 @@ type lintOptions struct {
 	rules     bool
 }
 
-func newLint(std streams, g *globals) *cobra.Command {
+func newLint(std term.Streams, g *globals) *cobra.Command {
 	var o lintOptions
 	cmd := &cobra.Command{
 		Use:   "lint [PATH...]",
@@ -67,7 +68,7 @@ done.`,
 			if !slices.Contains(lintFormats(), o.format) {
 				return &usageError{fmt.Sprintf("lint has no format %q%s", o.format, nearest.Suggest(o.format, lintFormats())), "formats: " + strings.Join(lintFormats(), ", ")}
 			}
-			l := linter{streams: std, globals: g, lintOptions: o}
+			l := linter{Streams: std, globals: g, lintOptions: o}
 			if o.rules {
 				return l.listRules()
 			}
@@ -90,7 +91,7 @@ func lintFormats() []string { return []string{"text", "json", "github"} }
 
 // linter is one run of lint.
 type linter struct {
-	streams
+	term.Streams
 	*globals
 	lintOptions
 	settings *settings
@@ -99,14 +100,14 @@ type linter struct {
 func (l *linter) run(ctx context.Context, paths []string) error {
 	// It writes nothing, so it may end anywhere, also in the midst of a file that
 	// takes long to check.
-	l.interrupts.atOnce()
+	l.Interrupts.EndAtOnce()
 	settings, err := lintSettings(l.globals)
 	if err != nil {
 		return err
 	}
 	l.settings = settings
-	settings.mistakes.warn(l.streams)
-	l.tellExposed(l.streams, settings)
+	settings.mistakes.warn(l.Streams)
+	l.tellExposed(l.Streams, settings)
 	scope, err := l.scope(paths)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ type merge struct {
 
 // merge plans and judges as sync does, and goes no further.
 func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*merge, error) {
-	s := &session{streams: l.streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
+	s := &session{Streams: l.Streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
 	on, covered, lost, err := s.against(ctx, l.against)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 		_, err := findConfig("")
 		return object.Snapshot{}, nil, 0, err
 	}
-	st, err := openStore(s.streams, s.globals, s.settings)
+	st, err := openStore(s.Streams, s.globals, s.settings)
 	if err != nil {
 		return object.Snapshot{}, nil, 0, err
 	}
@@ -101,26 +101,26 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 // tellMerge says what a sync would come to.
 func (l *linter) tellMerge(m *merge) {
 	if len(m.unknown) > 0 {
-		l.say("not compared, since the export does not have them: %s", strings.Join(m.unknown, ", "))
+		l.Say("not compared, since the export does not have them: %s", strings.Join(m.unknown, ", "))
 	}
 	for _, line := range m.left {
-		l.say("%s", line)
+		l.Say("%s", line)
 	}
 	if len(m.Refused) > 0 {
-		l.say("a sync would be refused by %s, and would hold back %s", ruleNames(m.Refused), objects(len(m.Held)))
+		l.Say("a sync would be refused by %s, and would hold back %s", ruleNames(m.Refused), objects(len(m.Held)))
 	}
 	for i, f := range widestFirst(m.Refused) {
 		if i == fewLines {
-			fmt.Fprintf(l.err, "  and %d more like these\n", len(m.Refused)-fewLines)
+			l.Detail(fmt.Sprintf("and %d more like these", len(m.Refused)-fewLines))
 			break
 		}
-		fmt.Fprintln(l.err, "  "+oneLine(subject(f)+"    "+f.Msg))
+		l.Detail(subject(f) + "    " + f.Msg)
 	}
 	if m.again != "" {
-		fmt.Fprintln(l.err, "  "+oneLine(really(m.Held)+"  "+m.again))
+		l.Detail(really(m.Held) + "  " + m.again)
 	}
 	created, removed := m.counts()
-	l.say("a sync would create %s and remove %d", objects(created), removed)
+	l.Say("a sync would create %s and remove %d", objects(created), removed)
 }
 
 func (m *merge) counts() (created, removed int) {

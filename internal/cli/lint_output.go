@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/value"
@@ -16,16 +17,16 @@ import (
 // tell prints the findings and what a merge would do, and says in a line how it
 // stands.
 func (l *linter) tell(r lint.Result, m *merge) error {
-	err := l.write(func(w *bufio.Writer) {
+	err := l.Write(func(w *bufio.Writer) {
 		switch l.format {
 		case "json":
 			fmt.Fprintln(w, lintDocument(r, m).Text())
 		case "github":
 			writeAnnotations(w, r, m)
 		default:
-			writeFindings(w, r.Findings, colored(l.out))
+			writeFindings(w, r.Findings, term.Colored(l.Out))
 			if m != nil {
-				writeChanges(w, m.Plan.Changes, colored(l.out))
+				writeChanges(w, m.Plan.Changes, term.Colored(l.Out))
 			}
 		}
 	})
@@ -40,7 +41,7 @@ func (l *linter) tell(r lint.Result, m *merge) error {
 	if r.Data.Dir == "" {
 		data = "no data directory"
 	}
-	l.say("lint: %s, %s in %s with %s", count(errs, "error"), count(warnings, "warning"), count(r.Files, "file"), data)
+	l.Say("lint: %s, %s in %s with %s", text.Count(errs, "error"), text.Count(warnings, "warning"), text.Count(r.Files, "file"), data)
 	return nil
 }
 
@@ -64,9 +65,9 @@ func writeFindings(w *bufio.Writer, findings []lint.Finding, color bool) {
 			}
 			word = "\x1b[" + code + "m" + word + "\x1b[0m"
 		}
-		fmt.Fprintf(w, "%s: %s: %s [%s]\n", oneLine(f.Pos.String()), word, oneLine(f.Msg), f.Rule)
-		for _, line := range lines(f.Advice) {
-			fmt.Fprintf(w, "    %s\n", oneLine(line))
+		fmt.Fprintf(w, "%s: %s: %s [%s]\n", text.OneLine(f.Pos.String()), word, text.OneLine(f.Msg), f.Rule)
+		for _, line := range text.Lines(f.Advice) {
+			fmt.Fprintf(w, "    %s\n", text.OneLine(line))
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(seen)) {
@@ -134,7 +135,7 @@ func writeAnnotations(w *bufio.Writer, r lint.Result, m *merge) {
 
 // listRules lists what lint looks for.
 func (l *linter) listRules() error {
-	return l.write(func(w *bufio.Writer) {
+	return l.Write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "RULE\tSEVERITY\tSAYS")
 		for _, r := range lint.Rules() {

@@ -16,13 +16,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-func newLog(std streams, g *globals) *cobra.Command {
+func newLog(std term.Streams, g *globals) *cobra.Command {
 	var filter logFilter
 	var follow bool
 	log := &cobra.Command{
@@ -98,7 +99,7 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 			return err
 		}
 		if !follow {
-			s.say("no record matches")
+			s.Say("no record matches")
 		}
 	}
 	p := logPrinter{session: s, json: format == "json"}
@@ -138,7 +139,7 @@ func (s *session) brokenRecords(err error) (ending, other error) {
 		return nil, err
 	}
 	for _, e := range broken.Errs {
-		s.say("%v", e)
+		s.Say("%v", e)
 	}
 	return &partlyError{exitInvalid}, nil
 }
@@ -158,13 +159,13 @@ func (p logPrinter) all(ctx context.Context, records []sal.Stored) error {
 		if _, err = p.brokenRecords(err); err != nil {
 			return err
 		}
-		return p.write(func(w *bufio.Writer) {
+		return p.Write(func(w *bufio.Writer) {
 			for _, r := range records {
 				w.WriteString(recordJSON(r, notes[r.Event.ID], undone[runOf(r)])) //nolint:errcheck // Flush reports it
 			}
 		})
 	}
-	return p.write(func(w *bufio.Writer) {
+	return p.Write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, r := range records {
 			fmt.Fprintln(table, strings.Join(logColumns(r, undone[runOf(r)]), "\t"))
@@ -185,11 +186,11 @@ func (p logPrinter) follow(ctx context.Context, query sal.Query, printed []sal.S
 		if !errors.As(err, new(*store.UnavailableError)) {
 			return err
 		}
-		p.warn(err.Error() + "; trying again until it answers")
+		p.Warn(err.Error() + "; trying again until it answers")
 		if err := p.untilBack(ctx); err != nil {
 			return err
 		}
-		p.say("the store is back")
+		p.Say("the store is back")
 	}
 }
 
@@ -225,7 +226,7 @@ func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.
 		if p.json {
 			line = recordJSON(r, nil, "")
 		}
-		if err := p.print("%s", line); err != nil {
+		if err := p.Print("%s", line); err != nil {
 			return err
 		}
 	}
@@ -318,12 +319,4 @@ const widest = 80
 // short is a text as a cell of a list, cut if it is long.
 func short(s string) string { return text.Cut(plain(s), widest) }
 
-func objects(n int) string { return count(n, "object") }
-
-// count is a number of things in words: 1 object, 2 objects.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
+func objects(n int) string { return text.Count(n, "object") }

@@ -14,11 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-func newLogAnnotate(std streams, g *globals) *cobra.Command {
+func newLogAnnotate(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:               "annotate ID TEXT",
 		Short:             "Add a note to a change: what came of it, say, or which task it belongs to",
@@ -41,7 +42,7 @@ func newLogAnnotate(std streams, g *globals) *cobra.Command {
 	}
 }
 
-func newLogPrune(std streams, g *globals) *cobra.Command {
+func newLogPrune(std term.Streams, g *globals) *cobra.Command {
 	keep, older := 10_000, ""
 	cmd := &cobra.Command{
 		Use:   "prune",
@@ -79,10 +80,10 @@ func (s *session) pruneLog(ctx context.Context, keep int, before time.Time) erro
 	if more {
 		text += "; there are more to delete: call it again"
 	}
-	return s.print("%s\n", text)
+	return s.Print("%s\n", text)
 }
 
-func newLogDeliver(std streams, g *globals) *cobra.Command {
+func newLogDeliver(std term.Streams, g *globals) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "deliver",
@@ -109,12 +110,12 @@ along. With --follow it goes on, as a service.`,
 // keepDelivering delivers until the context ends.
 func (s *session) keepDelivering(ctx context.Context) error {
 	if _, err := s.tellStranded(ctx); err != nil {
-		s.warn(err.Error()) // a service waits for its store
+		s.Warn(err.Error()) // a service waits for its store
 	}
 	if len(s.settings.sinks) == 0 {
 		return noSinks()
 	}
-	s.journal().KeepDelivering(ctx, func(err error) { s.warn(err.Error()) })
+	s.journal().KeepDelivering(ctx, func(err error) { s.Warn(err.Error()) })
 	return nil
 }
 
@@ -134,7 +135,7 @@ func (s *session) tellStranded(ctx context.Context) (bool, error) {
 	waiting, _, err := s.journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
 	for _, w := range waiting {
-		s.say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
+		s.Say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
 	}
 	return len(waiting) > 0, err
 }
@@ -149,7 +150,7 @@ func (s *session) deliverLog(ctx context.Context) error {
 	}
 	taken, errs := s.journal().Redeliver(ctx)
 	for _, sink := range slices.Sorted(maps.Keys(taken)) {
-		if err := s.print("%s: %d delivered\n", sink, taken[sink]); err != nil {
+		if err := s.Print("%s: %d delivered\n", sink, taken[sink]); err != nil {
 			return err
 		}
 	}
@@ -159,12 +160,12 @@ func (s *session) deliverLog(ctx context.Context) error {
 	}
 	stranded, err := s.tellStranded(ctx)
 	if failed == nil && err == nil && !stranded && len(taken) == 0 {
-		return s.print("nothing waits\n")
+		return s.Print("nothing waits\n")
 	}
 	return cmp.Or(failed, err)
 }
 
-func newLogStatus(std streams, g *globals) *cobra.Command {
+func newLogStatus(std term.Streams, g *globals) *cobra.Command {
 	longest := "10m"
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -187,16 +188,16 @@ set aside. The exit code is 1 if something waits, or is set aside, for longer th
 }
 
 func (s *session) logStatus(ctx context.Context, most time.Duration) error {
-	s.tellExposed(s.streams, s.settings)
+	s.tellExposed(s.Streams, s.settings)
 	waiting, aside, err := s.journal().Waiting(ctx)
 	if err != nil {
 		return err
 	}
 	if len(waiting)+len(aside) == 0 {
-		return s.print("nothing waits for delivery\n")
+		return s.Print("nothing waits for delivery\n")
 	}
 	var late, stranded, kept bool
-	printed := s.write(func(w *bufio.Writer) {
+	printed := s.Write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, one := range waiting {
 			name, wait := sinkName(one), time.Since(one.Since)
@@ -215,13 +216,13 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 		return printed
 	}
 	if late {
-		s.say("something waits for longer than %s; confctl log deliver tries again", most)
+		s.Say("something waits for longer than %s; confctl log deliver tries again", most)
 	}
 	if stranded {
-		s.say("something waits for longer than %s, %s", most, wayOut)
+		s.Say("something waits for longer than %s, %s", most, wayOut)
 	}
 	if kept {
-		s.say("something cannot be delivered; confctl log drop ID deletes it")
+		s.Say("something cannot be delivered; confctl log drop ID deletes it")
 	}
 	return &partlyError{exitFailed}
 }

@@ -9,10 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-func newLogDrop(std streams, g *globals) *cobra.Command {
+func newLogDrop(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop ID...",
 		Short: "Delete announcements that cannot be delivered",

@@ -11,12 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/value"
 )
 
-func newLogShow(std streams, g *globals) *cobra.Command {
+func newLogShow(std term.Streams, g *globals) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
@@ -87,7 +88,7 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		return err
 	}
 	undone := sal.Undone(later)[id]
-	err = s.write(func(w *bufio.Writer) {
+	err = s.Write(func(w *bufio.Writer) {
 		for _, r := range found {
 			if format == "json" {
 				w.WriteString(recordJSON(r, notes, undone)) //nolint:errcheck // Flush reports it

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(Main(args))
 	}
-	names := map[string]func(){"confctl": program, "conftool-sync": program, waitersName: waiters, stubbornName: stubborn}
+	names := map[string]func(){"confctl": program, "conftool-sync": program, waitersName: waiters}
 	for name := range poolVerbs() {
 		names[name] = program
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store/local"
@@ -386,7 +387,7 @@ func (b *bench) config(stored []byte) {
 func (b *bench) sync() (code int, talk string) {
 	var out bytes.Buffer
 	b.within("sync", func() {
-		std := streams{in: strings.NewReader(""), out: &out, err: &out, interrupts: &interrupts{}}
+		std := term.Streams{In: strings.NewReader(""), Out: &out, Err: &out}
 		code = run(b.Context(), []string{
 			"confctl", "--config", b.path("config.yaml"), "--schema", b.path("site", treeSchema),
 			"sync", "--directory", b.path("site", treeData),

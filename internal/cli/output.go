@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -56,20 +57,20 @@ func (g *globals) ownFormat(command string, known ...string) (string, error) {
 func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
 	switch s.output {
 	case "json":
-		return s.write(func(w *bufio.Writer) { writeJSON(w, objects) })
+		return s.Write(func(w *bufio.Writer) { writeJSON(w, objects) })
 	case "yaml":
 		return s.printYAML(documents(objects))
 	case "table":
-		return s.write(func(w *bufio.Writer) { writeTable(w, t, objects, colored(s.out)) })
+		return s.Write(func(w *bufio.Writer) { writeTable(w, t, objects, term.Colored(s.Out)) })
 	case "name":
-		return s.write(func(w *bufio.Writer) {
+		return s.Write(func(w *bufio.Writer) {
 			for _, o := range objects {
 				w.WriteString(plain(o.Path())) //nolint:errcheck // Flush reports it
 				w.WriteByte('\n')              //nolint:errcheck // Flush reports it
 			}
 		})
 	}
-	return s.write(func(w *bufio.Writer) { writeLines(w, objects) })
+	return s.Write(func(w *bufio.Writer) { writeLines(w, objects) })
 }
 
 // writeLines writes {"<name>": {fields}, "tags": "k=v,k=v"} for each object.
@@ -137,7 +138,7 @@ func (s *session) printYAML(v value.Value) error {
 	if err != nil {
 		return err
 	}
-	return s.print("%s", text)
+	return s.Print("%s", text)
 }
 
 // byName returns objects as one map from their names to their fields.
@@ -183,8 +184,8 @@ func columns(t *schema.Type) []string {
 
 // writePainted writes lines, each in its colour if there are to be any. They
 // are aligned already: that would count the escapes.
-func writePainted(w *bufio.Writer, text string, colors []string, color bool) {
-	for i, line := range lines(text) {
+func writePainted(w *bufio.Writer, table string, colors []string, color bool) {
+	for i, line := range text.Lines(table) {
 		line = strings.TrimRight(line, " ")
 		if color && colors[i] != "" {
 			line = "\x1b[" + colors[i] + "m" + line + "\x1b[0m"
@@ -271,7 +272,7 @@ func namesByDir(objects []object.Object) (dirs []string, names map[string][]stri
 // and the first of them.
 func listingByGroup(objects []object.Object) string {
 	const few = 8
-	var text strings.Builder
+	var b strings.Builder
 	dirs, names := namesByDir(objects)
 	for _, dir := range dirs {
 		all := names[dir]
@@ -279,9 +280,9 @@ func listingByGroup(objects []object.Object) string {
 		if len(all) > few {
 			line += fmt.Sprintf(" and %d more", len(all)-few)
 		}
-		text.WriteString(oneLine(line) + "\n")
+		b.WriteString(text.OneLine(line) + "\n")
 	}
-	return text.String()
+	return b.String()
 }
 
 // listing is the contract's summary of what was chosen: names by tag values.

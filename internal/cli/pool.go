@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -32,7 +33,7 @@ func poolVerbs() map[string]poolVerb {
 	}
 }
 
-func newPoolVerb(std streams, g *globals, name string) *cobra.Command {
+func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 	verb := poolVerbs()[name]
 	var host, service string
 	var announce bool

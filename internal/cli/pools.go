@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -18,7 +19,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-func newPools(std streams, g *globals) *cobra.Command {
+func newPools(std term.Streams, g *globals) *cobra.Command {
 	var violations bool
 	cmd := &cobra.Command{
 		Use:   "pools [SELECTOR]",
@@ -60,7 +61,7 @@ func (s *session) runPools(ctx context.Context, args []string, everything, viola
 		return err
 	}
 	for _, p := range s.unruled {
-		s.warn(p.Err.Error() + "; the built-in rules are shown for this type")
+		s.Warn(p.Err.Error() + "; the built-in rules are shown for this type")
 	}
 	wide := make([]catalog.Query, len(queries))
 	for i, q := range queries {
@@ -94,7 +95,7 @@ func (s *session) unreadable(on object.Snapshot, queries []catalog.Query) error 
 			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
 		}
 	}
-	if broken.warn(s.streams); broken.first != nil {
+	if broken.warn(s.Streams); broken.first != nil {
 		return &partlyError{exitInvalid}
 	}
 	return nil
@@ -142,9 +143,9 @@ func (s *session) printPools(ctx context.Context, pools []safety.Capacity, forma
 	}
 	takers := s.takers(ctx, out)
 	if format == "json" {
-		return s.write(func(w *bufio.Writer) { writePoolsJSON(w, pools, takers) })
+		return s.Write(func(w *bufio.Writer) { writePoolsJSON(w, pools, takers) })
 	}
-	return s.write(func(w *bufio.Writer) { writePools(w, pools, takers, format == "wide", colored(s.out)) })
+	return s.Write(func(w *bufio.Writer) { writePools(w, pools, takers, format == "wide", term.Colored(s.Out)) })
 }
 
 // writePools writes a line a pool.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aymanbagabas/go-udiff"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -27,12 +29,12 @@ const mostDiffs = 50
 // it: the changes, who else was at the same objects just now, what the rules
 // say, and last a summary.
 func (s *session) preview(ctx context.Context, p change.Proposal) {
-	writeChanges(s.err, p.Plan.Changes, colored(s.err))
+	writeChanges(s.Err, p.Plan.Changes, term.Colored(s.Err))
 	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
 	s.tellIdle(ctx, p.Idle)
-	fmt.Fprintln(s.err, oneLine(summaryOf(p)))
+	s.Note(summaryOf(p))
 }
 
 // showDryRun shows what a change would do, and whether it may.
@@ -41,7 +43,7 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 	if err := s.judged(p.Plan.Changes); err != nil {
 		return err
 	}
-	err := s.write(func(w *bufio.Writer) { writeChanges(w, p.Plan.Changes, colored(s.out)) })
+	err := s.Write(func(w *bufio.Writer) { writeChanges(w, p.Plan.Changes, term.Colored(s.Out)) })
 	s.tellRecent(ctx, concerned(p.Plan.Changes))
 	s.tellFindings(p.Verdict.Findings)
 	s.tellHeld(ctx, "would be held back", p.Held, p.Refused)
@@ -49,7 +51,7 @@ func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
 		s.tellWaysOut(p.Refused, p.Held)
 	}
 	s.tellIdle(ctx, p.Idle)
-	fmt.Fprintln(s.err, oneLine("dry run, nothing is written: "+summaryOf(p)))
+	s.Note("dry run, nothing is written: " + summaryOf(p))
 	return err
 }
 
@@ -102,14 +104,14 @@ func (s *session) tellFindings(findings []safety.Finding) {
 		}
 		notes.add("%s%s: %s %s", f.Rule, word, subject(f), f.Msg)
 	}
-	notes.warn(s.streams)
+	notes.warn(s.Streams)
 }
 
 // writeChanges writes what changes, an object at a time, or if they are many
 // by group.
 func writeChanges(w io.Writer, changes []object.Change, color bool) {
 	paint := func(code, line string) {
-		line = oneLine(line)
+		line = text.OneLine(line)
 		if color {
 			line = "\x1b[" + code + "m" + line + "\x1b[0m"
 		}
@@ -148,7 +150,7 @@ func writeField(paint func(code, line string), path string, f object.FieldChange
 		return
 	}
 	paint(yellow, fmt.Sprintf("~ %s: %s changed:", path, plain(f.Name)))
-	for _, l := range lines(udiff.Unified("before", "after", blockText(f.Before), blockText(f.After))) {
+	for _, l := range text.Lines(udiff.Unified("before", "after", blockText(f.Before), blockText(f.After))) {
 		switch {
 		case strings.HasPrefix(l, "---"), strings.HasPrefix(l, "+++"):
 		case strings.HasPrefix(l, "+"):
@@ -266,7 +268,7 @@ const (
 func (s *session) tellRecent(ctx context.Context, concerned []object.Object) {
 	recent, err := s.journal().Newest(ctx, latest)
 	if err != nil {
-		s.warn("whether somebody else was at these just now may not be known: " + err.Error())
+		s.Warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}
 	me := s.whoami()
 	mine := make(map[sal.ObjectID]bool, len(concerned))
@@ -287,6 +289,6 @@ func (s *session) tellRecent(ctx context.Context, concerned []object.Object) {
 		if why := whyText(r.Record); why != "" {
 			text += " - " + why
 		}
-		s.warn(text)
+		s.Warn(text)
 	}
 }

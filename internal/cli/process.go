@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	_ "github.com/conftool/confctl/internal/descriptors" // ends the program where it could open too few files
+	"github.com/conftool/confctl/internal/term"
 )
 
 // Main runs the program as the operating system knows it, with signals and the
@@ -19,12 +20,11 @@ func Main(args []string) int {
 	collectGarbage(400, 160<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	asked := newInterrupts()
-	talk := &stream{file: os.Stderr, interrupts: asked}
-	std := streams{in: os.Stdin, out: &stream{file: os.Stdout, interrupts: asked}, err: talk, interrupts: asked}
-	asked.watch(talk, cancel)
-	return run(ctx, args, std)
+	return run(ctx, args, term.Standard(abruptEnd, cancel))
 }
+
+// abruptEnd advises an operator who has stopped the program at once.
+const abruptEnd = "if a change was being made, confctl log shows whether it was"
 
 // collectGarbage has that done when memory in use has grown by a part, in percent, or
 // nears a limit in bytes, but for what the environment says of either.
@@ -39,18 +39,18 @@ func collectGarbage(percent int, limit int64) {
 
 // run is the program: it takes the arguments with the name it was called by,
 // and returns the exit code.
-func run(ctx context.Context, args []string, std streams) int {
+func run(ctx context.Context, args []string, std term.Streams) int {
 	words, err := prepare(args)
 	if err != nil {
 		return report(std, err)
 	}
 	root := newRoot(std, words, calledAs(args[0]))
 	root.SetArgs(words)
-	help := &remembering{to: std.out}
+	help := &term.ErrWriter{W: std.Out}
 	root.SetOut(help)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		err = outputError(help.err)
+		err = term.WriteError(help.Err)
 	}
 	if cmd.Annotations[changing] != "" {
 		reportAlso(std, err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -117,4 +118,21 @@ func TestGraveQuestion(t *testing.T) {
 		t.Error(got)
 	}
 	s.ok("select", "name=web9.example", "set/pooled=no") // no terminal, no question
+}
+
+// TestQuitAtAQuestion: SIGQUIT ends a command as an interrupt does.
+func TestQuitAtAQuestion(t *testing.T) {
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	q := asking(t, s.command("select", "name=web1.example", "set/weight=5"))
+	if err := q.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	err := q.cmd.Wait()
+	if code := q.cmd.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	if said := q.err.String(); strings.Contains(said, "goroutine") || !strings.Contains(said, "nothing was written") {
+		t.Error(said)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -49,7 +50,7 @@ func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
 	msg := fmt.Sprintf("refused by %s, nothing changed", ruleNames(e.Refused))
 	if s.terms.dryRun {
 		msg = fmt.Sprintf("would be refused by %s", ruleNames(e.Refused))
-		shown := s.write(func(w *bufio.Writer) { writeChanges(w, e.Plan.Changes, colored(s.out)) })
+		shown := s.Write(func(w *bufio.Writer) { writeChanges(w, e.Plan.Changes, term.Colored(s.Out)) })
 		if shown != nil {
 			return shown
 		}
@@ -77,11 +78,9 @@ func (s *session) tellHeld(ctx context.Context, word string, held []object.Chang
 		return
 	}
 	line := fmt.Sprintf("refused by %s, %s %s", ruleNames(refused), objects(len(held)), word)
-	s.say("%s", line)
-	s.sayAlso(line)
-	for _, line := range s.findingLines(ctx, refused) {
-		fmt.Fprintln(s.err, "  "+oneLine(line))
-	}
+	s.Say("%s", line)
+	s.SayOnOutput(line)
+	s.Detail(s.findingLines(ctx, refused)...)
 }
 
 // fine returns the groups that no finding is about.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 )
@@ -37,7 +39,7 @@ type globals struct {
 
 // newRoot returns the whole command line. The words are those after the
 // program's name, and what that is the name of; for the record, it is confctl.
-func newRoot(std streams, words []string, called string) *cobra.Command {
+func newRoot(std term.Streams, words []string, called string) *cobra.Command {
 	_, wrapper := poolVerbs()[called]
 	g := &globals{words: append([]string{"confctl"}, words...), wrapper: wrapper}
 	var offers strings.Builder // what is printed for a completion, until it is looked through
@@ -61,7 +63,7 @@ record, announced, and can be undone.`,
 			if cmd.Name() == cobra.ShellCompRequestCmd {
 				root := cmd.Root()
 				root.SetOut(&offers)
-				root.SetErr(nowhere{})
+				root.SetErr(io.Discard)
 				return nil
 			}
 			if err := checkOptions(cmd, words); err != nil {
@@ -75,15 +77,15 @@ record, announced, and can be undone.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPostRunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Name() == cobra.ShellCompRequestCmd {
-				return std.print("%s", offered(offers.String(), args[len(args)-1]))
+				return std.Print("%s", offered(offers.String(), args[len(args)-1]))
 			}
 			return nil
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion
-	root.SetIn(std.in)
-	root.SetErr(std.err)
+	root.SetIn(std.In)
+	root.SetErr(std.Err)
 	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

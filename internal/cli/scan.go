@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -34,7 +35,7 @@ type scanner struct {
 
 // newScanner returns a scanner for the words after the program's name.
 func newScanner() *scanner {
-	return &scanner{cmd: newRoot(streams{in: strings.NewReader(""), out: nowhere{}, err: nowhere{}}, nil, "confctl")}
+	return &scanner{cmd: newRoot(term.Discard(), nil, "confctl")}
 }
 
 // next takes the next word, and says what it is.

@@ -1,12 +1,13 @@
 package cli
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 // TestScannerAgreesWithTheParser: on every line of a few words, what the scanner
@@ -19,7 +20,7 @@ func TestScannerAgreesWithTheParser(t *testing.T) {
 			for _, two := range words {
 				for _, three := range words {
 					line := []string{verb, one, two, three}
-					root := newRoot(streams{in: strings.NewReader(""), out: io.Discard, err: io.Discard}, line, "confctl")
+					root := newRoot(term.Discard(), line, "confctl")
 					var got []string
 					scan := &scanner{cmd: root}
 					for _, w := range line {

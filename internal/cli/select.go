@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
@@ -17,7 +18,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-func newSelect(std streams, g *globals) *cobra.Command {
+func newSelect(std term.Streams, g *globals) *cobra.Command {
 	var after string
 	cmd := &cobra.Command{
 		Use:   "select SELECTOR get | set/FIELD=VALUE[:...] | set FIELD=VALUE... | set/@FILE | edit | delete | history | watch",
@@ -89,7 +90,7 @@ func (s *session) runSelect(ctx context.Context, text string, words []string, af
 // warnOf says what in a selector means another thing to the Python tool.
 func (s *session) warnOf(selected selector.Selector) {
 	for _, doubt := range selected.Doubts() {
-		s.warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
+		s.Warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
 	}
 }
 

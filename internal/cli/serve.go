@@ -17,12 +17,14 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/gateway"
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-func newServe(std streams, g *globals) *cobra.Command {
+func newServe(std term.Streams, g *globals) *cobra.Command {
 	asked := serveSettings{
 		gateway: gatewaySettings{
 			listen: given{option: "--gateway"}, cert: given{option: "--cert"}, key: given{option: "--key"},
@@ -80,7 +82,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		if c.gateway.listen.text == "" && c.metrics.text == "" {
 			return noSinks()
 		}
-		s.warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
+		s.Warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
 		c.deliver = false
 	}
 	collectGarbage(100, 160<<20) // a process that stays has other needs than one that answers and ends
@@ -90,7 +92,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 		Prefixes: []string{s.catalog.Objects()},
 		Report:   v.tellStore,
 		Reloaded: func(different int) {
-			v.warn(fmt.Sprintf("the store has forgotten what happened, or was put back to an earlier state: everything was read again, with %s different", count(different, "key")))
+			v.Warn(fmt.Sprintf("the store has forgotten what happened, or was put back to an earlier state: everything was read again, with %s different", text.Count(different, "key")))
 		},
 	})
 	listening, err := v.listen()
@@ -114,7 +116,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	group.Go(func() error { return v.tellSystemd(ctx) })
 	group.Go(func() error {
 		<-ctx.Done()
-		s.say("ending")
+		s.Say("ending")
 		return nil
 	})
 	return group.Wait()
@@ -128,9 +130,9 @@ func (s *session) deliver(ctx context.Context) {
 			names = append(names, sink.Name())
 		}
 	}
-	s.say("delivering announcements to %s", strings.Join(names, ", "))
+	s.Say("delivering announcements to %s", strings.Join(names, ", "))
 	_, _ = s.tellStranded(ctx) // if the store is away, that is said below
-	s.journal().KeepDelivering(ctx, func(err error) { s.warn("not delivered: " + err.Error()) })
+	s.journal().KeepDelivering(ctx, func(err error) { s.Warn("not delivered: " + err.Error()) })
 }
 
 // ended takes it for no error that a part has ended with the whole.
@@ -154,13 +156,13 @@ type service struct {
 func (v *service) tellStore(err error) {
 	switch {
 	case err == nil:
-		v.say("the store is back")
+		v.Say("the store is back")
 	case v.settings.gateway.listen.text == "":
-		v.warn(err.Error())
+		v.Warn(err.Error())
 	case v.mirror.View() == nil:
-		v.warn(err.Error() + "; until it is there, every answer is an error (500)")
+		v.Warn(err.Error() + "; until it is there, every answer is an error (500)")
 	default:
-		v.warn(err.Error() + "; answering from memory")
+		v.Warn(err.Error() + "; answering from memory")
 	}
 }
 
@@ -181,7 +183,7 @@ func (v *service) tellMissing(ctx context.Context) error {
 			break
 		}
 		if !found {
-			v.warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.where()))
+			v.Warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.where()))
 		}
 	}
 	return nil
@@ -224,7 +226,7 @@ func (v *service) listen() (all []listener, err error) {
 		all = append(all, listener{p, l})
 	}
 	for _, l := range all {
-		v.say("%s listens on %s", l.name, l.Addr())
+		v.Say("%s listens on %s", l.name, l.Addr())
 	}
 	return all, nil
 }
@@ -237,7 +239,7 @@ func (v *service) parts() (all []part, err error) {
 		}
 		p := part{name: "gateway", at: c.listen, handler: v.gateway, stop: v.gateway.Close}
 		if c.cert.text != "" {
-			certificate := &reloaded{cert: c.cert.text, key: c.key.text, warn: v.warn}
+			certificate := &reloaded{cert: c.cert.text, key: c.key.text, warn: v.Warn}
 			if _, err := certificate.get(nil); err != nil {
 				return nil, c.cert.errorf(certificateHint(err), "%v", err)
 			}
@@ -281,7 +283,7 @@ func (v *service) serve(ctx context.Context, l listener) error {
 	fresh := &unused{conns: make(map[net.Conn]struct{})}
 	server := newServer(l.handler)
 	server.ConnState = fresh.watch
-	server.ErrorLog = log.New(&serverLog{warn: v.warn, debugf: v.debugf}, "", 0)
+	server.ErrorLog = log.New(&serverLog{warn: v.Warn, debugf: v.debugf}, "", 0)
 	server.RegisterOnShutdown(fresh.close)
 	if l.stop != nil {
 		server.RegisterOnShutdown(l.stop)
@@ -318,7 +320,7 @@ func newServer(handler http.Handler) *http.Server {
 
 func (v *service) debugf(format string, args ...any) {
 	if v.debug {
-		v.say(format, args...)
+		v.Say(format, args...)
 	}
 }
 
@@ -337,7 +339,7 @@ func (v *service) tellSystemd(ctx context.Context) error {
 	v.notify(daemon.SdNotifyReady)
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		v.warn("the watchdog of systemd: " + err.Error())
+		v.Warn("the watchdog of systemd: " + err.Error())
 	}
 	var alive <-chan time.Time
 	if every > 0 {
@@ -376,6 +378,6 @@ func (v *service) stuck() bool {
 
 func (v *service) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		v.warn("telling systemd " + strings.ToLower(state) + ": " + err.Error())
+		v.Warn("telling systemd " + strings.ToLower(state) + ": " + err.Error())
 	}
 }

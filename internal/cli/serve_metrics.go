@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -35,7 +36,7 @@ func (v *service) unready() string {
 	age, ever := v.mirror.Age()
 	switch status := v.mirror.Status(); {
 	case !ever && status.Err != nil:
-		return "the store could not be read yet: " + oneLine(status.Err.Error())
+		return "the store could not be read yet: " + text.OneLine(status.Err.Error())
 	case !ever:
 		return "the store has not been read yet"
 	case age > lively:

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/safety"
@@ -26,7 +27,7 @@ import (
 // session is what a command works with: the settings, the schema and the
 // store, wired together in this one place.
 type session struct {
-	streams
+	term.Streams
 	*globals
 	settings *settings
 	schema   *schema.Schema
@@ -50,7 +51,7 @@ const hasty = time.Second
 
 // open reads the configuration and the schema and prepares the store, which the
 // caller closes. What prepares the session comes before the store.
-func open(std streams, g *globals, prepare ...func(*session)) (*session, error) {
+func open(std term.Streams, g *globals, prepare ...func(*session)) (*session, error) {
 	s, err := openSchema(std, g)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func open(std streams, g *globals, prepare ...func(*session)) (*session, error) 
 }
 
 // openSchema is open for a command that does not ask the store.
-func openSchema(std streams, g *globals) (*session, error) {
+func openSchema(std term.Streams, g *globals) (*session, error) {
 	s, err := loadSettings(g)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func openSchema(std streams, g *globals) (*session, error) {
 		return nil, err
 	}
 	rules, wrong := safety.Load(sc, safetyFile(s))
-	return &session{streams: std, globals: g, settings: s, schema: sc, rules: rules, unruled: wrong}, nil
+	return &session{Streams: std, globals: g, settings: s, schema: sc, rules: rules, unruled: wrong}, nil
 }
 
 func loadSchema(s *settings) (*schema.Schema, error) {
@@ -112,10 +113,10 @@ func safetyFile(s *settings) string {
 	return filepath.Join(filepath.Dir(beside), "safety.yaml")
 }
 
-func openStore(std streams, g *globals, s *settings) (store.Store, error) {
+func openStore(std term.Streams, g *globals, s *settings) (store.Store, error) {
 	debug := func(format string, args ...any) {
 		if g.debug {
-			std.say(format, args...)
+			std.Say(format, args...)
 		}
 	}
 	if s.driver == "local" {
@@ -124,11 +125,11 @@ func openStore(std streams, g *globals, s *settings) (store.Store, error) {
 			return nil, err
 		}
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			std.say("the local store %s is not there yet, so it is empty; the first change makes it", path)
+			std.Say("the local store %s is not there yet, so it is empty; the first change makes it", path)
 		}
 		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
 	}
-	c, err := etcdConfig(s, self(), std.warn, debug)
+	c, err := etcdConfig(s, self(), std.Warn, debug)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func localPath(s *settings) (string, error) {
 }
 
 // with runs a command that works on a store.
-func with(std streams, g *globals, f func(*session) error, prepare ...func(*session)) error {
+func with(std term.Streams, g *globals, f func(*session) error, prepare ...func(*session)) error {
 	s, err := open(std, g, prepare...)
 	if err != nil {
 		return err

@@ -19,6 +19,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
@@ -153,7 +155,7 @@ func (p pasting) paste(line string) [][]string {
 func printedCommands(printed string) []string {
 	var found []string
 	start := regexp.MustCompile(`\bconfctl (-|[a-z])`)
-	for _, line := range lines(printed) {
+	for _, line := range text.Lines(printed) {
 		for _, at := range start.FindAllStringIndex(line, -1) {
 			found = append(found, line[at[0]:])
 		}
@@ -241,7 +243,7 @@ func TestPrintedCommandsRunNothingElse(t *testing.T) {
 			if c.want != nil && !slices.ContainsFunc(called, meant) {
 				t.Errorf("%d: confctl %q: no line calls confctl with %q:\n%s%s", i, c.args, c.want, stdout, stderr)
 			}
-			for _, line := range lines(stdout + stderr) {
+			for _, line := range text.Lines(stdout + stderr) {
 				if strings.HasPrefix(strings.TrimLeft(line, " '"), "touch PWNED") {
 					t.Errorf("confctl %q: a line by itself is a command: %q", c.args, line)
 				}
@@ -269,7 +271,7 @@ func withoutConfig(words []string) []string {
 // quotes.
 func TestCommandLinesAreMadeInOnePlace(t *testing.T) {
 	var verbs []string
-	for _, c := range newRoot(streams{}, nil, "confctl").Commands() {
+	for _, c := range newRoot(term.Streams{}, nil, "confctl").Commands() {
 		verbs = append(verbs, c.Name())
 	}
 	holds := regexp.MustCompile(`\bconfctl (-|` + strings.Join(verbs, "|") + `|$)`)

@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-func newStore(std streams, g *globals) *cobra.Command {
+func newStore(std term.Streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "store",
 		Short:       "Check the store itself",
@@ -26,7 +27,7 @@ func newStore(std streams, g *globals) *cobra.Command {
 	return cmd
 }
 
-func newStoreCheck(std streams, g *globals) *cobra.Command {
+func newStoreCheck(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check that everything in the store can be read and is what was written",
@@ -62,13 +63,13 @@ func (s *session) checkStore(ctx context.Context) error {
 		return err
 	}
 	readable := 0
-	err = s.write(func(w *bufio.Writer) {
+	err = s.Write(func(w *bufio.Writer) {
 		for _, o := range snapshot.Objects {
 			if o.Malformed == nil {
 				readable++
 				continue
 			}
-			fmt.Fprintln(w, oneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))))
+			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))))
 		}
 		fmt.Fprintf(w, "%s can be read, at revision %d\n", objects(readable), snapshot.Revision)
 	})
@@ -76,10 +77,10 @@ func (s *session) checkStore(ctx context.Context) error {
 		return err
 	}
 	for _, p := range s.schema.Problems() {
-		s.warn(p.Err.Error() + "; its type was not checked")
+		s.Warn(p.Err.Error() + "; its type was not checked")
 	}
 	if readable < len(snapshot.Objects) {
-		s.say("to write such an object anew: confctl select ... set ... --repair")
+		s.Say("to write such an object anew: confctl select ... set ... --repair")
 		return &partlyError{exitInvalid}
 	}
 	return nil
@@ -95,25 +96,23 @@ func (s *session) checkFile(ctx context.Context, file *local.Store) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(func(w *bufio.Writer) {
+	err = s.Write(func(w *bufio.Writer) {
 		for _, p := range report.Problems {
-			fmt.Fprintln(w, oneLine("damaged: "+p))
+			fmt.Fprintln(w, text.OneLine("damaged: "+p))
 		}
 		switch {
 		case len(report.Problems) > 0:
 		case report.Unverified:
-			fmt.Fprintf(w, "%s: %s; it has no checksums yet, the next change adds them\n", oneLine(path), count(report.Keys, "key"))
+			fmt.Fprintf(w, "%s: %s; it has no checksums yet, the next change adds them\n", text.OneLine(path), text.Count(report.Keys, "key"))
 		default:
-			fmt.Fprintf(w, "%s: %s, all as written\n", oneLine(path), count(report.Keys, "key"))
+			fmt.Fprintf(w, "%s: %s, all as written\n", text.OneLine(path), text.Count(report.Keys, "key"))
 		}
 	})
 	if err != nil || len(report.Problems) == 0 {
 		return err
 	}
-	s.say("the file %s is damaged; replace it", path)
-	for _, line := range lines(restoreHint(path)) {
-		fmt.Fprintf(s.err, "  %s\n", text.Sanitize(line))
-	}
+	s.Say("the file %s is damaged; replace it", path)
+	s.Detail(text.Lines(restoreHint(path))...)
 	return &partlyError{exitInvalid}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -177,7 +178,7 @@ func TestFullDevice(t *testing.T) {
 	id := regexp.MustCompile(`[0-9]{8}T[0-9.]+Z-[0-9a-f]+`).FindString(s.ok("log"))
 
 	calls, message := fullDevice(), regexp.MustCompile("^confctl: the output could not be written: no space left on device(; nothing was written)?\n$")
-	for commands := []*cobra.Command{newRoot(streams{}, nil, "confctl")}; len(commands) > 0; commands = commands[1:] {
+	for commands := []*cobra.Command{newRoot(term.Streams{}, nil, "confctl")}; len(commands) > 0; commands = commands[1:] {
 		commands = append(commands, commands[0].Commands()...)
 		if path := commands[0].CommandPath(); len(calls[path]) == 0 {
 			t.Errorf("no call of %s is tested", path)

@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/seed"
 )
 
-func newSync(std streams, g *globals) *cobra.Command {
+func newSync(std term.Streams, g *globals) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "sync --directory DIR",
@@ -82,10 +83,10 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		done = all
 		s.tellSynced(done)
 	})
-	strays.warn(s.streams)
+	strays.warn(s.Streams)
 	faulty := s.tellLeftUndone(s.leftUndone(d, c))
 	if done.ID != "" {
-		s.say("sync: %s", outcomeOf(done, faulty))
+		s.Say("sync: %s", outcomeOf(done, faulty))
 	}
 	if faulty && (err == nil || isRefusal(err)) {
 		return &faultyError{err}
@@ -116,7 +117,7 @@ func outcomeOf(done change.Done, faulty bool) string {
 // confirmSync asks on a terminal whether to go on. Without one there is mostly
 // nobody to ask: the files were agreed on when they were merged.
 func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
-	if s.yes || !s.interactive() {
+	if s.yes || !s.Interactive() {
 		return nil
 	}
 	return func(ctx context.Context) error {
@@ -137,12 +138,12 @@ func (s *session) tellSynced(done change.Done) {
 		}
 		if len(chosen) <= mostDiffs {
 			for _, o := range chosen {
-				s.say("%s %s %s", word, o.Type, o.Path)
+				s.Say("%s %s %s", word, o.Type, o.Path)
 			}
 			continue
 		}
 		for _, g := range countBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
-			s.say("%s %d %s", word, g.count, strings.TrimRight(g.name, " /"))
+			s.Say("%s %d %s", word, g.count, strings.TrimRight(g.name, " /"))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -18,7 +19,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-func newTags(std streams, g *globals) *cobra.Command {
+func newTags(std term.Streams, g *globals) *cobra.Command {
 	var actions []string
 	cmd := &cobra.Command{
 		Use:   "tags TAG=VALUE,... --action ACTION NAME | all | re:REGEX",
@@ -75,7 +76,7 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 		s.repeat = rest(s.words, i)
 		if err := s.tagsStep(ctx, step); err != nil {
 			if len(steps) > 1 {
-				s.say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
+				s.Say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
 			}
 			return err
 		}
@@ -207,7 +208,7 @@ func (s *session) showTags(all bool) func(*schema.Type, []object.Object) error {
 		case all && s.output == "yaml":
 			return s.printYAML(byName(objects))
 		case all && s.output == "":
-			return s.print("%s\n", byName(objects).Text())
+			return s.Print("%s\n", byName(objects).Text())
 		case s.output == "yaml" && len(objects) == 1:
 			return s.printYAML(byName(objects))
 		}

@@ -25,7 +25,7 @@ func (s *session) takers(ctx context.Context, objects []object.Object) takers {
 	}
 	found, err := s.journal().Takers(ctx, objects, s.takesOut)
 	if err != nil {
-		s.warn("who took them out may not be known: " + err.Error())
+		s.Warn("who took them out may not be known: " + err.Error())
 	}
 	return found
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 )
 
@@ -38,7 +39,7 @@ func (g *globals) addTerms(f *pflag.FlagSet) {
 const changing = "changes objects"
 
 // checkTerms refuses options that do not go together, or not with the command.
-func (g *globals) checkTerms(std streams, cmd *cobra.Command) error {
+func (g *globals) checkTerms(std term.Streams, cmd *cobra.Command) error {
 	t := &g.terms
 	for _, name := range []string{"dry-run", "expect", "reason", "task", "allow", "except-refused", "emergency"} {
 		if f := cmd.Flag(name); f.Changed && cmd.Annotations[changing] == "" {
@@ -61,7 +62,7 @@ func (g *globals) checkTerms(std streams, cmd *cobra.Command) error {
 		return &usageError{"--allow needs a reason", `add --reason "..."; it stands in the journal and the announcement`}
 	case t.partial && (len(t.allow) > 0 || t.emergency || t.gone):
 		return &usageError{"--except-refused and options that override rules contradict each other", "the one leaves out what rules refuse, the others do it"}
-	case t.emergency && t.expect == "" && !t.dryRun && !std.interactive():
+	case t.emergency && t.expect == "" && !t.dryRun && !std.Interactive():
 		return &usageError{"--emergency without a terminal needs --expect N", "N is the number of objects that match: see it with --dry-run"}
 	}
 	return nil

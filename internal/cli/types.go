@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-func newTypes(std streams, g *globals) *cobra.Command {
+func newTypes(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "types [TYPE]",
 		Short: "List the object types, or explain one: its tags, fields, defaults and rules",
@@ -41,7 +43,7 @@ This asks the schema alone, not the store.`,
 }
 
 func (s *session) listTypes() error {
-	err := s.write(func(w *bufio.Writer) {
+	err := s.Write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "TYPE\tPATH\tTAGS\tFIELDS")
 		for _, t := range s.schema.Types() {
@@ -53,7 +55,7 @@ func (s *session) listTypes() error {
 		return err
 	}
 	for _, p := range s.schema.Problems() {
-		s.say("%v", p.Err)
+		s.Say("%v", p.Err)
 	}
 	if len(s.schema.Problems()) > 0 {
 		return &partlyError{exitInvalid}
@@ -73,7 +75,7 @@ func (s *session) explainType(name string) error {
 	if err != nil {
 		return err
 	}
-	err = s.write(func(w *bufio.Writer) { describeType(w, t, s.settings) })
+	err = s.Write(func(w *bufio.Writer) { describeType(w, t, s.settings) })
 	if err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (s *session) explainType(name string) error {
 // describeType writes what there is to know about a type.
 func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 	line := func(format string, args ...any) {
-		fmt.Fprintln(w, oneLine(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(w, text.OneLine(fmt.Sprintf(format, args...)))
 	}
 	declared := "built in"
 	if t.Pos.Line > 0 {
@@ -115,7 +117,7 @@ func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 	}
 	for _, r := range t.Rules {
 		line("  %s: objects with %s must fit the JSON schema %s", r.Name, r.Selector, r.File)
-		for _, d := range lines(r.Description()) {
+		for _, d := range text.Lines(r.Description()) {
 			line("      %s", d)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -23,7 +24,7 @@ import (
 // moment ago is mending something.
 const recently = time.Hour
 
-func newUndo(std streams, g *globals) *cobra.Command {
+func newUndo(std term.Streams, g *globals) *cobra.Command {
 	var since string
 	var mine bool
 	cmd := &cobra.Command{
@@ -155,7 +156,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 // confirmUndo asks on a terminal before anything is undone: what is shown comes
 // from a record, and not from the words of the command.
 func (s *session) confirmUndo(p change.Proposal) func(context.Context) error {
-	if s.yes || !s.interactive() {
+	if s.yes || !s.Interactive() {
 		return s.confirm(p)
 	}
 	return func(ctx context.Context) error {
@@ -169,7 +170,7 @@ func (s *session) tellUndoing(records []sal.Stored) {
 	for _, r := range records {
 		notes.add("undoing %s", doneText(r))
 	}
-	notes.say(s.streams)
+	notes.say(s.Streams)
 }
 
 // undo plans to take changes back. If somebody has changed the same since, it
@@ -396,7 +397,7 @@ func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) 
 		}
 		return out
 	})
-	left.say(s.streams)
+	left.say(s.Streams)
 	if len(in) == 0 {
 		return nil, nothingToUndo(whoami(), wanted.since)
 	}
@@ -493,7 +494,7 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 			case err == nil:
 				past = append(past, p)
 			case s.repair:
-				s.warn("left as it is: " + err.Error())
+				s.Warn("left as it is: " + err.Error())
 				left = err
 			default:
 				return nil, &object.InvalidError{

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
 )
 
@@ -22,14 +23,14 @@ func version() string {
 	return cmp.Or(linked, module, "unreleased")
 }
 
-func newVersion(std streams) *cobra.Command {
+func newVersion(std term.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:         "version",
 		Short:       "Print the version",
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Args:        arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return std.print("confctl %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return std.Print("confctl %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }

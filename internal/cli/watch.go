@@ -24,7 +24,7 @@ func (s *session) watch(ctx context.Context, q catalog.Query, after string) erro
 	if err != nil {
 		return err
 	}
-	ctx, stop := s.whileRead(ctx)
+	ctx, stop := s.WhileRead(ctx)
 	defer stop()
 	f := feed.Feed{Catalog: s.catalog, Journal: s.journal().Key("")}
 	if err := s.watchOn(ctx, f, q, revision); err != nil {
@@ -55,15 +55,15 @@ func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, rev
 			return fmt.Errorf("what happened after revision %d is not known: the store has forgotten it, or was put back to an earlier state; without --after a watch begins with what there is", revision)
 		case heard && errors.As(err, new(*store.UnavailableError)):
 			away = true
-			s.warn(err.Error() + "; trying again until it answers")
+			s.Warn(err.Error() + "; trying again until it answers")
 			continue
 		case err != nil:
 			return err
 		case away:
-			s.say("the store is back")
+			s.Say("the store is back")
 		}
 		if batch.Gap {
-			s.warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
+			s.Warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
 		}
 		heard, away = true, false
 		if err := s.printBatch(batch); err != nil {
@@ -80,7 +80,7 @@ func (s *session) printBatch(b feed.Batch) error {
 	if len(b.Events) == 0 && !b.State {
 		return nil
 	}
-	return s.write(func(w *bufio.Writer) {
+	return s.Write(func(w *bufio.Writer) {
 		for _, e := range b.Events {
 			fmt.Fprintln(w, eventDocument(b, e).Text())
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
@@ -59,7 +60,7 @@ func newFleet(t *testing.T, config string) *fleet {
 	f.check(os.WriteFile(filepath.Join(dir, "confctl.yaml"), []byte(patient), 0o600))
 	f.check(os.CopyFS(f.data, os.DirFS(f.source)))
 	f.sync(exitDone)
-	s, err := open(streams{err: t.Output()}, &globals{config: f.options[1], schema: f.options[3]})
+	s, err := open(term.Streams{Err: t.Output()}, &globals{config: f.options[1], schema: f.options[3]})
 	f.check(err)
 	f.store, f.schema = s.store, s.schema
 	t.Cleanup(func() { f.check(f.store.Close()) })
@@ -97,7 +98,7 @@ func (f *fleet) ends(want int, args ...string) string {
 	f.Helper()
 	var out, talk bytes.Buffer
 	words := slices.Concat([]string{"confctl"}, f.options, args)
-	std := streams{in: strings.NewReader(""), out: &out, err: &talk, interrupts: &interrupts{}}
+	std := term.Streams{In: strings.NewReader(""), Out: &out, Err: &talk}
 	if got := run(f.Context(), words, std); got != want {
 		f.Fatalf("confctl %q: exit code %d, want %d\n%.500s\n%.4000s", args, got, want, out.String(), talk.String())
 	}

@@ -40,6 +40,28 @@ func Sanitize(s string) string { return escape(s, true, escaped) }
 // escaped, too.
 func Line(s string) string { return escape(s, false, escaped) }
 
+// OneLine returns a message of several lines as a single line, as Line does, with
+// "; " between the lines.
+func OneLine(msg string) string {
+	return Line(strings.ReplaceAll(strings.TrimRight(msg, "\n"), "\n", "; "))
+}
+
+// Lines returns the lines of a text; none of an empty one.
+func Lines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(s, "\n"), "\n")
+}
+
+// Count returns a number of things in words: 1 object, 2 objects.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // Spaced returns s as a single line, in which control characters and line ends are
 // spaces: for a line of prose, such as a message of a server over several lines.
 func Spaced(s string) string { return escape(s, false, spaced) }

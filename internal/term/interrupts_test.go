@@ -1,4 +1,4 @@
-package cli
+package term
 
 import (
 	"bufio"
@@ -15,19 +15,27 @@ import (
 	"time"
 )
 
-// stubbornName is what this test binary is called by to be a program with a
-// request under way that no interrupt cuts off.
-const stubbornName = "confctl-stubborn"
+// interruptible is what this test binary is called by to be a program with a request
+// under way that no signal cuts off.
+const interruptible = "interruptible"
 
-// stubborn says when it can be interrupted, and when it was, and goes on. With an
-// argument it is a command that may stop anywhere.
-func stubborn() {
-	ctx, cancel := context.WithCancel(context.Background())
-	i := newInterrupts()
-	if len(os.Args) > 1 {
-		i.atOnce()
+// TestMain lets this test binary be that program.
+func TestMain(m *testing.M) {
+	if os.Args[0] == interruptible {
+		beInterrupted()
+		return
 	}
-	i.watch(&stream{file: os.Stderr, interrupts: i}, cancel)
+	os.Exit(m.Run())
+}
+
+// beInterrupted says when it can be interrupted, and when it was, and goes on. With an
+// argument it is a command that may stop anywhere.
+func beInterrupted() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := Standard("look before you repeat it", cancel)
+	if len(os.Args) > 1 {
+		s.Interrupts.EndAtOnce()
+	}
 	fmt.Println("ready")
 	<-ctx.Done()
 	fmt.Println("asked")
@@ -63,7 +71,7 @@ func TestSecondInterrupt(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a signal that is lost fails
 			defer cancel()
 			cmd := exec.CommandContext(ctx, self)
-			cmd.Args[0] = stubbornName
+			cmd.Args[0] = interruptible
 			var talk bytes.Buffer
 			cmd.Stderr = &talk
 			if c.second == nil {
@@ -90,26 +98,9 @@ func TestSecondInterrupt(t *testing.T) {
 			if strings.Contains(talk.String(), "goroutine") {
 				t.Error(talk.String())
 			}
-			if told := strings.Contains(talk.String(), "confctl log shows"); told != (c.second != nil) {
+			if told := strings.Contains(talk.String(), "stopped at once; look before you repeat it"); told != (c.second != nil) {
 				t.Errorf("said %q", talk.String())
 			}
 		})
-	}
-}
-
-// TestQuitAtAQuestion: SIGQUIT ends a command as an interrupt does.
-func TestQuitAtAQuestion(t *testing.T) {
-	s := newSite(t, localConfig)
-	s.ok("sync", "--directory", "data")
-	q := asking(t, s.command("select", "name=web1.example", "set/weight=5"))
-	if err := q.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
-		t.Fatal(err)
-	}
-	err := q.cmd.Wait()
-	if code := q.cmd.ProcessState.ExitCode(); code != exitFailed {
-		t.Errorf("exit code %d, %v", code, err)
-	}
-	if said := q.err.String(); strings.Contains(said, "goroutine") || !strings.Contains(said, "nothing was written") {
-		t.Error(said)
 	}
 }
