@@ -3,89 +3,17 @@ package cli
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/conftool/confctl/internal/account"
 )
-
-// passwd is a passwd file with alice, whose number is 1000, and bob.
-func passwd(uid int, env map[string]string) account {
-	users := []*user.User{
-		{Uid: "1000", Username: "alice", HomeDir: "/home/alice"},
-		{Uid: "1001", Username: "bob", HomeDir: "/home/bob"},
-		{Uid: "1002", Username: "nologin", HomeDir: ""},
-	}
-	find := func(is func(*user.User) bool) (*user.User, error) {
-		for _, u := range users {
-			if is(u) {
-				return u, nil
-			}
-		}
-		return nil, errors.New("no such user")
-	}
-	return account{
-		uid:    uid,
-		getenv: func(name string) string { return env[name] },
-		byName: func(name string) (*user.User, error) {
-			return find(func(u *user.User) bool { return u.Username == name })
-		},
-		byID: func(id string) (*user.User, error) { return find(func(u *user.User) bool { return u.Uid == id }) },
-		elsewhere: func(uid int) string {
-			return map[int]string{70001: "dave@corp"}[uid]
-		},
-	}
-}
-
-// TestIdentityFromOneVariable: who runs the program, and where the person's files
-// are, is known whichever variables are set.
-func TestIdentityFromOneVariable(t *testing.T) {
-	const stranger = 70000 // neither in the passwd file nor known to a directory service
-	for _, c := range []struct {
-		name  string
-		uid   int
-		env   string
-		login string
-		rc    string // etcdrcHome
-		dirs  string // configDir, stateDir
-	}{
-		{"an ordinary shell", 1000, "USER=alice HOME=/home/alice", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"nothing", 1000, "", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"USER alone", 1000, "USER=alice", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"cron", 1000, "LOGNAME=alice HOME=/home/alice", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"HOME elsewhere", 1000, "HOME=/srv/job", "alice", "/srv/job", "/srv/job/.config /srv/job/.local/state"},
-		{"HOME elsewhere, with USER", 1000, "USER=alice HOME=/srv/job", "alice", "/home/alice", "/srv/job/.config /srv/job/.local/state"},
-		{"a relative HOME", 1000, "HOME=job", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"after su without -", 1000, "USER=bob HOME=/home/alice", "alice", "/home/bob", "/home/alice/.config /home/alice/.local/state"},
-		{"USER unknown", 1000, "USER=carol", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"XDG", 1000, "XDG_CONFIG_HOME=/c XDG_STATE_HOME=/s", "alice", "/home/alice", "/c /s"},
-		{"XDG, relative", 1000, "XDG_CONFIG_HOME=c XDG_STATE_HOME=s", "alice", "/home/alice", "/home/alice/.config /home/alice/.local/state"},
-		{"not in passwd", stranger, "USER=carol HOME=/home/carol", "", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
-		{"not in passwd, cron", stranger, "LOGNAME=carol HOME=/home/carol", "", "/home/carol", "/home/carol/.config /home/carol/.local/state"},
-		{"not in passwd, USER alone", stranger, "USER=carol", "", "", " "},
-		{"of a directory service", 70001, "USER=carol HOME=/home/dave", "dave@corp", "/home/dave", "/home/dave/.config /home/dave/.local/state"},
-		{"not in passwd, nothing", stranger, "", "", "", " "},
-		{"no home", 1002, "", "nologin", "", " "},
-	} {
-		env := map[string]string{}
-		for _, word := range strings.Fields(c.env) {
-			name, value, _ := strings.Cut(word, "=")
-			env[name] = value
-		}
-		i := passwd(c.uid, env)
-		if got := i.login(); got != c.login {
-			t.Errorf("%s: login %q, want %q", c.name, got, c.login)
-		}
-		if got := i.etcdrcHome(); got != c.rc {
-			t.Errorf("%s: the home of .etcdrc is %q, want %q", c.name, got, c.rc)
-		}
-		if got := i.configDir() + " " + i.stateDir(); got != c.dirs {
-			t.Errorf("%s: directories %q, want %q", c.name, got, c.dirs)
-		}
-	}
-}
 
 // bare is the program with arguments and an environment of nothing but env.
 func (s *site) bare(env []string, args ...string) (stdout, stderr string, code int) {
@@ -159,10 +87,14 @@ func TestEtcdrcByHomeAlone(t *testing.T) {
 // TestNoEndpointNamesFiles: without an endpoint, the files that were looked at are
 // named, and so is a home that is not known.
 func TestNoEndpointNamesFiles(t *testing.T) {
+	nobody := func(string) (*user.User, error) { return nil, errors.New("no such user") }
 	none := filepath.Join(t.TempDir(), "etcdrc")
-	for want, i := range map[string]account{
-		"/home/alice/.etcdrc": passwd(1000, nil),
-		`no ~/\.etcdrc: HOME is not set, and the passwd file has no home for user 70000`: passwd(70000, nil),
+	stranger := account.Account{UID: 70000, Getenv: func(string) string { return "" }, ByName: nobody, ByID: nobody}
+	alice := stranger
+	alice.ByID = func(string) (*user.User, error) { return &user.User{HomeDir: "/home/alice"}, nil }
+	for want, i := range map[string]account.Account{
+		"/home/alice/.etcdrc": alice,
+		`no ~/\.etcdrc: HOME is not set, and the passwd file has no home for user 70000`: stranger,
 	} {
 		files, err := findEtcdrc(&settings{}, i)
 		if err != nil {
@@ -172,5 +104,44 @@ func TestNoEndpointNamesFiles(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(hint) {
 			t.Errorf("the hint lacks %s:\n%s", want, hint)
 		}
+	}
+}
+
+// TestForgedUser: somebody who is not in the passwd file, and whom no directory
+// service knows, is named by the user id, whatever the environment says.
+func TestForgedUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("takes root, to become somebody else")
+	}
+	const stranger = 70001
+	who := account.Self()
+	who.UID = stranger
+	if name := who.Login(); name != "" {
+		t.Skipf("user %d is %s here", stranger, name)
+	}
+	s := newSite(t, localConfig)
+	s.ok("sync", "--directory", "data")
+	dir, err := os.MkdirTemp("", "confctl") // others may look into it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program := filepath.Join(dir, "confctl")
+	for _, words := range [][]string{
+		{"cp", "-R", s.dir, filepath.Join(dir, "site")}, {"cp", s.command().Path, program},
+		{"chown", "-R", "70001:70001", dir}, {"chmod", "-R", "u+rwX,go+rX", dir},
+	} {
+		if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil { //nolint:noctx // a test's
+			t.Fatalf("%s: %v", out, err)
+		}
+	}
+	const forged = "root@x conftool action : set/pooled=yes; selector: all"
+	cmd := s.command("select", "name=web9.example", "set/weight=7")
+	cmd.Path, cmd.Dir = program, filepath.Join(dir, "site")
+	cmd.Env = append(cmd.Env, configVariable+"=config.yaml", "USER="+forged, "LOGNAME="+forged, "SUDO_USER="+forged)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "!log uid-70001@"+hostname()+" conftool action : set/weight=7; selector: name=web9.example\n") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

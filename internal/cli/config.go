@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/viper"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -164,7 +165,7 @@ func findConfig(named string) (string, error) {
 		return named, nil
 	}
 	candidates := []string{systemConfig}
-	if own := self().configDir(); own != "" {
+	if own := account.Self().ConfigDir(); own != "" {
 		candidates = append(candidates, filepath.Join(own, "conftool", "config.yaml"))
 	}
 	for _, c := range candidates {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store/etcd"
 	"github.com/conftool/confctl/pkg/value"
@@ -44,7 +45,7 @@ type etcdrcFiles struct {
 // findEtcdrc returns the system's file, that of the person, and the one that the
 // configuration names, or the credential that a systemd unit puts in its place:
 // the unit's user may not be allowed to read the file itself.
-func findEtcdrc(s *settings, who account) (etcdrcFiles, error) {
+func findEtcdrc(s *settings, who account.Account) (etcdrcFiles, error) {
 	last := systemEtcdrc
 	f := etcdrcFiles{paths: []string{"/etc/etcd/etcdrc"}}
 	if n, ok := s.driverOptions["etcd_config_file"]; ok {
@@ -52,20 +53,20 @@ func findEtcdrc(s *settings, who account) (etcdrcFiles, error) {
 			return f, n.Errorf("etcd_config_file must name a file, not %s", n.Describe())
 		}
 	}
-	if credential, ok := who.credential("etcdrc"); ok {
+	if credential, ok := who.Credential("etcdrc"); ok {
 		last, f.must, f.given = credential, true, true
 	}
-	if home := who.etcdrcHome(); home != "" {
+	if home := who.EtcdrcHome(); home != "" {
 		f.paths = append(f.paths, filepath.Join(home, ".etcdrc"))
 	} else {
-		f.homeless = fmt.Sprintf("no ~/.etcdrc: HOME is not set, and the passwd file has no home for user %d", who.uid)
+		f.homeless = fmt.Sprintf("no ~/.etcdrc: HOME is not set, and the passwd file has no home for user %d", who.UID)
 	}
 	f.paths = append(f.paths, last)
 	return f, nil
 }
 
 // loadEtcdrc returns what the etcdrc files say, and which those are.
-func loadEtcdrc(s *settings, who account, warn func(string)) (etcdrcFiles, etcdrc, error) {
+func loadEtcdrc(s *settings, who account.Account, warn func(string)) (etcdrcFiles, etcdrc, error) {
 	files, err := findEtcdrc(s, who)
 	if err != nil {
 		return files, nil, err
@@ -122,7 +123,7 @@ func (rc etcdrc) merge(file string) error {
 }
 
 // etcdConfig turns the settings into those of the driver.
-func etcdConfig(s *settings, who account, warn func(string), debug func(string, ...any)) (etcd.Config, error) {
+func etcdConfig(s *settings, who account.Account, warn func(string), debug func(string, ...any)) (etcd.Config, error) {
 	files, rc, err := loadEtcdrc(s, who, warn)
 	if err != nil {
 		return etcd.Config{}, err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 )
@@ -17,7 +18,7 @@ import (
 // give a password away, and of passwords that are sent unencrypted.
 func (g *globals) tellExposed(std term.Streams, s *settings) {
 	g.exposures.Do(func() {
-		for _, warning := range s.exposures(self()) {
+		for _, warning := range s.exposures(account.Self()) {
 			std.Warn(warning)
 		}
 	})
@@ -31,7 +32,7 @@ const (
 
 // exposures returns what is exposed. What cannot be read is passed over: whoever
 // needs it says so.
-func (s *settings) exposures(who account) []string {
+func (s *settings) exposures(who account.Account) []string {
 	var all []string
 	private := map[string]string{} // what is secret in a file
 	files := []string{s.file, filepath.Join(filepath.Dir(s.file), "confctl.yaml"), s.schemaFile, safetyFile(s)}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/etcdv2"
 	"github.com/conftool/confctl/pkg/object"
@@ -72,7 +73,7 @@ func (s *session) v2Config(o importOptions) (etcdv2.Config, error) {
 	case own:
 		err = rc.merge(o.etcdrc)
 	case s.settings.driver == "etcd":
-		if _, rc, err = loadEtcdrc(s.settings, self(), s.Warn); err == nil {
+		if _, rc, err = loadEtcdrc(s.settings, account.Self(), s.Warn); err == nil {
 			own, err = rc.serves(o.fromV2, s.settings.hosts)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 )
@@ -79,7 +80,7 @@ func configDir() (string, error) {
 	if os.Getuid() == 0 {
 		return filepath.Dir(systemConfig), nil
 	}
-	own := self().configDir()
+	own := account.Self().ConfigDir()
 	if own == "" {
 		return "", &usageError{"no place for the configuration: neither XDG_CONFIG_HOME nor HOME is set, and the passwd file has no home either", "name one with --dir"}
 	}

@@ -7,12 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -129,7 +126,7 @@ func openStore(std term.Streams, g *globals, s *settings) (store.Store, error) {
 		}
 		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
 	}
-	c, err := etcdConfig(s, self(), std.Warn, debug)
+	c, err := etcdConfig(s, account.Self(), std.Warn, debug)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +147,7 @@ func localPath(s *settings) (string, error) {
 		}
 		return n.Text(), nil
 	}
-	state := self().stateDir()
+	state := account.Self().StateDir()
 	if state == "" {
 		return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set, and the passwd file has no home either", "name a file with driver_options: {path: FILE} in " + s.file}
 	}
@@ -175,44 +172,12 @@ func (s *session) typ() (*schema.Type, error) { return s.schema.Type(s.objectTyp
 
 // whoami returns who makes a change. A directory service may have to be asked.
 func whoami() sal.User {
-	who := self()
-	return person(who.uid, who.getenv("SUDO_USER"), who.login())
+	name, id := account.Self().Person()
+	return sal.User{Name: name, ID: id}
 }
 
 // whoami is the same, found out once.
 func (g *globals) whoami() sal.User {
 	g.identified.Do(func() { g.user = whoami() })
 	return g.user
-}
-
-// person returns who is behind a process. Anybody can set SUDO_USER, so only
-// root's word counts for it; the user id says whose process it was.
-func person(uid int, sudo, login string) sal.User {
-	u := sal.User{ID: strconv.Itoa(uid), Name: userName(login)}
-	if name := userName(sudo); name != "" && uid == 0 {
-		u.Name = name
-	}
-	if u.Name == "" {
-		u.Name = "uid-" + u.ID
-	}
-	return u
-}
-
-// userName returns a name as it is recorded and announced: a word of at most 32
-// letters, digits, dots, hyphens and underscores. Anything else in it, as in
-// alice@corp or CORP\alice, becomes an underscore: an announcement names USER@HOST,
-// so that a name with an @ in it, or a blank, could say anything. It is empty if
-// nothing but such characters is left.
-func userName(name string) string {
-	const most = 32
-	word := strings.Map(func(r rune) rune {
-		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r)) {
-			return r
-		}
-		return '_'
-	}, name)
-	if word = word[:min(len(word), most)]; strings.Trim(word, "._-") == "" {
-		return ""
-	}
-	return word
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/conftool/confctl/pkg/sal"
 )
 
 func TestPrepare(t *testing.T) {
@@ -23,24 +21,6 @@ func TestPrepare(t *testing.T) {
 		got, err := prepare(c.typed)
 		if err != nil || !slices.Equal(got, c.meant) {
 			t.Errorf("%q: %q, %v; want %q", c.typed, got, err, c.meant)
-		}
-	}
-}
-
-// TestPerson: only root's word counts for SUDO_USER.
-func TestPerson(t *testing.T) {
-	for _, c := range []struct {
-		uid         int
-		sudo, login string
-		want        sal.User
-	}{
-		{0, "alice", "root", sal.User{Name: "alice", ID: "0"}},
-		{0, "", "root", sal.User{Name: "root", ID: "0"}},
-		{1000, "root", "bob", sal.User{Name: "bob", ID: "1000"}},
-		{1000, "", "", sal.User{Name: "uid-1000", ID: "1000"}},
-	} {
-		if got := person(c.uid, c.sudo, c.login); got != c.want {
-			t.Errorf("person(%d, %q, %q) = %+v, want %+v", c.uid, c.sudo, c.login, got, c.want)
 		}
 	}
 }

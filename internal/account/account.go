@@ -1,0 +1,101 @@
+// Package account finds out who runs the program, and where that user's files are.
+//
+// Cron jobs and systemd units set few environment variables or none, and the passwd
+// file need not list a user of a directory service, so the directories do not depend
+// on one source alone. The name of the user comes from the system, never from the
+// environment, which anybody can set; only root is believed about SUDO_USER.
+package account
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+)
+
+// Account is a user as the system and the environment describe it.
+type Account struct {
+	UID    int
+	Getenv func(name string) string
+	ByName func(name string) (*user.User, error) // an entry of the passwd file
+	ByID   func(uid string) (*user.User, error)
+	// Directory returns the name that a directory service has for a user; empty if it
+	// has none.
+	Directory func(uid int) string
+}
+
+// Self returns the account of this process.
+func Self() Account {
+	return Account{UID: os.Getuid(), Getenv: os.Getenv, ByName: user.Lookup, ByID: user.LookupId, Directory: directoryName}
+}
+
+// Login returns the user's name in the passwd file, or else in a directory service;
+// empty if neither has one. A directory service may take a second to answer.
+func (a Account) Login() string {
+	if u, err := a.ByID(strconv.Itoa(a.UID)); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return a.Directory(a.UID)
+}
+
+// Home returns the home directory: $HOME, or else that of the passwd file; empty
+// if neither is known.
+func (a Account) Home() string {
+	if dir := a.Getenv("HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	if u, err := a.ByID(strconv.Itoa(a.UID)); err == nil && filepath.IsAbs(u.HomeDir) {
+		return u.HomeDir
+	}
+	return ""
+}
+
+// EtcdrcHome returns the directory of the user's .etcdrc: the home that the passwd
+// file has for $USER, where the Python tool looks, or else Home. Nothing else
+// follows $USER: after su it may name another user, who must not choose, for
+// example, the editor that this process runs.
+func (a Account) EtcdrcHome() string {
+	if name := a.Getenv("USER"); name != "" {
+		if u, err := a.ByName(name); err == nil && filepath.IsAbs(u.HomeDir) {
+			return u.HomeDir
+		}
+	}
+	return a.Home()
+}
+
+// ConfigDir returns the directory of the user's configuration files; empty if it is
+// not known.
+func (a Account) ConfigDir() string {
+	return a.directory("XDG_CONFIG_HOME", ".config")
+}
+
+// StateDir returns the directory of data that the user's programs keep; empty if it
+// is not known.
+func (a Account) StateDir() string {
+	return a.directory("XDG_STATE_HOME", ".local", "state")
+}
+
+// directory returns a directory of the XDG base directory specification, which says
+// that relative ones are ignored.
+func (a Account) directory(variable string, below ...string) string {
+	if dir := a.Getenv(variable); filepath.IsAbs(dir) {
+		return dir
+	}
+	home := a.Home()
+	if home == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{home}, below...)...)
+}
+
+// Credential returns the path of a file that systemd has made readable for this
+// service alone (LoadCredential=), and whether there is one of that name.
+func (a Account) Credential(name string) (path string, found bool) {
+	dir := a.Getenv("CREDENTIALS_DIRECTORY")
+	if !filepath.IsAbs(dir) {
+		return "", false
+	}
+	path = filepath.Join(dir, name)
+	_, err := os.Lstat(path)
+	return path, err == nil
+}
