@@ -34,6 +34,28 @@ func prepare(args []string) ([]string, error) {
 	return modern(words), nil
 }
 
+// verbFirst moves options from before a verb to behind it: each command has
+// options of its own, and may be given them before its name, too. The last word
+// of a request for completion stays the last.
+func verbFirst(root *cobra.Command, words []string) []string {
+	if last := len(words) - 1; isCompletion(words[:min(1, len(words))]) && last > 0 {
+		return slices.Concat(words[:1], verbFirst(root, words[1:last]), words[last:])
+	}
+	scan := &scanner{cmd: root}
+	var verbs, options []string
+	for i, word := range words {
+		switch kind := scan.next(word); {
+		case kind == optionWord || kind == valueWord:
+			options = append(options, word)
+		case kind == bareWord && !scan.args:
+			verbs = append(verbs, word)
+		default:
+			return slices.Concat(verbs, options, words[i:])
+		}
+	}
+	return slices.Concat(verbs, options)
+}
+
 // isCompletion reports whether words are the request of a shell's completion
 // script.
 func isCompletion(words []string) bool {

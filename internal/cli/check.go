@@ -29,7 +29,7 @@ import (
 func newCheck(std term.Streams, g *globals) *cobra.Command {
 	check := &cobra.Command{
 		Use:         "check",
-		Short:       "Check what a monitoring system should know",
+		Short:       "Check the readers of the store, for monitoring",
 		Annotations: map[string]string{exitNote: pluginCodes},
 		Args:        cobra.ArbitraryArgs, // which are all wrong, see below
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
@@ -44,14 +44,14 @@ func newCheck(std term.Streams, g *globals) *cobra.Command {
 		},
 	}
 	check.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return unknownAtWorst(std, &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"})
+		return unknownAtWorst(std, wrongOption(cmd, err))
 	})
 	check.AddCommand(newCheckReaders(std, g))
 	return check
 }
 
 // pluginCodes are the exit codes of a monitoring plugin.
-const pluginCodes = "Exit codes: 0 OK · 1 WARNING · 2 CRITICAL · 3 UNKNOWN, also if the check itself fails, whatever the reason."
+const pluginCodes = "0 OK · 1 WARNING · 2 CRITICAL · 3 UNKNOWN, also if the check itself fails"
 
 // unknownAtWorst reports an error, if there is one, as a monitoring plugin does:
 // on one line of standard output, with the exit code of UNKNOWN.
@@ -96,27 +96,28 @@ func newCheckReaders(std term.Streams, g *globals) *cobra.Command {
 	var o readerOptions
 	cmd := &cobra.Command{
 		Use:   "readers [URL...]",
-		Short: "Check whether those who read the store have seen what changed",
-		Long: `Check whether those who read the store have seen what changed. It asks the
-readers that the types of the schema declare (readers:, see docs/readers.md), or
-those of --object-type, or the URLs, and compares what they say with the store:
+		Short: "Check whether the readers have seen the last changes",
+		Long: `Check whether the readers of the store have seen the last changes. The readers
+are those that the types of the schema declare (readers:, see docs/readers.md),
+those of --object-type, or the given URLs. What they report is compared with
+the store:
 
-  http://HOST/w/api.php         MediaWiki, which says up to where it has read
-  http://HOST:9090/pools/POOL   PyBal, which says which hosts are enabled
-  file:///PATH                  a file here that has index: NUMBER in its header
-  http://HOST/...               whatever answers with an index alone
+  http://HOST/w/api.php         MediaWiki, which reports an index
+  http://HOST:9090/pools/POOL   PyBal, which reports the enabled hosts
+  file:///PATH                  a local file with "index: NUMBER" in its header
+  http://HOST/...               anything that answers with an index
 
-{TAG} in a URL stands for each value that the tag has in the store.
+{TAG} in a URL stands for each value of that tag in the store.
 
-It prints what a monitoring plugin does: one line with numbers for graphs, one
-for each reader, the worst first, and what cannot be seen. A reader that is
-late is WARNING after the time that it may be late (within:, 30s), CRITICAL
-after four times that. With --since it is WARNING at once.`,
-		Annotations: map[string]string{exitNote: pluginCodes},
+The output is that of a monitoring plugin: one line with numbers for graphs,
+then one line a reader, worst first, then what cannot be checked. A reader that
+is later than its limit (within:, 30s) is WARNING, and CRITICAL at four times
+that. With --since it is WARNING at once.`,
+		Annotations: using("object-type", map[string]string{exitNote: pluginCodes}),
 		Example: `  confctl check readers
   confctl check readers --since last
   confctl check readers --object-type mwconfig https://en.example.org/w/api.php
-  confctl check readers --only dc=north 'http://lvs1:9090/pools/{cluster}_{service}'`,
+  confctl check readers --only dc=north 'http://lvs1:9090/pools/{cluster}'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -144,13 +145,13 @@ after four times that. With --since it is WARNING at once.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.only, "only", "", "with URLs: the objects that they read, by `SELECTOR`")
-	f.StringVar(&o.ca, "ca", "", "for https, `FILE` of the authorities of readers that declare none (default the system's)")
+	f.StringVar(&o.only, "only", "", "the objects that the readers at the URLs read, as `SELECTOR`")
+	f.StringVar(&o.ca, "ca", "", "`FILE` of certificate authorities for https, for readers that declare none (default: those of the system)")
 	must(cmd.MarkFlagFilename("ca"))
-	f.StringVar(&o.since, "since", "", "ask only whether they have seen this change: an `ID`, or last for your newest")
-	f.DurationVar(&o.warning, "warning", 0, "from how late on it is WARNING, as `DURATION` such as 30s, for all readers")
-	f.DurationVar(&o.critical, "critical", 0, "from how late on it is CRITICAL, as `DURATION`; WARNING no later than that")
-	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "for how long each reader is waited for, as `DURATION`")
+	f.StringVar(&o.since, "since", "", "check only whether the readers have seen this change: an `ID`, or last for your newest")
+	f.DurationVar(&o.warning, "warning", 0, "report WARNING for a reader that is late by `DURATION`, such as 30s")
+	f.DurationVar(&o.critical, "critical", 0, "report CRITICAL for a reader that is late by `DURATION`")
+	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "wait `DURATION` for each reader")
 	must(cmd.RegisterFlagCompletionFunc("since", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		words := g.changes(func(r sal.Stored, _ bool) bool { return !r.Refused() })
 		return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
@@ -160,9 +161,9 @@ after four times that. With --since it is WARNING at once.`,
 
 // check refuses options that make no sense, or not together.
 func (o readerOptions) check(cmd *cobra.Command) error {
-	for _, name := range []string{"host", "yes", "repair", "quiet"} {
+	for _, name := range []string{"host", "quiet"} {
 		if cmd.Flag(name).Changed {
-			return &usageError{fmt.Sprintf("--%s is for changes of objects, and this asks who reads them", name), "see " + cmd.CommandPath() + " --help"}
+			return notForChanges(cmd, name)
 		}
 	}
 	for _, name := range []string{"warning", "critical", "timeout"} {

@@ -13,14 +13,14 @@ func newCompletion(std term.Streams) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "Print the script that makes a shell complete confctl's words",
-		Long: `Print the script that makes a shell complete confctl's words: commands, object
-types, tags and their values, fields, hosts. make install puts the scripts where
+		Short: "Print the completion script for a shell",
+		Long: `Print the completion script for a shell. It completes commands, object types,
+tags and their values, fields and hosts. make install puts the scripts where
 shells look for them.
 
-Words with other characters than letters, digits and ._:/@%+=,- are not
-completed, since a shell might act on them: type them in quotes. Nor is anything
-after a word that the shell would expand, such as $NAME.`,
+Only words of letters, digits and ._:/@%+=,- are completed, because a shell
+might act on others: type those in quotes. Nothing is completed after a word
+that the shell would expand, such as $NAME.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Example: `  source <(confctl completion bash)
   confctl completion zsh >"${fpath[1]}/_confctl"

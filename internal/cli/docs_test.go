@@ -115,7 +115,9 @@ func parse(typed []string) error {
 	if err != nil {
 		return err
 	}
-	cmd, rest, err := newRoot(term.Discard(), words, "confctl").Find(words)
+	root := newRoot(term.Discard(), words, "confctl")
+	words = verbFirst(root, words)
+	cmd, rest, err := root.Find(words)
 	if err != nil {
 		return err
 	}

@@ -22,19 +22,22 @@ func newDrift(std term.Streams, g *globals) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "drift --directory DIR",
-		Short: "Report where the store is not what files declare and the schema allows",
-		Long: `Report where the store is not what files declare and the schema allows.
+		Short: "Report how the store differs from files and schema",
+		Long: `Report how the store differs from what files declare and the schema allows.
 
-  missing   an object that the files declare and the store has not
-  extra     an object that the store has and the files do not declare
-  invalid   an object with a value that today's schema does not allow
-  stray     a key below namespace and version that belongs to no object
+  missing   an object that is declared but not in the store
+  extra     an object that is in the store but not declared
+  invalid   an object with a value that the schema does not allow
+  stray     a key below namespace and version that is not an object
 
-It writes nothing: sync mends what is missing and extra, set and edit mend what
-is invalid. With a fault in the files or the schema it reports on all it can
-compare, names the types that it cannot, and ends with exit code 7: of a type whose
-files are not all there, nobody knows what is extra.`,
-		Annotations: map[string]string{exitNote: "Exit codes: 0 no drift · 1 drift, or failed · 2 usage · 6 store unavailable · 7 faults in the files or the schema."},
+  -o text    one line a difference; the default
+  -o json    one JSON object
+
+Nothing is written: sync creates what is missing and removes what is extra; set
+and edit correct invalid values. If the files or the schema have errors, drift
+compares what it can, names the types that it cannot compare, and ends with
+exit code 7.`,
+		Annotations: using("output", map[string]string{exitNote: "0 no drift · 1 drift, or failed · 2 usage · 6 store unavailable · 7 errors in the files or the schema"}),
 		Example: `  confctl drift --directory conftool-data
   confctl drift -o json | jq '.missing | length'`,
 		Args: arguments(0, 0),

@@ -37,7 +37,8 @@ const (
 	exitUnknown     = 9 // it is not known whether the change was made
 )
 
-// exitNote is the annotation of a command with which its help ends.
+// exitNote is the annotation of a command with its exit codes, with which its help
+// ends.
 const exitNote = "exit codes"
 
 // changeCodes annotates a command that makes changes with the codes it uses.
@@ -59,7 +60,7 @@ func exitCodes(codes ...int) map[string]string {
 	for i, c := range codes {
 		parts[i] = fmt.Sprintf("%d %s", c, meaning[c])
 	}
-	return map[string]string{exitNote: "Exit codes: " + strings.Join(parts, " · ") + "."}
+	return map[string]string{exitNote: strings.Join(parts, " · ")}
 }
 
 // usageError is a command line that cannot be followed.

@@ -24,14 +24,15 @@ func newExport(std term.Streams, g *globals) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "export [TYPE...]",
-		Short: "Print all objects of all or some types as one file, for import, lint --against or git",
-		Long: `Print all objects of all or some types as one file, which import takes back.
+		Short: "Print the objects of all or some types as one file",
+		Long: `Print the objects of all or some types as one file, for import, lint --against
+or git.
 
-It is of one moment, sorted, and holds all values. Its header has the revision of
-the last change, by which import knows what has changed since; two exports are the
-same if nothing has changed. An object that cannot be read is not in it: it is
-named, and the exit code is 7. One that does not fit the schema is in it, with a
-warning; import takes it over as it is.`,
+The file is a snapshot at one revision, sorted, with all values. Its header has
+the revision of the last change, so that import can tell what has changed
+since. Two exports are equal if nothing has changed. Objects that cannot be
+read are left out and named, and the exit code is 7. Objects that do not fit
+the schema are exported with a warning, and import takes them as they are.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl export >fleet.yaml
   confctl export --format jsonl node discovery >part.jsonl`,

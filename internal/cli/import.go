@@ -32,29 +32,33 @@ func newImport(std term.Streams, g *globals) *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import {FILE|--from-v2 URL} [TYPE...]",
-		Short: "Make objects what an export says, or the keys of the Python tool in an etcd v2",
-		Long: `Make objects what a file says that export has made, or one like it; - is standard
-input. What is missing is created, and what differs gets the values of the file. A
-field that the file does not have keeps its value. Objects that the file does not
-have stay, but with --remove-others, which takes a file of export's. It is one
-change, if it fits into a commit. Nothing is written if anything is wrong with the
-file; --skip-invalid leaves out objects that do not fit the schema. What others
-have changed since the file was exported is listed. On a terminal the import asks
-about it; without one it is a conflict (exit code 5) unless --overwrite is given.
+		Short: "Import objects from an export or an etcd v2 store",
+		Long: `Import objects from an export file, or from the etcd v2 store of the Python
+tool. FILE may be - for standard input.
 
-An object of an export that does not fit the schema did not fit it in the store
-either: it is named, and taken over as it is. With --strict that is exit code 7, and
---skip-invalid leaves it out. In a file without the header of an export it is a
-mistake, and so are fields and names there that the schema does not know.
+Objects that are missing are created; others get the values of the file. Fields
+and objects that are not in the file are kept, unless --remove-others is given
+(needs a complete export). The import is one commit if it fits. If anything in
+the file is wrong, nothing is written. Changes that others have made since the
+file was exported are listed: on a terminal the import asks whether to
+overwrite them; without one it is a conflict (exit code 5) unless --overwrite
+is given.
 
---from-v2 reads the keys of the Python tool by the v2 API of an etcd, such as
-https://conf1001.example.org:2379, below the configured namespace and version. They
-are taken over like an export. What cannot be read, or is no object of any type, is
-named and left out, with exit code 7, and the rest is written. The user and password are those of --v2-etcdrc, or of the etcdrc if the URL
-is one of its endpoints.
+An exported object that does not fit the schema did not fit it in the store
+either: it is named, and imported as it is. --strict makes that exit code 7,
+and --skip-invalid leaves the object out. In a file without the header of an
+export, objects that do not fit the schema are errors, and so are unknown
+fields.
 
---verify reads both sides again afterwards, and compares all values. What differs
-is exit code 1, unless the import has another. With --dry-run that is all it does.`,
+--from-v2 reads the keys below the configured namespace and version, through
+the etcd v2 API of a server such as https://conf1001.example.org:2379, and
+imports them like an export. Keys that cannot be read or are not objects are
+named and left out, with exit code 7. User and password are those of
+--v2-etcdrc, or of the etcdrc if the URL is one of its endpoints.
+
+--verify reads both sides again afterwards and compares all values; a
+difference is exit code 1, unless the import has another. With --dry-run it
+only compares.`,
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl import fleet.yaml --dry-run
   confctl import part.jsonl discovery
@@ -74,13 +78,13 @@ is exit code 1, unless the import has another. With --dry-run that is all it doe
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.fromV2, "from-v2", "", "read the keys of the Python tool by the etcd v2 API at `URL`")
-	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "`FILE` with user, password and certificates for --from-v2, as an etcdrc has them")
-	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects of the file that do not fit the schema, and write the rest")
-	f.BoolVar(&o.strict, "strict", false, "end with exit code 7 if anything that is taken over does not fit the schema")
-	f.BoolVar(&o.removeOthers, "remove-others", false, "remove the objects of these types that the source does not have")
-	f.BoolVar(&o.overwrite, "overwrite", false, "take back what others have changed since the file was exported")
-	f.BoolVar(&o.verify, "verify", false, "compare both sides value by value afterwards")
+	f.StringVar(&o.fromV2, "from-v2", "", "import the keys of the Python tool from the etcd v2 API at `URL`")
+	f.StringVar(&o.etcdrc, "v2-etcdrc", "", "etcdrc `FILE` with user, password and certificates for --from-v2")
+	f.BoolVar(&o.skipInvalid, "skip-invalid", false, "leave out objects that do not fit the schema")
+	f.BoolVar(&o.strict, "strict", false, "end with exit code 7 if an imported object does not fit the schema")
+	f.BoolVar(&o.removeOthers, "remove-others", false, "remove objects of these types that are not in the source")
+	f.BoolVar(&o.overwrite, "overwrite", false, "overwrite what others have changed since the file was exported")
+	f.BoolVar(&o.verify, "verify", false, "compare source and store afterwards, value by value")
 	return cmd
 }
 

@@ -24,10 +24,10 @@ func newInit(std term.Streams) *cobra.Command {
 	var driver, dir string
 	cmd := &cobra.Command{
 		Use:   "init --driver local|etcd [--dir DIR]",
-		Short: "Write a configuration and an example schema to start from",
-		Long: `Write a configuration with comments, and an example schema, to start from.
-Nothing that exists is overwritten. Without --dir they go to /etc/conftool for
-root, and to the person's own configuration directory for everybody else.`,
+		Short: "Write a configuration and an example schema",
+		Long: `Write a commented configuration and an example schema. Existing files are never
+overwritten. The default directory is /etc/conftool for root, and conftool in
+the user's configuration directory for everybody else.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Example: `  confctl init --driver local
   confctl init --driver etcd --dir /etc/conftool`,
@@ -35,7 +35,7 @@ root, and to the person's own configuration directory for everybody else.`,
 		RunE: func(*cobra.Command, []string) error { return runInit(std, driver, dir) },
 	}
 	cmd.Flags().StringVar(&driver, "driver", "", "`DRIVER`: local or etcd")
-	cmd.Flags().StringVar(&dir, "dir", "", "`DIR` to write to")
+	cmd.Flags().StringVar(&dir, "dir", "", "write to `DIR`")
 	must(cmd.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions([]string{"local", "etcd"}, noFile)))
 	must(cmd.MarkFlagDirname("dir"))
 	return cmd

@@ -33,28 +33,29 @@ func newLint(std term.Streams, g *globals) *cobra.Command {
 	var o lintOptions
 	cmd := &cobra.Command{
 		Use:   "lint [PATH...]",
-		Short: "Check the schema, the JSON schemas, the safety rules and the data files, without a store",
+		Short: "Check the schema, the safety rules and the data files",
 		Long: `Check the schema, the JSON schemas, the safety rules and the data files.
 
-This asks no store and needs no network, nor a configuration if --schema and
---directory say what to check. Each finding has file, line and column, the name
-of a rule, and what to do; --rules lists the rules.
+This needs no store, no network and, if --schema and --directory are given, no
+configuration. Each finding has a file, line and column, the name of a rule,
+and what to do about it; --rules lists the rules.
 
-A PATH in the data directory limits what is said about the data to it. What is
-wrong with the schema is always said. Another directory is checked instead of the
-configured one, and another YAML file instead of the configured schema.
+A PATH in the data directory limits the findings about data to that path;
+findings about the schema are always shown. A PATH to another directory
+replaces the configured one, and a PATH to another YAML file the configured
+schema.
 
-A base_path that is absolute, as of an installed site, is looked for beside the
-schema by its last parts; --json-schema-dir names another directory. What is under
-review is the git repository, or else the working directory, around what is named.
-Nothing in it leads out of it: a symbolic link, a path or a reference that does is an
-error, and is not followed.
+An absolute base_path, as on an installed site, is looked for beside the schema
+by its last parts; --json-schema-dir names another directory. The tree under
+review is the git repository, or the working directory, around these files.
+Symbolic links, paths and references that lead out of the tree are errors and
+are not followed.
 
---against compares the data with the store (the word store) or with the file of
-an export, shows what a sync would create and remove, and ends as the sync would:
-with 3 if a safety rule would hold something back, with 7 if something could not be
-done.`,
-		Annotations: map[string]string{exitNote: "Exit codes: 0 no error · 1 failed · 2 usage · 3 a sync would be refused by a safety rule · 6 store unavailable · 7 an error was found, or with --strict a warning, or a sync could not do all."},
+--against compares the data with the store (the word store) or with an export,
+and shows what a sync would create and remove. The exit code is that of the
+sync: 3 if a safety rule would hold something back, 7 if something could not be
+compared.`,
+		Annotations: map[string]string{exitNote: "0 no error · 1 failed · 2 usage · 3 a safety rule would refuse the sync · 6 store unavailable · 7 an error was found, or a warning with --strict, or a sync could not make all changes"},
 		Example: `  confctl lint
   confctl lint --schema schema.yaml --directory conftool-data --strict
   confctl lint --format github --against export.jsonl`,
@@ -78,9 +79,9 @@ done.`,
 	addDirectory(cmd, &o.directory)
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "text", "`FORMAT` of the findings: text, json or github")
-	f.BoolVar(&o.strict, "strict", false, "take warnings for errors")
-	f.StringVar(&o.against, "against", "", "also say what a sync would do to `STORE|FILE`: the word store, or an export")
-	f.StringVar(&o.schemas, "json-schema-dir", "", "`DIR` with the JSON schemas, by the last parts of the paths that the schema names")
+	f.BoolVar(&o.strict, "strict", false, "treat warnings as errors")
+	f.StringVar(&o.against, "against", "", "also show what a sync would change in `STORE|FILE`: the word store, or an export")
+	f.StringVar(&o.schemas, "json-schema-dir", "", "look for JSON schemas in `DIR`, by the last parts of their paths in the schema")
 	must(cmd.MarkFlagDirname("json-schema-dir"))
 	f.BoolVar(&o.rules, "rules", false, "list the rules")
 	must(cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(lintFormats(), cobra.ShellCompDirectiveNoFileComp)))

@@ -28,15 +28,14 @@ func newLog(std term.Streams, g *globals) *cobra.Command {
 	var follow bool
 	log := &cobra.Command{
 		Use:   "log",
-		Short: "Show who changed what, the newest first",
-		Long: `Show who changed what, when, from where, with which command and why, the newest
-first. The record of a change is written in the same commit as the change. What
-safety rules refused is there too, and marked as such, and so is what was done
-past them.
+		Short: "Show who changed what, newest first",
+		Long: `Show who changed what, when, from where, with which command and why, newest
+first. The record of a change is part of the same commit. Changes that safety
+rules refused are listed too, and marked, as are overrides.
 
-  -o table   a line each; the default
+  -o table   one line a change; the default
   -o json    one JSON object a line, with the values before and after`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
+		Annotations: using("output", exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid)),
 		Example: `  confctl log -n 5
   confctl log --user alice --since 2h
   confctl log --object 'web1001.*' --since 2026-01-31
@@ -54,15 +53,15 @@ past them.
 		},
 	}
 	f := log.Flags()
-	f.IntVarP(&filter.most, "number", "n", 20, "show at most so many; 0 for all")
+	f.IntVarP(&filter.most, "number", "n", 20, "show at most `N` changes; 0 for all")
 	f.StringVar(&filter.user, "user", "", "only changes by `USER`")
 	f.StringVar(&filter.typ, "type", "", "only changes of objects of `TYPE`")
-	f.StringVar(&filter.object, "object", "", "only changes of objects with this name, its first label, or tags and name: a `REGEX`")
-	f.StringVar(&filter.since, "since", "", "only from `TIME` on: how long ago, as 10m, 2h or 3d, or a date or time")
-	f.StringVar(&filter.till, "until", "", "only before `TIME`")
-	f.StringVar(&filter.grep, "grep", "", "only where `REGEX` is found in action, selector, command, reason, task or notes")
+	f.StringVar(&filter.object, "object", "", "only changes of objects whose name, first label of the name, or tags and name match `REGEX`")
+	f.StringVar(&filter.since, "since", "", "only changes since `TIME`: a duration such as 10m, 2h or 3d, or a date or time")
+	f.StringVar(&filter.till, "until", "", "only changes before `TIME`")
+	f.StringVar(&filter.grep, "grep", "", "only changes with a match of `REGEX` in action, selector, command, reason, task or notes")
 	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused or held back")
-	f.BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
+	f.BoolVarP(&follow, "follow", "f", false, "print new changes as they are made")
 	must(log.RegisterFlagCompletionFunc("type", g.completeType))
 	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g), newLogDrop(std, g))
 	return log

@@ -22,7 +22,7 @@ import (
 func newLogAnnotate(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:               "annotate ID TEXT",
-		Short:             "Add a note to a change: what came of it, say, or which task it belongs to",
+		Short:             "Add a note to a change, such as what it caused",
 		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitUnknown),
 		Example:           `  confctl log annotate 20260102T030405.678900Z-0a1b2c3d 'caused T1234'`,
 		Args:              arguments(2, -1),
@@ -47,10 +47,10 @@ func newLogPrune(std term.Streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Delete the oldest records of the journal",
-		Long: `Delete the oldest records of the journal, at most 1,000 a call. The newest 1,000
-are never deleted, nor those of the last two days, nor those of changes that are
-not yet delivered. Nothing else deletes records: run this from a timer, if the
-journal is to stay small.`,
+		Long: `Delete the oldest records of the journal, at most 1,000 at a time. The newest
+1,000 are never deleted, nor are those of the last two days or of changes that
+are not delivered yet. Nothing else deletes records: run this from a timer to
+keep the journal small.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitConflict, exitUnavailable, exitUnknown),
 		Example: `  confctl log prune --keep 50000
   confctl log prune --older-than 365d`,
@@ -66,8 +66,8 @@ journal is to stay small.`,
 			return with(std, g, func(s *session) error { return s.pruneLog(cmd.Context(), keep, before) })
 		},
 	}
-	cmd.Flags().IntVar(&keep, "keep", keep, "keep the newest `N`")
-	cmd.Flags().StringVar(&older, "older-than", "", "only those from before `TIME`: how long ago, as 90d, or a date")
+	cmd.Flags().IntVar(&keep, "keep", keep, "keep the newest `N` records")
+	cmd.Flags().StringVar(&older, "older-than", "", "delete only records older than `TIME`: a duration such as 90d, or a date")
 	return cmd
 }
 
@@ -87,11 +87,11 @@ func newLogDeliver(std term.Streams, g *globals) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "deliver",
-		Short: "Deliver the announcements that still wait for their sinks",
-		Long: `Deliver the announcements that still wait for their sinks, because a sink was out
-of reach, or the process that made the change did not come to it. Every change
-delivers its own, and what others left behind: this is for when no change comes
-along. With --follow it goes on, as a service.`,
+		Short: "Deliver the announcements that are waiting",
+		Long: `Deliver the announcements that are waiting because a sink could not be reached
+or because the process that made the change was stopped. Every change delivers
+its own announcement and those that are waiting; this command is for the time
+between changes. With --follow it keeps delivering until it is interrupted.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable),
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,7 +103,7 @@ along. With --follow it goes on, as a service.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on, until interrupted")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "keep delivering until interrupted")
 	return cmd
 }
 
@@ -169,10 +169,10 @@ func newLogStatus(std term.Streams, g *globals) *cobra.Command {
 	longest := "10m"
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what waits for delivery, and since when",
-		Long: `Show what waits for delivery, and since when, and what cannot be delivered and is
-set aside. The exit code is 1 if something waits, or is set aside, for longer than
---max-age: for monitoring.`,
+		Short: "Show which announcements are waiting, and since when",
+		Long: `Show which announcements are waiting, since when, and which cannot be
+delivered. For monitoring, the exit code is 1 if anything is older than
+--max-age.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -183,7 +183,7 @@ set aside. The exit code is 1 if something waits, or is set aside, for longer th
 			return with(std, g, func(s *session) error { return s.logStatus(cmd.Context(), most) })
 		},
 	}
-	cmd.Flags().StringVar(&longest, "max-age", longest, "exit code 1 if something waits for longer than `TIME`")
+	cmd.Flags().StringVar(&longest, "max-age", longest, "exit code 1 if anything is waiting for longer than `TIME`")
 	return cmd
 }
 

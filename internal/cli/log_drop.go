@@ -17,11 +17,11 @@ func newLogDrop(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop ID...",
 		Short: "Delete announcements that cannot be delivered",
-		Long: `Delete announcements that cannot be delivered: outbox entries that are too large
-or are no message, which somebody has written past confctl. The first command that
-sees such an entry sets it aside, so that no other announcement waits for it, and
-log status lists it with its ID. Nothing else is dropped, and the journal keeps its
-record of the change.`,
+		Long: `Delete announcements that cannot be delivered: outbox entries that are too
+large or are not messages, because they were written by something other than
+confctl. The first command that sees such an entry sets it aside, so that no
+other announcement waits for it, and log status lists it with its id. Nothing
+else is deleted: the journal keeps the record of the change.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitConflict, exitUnavailable, exitUnknown),
 		Example:     `  confctl log drop 20260102T030405.678900Z-0a1b2c3d`,
 		Args:        arguments(1, -1),

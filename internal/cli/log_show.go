@@ -24,12 +24,13 @@ func newLogShow(std term.Streams, g *globals) *cobra.Command {
 		Short: "Show one change with all its values, before and after",
 		Long: `Show one change with all its values, before and after.
 
-After a change whose outcome is unknown (exit code 9), --wait settles it. If the
-change has not been made, that makes sure that it never will be, even if its
-request is still on its way: a void record is written in its place, and the exit
-code is 4. It takes the right to write to the journal. A store that does not
-answer is asked again for ` + settling.String() + `. While nothing is settled, the exit code is 9.`,
-		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid, exitUnknown),
+After a change whose outcome is unknown (exit code 9), --wait settles it. If
+the change was not made, --wait makes sure that it never will be, even if its
+request is still under way: it writes a void record in its place, and ends with
+exit code 4. This needs the right to write to the journal. If the store does
+not answer, it is asked again for ` + settling.String() + `. If nothing can be settled, the exit
+code is 9.`,
+		Annotations:       using("output", exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid, exitUnknown)),
 		Args:              arguments(1, 1),
 		ValidArgsFunction: g.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -28,8 +28,8 @@ func poolVerbs() map[string]poolVerb {
 	return map[string]poolVerb{
 		"pool":         {"pooled=yes", "Pool the services of a host"},
 		"depool":       {"pooled=no", "Depool the services of a host"},
-		"drain":        {"weight=0", "Drain the services of a host: no new connections, by weight 0"},
-		"decommission": {"pooled=inactive", "Take the services of a host out for good"},
+		"drain":        {"weight=0", "Drain the services of a host: set the weight to 0"},
+		"decommission": {"pooled=inactive", "Decommission the services of a host"},
 	}
 }
 
@@ -41,7 +41,7 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         name,
 		Short:       verb.short,
-		Long:        fmt.Sprintf("%s (set/%s), all of them or one. It does not ask,\nbut the safety rules judge it.\n\nCalled by its own name, %s, as scripts do, it takes the service as an argument, and\nis quiet unless --announce is given.", verb.short, verb.set, name),
+		Long:        fmt.Sprintf("%s, all of them or one.\nThe change is set/%s. It never asks for confirmation; the safety\nrules apply.\n\nWhen the program is called by the name %s, it takes the service as an\nargument, and does not announce the change unless --announce is given.", verb.short, verb.set, name),
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitUnknown),
 		Example: fmt.Sprintf(`  confctl %[1]s
   confctl %[1]s --hostname web1001.example.net --service https`, name),
@@ -80,9 +80,9 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
 	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
-	cmd.Flags().BoolVar(&announce, "announce", false, "announce the change also when called by the name "+name)
+	cmd.Flags().BoolVar(&announce, "announce", false, "announce the change, even if the program is called as "+name)
 	if canBeGone {
-		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: no rule refuses, which would not keep it alive")
+		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: safety rules warn and do not refuse")
 	}
 	must(cmd.RegisterFlagCompletionFunc("hostname", g.completeHost))
 	must(cmd.RegisterFlagCompletionFunc("service", g.completeService))

@@ -23,20 +23,20 @@ func newPools(std term.Streams, g *globals) *cobra.Command {
 	var violations bool
 	cmd := &cobra.Command{
 		Use:   "pools [SELECTOR]",
-		Short: "Show what serves in each pool, and how much more may go",
-		Long: `Show what serves in each pool, its floor, how much more may go, and who is out:
-since when, by whom and why, as far as the newest 2,000 records of the journal
-say. Pools below their floor, or with more serving than max-pooled allows, come
-first, and then those with the least to spare.
+		Short: "Show what is serving in each pool, and its floor",
+		Long: `Show how many members of each pool are serving, its floor, how many more may
+go, and which members are out: since when, by whom and why, as far as the
+newest records of the journal say. Pools below their floor, or above the limit
+of max-pooled, come first, then those with the least slack.
 
-Without a selector and without --object-type these are the pools of all types
-with a field pooled. The members of a pool are its objects, less those still as
-they were created (inactive, or false, with weight 0).
+Without a selector and without --object-type, the pools of all types with a
+field "pooled" are shown. Objects that are still as they were created (inactive
+or false, with weight 0) are not members.
 
   -o table   what fits on a line; the default
-  -o wide    all that are out, and the rule's mode
+  -o wide    every member that is out, and the mode of the rule
   -o json    one list`,
-		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitUnavailable, exitInvalid),
+		Annotations: using("object-type output", exitCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitUnavailable, exitInvalid)),
 		Example: `  confctl pools
   confctl pools dc=north,cluster=web
   confctl pools --violations`,
@@ -51,7 +51,7 @@ they were created (inactive, or false, with weight 0).
 			return with(std, g, func(s *session) error { return s.runPools(cmd.Context(), args, everything, violations, format) })
 		},
 	}
-	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor or above max-pooled; exit code 3 if there is one")
+	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor or above max-pooled; exit code 3 if there are any")
 	return cmd
 }
 

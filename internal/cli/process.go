@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, std term.Streams) int {
 		return report(std, err)
 	}
 	root := newRoot(std, words, calledAs(args[0]))
-	root.SetArgs(words)
+	root.SetArgs(verbFirst(root, words))
 	help := &term.ErrWriter{W: std.Out}
 	root.SetOut(help)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -1,17 +1,19 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/safety"
+	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
@@ -69,9 +71,10 @@ record, announced, and can be undone.`,
 			if err := checkOptions(cmd, words); err != nil {
 				return err
 			}
-			if cmd.Annotations[changing] != "" {
-				go g.whoami() // which may take its time
+			if cmd.Annotations[changing] == "" {
+				return nil
 			}
+			go g.whoami() // which may take its time
 			return g.checkTerms(std, cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -86,38 +89,38 @@ record, announced, and can be undone.`,
 	root.CompletionOptions.DisableDefaultCmd = true // see newCompletion
 	root.SetIn(std.In)
 	root.SetErr(std.Err)
-	root.SetHelpTemplate(root.HelpTemplate() + "{{with index .Annotations \"" + exitNote + "\"}}\n{{.}}\n{{end}}")
+	root.SetUsageFunc(writeUsage)
+	root.AddGroup(commandGroups()...)
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if wrong := unknownVerb(root, verbOf(root, words)); cmd == root && wrong != nil {
 			return wrong // its options are not the trouble
 		}
-		return &usageError{err.Error(), "see " + cmd.CommandPath() + " --help"}
+		return wrongOption(cmd, err)
 	})
 	g.addTo(root)
-	root.AddCommand(
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			if c.Annotations[changing] != "" {
+				g.addTerms(c)
+			}
+		}
+		root.AddCommand(commands...)
+	}
+	add(groupChange,
 		newSelect(std, g),
 		newTags(std, g),
 		newPoolVerb(std, g, "pool"),
 		newPoolVerb(std, g, "depool"),
 		newPoolVerb(std, g, "drain"),
 		newPoolVerb(std, g, "decommission"),
-		newSync(std, g),
-		newDrift(std, g),
-		newLint(std, g),
-		newExport(std, g),
-		newImport(std, g),
 		newUndo(std, g),
-		newLog(std, g),
-		newPools(std, g),
-		newTypes(std, g),
-		newCheck(std, g),
-		newStore(std, g),
-		newServe(std, g),
-		newInit(std),
-		newCompletion(std),
-		newVersion(std),
 	)
+	add(groupLook, newPools(std, g), newTypes(std, g), newLog(std, g))
+	add(groupCheck, newCheck(std, g), newLint(std, g), newDrift(std, g), newStore(std, g))
+	add(groupData, newSync(std, g), newExport(std, g), newImport(std, g))
+	add(groupService, newInit(std), newServe(std, g), newCompletion(std), newVersion(std))
 	setVersion(root)
 	return root
 }
@@ -131,23 +134,58 @@ func setVersion(cmd *cobra.Command) {
 	}
 }
 
+// addTo adds the options that every command takes, before it or after.
 func (g *globals) addTo(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", "", "configuration `FILE` (default /etc/conftool/config.yaml)")
 	f.StringVar(&g.schema, "schema", "", "schema `FILE` (default schema.yaml beside the configuration)")
-	f.StringVar(&g.objectType, "object-type", "node", "`TYPE` of the objects; see confctl types")
-	f.StringVarP(&g.output, "output", "o", "", "`FORMAT` of a get: json, yaml, table or name")
+	f.StringVar(&g.objectType, "object-type", "node", "`TYPE` of the objects; confctl types lists them")
+	f.StringVarP(&g.output, "output", "o", "", "`FORMAT` of the output; of get: json, yaml, table or name")
 	f.BoolVar(&g.yaml, "yaml", false, "the same as -o yaml")
-	f.BoolVar(&g.oneHost, "host", false, "do not ask if all objects have one name")
-	f.BoolVarP(&g.yes, "yes", "y", false, "answer the question whether to go on with yes")
-	f.BoolVar(&g.repair, "repair", false, "overwrite or delete objects whose stored value cannot be read")
-	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change on the channel; it is in the journal all the same")
-	f.BoolVar(&g.debug, "debug", false, "say on stderr what is asked of the store")
-	g.addTerms(f)
+	f.BoolVar(&g.oneHost, "host", false, "do not ask if all objects have the same name")
+	f.BoolVarP(&g.quiet, "quiet", "q", false, "do not announce the change; it is in the journal all the same")
+	f.BoolVar(&g.debug, "debug", false, "show the requests to the store on standard error")
 	f.BoolP("version", "V", false, "print the version")
+	for _, name := range []string{"host", "quiet"} {
+		must(f.SetAnnotation(name, changing, nil))
+	}
 	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
-	must(root.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(safety.Names(), cobra.ShellCompDirectiveNoFileComp)))
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// wrongOption explains what is wrong with an option of a command.
+func wrongOption(cmd *cobra.Command, err error) error {
+	hint := "see " + cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return &usageError{err.Error(), hint}
+	}
+	name := unknown.GetSpecifiedName()
+	if slices.Contains(changeOptions(), name) || name == "m" || name == "y" {
+		return notForChanges(cmd, name)
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near, ok := nearest.To(name, known); ok {
+		hint = "did you mean --" + near + "?"
+	}
+	return &usageError{fmt.Sprintf("%s has no option %s", cmd.CommandPath(), dashed(name)), hint}
+}
+
+// notForChanges refuses an option of a change for a command that makes none.
+func notForChanges(cmd *cobra.Command, name string) error {
+	return &usageError{
+		fmt.Sprintf("%s does not take the option %s, which is for commands that change objects", cmd.CommandPath(), dashed(name)),
+		"see " + cmd.CommandPath() + " --help",
+	}
+}
+
+// dashed is an option as it is typed.
+func dashed(name string) string {
+	if utf8.RuneCountInString(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // checkOptions refuses options that are empty, as those of a script whose

@@ -63,7 +63,7 @@ func (s *scanner) next(word string) wordKind {
 
 func (s *scanner) long(word string) {
 	name, _, hasValue := strings.Cut(word, "=")
-	s.options, s.valued = []string{name}, takesValue(s.cmd.Flag(name))
+	s.options, s.valued = []string{name}, takesValue(s.option(func(f *pflag.FlagSet) *pflag.Flag { return f.Lookup(name) }))
 	s.waits = s.valued && !hasValue
 }
 
@@ -71,7 +71,7 @@ func (s *scanner) long(word string) {
 // rest of the word, or the next word.
 func (s *scanner) short(letters string) {
 	for i, letter := range letters {
-		f := shorthand(s.cmd, string(letter))
+		f := s.option(func(f *pflag.FlagSet) *pflag.Flag { return shorthand(f, string(letter)) })
 		if f != nil {
 			s.options = append(s.options, f.Name)
 		}
@@ -82,15 +82,25 @@ func (s *scanner) short(letters string) {
 	}
 }
 
-func shorthand(cmd *cobra.Command, letter string) *pflag.Flag {
+func shorthand(f *pflag.FlagSet, letter string) *pflag.Flag {
 	if len(letter) != 1 {
 		return nil
 	}
-	for c := cmd; c != nil; c = c.Parent() {
-		for _, set := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
-			if f := set.ShorthandLookup(letter); f != nil && (c == cmd || c.PersistentFlags().Lookup(f.Name) != nil) {
-				return f
-			}
+	return f.ShorthandLookup(letter)
+}
+
+// option finds an option: one of the command, or of a command below it that may
+// still follow, or a global one.
+func (s *scanner) option(in func(*pflag.FlagSet) *pflag.Flag) *pflag.Flag {
+	for commands := []*cobra.Command{s.cmd}; len(commands) > 0; commands = commands[1:] {
+		if f := in(commands[0].Flags()); f != nil {
+			return f
+		}
+		commands = append(commands, commands[0].Commands()...)
+	}
+	for c := s.cmd; c != nil; c = c.Parent() {
+		if f := in(c.PersistentFlags()); f != nil {
+			return f
 		}
 	}
 	return nil

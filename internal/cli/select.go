@@ -25,28 +25,30 @@ func newSelect(std term.Streams, g *globals) *cobra.Command {
 		Short: "Show or change the objects that a selector chooses",
 		Long: `Show or change the objects that a selector chooses.
 
-A selector is TAG=REGEX,... over the type's tags and name. Each regular
-expression must match the whole of its tag; a tag left out matches all.
+A selector is TAG=REGEX,... over the tags of the type and the name. Each
+regular expression must match the whole value. A tag that is left out matches
+any value.
 
-  get      one line of JSON each, or as -o says
-  set      give fields new values: set/weight=10:pooled=yes, or as words,
-           where a value may hold anything: set 'val={"a": 1}'. A word such as off
-           or no, where the schema takes a boolean or a text, is asked about on a
-           terminal, and else refused; in the quotes of JSON it is text: 'val="off"'
+  get      print each object as one line of JSON, or as -o says
+  set      change fields: set/weight=10:pooled=yes. As separate words, values
+           may hold any character: set 'val={"a": 1}'. A word such as off or no,
+           for a field that takes a boolean or a string, must be confirmed on a
+           terminal and is refused elsewhere; in quotes it is a string: "off"
   edit     open the objects in an editor, as YAML
-  delete   delete them
-  history  what was changed of them, by whom and why, the newest first
-  watch    what they are and then every change, a line of JSON each as it is made;
-           --after N goes on after revision N. It outlasts a store that goes away,
-           and ends when it is interrupted or nobody reads it (exit code 1)
+  delete   delete the objects
+  history  show who changed the objects, when and why, newest first
+  watch    print the objects, and then every change as it is made, as lines of
+           JSON. It reconnects when the store comes back, and ends when it is
+           interrupted or when its output is closed (exit code 1)
 
-If more than one object is chosen, every change asks first, and shows what it
-would change. On a terminal it also asks about one object if that serves and
-would be deleted, or if nothing would serve in its pool any more. --dry-run shows that and writes nothing.`,
-		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+A change of more than one object shows the changes and asks for confirmation.
+On a terminal, so does a change of one object that deletes it while it is
+serving or leaves its pool without a serving member. --dry-run shows the
+changes and writes nothing.`,
+		Annotations: using("object-type output yaml", changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown)),
 		Example: `  confctl select dc=north,cluster=web,service=https get
   confctl select name=web1001.example.net set/pooled=no
-  confctl --object-type mwconfig select name=ReadOnly set 'val=Maintenance: back at 10:00'
+  confctl --object-type mwconfig select name=ReadOnly set 'val=Back at 10:00'
   confctl --object-type mwconfig select scope=common edit`,
 		Args:              arguments(2, -1),
 		ValidArgsFunction: g.completeSelect,
@@ -57,7 +59,7 @@ would be deleted, or if nothing would serve in its pool any more. --dry-run show
 			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:], after) })
 		},
 	}
-	cmd.Flags().StringVar(&after, "after", "", "of a watch: go on after `REVISION`, without what there is")
+	cmd.Flags().StringVar(&after, "after", "", "watch: resume after `REVISION`; skip the current state")
 	return cmd
 }
 

@@ -34,20 +34,21 @@ func newServe(std term.Streams, g *globals) *cobra.Command {
 	var allow []string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the old etcd v2 API to readers, metrics, and deliver announcements",
-		Long: `Serve, as one long-running process, the parts that are switched on in confctl.yaml
-under serve, or by an option:
+		Short: "Serve the etcd v2 API and metrics, deliver announcements",
+		Long: `Run the services that are enabled under "serve" in confctl.yaml, or by an
+option, as one long-running process:
 
-  gateway  the read API of etcd v2, for what reads /v2/keys: MediaWiki, PyBal, confd
+  gateway  the read API of etcd v2 (/v2/keys), for MediaWiki, PyBal, confd
   metrics  /metrics for Prometheus, /healthz and /readyz
-  deliver  send announcements that others left behind, as log deliver --follow does
+  deliver  deliver waiting announcements, like log deliver --follow
 
-The gateway answers from memory, which one watch keeps alike with the store: also
-while the store is away, and then it says how old the answer is. It listens on this
-host alone, unless an address says more. SIGTERM ends it in good order.`,
+The gateway answers from an in-memory copy that one watch keeps in sync with
+the store. If the store is unreachable, the gateway keeps answering and reports
+the age of the data. It listens on this host only, unless an address says
+otherwise. SIGTERM ends it after the requests under way.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
 		Example: `  confctl serve --gateway 127.0.0.1:4001 --metrics 127.0.0.1:9567
-  confctl serve --gateway :4001 --cert gw.pem --key gw.key --allow-prefix /conftool/v1/mediawiki-config`,
+  confctl serve --gateway :4001 --allow-prefix /conftool/v1/mediawiki-config`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := g.noFormat("serve"); err != nil {
@@ -67,9 +68,9 @@ host alone, unless an address says more. SIGTERM ends it in good order.`,
 	f.StringVar(&asked.gateway.listen.text, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
 	f.StringVar(&asked.metrics.text, "metrics", "", "serve metrics at `ADDRESS`")
 	f.BoolVar(&asked.deliver, "deliver", false, "deliver announcements")
-	f.StringVar(&asked.gateway.cert.text, "cert", "", "certificate `FILE` of the gateway, which then speaks TLS; read again when it changes")
-	f.StringVar(&asked.gateway.key.text, "key", "", "`FILE` with the key of the certificate")
-	f.StringSliceVar(&allow, "allow-prefix", nil, "serve only what is at or below `KEY`,...")
+	f.StringVar(&asked.gateway.cert.text, "cert", "", "serve the gateway over TLS with the certificate in `FILE`, which is reloaded when it changes")
+	f.StringVar(&asked.gateway.key.text, "key", "", "private key `FILE` of the certificate")
+	f.StringSliceVar(&allow, "allow-prefix", nil, "serve only keys at or below `KEY`,...")
 	return cmd
 }
 

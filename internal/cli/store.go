@@ -17,7 +17,7 @@ import (
 func newStore(std term.Streams, g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "store",
-		Short:       "Check the store itself",
+		Short:       "Check the integrity of the store",
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Args:        unknownVerb,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -30,12 +30,12 @@ func newStore(std term.Streams, g *globals) *cobra.Command {
 func newStoreCheck(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Check that everything in the store can be read and is what was written",
+		Short: "Check that everything in the store can be read",
 		Long: `Check that everything in the store can be read and is what was written.
 
-The file of the local driver is read whole, and compared with its checksums:
-every key, every value and the log of changes. On any driver, all objects are
-read. What is damaged is listed, and the exit code is 7. Nothing is written.`,
+The file of the local driver is read completely and compared with its
+checksums: every key, every value and the log of changes. With any driver, all
+objects are read. Damage is listed, and the exit code is 7. Nothing is written.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example:     `  confctl store check`,
 		Args:        arguments(0, 0),

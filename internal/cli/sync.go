@@ -19,21 +19,22 @@ func newSync(std term.Streams, g *globals) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "sync --directory DIR",
-		Short: "Create and remove objects so that the store has those that files declare",
+		Short: "Create and remove objects as files declare them",
 		Long: `Create and remove objects so that the store has those that files declare.
 
 The files of a type are DIR/<type>/*.yaml. For nodes they hold datacenter,
-cluster, host and its list of services; for other types the tags, and the list
-of names. What is missing is created with the defaults of its type, what is not
-declared any more is removed, and the values of what exists stay as they are.
+cluster, host and its list of services; for other types the tags and the list
+of names. Missing objects are created with the defaults of their type, objects
+that are no longer declared are removed, and existing objects keep their
+values.
 
-All there is to do is one commit, if it fits: a plan too large for one is made in
-parts, each whole. What is missing is created in any case. Removals that a safety
-rule refuses are held back, group by group, with exit code 3; of a type that
-mass-removal refuses, all of them. A type with a fault in its files is left as it
-is, and the others go on, with exit code 7.
+All changes are one commit if they fit; otherwise they are made in parts, each
+in one commit. Missing objects are always created. Removals that a safety rule
+refuses are held back, group by group, with exit code 3; if mass-removal
+refuses, all removals of the type are. A type with an error in its files is
+left alone, the others are synced, and the exit code is 7.
 
-On a terminal it asks first. --dry-run shows what there is to do.`,
+On a terminal it asks for confirmation. --dry-run shows what it would do.`,
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl sync --directory conftool-data
   confctl sync --directory conftool-data --dry-run`,

@@ -23,16 +23,17 @@ func newTags(std term.Streams, g *globals) *cobra.Command {
 	var actions []string
 	cmd := &cobra.Command{
 		Use:   "tags TAG=VALUE,... --action ACTION NAME | all | re:REGEX",
-		Short: "Show or change objects by their exact tags and their name",
-		Long: `Show or change objects by their exact tags and their name.
+		Short: "Show or change objects by exact tags and name",
+		Long: `Show or change objects by exact tags and name.
 
-All tags of the type are given, by their exact values. --action can be there
-several times, each with what it is for: each is a change of its own, in order,
-and the first that fails ends the command. To change all objects, or half of
-them or more by a regular expression, takes a terminal and a sentence.`,
-		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
+Give all tags of the type, with their exact values. --action can be repeated,
+each time followed by what it applies to. Each action is a change of its own;
+they are made in order, and the command stops at the first that fails. A change
+of all objects, or of half of them or more by a regular expression, needs a
+terminal, where a sentence must be typed.`,
+		Annotations: using("object-type output yaml", changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown)),
 		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
-  confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001.example.net`,
+  confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001`,
 		Args:              arguments(2, -1),
 		ValidArgsFunction: g.completeTags,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/safety"
 )
 
 // termOptions are the options that say how a change is wanted, and why.
@@ -24,28 +24,36 @@ type termOptions struct {
 	task      string
 }
 
-func (g *globals) addTerms(f *pflag.FlagSet) {
-	t := &g.terms
-	f.BoolVar(&t.dryRun, "dry-run", false, "show what would change and what the safety rules say, and write nothing")
+// addTerms adds the options of a change to a command that makes changes.
+func (g *globals) addTerms(cmd *cobra.Command) {
+	t, f := &g.terms, cmd.Flags()
+	f.BoolVar(&t.dryRun, "dry-run", false, "show the changes and what the safety rules say; write nothing")
 	f.StringVar(&t.expect, "expect", "", "refuse unless exactly `N` objects match")
-	f.StringVarP(&t.reason, "reason", "m", "", "why, in `TEXT` for the journal and the announcement")
-	f.StringVar(&t.task, "task", "", "the `TASK` this is done for, such as T123")
-	f.StringArrayVar(&t.allow, "allow", nil, "override the safety rule `RULE`,..., or for one pool RULE@POOL, with --reason")
-	f.BoolVar(&t.partial, "except-refused", false, "do what the safety rules allow, and leave the rest")
+	f.StringVarP(&t.reason, "reason", "m", "", "why: `TEXT` for the journal and the announcement")
+	f.StringVar(&t.task, "task", "", "the `TASK` this is for, such as T123")
+	f.StringArrayVar(&t.allow, "allow", nil, "override the safety rules `RULE`,..., or one rule for one pool: RULE@POOL; needs --reason")
+	f.BoolVar(&t.partial, "except-refused", false, "make the changes that the safety rules allow; leave out the others")
 	f.BoolVar(&t.emergency, "emergency", false, "override all safety rules; always announced")
+	f.BoolVarP(&g.yes, "yes", "y", false, "answer questions with yes")
+	f.BoolVar(&g.repair, "repair", false, "overwrite or delete objects whose stored value cannot be read")
+	for _, name := range changeOptions() {
+		must(f.SetAnnotation(name, changing, nil))
+	}
+	must(cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions(safety.Names(), cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// changing annotates the commands that make changes, which take these options.
+// changeOptions are the options that only commands that make changes take.
+func changeOptions() []string {
+	return []string{"dry-run", "expect", "reason", "task", "allow", "except-refused", "emergency", "yes", "repair"}
+}
+
+// changing annotates the commands that make changes, and the options that help
+// lists with them.
 const changing = "changes objects"
 
-// checkTerms refuses options that do not go together, or not with the command.
+// checkTerms refuses options of a change that contradict each other.
 func (g *globals) checkTerms(std term.Streams, cmd *cobra.Command) error {
 	t := &g.terms
-	for _, name := range []string{"dry-run", "expect", "reason", "task", "allow", "except-refused", "emergency"} {
-		if f := cmd.Flag(name); f.Changed && cmd.Annotations[changing] == "" {
-			return &usageError{fmt.Sprintf("--%s is for changes of objects, which %s makes none of", name, cmd.Name()), "see " + cmd.CommandPath() + " --help"}
-		}
-	}
 	if err := t.splitAllow(); err != nil {
 		return err
 	}

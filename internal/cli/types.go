@@ -18,9 +18,9 @@ import (
 func newTypes(std term.Streams, g *globals) *cobra.Command {
 	return &cobra.Command{
 		Use:   "types [TYPE]",
-		Short: "List the object types, or explain one: its tags, fields, defaults and rules",
-		Long: `List the object types, or explain one: its tags, fields, defaults and rules.
-This asks the schema alone, not the store.`,
+		Short: "List the object types, or describe one",
+		Long: `List the object types, or describe one: its tags, fields, defaults and rules.
+This reads the schema and does not need a store.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitInvalid),
 		Example: `  confctl types
   confctl types node`,

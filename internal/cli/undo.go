@@ -29,26 +29,26 @@ func newUndo(std term.Streams, g *globals) *cobra.Command {
 	var mine bool
 	cmd := &cobra.Command{
 		Use:   "undo ID | last | --since TIME --mine",
-		Short: "Take a change back",
-		Long: `Take a change back: give exactly the fields that it changed the values they had
-before, delete what it created, create what it deleted. If somebody has changed
-the same since, nothing is written, and both are shown.
+		Short: "Undo a change",
+		Long: `Undo a change: restore the previous values of exactly the fields that it
+changed, delete what it created, create what it deleted. If these fields have
+been changed since, nothing is written, and both changes are shown.
 
-  undo ID                  the change with this id, as confctl log has it
-  undo last                your newest change, if it is of the last hour: the newest
-                           that is no undo and not yet undone. If what you did last
-                           was refused, nothing is undone
-  undo --since 10m --mine  all of these of the last ten minutes, in one commit:
-                           a loop over many hosts, say
+  undo ID                  undo the change with this id; confctl log shows ids
+  undo last                undo your newest change that is not undone, if it is
+                           less than an hour old. If the last change that you
+                           tried was refused, nothing is undone
+  undo --since 10m --mine  undo all your changes of the last ten minutes in one
+                           commit, such as those of a loop over many hosts
 
-What is undone is said first, and on a terminal asked.
+The changes to undo are shown first; on a terminal they must be confirmed.
 
-A record of the journal counts only as far as the store confirms it: each object
-must have been changed last by that change, or by later ones in the journal. If
-not, nothing is written, and what differs is shown.
+A journal record is used only as far as the store confirms it: the last change
+of each object must be the one in the record, or a later one in the journal.
+Otherwise nothing is written, and the differences are shown.
 
-Of what was done within the last hour the safety rules only warn. An undo is a
-change like any other, and can be undone.`,
+Safety rules do not refuse to undo what was done within the last hour; they
+warn. An undo is a change like any other, and can be undone.`,
 		Annotations: changeCodes(exitDone, exitFailed, exitUsage, exitRefused, exitNoMatch, exitConflict, exitUnavailable, exitInvalid, exitDeclined, exitUnknown),
 		Example: `  confctl undo last
   confctl undo 20260102T030405.678900Z-0a1b2c3d
@@ -70,8 +70,8 @@ change like any other, and can be undone.`,
 			return with(std, g, func(s *session) error { return s.runUndo(cmd.Context(), wanted) })
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "all of your changes from `TIME` on: how long ago, as 10m or 1h, or a time; with --mine")
-	cmd.Flags().BoolVar(&mine, "mine", false, "only your own changes; with --since")
+	cmd.Flags().StringVar(&since, "since", "", "undo all your changes since `TIME`: a duration such as 10m or 1h, or a time; needs --mine")
+	cmd.Flags().BoolVar(&mine, "mine", false, "only your own changes; needs --since")
 	return cmd
 }
 
