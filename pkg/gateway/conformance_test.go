@@ -208,23 +208,3 @@ func rewrite(v any, do func(map[string]any)) {
 		slices.SortFunc(v, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	}
 }
-
-// FuzzString compares with the encoder that etcd uses.
-func FuzzString(f *testing.F) {
-	for _, s := range []string{"", `a"\`, "\x00\x1f\x7f\n\r\t\b\f", "<>&", "é\u2028\u2029\ufffd", "\xff\xc3", "a\xe2\x80"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := appendString(nil, s)
-		var back, want string
-		if err := json.Unmarshal(got, &back); err != nil {
-			t.Fatalf("%q: %v", got, err)
-		}
-		if err := json.Unmarshal([]byte(asJSON(t, s)), &want); err != nil {
-			t.Fatal(err)
-		}
-		if back != want || string(appendString(nil, []byte(s))) != string(got) {
-			t.Fatalf("%q became %q, want %q", s, back, want)
-		}
-	})
-}

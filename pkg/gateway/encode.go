@@ -2,63 +2,56 @@ package gateway
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/conftool/confctl/pkg/etcdindex"
 	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// appendLeaf writes a key as a read gives it.
-func appendLeaf(b []byte, e *store.Entry) []byte {
-	return appendNode(b, e.Key, e.Value, true, etcdindex.Last(e.Modified), etcdindex.Last(e.Created))
+// replyJSON is a body in the form of etcd 3.4, with its members in the same order.
+type replyJSON struct {
+	Action string    `json:"action"`
+	Node   nodeJSON  `json:"node"`
+	Prev   *nodeJSON `json:"prevNode,omitzero"`
 }
 
-func appendNode(b []byte, key string, value []byte, valued bool, modified, created uint64) []byte {
-	b = append(b, `{"key":`...)
-	b = appendString(b, key)
-	if valued {
-		b = append(b, `,"value":`...)
-		b = appendString(b, value)
-	}
-	b = appendIndexes(b, modified, created)
-	return append(b, '}')
+// nodeJSON is a key, or a directory. The root has neither key nor indexes, and a key
+// that was deleted has no value.
+type nodeJSON struct {
+	Key      string     `json:"key,omitempty"`
+	Value    *string    `json:"value,omitzero"`
+	Dir      bool       `json:"dir,omitempty"`
+	Nodes    []nodeJSON `json:"nodes,omitzero"`
+	Modified uint64     `json:"modifiedIndex,omitempty"`
+	Created  uint64     `json:"createdIndex,omitempty"`
 }
 
-func appendIndexes(b []byte, modified, created uint64) []byte {
-	b = append(b, `,"modifiedIndex":`...)
-	b = strconv.AppendUint(b, modified, 10)
-	b = append(b, `,"createdIndex":`...)
-	return strconv.AppendUint(b, created, 10)
+// encode returns a body with the end of its line. Bytes that are not UTF-8 are
+// replaced, as etcd does.
+func encode(r replyJSON) []byte {
+	body, err := json.Marshal(r)
+	if err != nil { // text and numbers
+		panic(err)
+	}
+	return append(body, '\n')
 }
 
-// appendDirectory is the body of a read of a directory, of all entries that it
-// lists. The root has neither key nor indexes.
-func appendDirectory(dir string, entries []*store.Entry, recursive bool) []byte {
-	size := 128
-	for _, e := range entries {
-		size += 100 + len(e.Key) + len(e.Value)*5/4
-	}
-	if !recursive {
-		size = 1024
-	}
-	b := append(make([]byte, 0, size), `{"action":"get","node":{`...)
+// leafOf is a key as a read gives it.
+func leafOf(e *store.Entry) nodeJSON {
+	value := string(e.Value)
+	return nodeJSON{Key: e.Key, Value: &value, Modified: etcdindex.Last(e.Modified), Created: etcdindex.Last(e.Created)}
+}
+
+// directoryOf is a directory as a read gives it, of all entries that it lists.
+func directoryOf(dir string, entries []*store.Entry, recursive bool) nodeJSON {
+	n := nodeJSON{Key: dir, Dir: true, Nodes: nodesOf(dir, entries, recursive)}
 	if dir != "" {
-		b = append(b, `"key":`...)
-		b = appendString(b, dir)
-		b = append(b, ',')
+		n.Modified, n.Created = spanOf(entries)
 	}
-	b = append(b, `"dir":true,"nodes":[`...)
-	b = appendNodes(b, dir, entries, recursive)
-	b = append(b, ']')
-	if dir != "" {
-		modified, created := spanOf(entries)
-		b = appendIndexes(b, modified, created)
-	}
-	return append(b, "}}\n"...)
+	return n
 }
 
 // spanOf is the indexes of a directory: when something in it was last modified,
@@ -115,28 +108,21 @@ func children(dir string, entries []*store.Entry) []child {
 	return out
 }
 
-func appendNodes(b []byte, dir string, entries []*store.Entry, recursive bool) []byte {
-	for i, c := range children(dir, entries) {
-		if i > 0 {
-			b = append(b, ',')
+func nodesOf(dir string, entries []*store.Entry, recursive bool) []nodeJSON {
+	all := children(dir, entries)
+	nodes := make([]nodeJSON, len(all))
+	for i, c := range all {
+		switch {
+		case !c.dir:
+			nodes[i] = leafOf(c.entries[0])
+		case recursive:
+			nodes[i] = directoryOf(c.key, c.entries, true)
+		default:
+			nodes[i] = nodeJSON{Key: c.key, Dir: true}
+			nodes[i].Modified, nodes[i].Created = spanOf(c.entries)
 		}
-		if !c.dir {
-			b = appendLeaf(b, c.entries[0])
-			continue
-		}
-		b = append(b, `{"key":`...)
-		b = appendString(b, c.key)
-		b = append(b, `,"dir":true`...)
-		if recursive {
-			b = append(b, `,"nodes":[`...)
-			b = appendNodes(b, c.key, c.entries, recursive)
-			b = append(b, ']')
-		}
-		modified, created := spanOf(c.entries)
-		b = appendIndexes(b, modified, created)
-		b = append(b, '}')
 	}
-	return b
+	return nodes
 }
 
 // event is one that is told to who waits.
@@ -154,73 +140,25 @@ func (e event) created() uint64 {
 	return e.index
 }
 
-// appendChange writes the node of an event.
-func appendChange(b []byte, e event) []byte {
-	return appendNode(b, e.Key, e.Value, !e.Deleted, e.index, e.created())
+// node is the node of an event.
+func (e event) node() nodeJSON {
+	n := nodeJSON{Key: e.Key, Modified: e.index, Created: e.created()}
+	if !e.Deleted {
+		value := string(e.Value)
+		n.Value = &value
+	}
+	return n
 }
 
-// appendEvent is the body for an event.
-func appendEvent(e event) []byte {
-	action := "set"
+// encodeEvent is the body for an event.
+func encodeEvent(e event) []byte {
+	r := replyJSON{Action: "set", Node: e.node()}
 	if e.Deleted {
-		action = "delete"
+		r.Action = "delete"
 	}
-	b := append([]byte(nil), `{"action":"`+action+`","node":`...)
-	b = appendChange(b, e)
 	if e.Before != nil {
-		b = append(b, `,"prevNode":`...)
-		b = appendLeaf(b, e.Before)
+		before := leafOf(e.Before)
+		r.Prev = &before
 	}
-	return append(b, "}\n"...)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString writes a JSON string as Go's encoder does, and so etcd: what is
-// no UTF-8 is replaced.
-func appendString[T string | []byte](b []byte, s T) []byte {
-	b = append(b, '"')
-	done := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
-				i++
-				continue
-			}
-			b = append(b, s[done:i]...)
-			b = appendEscape(b, c)
-			i++
-			done = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b = append(append(b, s[done:i]...), `\ufffd`...)
-		case r == '\u2028' || r == '\u2029':
-			b = append(append(b, s[done:i]...), `\u202`...)
-			b = append(b, hexDigits[r&0xf])
-		default:
-			i += size
-			continue
-		}
-		i += size
-		done = i
-	}
-	return append(append(b, s[done:]...), '"')
-}
-
-func appendEscape(b []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(b, '\\', c)
-	case '\n':
-		return append(b, '\\', 'n')
-	case '\r':
-		return append(b, '\\', 'r')
-	case '\t':
-		return append(b, '\\', 't')
-	}
-	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
+	return encode(r)
 }

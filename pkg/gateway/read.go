@@ -57,13 +57,11 @@ func (h *Handler) render(v *mirror.View, what bodyKey) ([]byte, *failure) {
 	}
 	if leaf == nil || what.dir {
 		if entries := h.list(v, what.key); len(entries) > 0 {
-			return appendDirectory(what.key, entries, what.recursive), nil
+			return encode(replyJSON{Action: "get", Node: directoryOf(what.key, entries, what.recursive)}), nil
 		}
 	}
 	if leaf != nil {
-		text := append([]byte(nil), `{"action":"get","node":`...)
-		text = appendLeaf(text, leaf)
-		return append(text, "}\n"...), nil
+		return encode(replyJSON{Action: "get", Node: leafOf(leaf)}), nil
 	}
 	return nil, h.missing(v, what.key)
 }

@@ -170,9 +170,9 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 // answer writes events, of which there is at least one, and returns the highest of
 // their indexes.
 func answer(w http.ResponseWriter, q query, events []event) (last uint64) {
-	body := appendEvent(events[0])
+	body := encodeEvent(events[0])
 	if len(events) > 1 {
-		body = appendAll(q.key, latest(events), 0)
+		body = encodeAll(q.key, latest(events), 0)
 	}
 	for _, e := range events {
 		last = max(last, e.index)
@@ -293,27 +293,19 @@ func latest(events []event) []event {
 	return slices.SortedFunc(maps.Values(last), func(a, b event) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// appendAll is a body for PyBal: one directory with all that has changed. It
+// encodeAll is a body for PyBal: one directory with all that has changed. It
 // goes on waiting at the highest index in it, which is at least the one given.
 // A node without a value is a deleted one.
-func appendAll(dir string, events []event, least uint64) []byte {
-	b := append([]byte(nil), `{"action":"set","node":{"key":`...)
-	b = appendString(b, dir)
-	b = append(b, `,"dir":true,"nodes":[`...)
-	modified, created := least, least
+func encodeAll(dir string, events []event, least uint64) []byte {
+	n := nodeJSON{Key: dir, Dir: true, Nodes: []nodeJSON{}, Modified: least, Created: least}
 	for i, e := range events {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendChange(b, e)
-		modified = max(modified, e.index)
-		if i == 0 || e.created() < created {
-			created = e.created()
+		n.Nodes = append(n.Nodes, e.node())
+		n.Modified = max(n.Modified, e.index)
+		if i == 0 || e.created() < n.Created {
+			n.Created = e.created()
 		}
 	}
-	b = append(b, ']')
-	b = appendIndexes(b, modified, created)
-	return append(b, "}}\n"...)
+	return encode(replyJSON{Action: "set", Node: n})
 }
 
 // cleared answers a request for an index that is not known of. PyBal never
@@ -337,6 +329,6 @@ func (h *Handler) cleared(w http.ResponseWriter, r *http.Request, v *mirror.View
 		known = append(known, event{mirror.Event{Event: store.Event{Entry: *e}}, etcdindex.Last(e.Modified)})
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
-	send(w, http.StatusOK, appendAll(q.key, known, newest(v)))
+	send(w, http.StatusOK, encodeAll(q.key, known, newest(v)))
 	return nil
 }
