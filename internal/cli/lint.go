@@ -40,10 +40,8 @@ This needs no store, no network and, if --schema and --directory are given, no
 configuration. Each finding has a file, line and column, the name of a rule,
 and what to do about it; --rules lists the rules.
 
-A PATH in the data directory limits the findings about data to that path;
-findings about the schema are always shown. A PATH to another directory
-replaces the configured one, and a PATH to another YAML file the configured
-schema.
+If every PATH is in the data directory, findings about data are limited to them.
+Findings about anything else, such as the schema, are always shown.
 
 An absolute base_path, as on an installed site, is looked for beside the schema
 by its last parts; --json-schema-dir names another directory. The tree under

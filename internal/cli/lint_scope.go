@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,34 +10,18 @@ import (
 
 	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/lint"
-	"github.com/conftool/confctl/pkg/seed"
 )
 
-// lintScope is what is checked, and what is said of it.
+// lintScope is what lint checks, and what it reports.
 type lintScope struct {
-	data   string   // the data directory
-	given  string   // the same, as a PATH has it; empty if none does
-	schema string   // the schema, as a PATH has it; empty if none does
-	only   []string // of the data, the paths to speak of; nil for all
-	others []string // files that were named and go with the schema
+	data  string   // the data directory; empty if no data is checked
+	named []string // the paths that were named
+	only  []string // the same, if all of them are in the data: its findings are limited to them
 }
 
-// pathSort is what a PATH of lint is.
-type pathSort int
-
-const (
-	aPart   pathSort = iota // of the data
-	theData                 // another data directory, or the same
-	theSchema
-	anOther // a file that goes with a schema
-	around  // a directory that the data directory is in
-	unknown
-)
-
-// scope finds out what paths mean: parts of the data, another data directory, or
-// another schema.
+// scope returns what is to be checked, given the paths that were named.
 func (l *linter) scope(paths []string) (lintScope, error) {
-	s := lintScope{data: l.directory}
+	s := lintScope{data: l.directory, named: paths}
 	if s.data == "" {
 		s.data = l.settings.dataDirectory
 		if err := l.configured(s.data); err != nil {
@@ -48,41 +31,22 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 	if err := cmp.Or(isDirectory("data directory ", s.data), isDirectory("--json-schema-dir ", l.schemas)); err != nil {
 		return s, err
 	}
-	whole := false
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
+		if _, err := os.Stat(path); err != nil {
 			return s, &usageError{path + ": " + cause(err).Error(), ""}
 		}
-		sort := l.sort(path, info.IsDir(), s.data)
-		whole = whole || sort != aPart
-		switch {
-		case sort == aPart:
-			s.only = append(s.only, path)
-		case sort == theData && (l.directory == "" || samePath(path, s.data)) && (s.given == "" || samePath(path, s.given)):
-			s.data, s.given = path, path
-		case sort == theSchema && (l.schema == "" || samePath(path, l.schema)) && (s.schema == "" || samePath(path, s.schema)):
-			l.settings.schemaFile, s.schema = path, path
-		case sort == anOther:
-			s.others = append(s.others, path)
-		case sort == around:
-		case sort == unknown:
-			return s, &usageError{path + " is nothing that lint knows", "it checks a schema (.yaml), the JSON schemas it names, and a data directory"}
-		default:
-			return s, &usageError{path + " is another schema or data directory than the one to check", "check one after the other, and say which with --schema and --directory"}
-		}
-	}
-	if whole {
-		if slices.ContainsFunc(s.only, func(part string) bool { return !isInside(part, s.data) }) {
-			return s, &usageError{s.only[0] + " is in another data directory than " + s.data, "check one after the other"}
-		}
-		s.only = nil
 	}
 	if l.settings.schemaFile == "" && s.data == "" {
-		return s, &usageError{"nothing to check: there is no configuration, and no PATH", "confctl lint --schema schema.yaml --directory conftool-data"}
+		return s, &usageError{"nothing to check: there is no configuration, and neither --schema nor --directory", "confctl lint --schema schema.yaml --directory conftool-data"}
+	}
+	if len(paths) > 0 && !slices.ContainsFunc(paths, func(path string) bool { return !s.inData(path) }) {
+		s.only = paths
 	}
 	return s, nil
 }
+
+// inData reports whether a path is in the data directory.
+func (s lintScope) inData(path string) bool { return s.data != "" && lint.IsInside(path, s.data) }
 
 // configured refuses a data directory that is outside of the tree under review, if
 // the configuration that names it is itself under review.
@@ -124,70 +88,35 @@ func isDirectory(what, path string) error {
 	return nil
 }
 
-// sort says what a path is.
-func (l *linter) sort(path string, isDir bool, data string) pathSort {
-	ext := filepath.Ext(path)
-	switch {
-	case data != "" && samePath(path, data):
-		return theData
-	case data != "" && isInside(path, data):
-		return aPart
-	case l.settings.schemaFile != "" && samePath(path, l.settings.schemaFile):
-		return theSchema
-	case isDir && (data != "" && isInside(data, path)):
-		return around
-	case isDir:
-		return theData
-	case filepath.Base(path) == "safety.yaml", filepath.Base(path) == "readers.yaml", ext == ".json", ext == ".schema", l.settings.file != "" && samePath(path, l.settings.file):
-		return anOther
-	case ext == ".yaml", ext == ".yml":
-		return theSchema
-	}
-	return unknown
-}
-
-// check refuses what was named and then not looked at: whoever named it would
+// check refuses a path that was named and not looked at: whoever named it would
 // take it for checked.
 func (s lintScope) check(r lint.Result) error {
-	for _, file := range s.others {
-		found := slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return samePath(f.Pos.File, file) })
-		if !found && !r.Read(file) {
-			return &usageError{file + " does not belong to the schema that is checked", "say which schema with --schema FILE"}
+	for _, path := range s.named {
+		if !s.inData(path) && !r.Read(path) && (s.data == "" || !lint.IsInside(s.data, path)) {
+			return &usageError{path + " is not among the files that are checked", "--schema names the schema, and --directory the data"}
 		}
-	}
-	holdsData := func(t seed.Type) bool {
-		_, err := os.Stat(t.Dir)
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	if s.given != "" && r.Schema != nil && !slices.ContainsFunc(r.Data.Types, holdsData) {
-		return &usageError{s.given + " has no directory of any type, so it is no data directory", "types are: " + strings.Join(r.Schema.Names(), ", ")}
 	}
 	return nil
 }
 
-// has reports whether a finding is to be spoken of.
+// has reports whether a finding is to be reported.
 func (s lintScope) has(f lint.Finding) bool {
-	if s.only == nil || !isInside(f.Pos.File, s.data) {
-		return true
-	}
-	return slices.ContainsFunc(s.only, func(path string) bool { return samePath(f.Pos.File, path) || isInside(f.Pos.File, path) })
+	return s.only == nil || !s.inData(f.Pos.File) || slices.ContainsFunc(s.only, func(path string) bool {
+		return lint.RealPath(f.Pos.File) == lint.RealPath(path) || lint.IsInside(f.Pos.File, path)
+	})
 }
-
-func samePath(a, b string) bool { return lint.RealPath(a) == lint.RealPath(b) }
-
-func isInside(path, dir string) bool { return lint.IsInside(path, dir) }
 
 // trees returns the directories under review: those around what is named. Nil if
 // nothing is named.
 func (l *linter) trees(s lintScope) []string {
 	var named []string
-	if file := l.settings.schemaFile; file != "" && (l.config != "" || l.schema != "" || s.schema != "") {
+	if file := l.settings.schemaFile; file != "" && (l.config != "" || l.schema != "") {
 		named = append(named, file)
 	}
 	if l.config != "" {
 		named = append(named, l.config)
 	}
-	if s.data != "" && (l.directory != "" || s.given != "" || s.only != nil || l.config != "") {
+	if s.data != "" && (l.directory != "" || s.only != nil || l.config != "") {
 		named = append(named, s.data)
 	}
 	if named == nil {

@@ -213,7 +213,7 @@ func TestPrintedCommandsRunNothingElse(t *testing.T) {
 		}{
 			{[]string{"sync", "--directory", "data", "--dry-run"}, []string{"--object-type", "node", "--repair", "select", selector.One([]string{"dc", "cluster", "service"}, []string{word, word, word}, word), "delete"}},
 			{[]string{"--config", config, "sync", "--directory", filepath.Join(dir, "data"), "--dry-run"}, nil},
-			{[]string{"lint", "--against", "store", filepath.Join(dir, "data")}, nil},
+			{[]string{"lint", "--against", "store", "--directory", filepath.Join(dir, "data")}, nil},
 			{[]string{"drift", "--directory", "data"}, nil},
 			{[]string{"depool", "--hostname=" + word + "0"}, nil},
 			{[]string{"depool", "--service=x", "--hostname=" + word + "0"}, []string{"select", "name=" + selector.Literal(word+"0"), "get"}},

@@ -78,8 +78,16 @@ type Result struct {
 	read    map[string]bool // files, by RealPath
 }
 
-// Read reports whether a file was looked at.
-func (r Result) Read(file string) bool { return r.read[RealPath(file)] }
+// Read reports whether a file, or one in a directory, was looked at.
+func (r Result) Read(path string) bool {
+	path = RealPath(path)
+	for file := range r.read {
+		if file == path || IsInside(file, path) {
+			return true
+		}
+	}
+	return false
+}
 
 // Check checks a site. What cannot be read is a finding like any other, and
 // what can be checked without it is checked.
