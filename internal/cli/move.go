@@ -99,10 +99,8 @@ func pooledAs(o object.Object, serve bool) []value.Field {
 		to = value.OfString(map[bool]string{true: "yes", false: "no"}[serve])
 	}
 	fields := slices.Clone(o.Fields)
-	for i := range fields {
-		if fields[i].Name == "pooled" {
-			fields[i].Value = to
-		}
+	if i := value.Index(fields, "pooled"); i >= 0 {
+		fields[i].Value = to
 	}
 	return fields
 }

@@ -78,10 +78,11 @@ func outState(o object.Object) string {
 	if o.Malformed != nil {
 		return "unreadable"
 	}
-	pooled := o.Get("pooled")
-	if word, isText := pooled.Str(); pooled.True() || (isText && word == "yes") {
+	if object.IsPooled(o.Fields) {
 		return "weight 0"
-	} else if isText {
+	}
+	pooled := o.Get("pooled")
+	if word, isText := pooled.Str(); isText {
 		return word
 	}
 	return pooled.Text()

@@ -50,20 +50,12 @@ func (r *reader) readLine(l jsonLine, first bool) {
 		return
 	}
 	fields := v.Fields()
-	if headed := get(fields, headerKey); !headed.IsAbsent() {
+	if headed := value.Get(fields, headerKey); !headed.IsAbsent() {
 		r.jsonHeader(l, fields, first)
 		return
 	}
 	r.count++
 	r.jsonObject(l, fields)
-}
-
-func get(fields []value.Field, name string) value.Value {
-	i := slices.IndexFunc(fields, func(f value.Field) bool { return f.Name == name })
-	if i < 0 {
-		return value.Value{}
-	}
-	return fields[i].Value
 }
 
 func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
@@ -77,10 +69,10 @@ func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
 			r.unknownKey(l.place(f.Name), f.Name, known...)
 		}
 	}
-	if types := get(fields, typesKey); !types.IsAbsent() {
+	if types := value.Get(fields, typesKey); !types.IsAbsent() {
 		r.jsonCovered(l, types)
 	}
-	r.setHeader(l.start(), get(fields, headerKey), func(key string) value.Value { return get(fields, key) })
+	r.setHeader(l.start(), value.Get(fields, headerKey), func(key string) value.Value { return value.Get(fields, key) })
 }
 
 // jsonCovered reads the names of the types that the file covers.
@@ -119,8 +111,8 @@ func (r *reader) jsonObject(l jsonLine, fields []value.Field) {
 	if t == nil {
 		return
 	}
-	tags, tagged := r.tags(l, t, get(fields, tagsKey))
-	values := get(fields, valuesKey)
+	tags, tagged := r.tags(l, t, value.Get(fields, tagsKey))
+	values := value.Get(fields, valuesKey)
 	if values.Kind() != value.Map {
 		r.faultf(l.place(valuesKey), "%s must be a map, not %s; without values it would be {}", valuesKey, values.Kind())
 		return
@@ -138,7 +130,7 @@ func (r *reader) jsonObject(l jsonLine, fields []value.Field) {
 
 // text returns a text that has to be there.
 func (r *reader) text(l jsonLine, fields []value.Field, key string) (string, bool) {
-	v := get(fields, key)
+	v := value.Get(fields, key)
 	s, ok := v.Str()
 	if !ok {
 		r.faultf(l.place(key), "%s must be text, not %s", key, v.Kind())
@@ -162,7 +154,7 @@ func (r *reader) tags(l jsonLine, t *schema.Type, v value.Value) (tags []string,
 	}
 	tags = make([]string, len(t.Tags))
 	for i, tag := range t.Tags {
-		v := get(fields, tag)
+		v := value.Get(fields, tag)
 		text, isText := v.Str()
 		switch {
 		case v.IsAbsent():

@@ -104,7 +104,7 @@ func isJSONLines(text []byte) bool {
 	if err != nil {
 		return bytes.HasPrefix(bytes.TrimSpace(rest), []byte("{"))
 	}
-	return get(v.Fields(), objectsKey).Kind() != value.Map
+	return value.Get(v.Fields(), objectsKey).Kind() != value.Map
 }
 
 // withoutMark returns a text without a byte order mark in front.

@@ -38,7 +38,7 @@ func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
 func asStored(item Item, now *object.Object) object.Object {
 	fields := slices.Clone(item.Object.Fields)
 	for _, w := range item.written {
-		i := slices.IndexFunc(fields, func(f value.Field) bool { return f.Name == w.Name })
+		i := value.Index(fields, w.Name)
 		if i >= 0 && now.Get(w.Name) == w.Value {
 			fields[i].Value = w.Value
 		}

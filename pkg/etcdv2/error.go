@@ -163,7 +163,7 @@ func (r *reader) refused(resp *http.Response) error {
 }
 
 // said makes an error of one of etcd's; it is nil if the text is not one.
-func (r *reader) said(resp *http.Response, text []byte) error {
+func (r *reader) said(resp *http.Response, text []byte) *Error {
 	var said struct {
 		Code    int    `json:"errorCode"`
 		Message string `json:"message"`

@@ -95,7 +95,7 @@ func ambiguity(c Change, field string, quoted bool) (_ Ambiguity, ok bool, err e
 	a := Ambiguity{Object: *c.After, Field: field, Text: text, Quoted: quoted}
 	for _, other := range meanings(word) {
 		fields := slices.Clone(c.After.Fields)
-		fields[indexOf(fields, field)].Value = other
+		fields[value.Index(fields, field)].Value = other
 		found, err := c.After.Type.Validate(c.After.Tags, c.After.Name, fields)
 		if err != nil {
 			return Ambiguity{}, false, err

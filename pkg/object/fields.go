@@ -8,7 +8,7 @@ import "github.com/conftool/confctl/pkg/value"
 func index(fields []value.Field) func(name string) int {
 	const few = 16
 	if len(fields) <= few {
-		return func(name string) int { return indexOf(fields, name) }
+		return func(name string) int { return value.Index(fields, name) }
 	}
 	places := make(map[string]int, len(fields))
 	for i, f := range fields {

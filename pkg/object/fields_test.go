@@ -27,12 +27,12 @@ func TestDiffOfManyFields(t *testing.T) {
 		before, after := fieldLists().Draw(t, "before"), fieldLists().Draw(t, "after")
 		var want []FieldChange
 		for _, f := range after {
-			if was := get(before, f.Name); was != f.Value {
+			if was := value.Get(before, f.Name); was != f.Value {
 				want = append(want, FieldChange{f.Name, was, f.Value})
 			}
 		}
 		for _, f := range before {
-			if get(after, f.Name).IsAbsent() {
+			if value.Get(after, f.Name).IsAbsent() {
 				want = append(want, FieldChange{f.Name, f.Value, value.Value{}})
 			}
 		}

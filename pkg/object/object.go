@@ -4,7 +4,6 @@ package object
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -102,18 +101,14 @@ func Order(t *schema.Type, fields []value.Field) []value.Field {
 	return ordered
 }
 
-func indexOf(fields []value.Field, name string) int {
-	return slices.IndexFunc(fields, func(f value.Field) bool { return f.Name == name })
-}
-
 // Get returns the value of a field; it is absent if the object has none.
-func (o Object) Get(field string) value.Value { return get(o.Fields, field) }
+func (o Object) Get(field string) value.Value { return value.Get(o.Fields, field) }
 
-func get(fields []value.Field, name string) value.Value {
-	if i := indexOf(fields, name); i >= 0 {
-		return fields[i].Value
-	}
-	return value.Value{}
+// IsPooled reports whether the field pooled of an object is yes or true. Whether
+// that gives capacity is for package safety to say.
+func IsPooled(fields []value.Field) bool {
+	pooled := value.Get(fields, "pooled")
+	return pooled.True() || pooled.Text() == `"yes"`
 }
 
 // Shown returns the fields that a get shows: the declared ones, and of a

@@ -214,7 +214,7 @@ func assign(before Object, assignments []Assignment, choice []int) Object {
 	fields := slices.Clone(before.Fields)
 	for i, a := range assignments {
 		v := a.Candidates[choice[i]]
-		if at := indexOf(fields, a.Field); at >= 0 {
+		if at := value.Index(fields, a.Field); at >= 0 {
 			fields[at].Value = v
 		} else {
 			fields = append(fields, value.Field{Name: a.Field, Value: v})

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/value"
 )
 
 // Idle is an object that was to be pooled, is so already, and does not serve.
@@ -42,7 +43,7 @@ func (r *Rules) Idle(plan object.Plan, terms Terms) []Idle {
 		v := review{terms: terms}
 		v.find(r.of(o.Type).limits[PoolNeedsWeight].mode, Finding{
 			Rule: PoolNeedsWeight, Type: o.Type.Name, Subject: o.Path(),
-			Msg: fmt.Sprintf("is pooled already, and does not serve: its weight is %s", field(now, weightField).Text()),
+			Msg: fmt.Sprintf("is pooled already, and does not serve: its weight is %s", value.Get(now.Fields, weightField).Text()),
 		})
 		for _, f := range v.Findings {
 			all = append(all, Idle{*o, f})

@@ -1,6 +1,10 @@
 package safety
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/conftool/confctl/pkg/value"
+)
 
 // poolNeedsWeight refuses to pool what would get no traffic: an object that
 // sync has created has no weight yet.
@@ -13,7 +17,7 @@ func (r *review) poolNeedsWeight(v *view, l limit) {
 		if m.creates() || !becomes || v.fields.weighs(m.after) {
 			return
 		}
-		weight := field(m.after, weightField).Text()
+		weight := value.Get(m.after.Fields, weightField).Text()
 		r.find(l.mode, Finding{
 			Rule: PoolNeedsWeight, Type: v.typ.Name, Subject: m.after.Path(),
 			Msg:     fmt.Sprintf("would be pooled with weight %s and so not serve; set a weight above 0 first, or in the same change", weight),

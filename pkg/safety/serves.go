@@ -42,13 +42,12 @@ func (m meaning) isPooled(o *object.Object) bool {
 	if o == nil || o.Malformed != nil || !m.pooled {
 		return false
 	}
-	pooled := field(o, pooledField)
-	return pooled.True() || pooled.Text() == `"yes"`
+	return object.IsPooled(o.Fields)
 }
 
 // weighs reports whether an object's weight lets it serve.
 func (m meaning) weighs(o *object.Object) bool {
-	return !m.weight || sign(field(o, weightField)) > 0
+	return !m.weight || sign(value.Get(o.Fields, weightField)) > 0
 }
 
 // isMember reports whether an object, which serves or not, counts for the floor
@@ -64,17 +63,8 @@ func (m meaning) isSeeded(o *object.Object) bool {
 	if o.Malformed != nil || !m.pooled || !m.weight || o.Created != o.Revision {
 		return false
 	}
-	weight, pooled := field(o, weightField), field(o, pooledField).Text()
+	weight, pooled := value.Get(o.Fields, weightField), value.Get(o.Fields, pooledField).Text()
 	return weight.Kind() == value.Number && sign(weight) == 0 && (pooled == `"inactive"` || pooled == "false")
-}
-
-func field(o *object.Object, name string) value.Value {
-	for i := range o.Fields {
-		if o.Fields[i].Name == name {
-			return o.Fields[i].Value
-		}
-	}
-	return value.Value{}
 }
 
 // sign returns that of a number, which may be no integer and may be written as

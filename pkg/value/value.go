@@ -50,6 +50,24 @@ type Field struct {
 	Value Value
 }
 
+// Index returns the place of a field, -1 if it is not there.
+func Index(fields []Field, name string) int {
+	for i := range fields {
+		if fields[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Get returns the value of a field, which is absent if it is not there.
+func Get(fields []Field, name string) Value {
+	if i := Index(fields, name); i >= 0 {
+		return fields[i].Value
+	}
+	return Value{}
+}
+
 // The values that need no making.
 var (
 	NullValue = Value{"null"} //nolint:gochecknoglobals // an immutable value
