@@ -12,6 +12,7 @@ PAIRS     ?= 40
 ROUNDS    ?= 200
 CHANGES   ?= 1000
 MUTANTS   ?= 2000
+PKG       ?= ./pkg/change
 LOSSES    ?= 40
 
 # The version comes from above. Without this, Go asks git itself, which refuses to
@@ -37,7 +38,7 @@ SOURCES := $(shell find cmd internal pkg -name '*.go' ! -name '*_test.go' 2>/dev
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build test race soak vet lint vuln check demo bench fuzz deps install clean
+.PHONY: help build test race soak mutants vet lint vuln check demo bench fuzz deps install clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,7 @@ build: ## bin/confctl
 
 test: ## all tests
 	$(GO) test ./...
+	$(GO) test -C tools ./...
 
 race: ## all tests, under the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m ./...
@@ -58,8 +60,13 @@ soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,
 	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
 	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile|HeaderMemory)' ./internal/cli
 
+mutants: | bin ## small changes of the package PKG that its own tests do not notice
+	$(GO) build -C tools -o ../bin/mutate ./mutate
+	bin/mutate $(PKG)
+
 vet: ## what go vet finds
 	$(GO) vet ./...
+	$(GO) vet -C tools ./...
 
 lint: ## what golangci-lint finds; see .golangci.yml
 	$(LINT) run ./...
