@@ -87,6 +87,7 @@ func (q *queued) must(in change.Intent) {
 // same, and the second attempt finds nothing to do or is stopped. Once the object
 // is deleted again, the first attempt arrives.
 func TestNoChangeIsNeverMadeLater(t *testing.T) {
+	slow(t)
 	no := errors.New("no")
 	again := map[string]func(*queued, *change.Intent) func() (object.Plan, error){ // what is planned then
 		"no change": func(*queued, *change.Intent) func() (object.Plan, error) {
@@ -222,6 +223,7 @@ func (s settling) Commit(ctx context.Context, txn store.Txn) (store.Receipt, err
 // that is not, nothing ever is. Others come in between past confctl and its
 // fences. Where they do not, that holds of commits that were copied, too.
 func TestToldIsTrue(t *testing.T) {
+	slow(t)
 	t.Run("held back", func(t *testing.T) {
 		t.Parallel()
 		toldIsTrue(t, (*queued).turnByForce, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute})
@@ -230,6 +232,14 @@ func TestToldIsTrue(t *testing.T) {
 		t.Parallel()
 		toldIsTrue(t, (*queued).turn, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute, etcdtest.Twice})
 	})
+}
+
+// slow skips a test of many changes in etcd if only fast ones are wanted.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 }
 
 func toldIsTrue(t *testing.T, turn func(*queued, string), fates []etcdtest.Fate) {

@@ -67,7 +67,7 @@ func run(ctx context.Context, name string, o options) error {
 		return err
 	}
 	begun := time.Now()
-	if got, out := t.run(ctx, 0, 10*time.Minute); got != survived {
+	if got, out := t.run(ctx, 0, 10*time.Minute, false); got != survived {
 		return fmt.Errorf("the tests fail without a change, too:\n%s", out)
 	}
 	counts, err := t.runAll(ctx, mutants, 3*time.Since(begun)+10*time.Second, o.jobs)
@@ -115,7 +115,10 @@ func (t tests) runAll(ctx context.Context, mutants []mutant, limit time.Duration
 	for range jobs {
 		workers.Go(func() {
 			for m := range next {
-				got, _ := t.run(ctx, m.id, limit)
+				got, _ := t.run(ctx, m.id, limit, true)
+				if got == survived {
+					got, _ = t.run(ctx, m.id, limit, false)
+				}
 				mutex.Lock()
 				if counts[got]++; got == survived {
 					fmt.Println(m.what)
@@ -135,10 +138,10 @@ func (t tests) runAll(ctx context.Context, mutants []mutant, limit time.Duration
 	return counts, ctx.Err()
 }
 
-// run runs the tests with one mutant, or with none for 0. A mutant that never
-// stops to ask for memory gets no more than 4 GB.
-func (t tests) run(ctx context.Context, id int, limit time.Duration) (result, string) {
-	args := []string{"-c", `ulimit -d 4000000; exec "$0" "$@"`, t.program, "-test.failfast", "-test.timeout", limit.String()}
+// run runs the tests, or in short those that are fast, with one mutant, or with
+// none for 0. A mutant that never stops to ask for memory gets no more than 4 GB.
+func (t tests) run(ctx context.Context, id int, limit time.Duration, short bool) (result, string) {
+	args := []string{"-c", `ulimit -d 4000000; exec "$0" "$@"`, t.program, "-test.failfast", "-test.timeout", limit.String(), fmt.Sprintf("-test.short=%t", short)}
 	if t.rapid {
 		args = append(args, "-rapid.nofailfile") // it would be tried first from then on
 	}

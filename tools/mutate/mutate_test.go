@@ -50,7 +50,7 @@ func TestSurvivors(t *testing.T) {
 	}
 	results := map[result][]string{}
 	for _, m := range append(mutants, mutant{0, "none"}) {
-		got, _ := p.run(t.Context(), m.id, time.Minute)
+		got, _ := p.run(t.Context(), m.id, time.Minute, false)
 		results[got] = append(results[got], m.what)
 	}
 	want := []string{

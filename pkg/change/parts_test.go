@@ -1,0 +1,86 @@
+package change_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// noted is a type whose objects may be large.
+func noted() *schema.Type {
+	return &schema.Type{Name: "note", Path: "notes", Fields: []schema.Field{{Name: "text", Kind: schema.Text, Default: value.OfString("")}}}
+}
+
+// writing returns the intent to create notes of so many bytes.
+func writing(typ *schema.Type, sizes ...int) change.Intent {
+	return change.Intent{
+		Read: []catalog.Query{{Type: typ}}, Action: "sync", Selector: "x", Split: true,
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			var plan object.Plan
+			there := on.ByKey()
+			for i, size := range sizes {
+				o := object.New(typ, nil, fmt.Sprintf("n%d", i))
+				o = o.WithFields([]value.Field{{Name: "text", Value: value.OfString(strings.Repeat("x", size))}})
+				if there[o.Key()] == nil {
+					plan.Changes = append(plan.Changes, object.Change{After: &o})
+				}
+			}
+			return plan, nil
+		},
+	}
+}
+
+// TestPartsLeaveRoomForTheRecord: the journal's record of a part has its values
+// again, and both fit into one commit.
+func TestPartsLeaveRoomForTheRecord(t *testing.T) {
+	const eighth = store.MaxBytes / 8
+	for parts, sizes := range map[int][]int{1: {100, 100}, 2: {eighth, eighth, eighth, eighth}, 3: {3 * eighth, 3 * eighth, 3 * eighth}} {
+		s := newSite(t, 0)
+		done, err := s.apply(writing(noted(), sizes...))
+		if n := len(s.stored("/conftool/.confctl/journal/")); err != nil || len(done.Objects) != len(sizes) || n != parts {
+			t.Errorf("%v, %d objects in %d parts, want %d in %d", err, len(done.Objects), n, len(sizes), parts)
+		}
+	}
+}
+
+// TestLargestChange: a change of one object fits into a commit up to MostBytes,
+// before and after together. One that is larger is an error.
+func TestLargestChange(t *testing.T) {
+	s := newSite(t, 0)
+	s.node = noted()
+	for size, fits := range map[int]bool{change.MostBytes/2 - 100: true, change.MostBytes - 64<<10: false} {
+		s.put("/conftool/v1/notes/n0", fmt.Sprintf(`{"text": %q}`, strings.Repeat("x", size)))
+		in := s.set("name=n0", "text="+strings.Repeat("y", size))
+		in.Split = true
+		_, err := s.apply(in)
+		if fits && err != nil || !fits && !errors.As(err, new(*store.TooLargeError)) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// TestPartsLeaveRoomForWrites: the record and the messages of a part are writes
+// of its commit, too.
+func TestPartsLeaveRoomForWrites(t *testing.T) {
+	s := newSite(t, 0)
+	var told []string
+	s.applier.Progress = func(done, left int) { told = append(told, fmt.Sprintf("%d done, %d left", done, left)) }
+	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites)...)); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("[%d done, 20 left %d done, 0 left]", store.MaxWrites-20, store.MaxWrites); fmt.Sprint(told) != want {
+		t.Errorf("%v, want %s", told, want)
+	}
+	told = nil
+	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites+10)...)); err != nil || told != nil {
+		t.Errorf("%v; in one part, but told %v", err, told)
+	}
+}
