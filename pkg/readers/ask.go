@@ -5,32 +5,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"math"
-	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/conftool/confctl/pkg/etcdindex"
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// The bounds of what a reader says. A PyBal pool of 1,000 hosts has 100 KB.
+// The bounds of an answer in bytes. A PyBal pool of 1,000 hosts has 100 KB.
 const (
-	maxReply  = 1 << 20
-	maxHeader = 64 << 10 // of a file, where its index has to be
-
-	maxHeaders = 64 << 10 // of an answer over HTTP
+	maxReply = 1 << 20
+	maxHead  = 64 << 10 // of a file, where its index has to be
 )
 
-// answer is what a reader says, by its kind.
+// answer is what a reader shows, by its kind.
 type answer struct {
-	seen      store.Revision        // of one that reports an index
+	seen      store.Revision        // of a reader that reports an index
 	index     uint64                // as reported
-	hosts     map[string]pybalState // of PyBal
+	pool      map[string]pybalState // of PyBal, by host
 	entries   map[string]entry      // of a rendered file, by key
 	addresses []address             // of DNS
 	at        time.Time
@@ -39,174 +35,96 @@ type answer struct {
 
 // asker asks readers.
 type asker struct {
-	clients map[string]client // by the file of authorities
+	ca      string // file of the authorities for readers that declare none
 	timeout time.Duration
 }
 
-func (a asker) ask(ctx context.Context, r Reader) answer {
+func (a asker) ask(ctx context.Context, r Reader) (said answer) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	if r.Kind == DNS {
+		said.addresses, said.err = a.lookup(ctx, r)
+		return said
+	}
+	text, err := a.text(ctx, r)
+	if err != nil {
+		return answer{err: err}
+	}
 	switch r.Kind {
-	case MediaWiki:
-		text, err := a.get(ctx, siteinfoURL(r.Target), r)
-		return indexAnswer(r, text, err, parseSiteinfo)
-	case Index:
-		text, err := a.get(ctx, r.Target, r)
-		return indexAnswer(r, text, err, r.findIndex)
-	case File:
-		text, err := a.read(ctx, r.Target, maxHeader)
-		return indexAnswer(r, text, err, r.findIndex)
 	case Rendered:
-		text, err := a.wholeText(ctx, r)
-		if err != nil {
-			return answer{err: err}
-		}
-		entries, err := r.parseRendered(text)
-		return answer{entries: entries, err: err}
+		said.entries, said.err = r.parseRendered(text)
 	case PyBal:
-		text, err := a.get(ctx, r.Target, r)
-		if err != nil {
-			return answer{err: err}
-		}
-		hosts, err := parsePyBal(text)
-		return answer{hosts: hosts, err: err}
-	case DNS:
-		addresses, err := a.lookup(ctx, r)
-		return answer{addresses: addresses, err: err}
+		said.pool, said.err = parsePyBal(text)
+	case MediaWiki:
+		said.index, said.err = parseSiteinfo(text)
+	default:
+		said.index, said.err = r.findIndex(text)
 	}
-	return answer{err: fmt.Errorf("nobody knows how to ask a reader of kind %s", r.Kind)}
+	if said.err == nil {
+		said.seen, said.err = r.revisionOf(said.index)
+	}
+	return said
 }
 
-func indexAnswer(r Reader, text []byte, err error, find func([]byte) (uint64, error)) answer {
-	if err != nil {
-		return answer{err: err}
-	}
-	index, err := find(text)
-	if err != nil {
-		return answer{err: err}
-	}
-	if r.revision {
-		return answer{seen: store.Revision(min(index, math.MaxInt64)), index: index}
-	}
-	if 0 < index && index < etcdindex.Last(0) { // 0 is that of one that has read nothing
-		return answer{err: fmt.Errorf("reports index %d, and those of the gateway begin at %d: is it a revision, or of an etcd v2?", index, etcdindex.PerRevision)}
-	}
-	return answer{seen: etcdindex.Revision(index), index: index}
-}
-
-// get asks over HTTP. Nothing but 200 is an answer: who redirects is not the
-// one that was meant.
-func (a asker) get(ctx context.Context, url string, r Reader) ([]byte, error) {
-	client := a.clients[r.ca]
-	if client.err != nil && isHTTPS(url) {
-		return nil, client.err
-	}
-	ctx, naming := netcause.Trace(ctx)
-	req, err := request(ctx, url, r)
-	if err != nil {
-		return nil, err
-	}
-	if r.host != "" {
-		client = client.to(r.host)
-	}
-	resp, err := client.Do(req)
+// text returns what is at the target, without a byte order mark.
+func (a asker) text(ctx context.Context, r Reader) ([]byte, error) {
+	var text []byte
+	var err error
 	switch {
-	case err != nil && naming.Unanswered():
-		return nil, errors.New(netcause.NoNameServer)
-	case err != nil:
-		return nil, a.explain(ctx, err, client.ca)
-	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
-	switch to := resp.Header.Get("Location"); {
-	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
-		return nil, fmt.Errorf("answers that it is at %s; give that URL, or the headers it wants", printable(to))
-	case resp.StatusCode == http.StatusNotFound && r.Kind == PyBal:
-		return nil, fmt.Errorf("answers %s: PyBal has no such pool, it lists those that it has at /pools", printable(resp.Status))
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("answers %s", printable(resp.Status))
-	case err != nil && resp.Uncompressed && ctx.Err() == nil:
-		return nil, errors.New("the answer is said to be compressed with gzip, and cannot be unpacked")
-	case err != nil:
-		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err, client.ca))
-	case len(text) > maxReply:
-		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
-	}
-	return withoutBOM(text), nil
-}
-
-// withoutBOM is a text without the byte order mark that editors of some systems
-// put in front.
-func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
-
-func request(ctx context.Context, url string, r Reader) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("%s is no URL", printable(url))
-	}
-	req.Header.Set("User-Agent", "confctl")
-	req.Header.Set("Accept", "application/json") // PyBal compares the whole of it
-	for name, v := range r.headers {
-		if strings.EqualFold(name, "Host") {
-			req.Host = v
+	case !r.local:
+		text, err = a.get(ctx, r)
+	case r.Kind == File:
+		text, err = a.head(ctx, r.Target, maxHead)
+	default:
+		if text, err = a.head(ctx, r.Target, maxReply+1); err == nil && len(text) > maxReply {
+			err = fmt.Errorf("%s: it is longer than %d KiB", printable(r.Target), maxReply>>10)
 		}
-		req.Header.Set(name, v)
 	}
-	return req, nil
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err
 }
 
-// read reads the beginning of a file, but waits no longer for a file system that
-// does not answer than for any other reader.
-func (a asker) read(ctx context.Context, path string, most int64) ([]byte, error) {
+// head reads the beginning of a file. It waits no longer for a file system than for
+// any other reader.
+func (a asker) head(ctx context.Context, path string, n int64) ([]byte, error) {
 	type outcome struct {
 		text []byte
 		err  error
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		text, err := readFile(path, most)
-		done <- outcome{withoutBOM(text), err}
+		text, err := files.Head(path, n)
+		done <- outcome{text, err}
 	}()
 	select {
 	case o := <-done:
-		return o.text, o.err
+		if o.err != nil {
+			return nil, fileError(path, o.err)
+		}
+		return o.text, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%s: no answer within %v", printable(path), a.timeout)
 	}
 }
 
-// wholeText is all of a file, here or over HTTP.
-func (a asker) wholeText(ctx context.Context, r Reader) ([]byte, error) {
-	if !r.local {
-		return a.get(ctx, r.Target, r)
+// fileError names the file that cannot be read, once.
+func fileError(path string, err error) error {
+	var at *fs.PathError
+	if !errors.As(err, &at) {
+		return errors.New(printable(err.Error()))
 	}
-	text, err := a.read(ctx, r.Target, maxReply+1)
-	if err == nil && len(text) > maxReply {
-		err = fmt.Errorf("%s: it is longer than %d KiB", printable(r.Target), maxReply>>10)
-	}
-	return text, err
+	return fmt.Errorf("%s: %s", printable(path), printable(at.Err.Error()))
 }
 
-// readFile reads a file, up to so many bytes. One that is no regular file could
-// keep whoever reads it waiting.
-func readFile(path string, most int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", printable(path))
+// revisionOf returns the revision that a reader reports by an index. An index below
+// those of the gateway is not of it, but for 0, of a reader that has read nothing.
+func (r Reader) revisionOf(index uint64) (store.Revision, error) {
+	switch {
+	case r.revision:
+		return store.Revision(min(index, math.MaxInt64)), nil
+	case 0 < index && index < etcdindex.Last(0):
+		return 0, fmt.Errorf("reports index %d, and those of the gateway begin at %d: is it a revision, or of an etcd v2?", index, etcdindex.PerRevision)
 	}
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	text, err := io.ReadAll(io.LimitReader(f, most))
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	return text, nil
+	return etcdindex.Revision(index), nil
 }
 
 // findIndex finds the index in a text.

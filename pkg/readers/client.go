@@ -1,72 +1,44 @@
 package readers
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"syscall"
+
+	"github.com/conftool/confctl/pkg/files"
+	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// maxAuthorities bounds a file of authorities. That of a system has 230 KB.
-const maxAuthorities = 4 << 20
+// maxHeaders bounds the headers of an answer over HTTP in bytes.
+const maxHeaders = 64 << 10
 
-// client asks over HTTP: one question each time, of whom it is told to, without a
-// proxy or another place that a server names. It has no certificate of its own:
-// that for the store is nobody else's business.
-type client struct {
-	*http.Client
-	config *tls.Config
-	ca     string // the file of the authorities; empty: the system's
-	err    error  // why nobody can be asked over TLS
-}
-
-// clients returns one for each file of authorities that readers declare. The one
-// for those that declare none is under the empty name.
-func (c Check) clients(all []Reader) map[string]client {
-	clients := map[string]client{"": newClient(c.CA)}
-	for _, r := range all {
-		if _, there := clients[r.ca]; !there {
-			clients[r.ca] = newClient(r.ca)
-		}
-	}
-	return clients
-}
-
-func newClient(ca string) client {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	var err error
-	if ca != "" {
-		config.RootCAs, err = authorities(ca)
-	}
-	return client{asking(config, ""), config, ca, err}
-}
-
-// to is the client for one of the servers behind a URL. What is asked for, and the
-// name in the certificate, stay those of the URL.
-func (c client) to(host string) client {
-	c.Client = asking(c.config.Clone(), host)
-	return c
-}
-
-// asking makes connections to the host of a URL, or to another one if that is
-// given. Each host has its own, so that no connection is shared.
-func asking(config *tls.Config, host string) *http.Client {
+// client makes connections to the host of a URL, or to the reader's host if it has
+// one: the path, the Host header and the name in the certificate stay those of the
+// URL. It uses no proxy, follows no redirect, keeps no connection, and has no
+// certificate of its own: the one for the store must not be sent anywhere else.
+func client(r Reader, roots *x509.CertPool) *http.Client {
 	transport := &http.Transport{
-		TLSClientConfig:        config,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeaders,
 		ForceAttemptHTTP2:      true,
 	}
-	if host != "" {
+	if r.host != "" {
 		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(address)
 			if err != nil {
 				return nil, err
 			}
-			to, err := hostPort(host, port)
+			to, err := hostPort(r.host, port)
 			if err != nil {
 				return nil, err
 			}
@@ -77,19 +49,102 @@ func asking(config *tls.Config, host string) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
-func authorities(file string) (*x509.CertPool, error) {
-	text, err := readFile(file, maxAuthorities)
+// get asks over HTTP. Only the status 200 is an answer: a redirect leads to another
+// program than the one that is to be asked.
+func (a asker) get(ctx context.Context, r Reader) ([]byte, error) {
+	ctx, naming := netcause.Trace(ctx)
+	req, err := r.request(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("ca: %s has no certificate in it (PEM is expected)", printable(file))
+	var roots *x509.CertPool // nil: the system's
+	ca := cmp.Or(r.ca, a.ca)
+	if ca != "" && req.URL.Scheme == "https" {
+		if roots, err = files.CertPool(ca); err != nil {
+			return nil, fmt.Errorf("ca: %w", fileError(ca, err))
+		}
 	}
-	return pool, nil
+	resp, err := client(r, roots).Do(req)
+	switch {
+	case err != nil && naming.Unanswered():
+		return nil, errors.New(netcause.NoNameServer)
+	case err != nil:
+		return nil, a.explain(ctx, err, ca)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
+	switch to := resp.Header.Get("Location"); {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
+		return nil, fmt.Errorf("answers that it is at %s; give that URL, or the headers it wants", printable(to))
+	case resp.StatusCode == http.StatusNotFound && r.Kind == PyBal:
+		return nil, fmt.Errorf("answers %s: PyBal has no such pool, it lists those that it has at /pools", printable(resp.Status))
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("answers %s", printable(resp.Status))
+	case err != nil && resp.Uncompressed && ctx.Err() == nil:
+		return nil, errors.New("the answer is said to be compressed with gzip, and cannot be unpacked")
+	case err != nil:
+		return nil, fmt.Errorf("the answer is cut off after %d bytes: %w", len(text), a.explain(ctx, err, ca))
+	case len(text) > maxReply:
+		return nil, fmt.Errorf("the answer is longer than %d KiB", maxReply>>10)
+	}
+	return text, nil
 }
 
-func isHTTPS(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Scheme == "https"
+func (r Reader) request(ctx context.Context) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Target, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no URL", printable(r.Target))
+	}
+	if r.Kind == MediaWiki {
+		req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&"+siteinfo, "&")
+	}
+	req.Header.Set("User-Agent", "confctl")
+	req.Header.Set("Accept", "application/json") // PyBal compares the whole of it
+	for name, v := range r.headers {
+		if strings.EqualFold(name, "Host") {
+			req.Host = v
+		}
+		req.Header.Set(name, v)
+	}
+	return req, nil
+}
+
+// explain says in a few words why there is no answer. Over TLS the authorities were
+// those in a file, or the system's if it has no name.
+func (a asker) explain(ctx context.Context, err error, ca string) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	if netcause.WantsCertificate(err) {
+		return errors.New("it wants a client certificate, and readers are asked without")
+	}
+	for _, why := range []string{netcause.Lookup(err), netcause.Certificate(err), netcause.Alert(err)} {
+		if why != "" && (ctx.Err() == nil || why == netcause.NoNameServer) {
+			return errors.New(printable(why))
+		}
+	}
+	var wait net.Error
+	var errno syscall.Errno
+	text := err.Error()
+	switch {
+	case ctx.Err() != nil, errors.As(err, &wait) && wait.Timeout():
+		return fmt.Errorf("no answer within %v", a.timeout)
+	case errors.As(err, new(x509.UnknownAuthorityError)) && ca != "":
+		return fmt.Errorf("certificate signed by none of the authorities in %s", printable(ca))
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return errors.New("certificate signed by an authority that this host does not know; name the file of a site's own with ca")
+	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
+		return errors.New("the server does not speak TLS; write http:// if that is meant")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("connection closed by the server")
+	case errors.As(err, &errno):
+		return errors.New(errno.Error())
+	// The library has no types for these.
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME header"):
+		return errors.New("what it answers is no HTTP")
+	case strings.Contains(text, "response headers exceeded"):
+		return fmt.Errorf("the headers of its answer are longer than %d KiB", maxHeaders>>10)
+	}
+	return errors.New(printable(text))
 }

@@ -9,15 +9,16 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// place returns which object's place an address is in.
+// place returns the name of the object in whose networks an address is. Of several
+// networks the smallest counts.
 func (r Reader) place(a netip.Addr) (string, bool) {
 	best, name := -1, ""
-	for object, nets := range r.answers {
-		for _, n := range nets {
+	for object, networks := range r.answers {
+		for _, n := range networks {
 			if n.Contains(a) && n.Bits() > best {
 				best, name = n.Bits(), object
 			}
@@ -26,70 +27,131 @@ func (r Reader) place(a netip.Addr) (string, bool) {
 	return name, best >= 0
 }
 
-// noteDNS is what one answer does not tell.
+// noteDNS is what one answer does not show.
 const noteDNS = "a name server answers with one of the places that are pooled: that it has seen another one pooled, or with another TTL, does not show"
 
-// dns compares the places that a name server answers with, and the TTLs. An address
-// that is of no place is what it answers with when nothing is pooled.
-func (j judgement) dns() comparison {
-	found := map[string]object.Object{}
-	for _, o := range j.objects(j.state.Snapshot) {
-		if _, twice := found[o.Name]; twice {
-			return comparison{problem: fmt.Sprintf("several of %s are called %s: say which with only, or {TAG}", j.selection(), printable(o.Name))}
-		}
-		found[o.Name] = o
-	}
-	c := comparison{note: noteDNS}
-	var said, elsewhere []string
-	withTTL := map[string]bool{}
+// placesSaid is an answer of a name server by places. An address of no place is what
+// a name server answers with when nothing is pooled.
+type placesSaid struct {
+	at        map[string][]address
+	elsewhere []string // addresses of no place
+	pooled    []string // places that are pooled in the store
+	stored    []value.Value
+}
+
+// dns shows the places that a name server answers with, and their TTLs.
+func (j judgement) dns() shown {
+	said := placesSaid{at: map[string][]address{}}
 	for _, a := range j.addresses {
-		name, ok := j.place(a.Addr)
-		if !ok {
-			elsewhere = append(elsewhere, a.String())
-			continue
-		}
-		said = append(said, name)
-		o, stored := found[name]
-		switch v := value.OfMap(o.Fields...); {
-		case !stored || o.Malformed == nil && !isPooled(v):
-			c.wrong = append(c.wrong, mismatch{name, fmt.Sprintf("answers with %s (%s), which is not pooled", a, name), o.Revision, otherThan(true)})
-		case o.Malformed == nil && j.comparesTTL() && a.authoritative:
-			wrong, shown := j.ttlMismatch(a, o, found)
-			c.wrong = append(c.wrong, wrong...)
-			withTTL[name] = withTTL[name] || shown
+		if name, ok := j.place(a.Addr); ok {
+			said.at[name] = append(said.at[name], a)
+		} else {
+			said.elsewhere = append(said.elsewhere, a.String())
 		}
 	}
-	c.shows = func(name, field string) bool {
-		pooled := isPooled(value.OfMap(found[name].Fields...))
-		return field == pooledField && (!pooled || slices.Contains(said, name)) || field == ttlField && withTTL[name]
+	for _, o := range j.stored {
+		v := value.OfMap(o.Fields...)
+		if said.stored = append(said.stored, v); o.Malformed == nil && isPooled(v) {
+			said.pooled = append(said.pooled, o.Name)
+		}
 	}
-	if missing := unanswered(found, "nothing"); len(j.addresses) == 0 && len(missing) > 0 {
-		c.problem = "answers that the name has no address: is the name right?"
+	names := slices.Sorted(maps.Keys(said.at))
+	s := shown{keys: names, note: noteDNS, hint: j.swapped(said)}
+	s.differs = func(name string, stored value.Value) string { return j.placeDiffers(said, name, stored) }
+	s.shows = func(name, field string) bool {
+		return field == pooledField && (said.at[name] != nil || !slices.Contains(said.pooled, name)) ||
+			field == ttlField && j.showsTTL(said, name)
 	}
-	if len(elsewhere) > 0 {
-		c.wrong = append(c.wrong, unanswered(found, strings.Join(elsewhere, ", "))...)
+	s.current = "answers with " + cmp.Or(strings.Join(names, ", "), "no place, and none is pooled")
+	switch {
+	case len(j.addresses) == 0 && len(said.pooled) > 0:
+		s.problem = "answers that the name has no address: is the name right?"
+	case j.comparesTTL() && len(names) > 0 && slices.ContainsFunc(j.addresses, func(a address) bool { return !a.authoritative }):
+		s.doubt = "the answer is not authoritative, so its TTL cannot be compared: ask the name server that is, or declare ttl: none"
 	}
-	if j.comparesTTL() && len(c.wrong) == 0 && len(said) > 0 {
-		c.problem = cmp.Or(c.problem, unauthoritative(j.addresses))
-	}
-	slices.Sort(said)
-	c.fine = "answers with " + cmp.Or(strings.Join(slices.Compact(said), ", "), "no place, and none is pooled")
-	return c
+	return s
 }
 
-// unanswered is what is pooled, beside an answer that is of no place.
-func unanswered(found map[string]object.Object, addresses string) []mismatch {
-	var wrong []mismatch
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		if o := found[name]; o.Malformed == nil && isPooled(value.OfMap(o.Fields...)) {
-			what := fmt.Sprintf("answers with %s, which is of no place, and %s is pooled", addresses, strconv.Quote(name))
-			wrong = append(wrong, mismatch{name, what, o.Revision, otherThan(false)})
+// placeDiffers says how the answer differs from a place that is stored so.
+func (j judgement) placeDiffers(said placesSaid, name string, stored value.Value) string {
+	for _, a := range said.at[name] {
+		if !isPooled(stored) {
+			return fmt.Sprintf("answers with %s (%s), which is not pooled", a, name)
+		}
+		if want, compared := j.ttlOf(stored); compared && a.authoritative && a.ttl != want && !j.isPassed(said, a.ttl, want) {
+			return fmt.Sprintf("answers with TTL %d for %s, not %d", a.ttl, strconv.Quote(name), want)
 		}
 	}
-	return wrong
+	if len(said.elsewhere) > 0 && isPooled(stored) {
+		return fmt.Sprintf("answers with %s, which is of no place, and %s is pooled", strings.Join(said.elsewhere, ", "), strconv.Quote(name))
+	}
+	return ""
 }
 
-// otherThan reports whether an object is otherwise than pooled, or than out.
-func otherThan(pooled bool) func(value.Value) bool {
-	return func(v value.Value) bool { return isPooled(v) != pooled }
+// swapped is a hint for a name server that answers with places that are not pooled,
+// though others are: the networks may be declared the wrong way round.
+func (j judgement) swapped(said placesSaid) string {
+	pooled := slices.DeleteFunc(slices.Sorted(maps.Keys(j.answers)), func(place string) bool { return !slices.Contains(said.pooled, place) })
+	names := slices.Sorted(maps.Keys(said.at))
+	if len(pooled) == 0 || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(pooled, name) }) {
+		return ""
+	}
+	return fmt.Sprintf("; or are the networks of %s and %s swapped in answers?", names[0], strings.Join(pooled, ", "))
+}
+
+// ttlLimits is what a name server makes of the TTLs that are stored.
+type ttlLimits struct {
+	ignored     bool  // they are not compared
+	least, most int64 // the range in seconds that they are kept in; none if most is 0
+}
+
+// parseTTL reads none, or a range in seconds: 10-300.
+func parseTTL(text string) (ttlLimits, bool) {
+	if text == "none" {
+		return ttlLimits{ignored: true}, true
+	}
+	from, to, isRange := strings.Cut(text, "-")
+	least, err1 := strconv.ParseUint(from, 10, 31)
+	most, err2 := strconv.ParseUint(to, 10, 31)
+	return ttlLimits{least: int64(least), most: int64(most)}, isRange && err1 == nil && err2 == nil && least <= most && most > 0
+}
+
+// hasTTL reports whether objects of a type have TTLs.
+func hasTTL(t *schema.Type) bool {
+	f, has := t.Field(ttlField)
+	return has && f.Kind == schema.Int
+}
+
+// comparesTTL reports whether the TTL of an answer is compared with the objects.
+func (r Reader) comparesTTL() bool { return hasTTL(r.Type) && !r.ttl.ignored }
+
+// ttlOf is the TTL that a name server should answer with for a stored object, if it
+// is compared.
+func (r Reader) ttlOf(v value.Value) (int64, bool) {
+	n, ok := r.fieldOr(v, ttlField).Int()
+	if r.ttl.most > 0 {
+		n = min(max(n, r.ttl.least), r.ttl.most)
+	}
+	return n, ok && r.comparesTTL()
+}
+
+// isPassed reports whether a TTL may be that of a place that is not pooled: a name
+// server that goes through the places in the order of their distance answers with
+// the lowest TTL of those that it has passed.
+func (j judgement) isPassed(said placesSaid, ttl, want int64) bool {
+	return ttl < want && slices.ContainsFunc(said.stored, func(v value.Value) bool {
+		n, ok := j.ttlOf(v)
+		return ok && n == ttl && !isPooled(v)
+	})
+}
+
+// showsTTL reports whether the answer shows the TTL that a place should have.
+func (j judgement) showsTTL(said placesSaid, name string) bool {
+	for _, o := range j.stored {
+		want, ok := j.ttlOf(value.OfMap(o.Fields...))
+		if o.Name == name && ok {
+			return slices.ContainsFunc(said.at[name], func(a address) bool { return a.authoritative && a.ttl == want })
+		}
+	}
+	return false
 }

@@ -1,6 +1,8 @@
 package readers
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -14,12 +16,12 @@ import (
 // placeholder is {tag} in a target.
 var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
 
-// fits is what a tag's value must be to stand in a target: it cannot lead to
-// another host, or out of a path.
-var fits = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+// safeInTarget matches the values of tags that a target can hold: they cannot lead
+// to another host, or out of a path.
+var safeInTarget = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
-// placeholders returns which tags of the type a text has to be filled in with,
-// in their order. The error names what is no tag.
+// placeholders returns the tags of a type that a text has {tag} for, by their
+// positions.
 func placeholders(text string, t *schema.Type) ([]int, error) {
 	used := map[int]bool{}
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
@@ -30,49 +32,68 @@ func placeholders(text string, t *schema.Type) ([]int, error) {
 		used[i] = true
 	}
 	if rest := placeholder.ReplaceAllString(text, ""); strings.ContainsAny(rest, "{}") {
-		return nil, fmt.Errorf("a { or } stands alone; {TAG} is the value of a tag")
+		return nil, errors.New("a { or } stands alone; {TAG} is the value of a tag")
 	}
 	return slices.Sorted(maps.Keys(used)), nil
 }
 
-// expanded is a reader with its tags filled in, or why that cannot be.
-type expanded struct {
-	Reader
-	problem string
-}
-
-// tags returns which tags the reader is filled in with.
+// tags returns the tags that the reader's target and label have {tag} for.
 func (r Reader) tags() []int {
-	tags, _ := placeholders(r.Target+r.Label, r.Type) // Load and Parse have looked
+	tags, _ := placeholders(r.Target+r.Label, r.Type) // Load and Parse have checked both
 	return tags
 }
 
-// expand returns one reader for each set of values that the tags in its target
-// and label have in the store.
-func (r Reader) expand(s object.Snapshot) []expanded {
+// expand returns the readers that those of the check stand for: one for each set of
+// values of its tags, and each of its hosts. A reader that cannot be expanded has a
+// problem. All names of hosts have to be looked up within one timeout.
+func (c Check) expand(ctx context.Context, s object.Snapshot) []Reader {
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	var all []Reader
+	for _, r := range c.Readers {
+		hosts, err := r.hosts.find(limited, s)
+		for _, one := range r.perGroup(s) {
+			if err != nil && one.problem == "" {
+				one.problem = err.Error()
+			}
+			if one.problem != "" || len(hosts) == 0 {
+				hosts = []string{""}
+			}
+			for _, one.host = range hosts {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// perGroup returns one reader for each set of values that the tags in the target and
+// the label have in the store.
+func (r Reader) perGroup(s object.Snapshot) []Reader {
 	tags := r.tags()
 	if len(tags) == 0 {
-		return []expanded{{r, ""}}
+		return []Reader{r}
 	}
-	var all []expanded
+	var all []Reader
 	seen := map[string]bool{}
 	for _, o := range r.objects(s) {
-		one := r.filledIn(tags, o.Tags)
+		one := r.withTags(tags, o.Tags)
 		if key := fmt.Sprint(one.group); !seen[key] {
 			seen[key] = true
 			all = append(all, one)
 		}
 	}
 	if len(all) == 0 {
-		return []expanded{{r, "the store has no " + r.selection() + " to compare with"}}
+		r.problem = nothingStored(r)
+		return []Reader{r}
 	}
 	return all
 }
 
-// filledIn is the reader for one set of values. Those that its label leaves out
-// are put behind it, so that each is called something else.
-func (r Reader) filledIn(tags []int, values []string) expanded {
-	one := expanded{Reader: r}
+// withTags returns the reader for one set of values. Values that its label leaves out
+// are added to the label, so that each reader has its own name.
+func (r Reader) withTags(tags []int, values []string) Reader {
+	one := r
 	one.group = map[int]string{}
 	var unnamed []string
 	for _, i := range tags {
@@ -80,7 +101,7 @@ func (r Reader) filledIn(tags []int, values []string) expanded {
 		if !strings.Contains(r.Label, "{"+r.Type.Tags[i]+"}") {
 			unnamed = append(unnamed, values[i])
 		}
-		if !fits.MatchString(values[i]) {
+		if !safeInTarget.MatchString(values[i]) {
 			one.problem = fmt.Sprintf("%s=%s cannot stand in %s", r.Type.Tags[i], values[i], r.Target)
 		}
 	}

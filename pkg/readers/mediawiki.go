@@ -5,49 +5,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 )
 
-// siteinfoURL is the question for a wiki's configuration, from the URL of its
-// api.php.
-func siteinfoURL(api string) string {
-	u, err := url.Parse(api)
-	if err != nil {
-		return api // not reached: it was looked at
-	}
-	q := u.Query()
-	for k, v := range map[string]string{"action": "query", "meta": "siteinfo", "siprop": "general", "format": "json", "formatversion": "2"} {
-		q.Set(k, v)
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
-}
+// siteinfo is the question for a wiki's configuration, as parameters of its api.php.
+const siteinfo = "action=query&meta=siteinfo&siprop=general&format=json&formatversion=2"
 
-// siteinfo is what is of use in MediaWiki's answer. The index is the highest
-// modifiedIndex among the keys its configuration was read from.
-type siteinfo struct {
-	Error struct {
-		Info string `json:"info"`
-	} `json:"error"`
-	Query struct {
-		General struct {
-			Config struct {
-				Index json.RawMessage `json:"wmfEtcdLastModifiedIndex"`
-			} `json:"wmf-config"`
-		} `json:"general"`
-	} `json:"query"`
-}
-
-// parseSiteinfo returns the index in an answer of MediaWiki's.
+// parseSiteinfo returns the index in an answer of MediaWiki: the highest modifiedIndex
+// of the keys that its configuration was read from.
 func parseSiteinfo(text []byte) (uint64, error) {
-	var s siteinfo
-	if err := json.Unmarshal(text, &s); err != nil {
+	var said struct {
+		Error struct {
+			Info string `json:"info"`
+		} `json:"error"`
+		Query struct {
+			General struct {
+				Config struct {
+					Index json.RawMessage `json:"wmfEtcdLastModifiedIndex"`
+				} `json:"wmf-config"`
+			} `json:"general"`
+		} `json:"query"`
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
 		return 0, errors.New("answers, but not as MediaWiki's api.php does")
 	}
-	index := s.Query.General.Config.Index
+	index := said.Query.General.Config.Index
 	switch {
-	case s.Error.Info != "":
-		return 0, fmt.Errorf("says: %s", printable(s.Error.Info))
+	case said.Error.Info != "":
+		return 0, fmt.Errorf("says: %s", printable(said.Error.Info))
 	case len(index) == 0 || string(index) == "null":
 		return 0, errors.New("its siteinfo has no wmf-config.wmfEtcdLastModifiedIndex")
 	}

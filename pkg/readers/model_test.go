@@ -121,7 +121,9 @@ func TestSinceHighestIndex(t *testing.T) {
 	}{
 		{"1h +common; 50m +north; 40m -north; 0s other", 1, 2, readers.Unknown, "what the change is about is deleted"},
 		{"1h +common; 50m +north; 40m -north; 10s +common", 1, 2, readers.Unknown, "what the change is about is deleted"},
-		{"1h +common; 50m +north; 40m -north; 10s +north", 1, 2, readers.Warning, "10s late, since change c4"},
+		{"1h +common; 50m +north; 40m -north; 10s +north", 1, 2, readers.Unknown, "what the change is about is deleted"},
+		{"1h +common; 50m +north; 40s +north; 10s +common", 1, 2, readers.Critical, "50m0s late, since change c2"},
+		{"1h +common; 50m +north; 40m -north; 10s +north", 1, 4, readers.Warning, "10s late, since change c4"},
 		{"1h +common; 50m +north; 40m -north; 10s +common", 4, 3, readers.OK, "has seen revision 4, and the change is 3"},
 		{"1h +common; 50m +north; 40m -north; 10s +common", 1, 4, readers.Warning, "10s late, since change c4"},
 		{"1h +common; 50m +north; 40m -north", 2, 3, readers.Critical, "40m0s late, since change c3"},

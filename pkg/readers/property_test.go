@@ -116,20 +116,19 @@ func (w *world) unseen() []event {
 }
 
 // shows returns from when on the reader is late for certain, by what the
-// documentation says can be seen: recorded changes of objects that are there
-// since, and the end of the last of those that the reader holds.
+// documentation says can be seen: recorded changes of objects that have existed ever
+// since, and the deletion of the last of those that the reader holds, if all others
+// are older.
 func (w *world) shows() (since time.Time, shown bool) {
 	var at []time.Time
-	held := false
 	for _, life := range w.alive() {
 		for _, e := range life {
-			held = held || e.rev == w.reports
 			if e.rev > w.readAt && e.recorded {
 				at = append(at, e.at)
 			}
 		}
 	}
-	if gone, certain := w.gone(); !held && certain {
+	if gone, certain := w.gone(); w.reports > w.highest() && certain {
 		at = append(at, gone)
 	}
 	if len(at) == 0 {

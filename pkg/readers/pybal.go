@@ -9,20 +9,18 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// pybalState is what PyBal says of one host of a pool. That a host is up or
-// pooled is of PyBal's own making; that it is enabled, and its weight, is what
-// it has read.
+// pybalState is what PyBal reports of one host of a pool. It has read whether the
+// host is enabled, and the weight; whether the host serves is its own decision.
 type pybalState struct {
 	enabled, serving bool
-	weight           *int64 // nil: not said
+	weight           *int64 // nil: not reported
 }
 
-// parsePyBal reads the state of a pool: a map in JSON, or a line for each host
-// from versions that know no other.
+// parsePyBal reads the state of a pool: a map in JSON, or from older versions a line
+// for each host.
 func parsePyBal(text []byte) (map[string]pybalState, error) {
 	text = bytes.TrimSpace(text)
 	if bytes.HasPrefix(text, []byte("{")) {
@@ -72,77 +70,58 @@ func pybalLines(text string) (map[string]pybalState, error) {
 	return hosts, nil
 }
 
-// pybal compares the hosts of a pool. A host that is inactive is none to PyBal,
-// and one that is no is disabled.
-func (j judgement) pybal() comparison {
-	var c comparison
-	known := map[string]bool{}
-	serving := 0
-	for _, o := range j.objects(j.state.Snapshot) {
-		if known[o.Name] {
-			return comparison{problem: fmt.Sprintf("several of %s are called %s: say which with only", j.selection(), printable(o.Name))}
-		}
-		known[o.Name] = true
-		if o.Malformed == nil {
-			c.wrong = append(c.wrong, j.host(o.Name, value.OfMap(o.Fields...), o.Revision)...)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(j.hosts)) {
-		if !known[name] {
-			c.wrong = append(c.wrong, j.host(name, value.Value{}, 0)...)
-		}
-		if j.hosts[name].serving {
-			serving++
-		}
-	}
-	c.fine = fmt.Sprintf("%s as in the store, %d of them up and pooled", counted(len(j.hosts), "host", "hosts"), serving)
-	c.shows = func(name, field string) bool {
-		said, listed := j.hosts[name] // it reads no weight of what it does not list
-		return field == pooledField || field == weightField && (!listed || said.weight != nil)
-	}
-	for _, said := range j.hosts {
-		if said.weight == nil {
-			c.note = noteWeight
-		}
-	}
-	return c
-}
-
-// noteWeight is what a PyBal does not tell that lists hosts in lines.
+// noteWeight is what a PyBal that reports lines does not show.
 const noteWeight = "this PyBal does not say which weights it has read: they are not compared"
 
-// host compares one host of a pool.
-func (j judgement) host(name string, stored value.Value, rev store.Revision) []mismatch {
-	said, listed := j.hosts[name]
-	has := "absent"
-	if listed {
-		has = stateWord(said.enabled)
+// pybal shows the hosts of a pool.
+func (j judgement) pybal() shown {
+	s := shown{keys: slices.Collect(maps.Keys(j.pool)), differs: j.hostDiffers}
+	serving := 0
+	for _, said := range j.pool {
+		if said.serving {
+			serving++
+		}
+		if said.weight == nil {
+			s.note = noteWeight
+		}
 	}
-	differs := func(v value.Value) bool {
-		return has != wanted(v) || said.weight != nil && *said.weight != weightOf(v, *said.weight)
+	s.current = fmt.Sprintf("%s as in the store, %d of them up and pooled", counted(len(j.pool), "host", "hosts"), serving)
+	s.shows = func(name, field string) bool {
+		said, listed := j.pool[name] // it reads no weight of a host that it does not list
+		return field == pooledField || field == weightField && (!listed || said.weight != nil)
 	}
-	if !differs(stored) {
-		return nil
-	}
-	what := fmt.Sprintf("%s is %s, not %s", printable(name), has, wanted(stored))
-	if has == wanted(stored) {
-		what = fmt.Sprintf("%s has weight %d, not %d", printable(name), *said.weight, weightOf(stored, 0))
-	}
-	return []mismatch{{name, what, rev, differs}}
+	return s
 }
 
-func stateWord(enabled bool) string {
+// hostDiffers says how a host of the pool differs from a stored object. A stored
+// object without a weight is not compared by weight.
+func (j judgement) hostDiffers(name string, stored value.Value) string {
+	said, listed := j.pool[name]
+	has := "absent"
+	if listed {
+		has = enabledWord(said.enabled)
+	}
+	if wanted := wantedOfPyBal(stored); has != wanted {
+		return fmt.Sprintf("%s is %s, not %s", printable(name), has, wanted)
+	}
+	if weight, ok := fieldOf(stored, weightField).Int(); ok && said.weight != nil && *said.weight != weight {
+		return fmt.Sprintf("%s has weight %d, not %d", printable(name), *said.weight, weight)
+	}
+	return ""
+}
+
+// wantedOfPyBal is what PyBal makes of a stored object. It does not list one that is
+// inactive, and lists one that is not pooled as disabled.
+func wantedOfPyBal(v value.Value) string {
+	if v.IsAbsent() || isInactive(v) {
+		return "absent"
+	}
+	return enabledWord(isPooled(v))
+}
+
+func enabledWord(enabled bool) string {
 	if enabled {
 		return "enabled"
 	}
 	return "disabled"
-}
-
-// wanted is what PyBal makes of a stored object.
-func wanted(v value.Value) string {
-	pooled := fieldOf(v, pooledField)
-	if text, _ := pooled.Str(); v.IsAbsent() || text == "inactive" {
-		return "absent"
-	}
-	return stateWord(isPooled(v))
 }

@@ -1,34 +1,25 @@
 // Package readers asks the programs that read the store which state they have,
-// and says which of them are late.
+// and reports which of them are late.
 //
-// There are two sorts of readers. One reports an index. The other reports what it
-// has made of the objects: which hosts get traffic, which datacenter answers. That
-// is compared with what is stored, object by object.
-//
-// A reader may be late for a while. How long it has been is counted from the
-// oldest change that it has not seen, as the journal has it; a reader that is
-// said to be late is at least as late as that. Of what no record tells the age,
-// the verdict is Warning.
+// A reader shows either an index, or the objects as it has them: which hosts are
+// enabled, which place a name server answers with. Objects are compared with the
+// store one by one. How late a reader is counts from the oldest change that it has
+// not seen, by the journal. If no record tells the age of a difference, the reader
+// is at Warning.
 //
 // # Readers that report an index
 //
-// An honest reader that has read the store at revision S reports the highest
-// revision R of the objects that there were at S. S itself is not known, so the
-// verdict is the mildest that any S allows:
+// A reader that reports revision R has seen every change up to R. Of an object that
+// exists it has not seen a change after R, since it would report that one. So it is
+// late from the oldest change after R of an object that has existed ever since.
 //
-//   - Of an object that is there, no change after R since its creation has been
-//     seen: else that, or a later one, would be reported.
-//   - If no object that is there was written at R, one was that has been written
-//     again or deleted since, and the reader has not seen the last such go.
-//   - If the journal knows no object that was written at R, and all there are is
-//     older, R is of no object that the reader should read, or of a history that
-//     was lost in a restore: Unknown.
+// If every object that exists was last changed before R, the reader still has an
+// object that was written at R and has been deleted, and is late from the deletion of
+// the last of those. If the journal has no such object, R may come from anywhere, and
+// the reader is Unknown.
 //
-// The oldest change that is so missing is from when on the reader is late. Changes
-// of objects that have been deleted do not count, nor do deletions of others than
-// those at R: a reader that has seen them reports the same. A reader that reports
-// how far it has read the store (reports: store) has S = R, and every change after
-// it is missing.
+// No other deletion shows in an index. A reader that reports how far it has read the
+// store (reports: store) has seen the changes up to R and no others.
 package readers
 
 import (
@@ -42,28 +33,26 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
-	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Kind is what sort of program a reader is: how it is asked.
+// Kind is a kind of program that reads the store, which says how it is asked.
 type Kind string
 
 // The kinds of readers.
 const (
-	// MediaWiki says in its siteinfo which index its configuration has.
+	// MediaWiki reports the index of its configuration in its siteinfo.
 	MediaWiki Kind = "mediawiki"
-	// PyBal says on its instrumentation port which hosts of a pool are enabled.
+	// PyBal reports which hosts of a pool are enabled, on its instrumentation port.
 	PyBal Kind = "pybal"
-	// DNS is a name server, for a name that it answers with the address of a
-	// place that is pooled.
+	// DNS is a name server that answers with an address of a pooled place.
 	DNS Kind = "dns"
-	// File is a file that was rendered from objects and says of which index.
+	// File is a local file that was rendered from objects and holds their index.
 	File Kind = "file"
-	// Index is whatever tells an index over HTTP.
+	// Index is any program that reports an index over HTTP.
 	Index Kind = "index"
-	// Rendered is a file that was rendered from objects, here or over HTTP, and
-	// says of each what it was.
+	// Rendered is a file that was rendered from objects, local or over HTTP, and
+	// holds their names and fields.
 	Rendered Kind = "rendered"
 )
 
@@ -72,43 +61,42 @@ func Kinds() []string {
 	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index), string(Rendered)}
 }
 
-// DefaultWithin is how late a reader may be that does not say. MediaWiki keeps
+// DefaultWithin is how late a reader may be that declares no limit. MediaWiki keeps
 // its configuration for 10 seconds.
 const DefaultWithin = 30 * time.Second
 
-// criticalAfter is how many times as late as it may be a reader is when that
-// is critical, unless somebody says.
-const criticalAfter = 4
-
-// Reader is one program that reads objects, or with {tag} in its target one for
-// each value of the tag, and with hosts one for each host. Make readers with Load or Parse.
+// Reader is one program that reads objects. With {tag} in its target it stands for
+// one reader for each value of the tag, and with hosts for one for each host. Load
+// and Parse make readers.
 type Reader struct {
 	Kind   Kind
-	Label  string // what it is called in the report; empty: its target
+	Label  string // its name in the report; empty: its target
 	Target string // the URL, the DNS name or the path of the file
 	Type   *schema.Type
-	Only   selector.Selector // which objects it reads
+	Only   selector.Selector // the objects it reads
 	Within time.Duration     // how late it may be
 	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
 
-	local    bool              // the target is a file here
-	server   string            // of DNS: host:port
-	servers  hosts             // the servers behind it; none if its target is all
+	local    bool              // the target is a local file
+	server   string            // of DNS, with or without a port
+	hosts    hosts             // the servers behind it, if it has several
 	host     string            // one of them, with or without a port
 	ca       string            // file of authorities; empty: that of the Check
 	headers  map[string]string // of a request over HTTP
-	pattern  *regexp.Regexp    // its one group is the index; nil: the text is nothing else
-	revision bool              // what it reports is a revision, and no index
-	// wholeStore says that what it reports is how far it has read the store, and
-	// not the highest of what it has read.
+	pattern  *regexp.Regexp    // its one group is the index; nil: the text is the index
+	revision bool              // it reports revisions, not indexes
+	// wholeStore says that it reports how far it has read the store, not the highest
+	// index of what it has read.
 	wholeStore bool
-	answers    map[string][]netip.Prefix // of DNS: by the name of an object, the addresses of its place
+	answers    map[string][]netip.Prefix // of DNS: the networks of a place, by the name of its object
 	ttl        ttlLimits                 // of DNS
 	rendered   rendered                  // of Rendered
-	group      map[int]string            // the tags of the type that {tag} stood for
+
+	group   map[int]string // the values of the tags that its {tag} stood for
+	problem string         // why it cannot be asked; empty if it can
 }
 
-// Name is what the reader is called in a report.
+// Name is the name of the reader in a report.
 func (r Reader) Name() string {
 	name := r.Label
 	if name == "" {
@@ -120,21 +108,20 @@ func (r Reader) Name() string {
 	return name
 }
 
-// reads reports whether an object is one that the reader reads.
+// reads reports whether the reader reads an object.
 func (r Reader) reads(tags []string, name string) bool {
 	for i, v := range r.group {
 		if i >= len(tags) || tags[i] != v {
 			return false
 		}
 	}
-	return len(tags) == len(r.Type.Tags) && !r.hidden(tags, name) && r.Only.Match(tags, name)
+	return len(tags) == len(r.Type.Tags) && !r.isHidden(tags, name) && r.Only.Match(tags, name)
 }
 
-// hidden reports whether the reader cannot see an object, since it lists a
-// directory over the v2 API, and a part of the object's path below that begins
-// with _, which keeps it out of listings. MediaWiki lists the whole type, and
-// PyBal one pool.
-func (r Reader) hidden(tags []string, name string) bool {
+// isHidden reports whether the reader cannot see an object. MediaWiki lists the
+// directory of the type over the v2 API, and PyBal that of a pool; what is below it
+// with a path element that begins with _ is left out of the listing.
+func (r Reader) isHidden(tags []string, name string) bool {
 	underscored := func(part string) bool { return strings.HasPrefix(part, "_") }
 	switch r.Kind {
 	case MediaWiki:
@@ -145,8 +132,8 @@ func (r Reader) hidden(tags []string, name string) bool {
 	return false
 }
 
-// key is what tells the objects of a reader apart: the name, and in a rendered
-// file those tags that are found there.
+// key tells the objects of a reader apart: it is the name, and in a rendered file
+// the tags that are captured there, too.
 func (r Reader) key(tags []string, name string) string {
 	if r.Kind != Rendered {
 		return name
@@ -160,22 +147,7 @@ func (r Reader) key(tags []string, name string) string {
 	return strings.Join(append(parts, name), "/")
 }
 
-// keyOf is key for an object as the journal has it.
-func (r Reader) keyOf(o sal.Object) string {
-	parts := strings.Split(o.Path, "/")
-	return r.key(parts[:len(parts)-1], parts[len(parts)-1])
-}
-
-// readsRecorded is reads for an object as the journal has it.
-func (r Reader) readsRecorded(o sal.Object) bool {
-	if o.Type != r.Type.Name {
-		return false
-	}
-	parts := strings.Split(o.Path, "/")
-	return r.reads(parts[:len(parts)-1], parts[len(parts)-1])
-}
-
-// objects returns what the reader reads.
+// objects returns the objects of a snapshot that the reader reads.
 func (r Reader) objects(s object.Snapshot) []object.Object {
 	var all []object.Object
 	for _, o := range s.Objects {
@@ -186,7 +158,30 @@ func (r Reader) objects(s object.Snapshot) []object.Object {
 	return all
 }
 
-// selection says which objects the reader reads, in words.
+// change is what one record changes in one object.
+type change struct {
+	sal.Object
+	record sal.Stored
+	key    string
+}
+
+// changes returns what records change in the objects that the reader reads, in the
+// order of the records.
+func (r Reader) changes(records []sal.Stored) []change {
+	var all []change
+	for _, rec := range records {
+		for _, o := range rec.Change.Objects {
+			parts := strings.Split(o.Path, "/")
+			tags, name := parts[:len(parts)-1], parts[len(parts)-1]
+			if o.Type == r.Type.Name && r.reads(tags, name) {
+				all = append(all, change{o, rec, r.key(tags, name)})
+			}
+		}
+	}
+	return all
+}
+
+// selection names the objects that the reader reads.
 func (r Reader) selection() string {
 	what := r.Type.Name
 	if text := r.Only.String(); text != "" {
@@ -202,66 +197,4 @@ func (r Reader) selection() string {
 		what += " (" + strings.Join(pairs, ",") + ")"
 	}
 	return what
-}
-
-// State is what readers are compared with.
-type State struct {
-	Snapshot object.Snapshot // with all objects of the readers' types
-	// Journal is the newest changes, the newest first. What it does not reach
-	// back to is late for longer than can be told.
-	Journal []sal.Stored
-}
-
-// Level is how bad something is, for a monitoring system: as a number it is the
-// exit code of a monitoring plugin.
-type Level int
-
-// The levels.
-const (
-	OK       Level = 0
-	Warning  Level = 1
-	Critical Level = 2
-	Unknown  Level = 3
-)
-
-// String is the word a monitoring plugin has for the level.
-func (l Level) String() string {
-	words := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
-	if l < 0 || int(l) >= len(words) {
-		return "UNKNOWN"
-	}
-	return words[l]
-}
-
-// weight orders levels: what is known to be bad is worse than what is not
-// known.
-func (l Level) weight() int {
-	switch l {
-	case OK:
-		return 0
-	case Unknown:
-		return 1
-	case Warning:
-		return 2
-	}
-	return 3
-}
-
-// Result is what there is to say about one reader.
-type Result struct {
-	Reader Reader // with its tags filled in
-	Level  Level
-	Msg    string // one line of printable text, without |
-	Note   string // what cannot be seen in readers of this kind; may be empty
-
-	Asked    bool           // it has answered, and can be compared
-	Current  bool           // it has seen all that it can be seen to have
-	Seen     store.Revision // up to which it has seen the store; 0 if it does not report that
-	Behind   int            // changes, or objects, that it has not seen; at least
-	Since    string         // the change that was asked about; empty for all
-	NotAbout bool           // that change has nothing that the reader reads
-	Late     time.Duration  // since the oldest of them whose age is known; 0 if Current
-	LateFrom bool           // Late is that of all of them, if not Current
-	// Warn and Crit are from how late on the level is that.
-	Warn, Crit time.Duration
 }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// named is a result with what it is called in a report: as no other one is.
+// named is a result with a name that no other one has.
 type named struct {
 	Result
 	name string
 }
 
-// Report is what a monitoring plugin prints about results, each line with its
-// end: one line with the level and numbers for graphs, then one for each reader,
-// the worst first, and what cannot be seen. The level is the worst there is, or
-// Unknown if nobody was asked.
+// Report returns what a monitoring plugin prints about results: a line with the level
+// and numbers for graphs, then one for each reader, the worst first, and notes on what
+// readers do not show. Each line ends with a newline. The level is the worst of the
+// results, or Unknown if there are none.
 func Report(results []Result) (string, Level) {
 	all := nameAll(results)
 	sorted := slices.Clone(all)
@@ -42,8 +42,8 @@ func Report(results []Result) (string, Level) {
 	return b.String(), level
 }
 
-// nameAll gives each result a name of its own. Load sees to that as far as it
-// can; but what two targets are with the values of their tags may be the same.
+// nameAll gives each result its own name. Load refuses two readers with one name, but
+// two may become the same with the values of their tags.
 func nameAll(results []Result) []named {
 	all := make([]named, len(results))
 	taken := map[string]bool{}
@@ -58,7 +58,7 @@ func nameAll(results []Result) []named {
 	return all
 }
 
-// summary is the first line: the worst, and how many more there are.
+// summary is the first line: the worst result, and how many are not OK.
 func summary(sorted []named) string {
 	bad, others := 0, 0
 	for _, r := range sorted {
@@ -85,8 +85,8 @@ func summary(sorted []named) string {
 	return howLate(sorted)
 }
 
-// howLate is the summary if all is well: how many readers have seen everything,
-// and how late the others are, but for no longer than they may be.
+// howLate is the summary if all are OK: how many readers have seen everything, and how
+// late the others are.
 func howLate(all []named) string {
 	late := slices.DeleteFunc(slices.Clone(all), func(r named) bool { return r.Current })
 	current := len(all) - len(late)
@@ -95,7 +95,7 @@ func howLate(all []named) string {
 		return words
 	}
 	latest := slices.MaxFunc(late, func(a, b named) int { return cmp.Compare(a.Late, b.Late) })
-	by := fmt.Sprintf("%s late (may be %s)", inWords(latest.Late), latest.Warn)
+	by := fmt.Sprintf("%s late (may be %s)", rounded(latest.Late), latest.Warn)
 	if len(late) > 1 {
 		by = "up to " + by
 	}
@@ -105,8 +105,8 @@ func howLate(all []named) string {
 	return words + ", " + counted(len(late), "is ", "are ") + by
 }
 
-// perfdata is how late each reader is, in seconds; U if that is not known. What
-// cannot be asked at all is no reader to draw a line for.
+// perfdata is how late each reader is, in seconds, or U if that is not known. A reader
+// that is declared wrongly has no number.
 func perfdata(results []named) string {
 	var b strings.Builder
 	for _, r := range results {
@@ -114,7 +114,7 @@ func perfdata(results []named) string {
 			continue
 		}
 		late := "U"
-		if r.Asked && (r.Current || r.LateFrom) {
+		if r.Current || r.LateFrom {
 			late = seconds(r.Late.Round(time.Millisecond)) + "s"
 		}
 		fmt.Fprintf(&b, " '%s'=%s;%s;%s;0", perfLabel(r.name), late, seconds(r.Warn), seconds(r.Crit))
@@ -125,11 +125,11 @@ func perfdata(results []named) string {
 	return " |" + b.String()
 }
 
-// seconds is a length of time as a number in perfdata, which has no exponents.
+// seconds formats a duration for perfdata, which has no exponents.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
-// perfLabel is a name as it stands between quotes in perfdata, where there can be
-// no =, and a quote is doubled.
+// perfLabel is a name as it is written between quotes in perfdata, which cannot hold a
+// =, and in which a quote is doubled.
 func perfLabel(name string) string {
 	return strings.NewReplacer("'", "''", "=", "_").Replace(oneLine(name))
 }

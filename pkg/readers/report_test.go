@@ -12,16 +12,15 @@ func TestReport(t *testing.T) {
 		return readers.Result{Reader: readers.Reader{Label: label}, Level: level, Msg: msg, Warn: 30 * time.Second, Crit: 2 * time.Minute}
 	}
 	fine := result("a b", readers.OK, "has seen revision 2")
-	fine.Asked, fine.Current, fine.Note = true, true, "what is not seen"
+	fine.Current, fine.Note = true, "what is not seen"
 	waiting := fine
 	waiting.Current, waiting.LateFrom, waiting.Late = false, true, 1500*time.Millisecond
 	late := result("it's=late", readers.Warning, "late")
-	late.Asked, late.LateFrom, late.Late, late.Note = true, true, time.Minute, fine.Note
+	late.LateFrom, late.Late, late.Note = true, time.Minute, fine.Note
 	later := result("later", readers.OK, "x")
-	later.Asked, later.LateFrom, later.Late, later.Warn, later.Crit = true, true, 20*time.Second, time.Microsecond, 40500*time.Millisecond
+	later.LateFrom, later.Late, later.Warn, later.Crit = true, 20*time.Second, time.Microsecond, 40500*time.Millisecond
 	lost := result("lost\nOK: | x", readers.Unknown, "refused\nOK x: fine | 'x'=1\x1b")
 	bad := result("bad", readers.Critical, "it is not known since when")
-	bad.Asked = true
 	unasked := readers.Unasked("x://y", "no\nURL")
 	seen := fine
 	seen.Since = "c"

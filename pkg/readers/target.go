@@ -3,25 +3,25 @@ package readers
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/miekg/dns"
+
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// headerPattern finds the index in the header of a file that says nothing else.
+// headerPattern finds the index in the header of a file on the command line.
 const headerPattern = `(?i)\bindex\b["']?\s*[:= ]\s*["']?([0-9]+)`
 
-// Parse makes a reader of what was typed: the URL of an api.php is of MediaWiki,
-// one with /pools in its path of PyBal, file:///PATH is a rendered file whose
-// header has index: NUMBER, and any other URL answers with an index alone. Name
-// servers have to be declared. The error says what is wrong without the URL.
+// Parse makes a reader of a URL on the command line: that of an api.php is of
+// MediaWiki, one with /pools in its path of PyBal, file:///PATH is a file with index:
+// NUMBER in its header, and any other URL answers with an index alone. Name servers
+// have to be declared. Errors do not repeat the URL.
 func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) {
 	r := Reader{Target: text, Type: t, Only: only, Within: DefaultWithin}
 	u, err := url.Parse(placeholder.ReplaceAllString(text, "x"))
@@ -29,13 +29,13 @@ func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) 
 	case strings.TrimSpace(text) != text:
 		return Reader{}, fmt.Errorf("%w, and not %.160q, with a blank at an end", errNoURL, text)
 	case err != nil:
-		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, nil))
+		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text))
 	case u.Scheme == "dns":
 		return Reader{}, errors.New("a name server is declared in the schema, which has to say what it answers with: readers: [{kind: dns, ...}]")
 	case u.Scheme == "file" && strings.HasPrefix(text, "file:///"):
 		r.Kind, r.local, r.Target, r.pattern = File, true, strings.TrimPrefix(text, "file://"), regexp.MustCompile(headerPattern)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text, u))
+		return Reader{}, fmt.Errorf("%w%s", errNoURL, likely(text))
 	case strings.HasSuffix(u.Path, "/api.php"):
 		r.Kind = MediaWiki
 	case strings.Contains(u.Path+"/", "/pools/"):
@@ -51,31 +51,25 @@ func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) 
 
 var errNoURL = errors.New("a URL with http:// or https://, or file:///PATH with the whole path, is expected")
 
-// likely is the URL that was most likely meant by what is none, in parentheses.
-// The URL is nil if it cannot be read as one.
-func likely(text string, u *url.URL) string {
-	meant := ""
+// likely suggests, in parentheses, the URL that was most likely meant by a text.
+func likely(text string) string {
 	switch {
 	case hostLike.MatchString(text):
-		meant = "http://" + text
+		text = "http://" + text
 	case strings.HasPrefix(text, "/"):
-		meant = "file://" + text
-	case u == nil:
-	case u.Scheme == "file" && u.Opaque == "": // file:/x or file://etc/x
-		meant = "file:///" + strings.TrimLeft(text[len("file:"):], "/")
-	case strings.Contains(text, "://"):
-		return nearest.Suggest(u.Scheme, []string{"http", "https", "file"})
-	}
-	if meant == "" {
+		text = "file://" + text
+	case strings.HasPrefix(strings.ToLower(text), "file:/"): // file:/x or file://etc/x
+		text = "file:///" + strings.TrimLeft(text[len("file:"):], "/")
+	default:
 		return ""
 	}
-	return fmt.Sprintf(" (did you mean %s?)", printable(meant))
+	return fmt.Sprintf(" (did you mean %s?)", printable(text))
 }
 
-// hostLike is a URL without what is in front.
+// hostLike matches a URL without a scheme.
 var hostLike = regexp.MustCompile(`^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_{}-]+[.:][A-Za-z0-9_{}.-]+)(:[0-9]+)?(/|$)`)
 
-// checkTarget reports why the target is none for the kind.
+// checkTarget reports why a reader of the kind cannot have the target.
 func (r Reader) checkTarget() error {
 	if _, err := placeholders(r.Target, r.Type); err != nil {
 		return err
@@ -88,7 +82,7 @@ func (r Reader) checkTarget() error {
 		}
 		return nil
 	case r.Kind == DNS:
-		if !dnsName.MatchString(filled) || len(filled) > 253 {
+		if _, ok := dns.IsDomainName(filled); !ok || !dnsName.MatchString(filled) {
 			return fmt.Errorf("%q is no name that a server can be asked for", filled)
 		}
 		return nil
@@ -118,14 +112,11 @@ func isPort(text string) bool {
 	return err == nil && n > 0
 }
 
-// hostPort adds the usual port to a host without one.
-func hostPort(text, port string) (string, error) {
-	host, given, err := net.SplitHostPort(text)
-	if err != nil {
-		host, given = strings.Trim(text, "[]"), port
+// comparable reports why the reader cannot be compared with objects of its type.
+func (r Reader) comparable() error {
+	needsPooled := r.Kind == PyBal || r.Kind == DNS || r.Kind == Rendered && r.rendered.lists != listsAll
+	if _, ok := r.Type.Field(pooledField); needsPooled && !ok {
+		return fmt.Errorf("a reader of kind %s is of no use for type %s, which has no field %s", r.Kind, r.Type.Name, pooledField)
 	}
-	if !isPort(given) || !dnsName.MatchString(host) && net.ParseIP(host) == nil {
-		return "", fmt.Errorf("%q is no HOST or HOST:PORT", printable(text))
-	}
-	return net.JoinHostPort(host, given), nil
+	return nil
 }

@@ -63,8 +63,8 @@ func TestAuthorities(t *testing.T) {
 		{url, "", ca, readers.OK, ""},
 		{url, ca, strictCA + "x", readers.OK, ""},
 		{url, missing, ca, readers.Unknown, "ca: " + missing + ": no such file or directory"},
-		{url, "", empty, readers.Unknown, "ca: " + empty + " has no certificate in it (PEM is expected)"},
-		{url, dir, "", readers.Unknown, "ca: " + dir + " is no regular file"},
+		{url, "", empty, readers.Unknown, "ca: " + empty + " holds no certificate"},
+		{url, dir, "", readers.Unknown, "ca: " + dir + ": is a directory"},
 		{strict, strictCA, "", readers.Unknown, "wants a client certificate"},
 		{says(t, "%s", leaf(1)), "", missing, readers.OK, ""}, // without TLS
 	} {

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/netip"
 	"strings"
-	"time"
+	"syscall"
 
 	"github.com/miekg/dns"
 )
@@ -17,7 +15,7 @@ import (
 // The system's resolver is not used: it also looks into /etc/hosts, asks other
 // servers, and does not report TTLs or whether an answer is authoritative.
 
-// tries is how often a question is sent over UDP, which may lose it.
+// tries is how often a question is sent.
 const tries = 3
 
 // address is one that a name server answers with.
@@ -33,10 +31,14 @@ var errNoName = errors.New("the name server answers that there is no such name (
 // lookup asks the reader's server for the addresses of its name, which may have
 // none. A name that does not exist is an error.
 func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
+	server, err := hostPort(cmp.Or(r.host, r.server), "53")
+	if err != nil {
+		return nil, err
+	}
 	var all []address
 	var missing error
 	for _, family := range r.families() {
-		found, err := a.question(ctx, r, family)
+		found, err := a.question(ctx, r, server, family)
 		switch {
 		case errors.Is(err, errNoName): // some servers say so of one family only
 			missing = err
@@ -68,15 +70,15 @@ func (r Reader) families() []uint16 {
 	return []uint16{dns.TypeA, dns.TypeAAAA}
 }
 
-// question asks the reader's server for the addresses of one family. An answer
-// that is too long for UDP is asked for again over TCP.
-func (a asker) question(ctx context.Context, r Reader, family uint16) ([]address, error) {
+// question asks a server for the addresses of one family. An answer that is too
+// long for UDP is asked for again over TCP.
+func (a asker) question(ctx context.Context, r Reader, server string, family uint16) ([]address, error) {
 	q := new(dns.Msg).SetQuestion(dns.Fqdn(r.Target), family)
-	how := "name server " + r.server
-	reply, err := a.exchange(ctx, "udp", r.server, q)
+	how := "name server " + server
+	reply, err := a.exchange(ctx, "udp", server, q)
 	if err == nil && reply.Truncated {
 		how += " over TCP, since its answer is too long for UDP"
-		reply, err = a.exchange(ctx, "tcp", r.server, q)
+		reply, err = a.exchange(ctx, "tcp", server, q)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", how, a.explain(ctx, err, ""))
@@ -84,56 +86,25 @@ func (a asker) question(ctx context.Context, r Reader, family uint16) ([]address
 	return addresses(q, reply)
 }
 
-// exchange sends a question until there is a reply to it.
-func (a asker) exchange(ctx context.Context, network, server string, q *dns.Msg) (*dns.Msg, error) {
-	conn, err := (&dns.Client{Net: network}).DialContext(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close() //nolint:errcheck // nothing is left in it
-	conn.UDPSize = dns.MaxMsgSize
-	wait := a.timeout
-	if network == "udp" {
-		wait /= tries
-	}
-	for {
-		until := time.Now().Add(wait)
-		if end, limited := ctx.Deadline(); limited && end.Before(until) {
-			until = end
+// exchange sends a question until there is a reply to it. Over UDP a question may be
+// lost, and something else than a reply may come.
+func (a asker) exchange(ctx context.Context, network, server string, q *dns.Msg) (reply *dns.Msg, err error) {
+	client := dns.Client{Net: network, UDPSize: dns.MaxMsgSize, Timeout: a.timeout / tries}
+	for range tries {
+		reply, _, err = client.ExchangeContext(ctx, q, server)
+		if errors.As(err, new(*dns.Error)) || err == nil && !isReply(q, reply) {
+			err = errors.New("what it answers is no reply to the question")
 		}
-		if err := conn.SetDeadline(until); err != nil {
-			return nil, err
-		}
-		if err := conn.WriteMsg(q); err != nil {
-			return nil, err
-		}
-		reply, err := awaitReply(conn, q)
-		if failed := net.Error(nil); network != "udp" || ctx.Err() != nil || !errors.As(err, &failed) || !failed.Timeout() {
-			return reply, err
+		if refused := syscall.Errno(0); err == nil || ctx.Err() != nil || errors.As(err, &refused) {
+			break
 		}
 	}
-}
-
-// awaitReply reads until there is a reply to the question. Other packets are
-// ignored: anybody can send them.
-func awaitReply(conn *dns.Conn, q *dns.Msg) (*dns.Msg, error) {
-	for {
-		reply, err := conn.ReadMsg()
-		if errors.As(err, new(net.Error)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, err
-		}
-		if err == nil && isReply(q, reply) {
-			return reply, nil
-		}
-	}
+	return reply, err
 }
 
 func isReply(q, reply *dns.Msg) bool {
-	if reply.Id != q.Id || !reply.Response || len(reply.Question) != 1 {
-		return false
-	}
-	asked, got := q.Question[0], reply.Question[0]
-	return got.Qtype == asked.Qtype && got.Qclass == asked.Qclass && strings.EqualFold(got.Name, asked.Name)
+	return reply.Response && len(reply.Question) == 1 && reply.Question[0].Qtype == q.Question[0].Qtype &&
+		strings.EqualFold(reply.Question[0].Name, q.Question[0].Name)
 }
 
 // addresses returns those in a reply, of the name or of what it is an alias of.

@@ -1,0 +1,182 @@
+package readers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// Check asks readers and compares their answers with the store.
+type Check struct {
+	Readers []Reader
+	// Objects reads the objects of all types that Types of a reader returns. It is
+	// called before the readers are asked, if the target of one has tags, whose
+	// values it needs, or if objects name its hosts.
+	Objects func(ctx context.Context) (object.Snapshot, error)
+	// Read reads the store, the objects first and then the journal. It is called
+	// once, after all readers have answered, so none has seen more than it returns.
+	Read func(ctx context.Context) (State, error)
+	// Since holds the records of a change: only that change is asked about.
+	Since []sal.Stored
+	// Warning and Critical are how late a reader may be before it is at that level;
+	// 0: as late as the reader declares, and four times that.
+	Warning, Critical time.Duration
+	Timeout           time.Duration // of each question; 0: 5 s
+	CA                string        // file of the authorities for readers that declare none; empty: the system's
+	Now               func() time.Time
+}
+
+// State is what readers are compared with.
+type State struct {
+	Snapshot object.Snapshot // with all objects of the readers' types
+	// Journal is the newest records, the newest first. A change that is older than
+	// all of them is of unknown age.
+	Journal []sal.Stored
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	maxQuestions   = 32 // at once
+	maxTimeouts    = 8  // of all questions together, since the caller of the check has a limit, too
+)
+
+// Run asks all readers and compares their answers with the store. The results are in
+// the order of the readers; those of a reader that stands for several are in the
+// order of the values of its tags, and of its hosts.
+//
+// A reader that cannot be asked has a result. Errors are those of Objects and Read,
+// or of the context.
+func (c Check) Run(ctx context.Context) ([]Result, error) {
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	var before object.Snapshot
+	if slices.ContainsFunc(c.Readers, func(r Reader) bool { return len(r.tags()) > 0 || r.hosts.typ != nil }) {
+		var err error
+		if before, err = c.Objects(ctx); err != nil {
+			return nil, err
+		}
+	}
+	all := c.expand(ctx, before)
+	answers := c.ask(ctx, all)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	after, err := c.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(all))
+	for i, r := range all {
+		results[i] = c.judge(r, answers[i], after)
+	}
+	return results, nil
+}
+
+// ask asks the readers that can be asked, some at once.
+func (c Check) ask(ctx context.Context, all []Reader) []answer {
+	answers := make([]answer, len(all))
+	a := asker{ca: c.CA, timeout: c.Timeout}
+	places := make(chan struct{}, maxQuestions)
+	var asking sync.WaitGroup
+	whole, cancel := context.WithTimeout(ctx, maxTimeouts*c.Timeout)
+	defer cancel()
+	for i, r := range all {
+		if r.problem != "" {
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+		case <-whole.Done():
+			answers[i].err = fmt.Errorf("was not asked: after %v others had not answered; check fewer at a time", maxTimeouts*c.Timeout)
+			continue
+		}
+		asking.Go(func() {
+			defer func() { <-places }()
+			answers[i] = a.ask(whole, r)
+			answers[i].at = c.Now()
+		})
+	}
+	asking.Wait()
+	return answers
+}
+
+// judgement is one reader's answer beside the store.
+type judgement struct {
+	Check
+	Reader
+	answer
+	storeRevision store.Revision  // when all had answered
+	stored        []object.Object // that the reader reads
+	records       []sal.Stored    // of changes that were made up to the revision, the newest first
+	changes       []change        // by them, of objects that the reader reads
+	asked         []change        // by the change that was asked about, the oldest first
+}
+
+// judge compares an answer with the store.
+func (c Check) judge(r Reader, a answer, s State) Result {
+	switch {
+	case r.problem != "":
+		return c.unknown(r, r.problem)
+	case a.err != nil:
+		return c.unknown(r, a.err.Error())
+	}
+	j := judgement{Check: c, Reader: r, answer: a, storeRevision: s.Snapshot.Revision, stored: r.objects(s.Snapshot)}
+	if len(j.stored) == 0 {
+		return c.unknown(r, nothingStored(r))
+	}
+	j.records = made(s.Journal, func(rec sal.Stored) bool { return rec.Revision <= j.storeRevision })
+	j.changes = r.changes(j.records)
+	asked := made(c.Since, func(sal.Stored) bool { return true })
+	slices.SortFunc(asked, func(a, b sal.Stored) int { return int(a.Revision - b.Revision) })
+	j.asked = r.changes(asked)
+	switch r.Kind {
+	case PyBal:
+		return j.compare(j.pybal())
+	case DNS:
+		return j.compare(j.dns())
+	case Rendered:
+		return j.compare(j.inFile())
+	}
+	return j.byIndex()
+}
+
+// made returns the records of changes that were made, if they are wanted.
+func made(records []sal.Stored, wanted func(sal.Stored) bool) []sal.Stored {
+	return slices.DeleteFunc(slices.Clone(records), func(rec sal.Stored) bool { return rec.Refused() || !wanted(rec) })
+}
+
+func nothingStored(r Reader) string { return "the store has no " + r.selection() + " to compare with" }
+
+// notAbout is the verdict if the change that was asked about has nothing that the
+// reader reads.
+func (j judgement) notAbout() Result {
+	result := j.current(j.Reader, "nothing of %s is in the change", j.selection())
+	result.NotAbout = true
+	return result
+}
+
+// age returns when a revision was made, as far as the journal tells, and by which
+// change. A revision without a record is at least as old as the next one that has
+// one. The time is zero if there is none.
+func (j judgement) age(rev store.Revision) (at time.Time, by string) {
+	for _, rec := range j.records { // the newest first
+		if rec.Revision < rev {
+			break
+		}
+		at, by = rec.Time, ""
+		if rec.Revision == rev {
+			by = rec.Event.ID
+		}
+	}
+	return at, by
+}
