@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/safety"
 )
@@ -87,9 +88,9 @@ func allowOptions(already []string, refused []safety.Finding) []string {
 
 // explainUnknownPool explains an --allow RULE@POOL whose pool does not exist.
 func explainUnknownPool(e *safety.UnknownPoolError, _ error) (code int, msg, hint string) {
-	known := make([]string, 0, fewLines)
+	known := make([]string, 0, render.MaxLines)
 	for i, name := range e.Known {
-		if i == fewLines {
+		if i == render.MaxLines {
 			known = append(known, "...")
 			break
 		}

@@ -3,11 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -51,7 +50,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	case s.terms.dryRun && len(done.Held)+len(done.Idle) > 0:
 		return &partlyError{exitRefused}
 	case done.ID != "":
-		return errors.Join(err, s.tellDone(ctx, done, a.Terms))
+		return errors.Join(err, s.printOutcome(ctx, done, a.Terms))
 	case s.terms.dryRun && s.shown:
 		return nil
 	}
@@ -140,24 +139,24 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 	if err := s.confirmWords(ctx, p.Plan.Ambiguities); err != nil {
 		return err
 	}
-	if why := s.grave(p); why != "" {
-		return s.confirmGrave(ctx, p, why)
+	if losses := s.losses(p); losses != "" {
+		return s.confirmLosses(ctx, p, losses)
 	}
 	if s.editing { // what was chosen is answered for already, but not what became of it
-		writeChanges(s.Err, p.Plan.Changes, term.Colored(s.Err))
+		s.showChanges(p.Plan.Changes)
 	}
-	s.tellFindings(p.Verdict.Findings)
+	s.warnFindings(p.Verdict.Findings)
 	return nil
 }
 
-// tellDone says what came of a change after its own report: to whom it was
+// printOutcome says what came of a change after its own report: to whom it was
 // told, what may still go, how to take it back, and what was not done.
-func (s *session) tellDone(ctx context.Context, done change.Done, terms change.Terms) error {
+func (s *session) printOutcome(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
 		s.Note(done.Message)
 	}
 	after := "undo: " + s.command("undo", done.ID)
-	if tightest := capacityAfter(done.Verdict.Capacity); tightest != "" {
+	if tightest := render.CapacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}
 	s.Note(after)
@@ -165,55 +164,14 @@ func (s *session) tellDone(ctx context.Context, done change.Done, terms change.T
 		return nil
 	}
 	if len(done.Held) > 0 {
-		s.tellHeld(ctx, "held back", done.Held, done.Refused)
-		s.tellWaysOut(done.Refused, done.Held)
+		s.sayHeldBack(ctx, "held back", done.Held, done.Refused)
+		s.printWaysOut(done.Refused, done.Held)
 	}
-	s.tellIdle(ctx, done.Idle)
+	s.sayNotServing(ctx, done.Idle)
 	return &partlyError{exitRefused}
 }
 
-// tellWaysOut tells the lines that would do what is held back.
-func (s *session) tellWaysOut(refused []safety.Finding, held []object.Change) {
+// printWaysOut tells the lines that would do what is held back.
+func (s *session) printWaysOut(refused []safety.Finding, held []object.Change) {
 	s.Detail(s.waysOut(refused, held, false)...)
-}
-
-// capacityAfter is how the group with the least slack stands after a change.
-func capacityAfter(groups []safety.Capacity) string {
-	judged := slices.DeleteFunc(slices.Clone(groups), func(c safety.Capacity) bool { return c.Mode == safety.None && c.Excess() == 0 })
-	if len(judged) == 0 {
-		return ""
-	}
-	tightest := slices.MinFunc(judged, safety.Capacity.Compare)
-	text := fmt.Sprintf("%s %d of %d, %s", poolName(tightest), tightest.After, tightest.Left, slack(tightest))
-	if len(judged) > 1 {
-		text = fmt.Sprintf("tightest of %d pools: %s", len(judged), text)
-	}
-	return text
-}
-
-// slack is the floor of a group and how many more may go, in words; or by how
-// many it is above what may serve.
-func slack(c safety.Capacity) string {
-	floor := fmt.Sprintf("floor %d, ", c.Next)
-	switch n := c.Slack(); {
-	case n < 0:
-		return floor + fmt.Sprintf("%d below its floor", -n)
-	case c.Excess() > 0:
-		return fmt.Sprintf("at most %d, %d too many", c.Ceiling, c.Excess())
-	case n == 0:
-		return floor + "no more may go"
-	default:
-		return floor + fmt.Sprintf("%d more may go", n)
-	}
-}
-
-// ruleNames names the rules of some findings, each once.
-func ruleNames(findings []safety.Finding) string {
-	var names []string
-	for _, f := range findings {
-		if !slices.Contains(names, f.Rule) {
-			names = append(names, f.Rule)
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -1,12 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strings"
 
-	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -50,7 +49,7 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 		}
 		return made, err
 	}
-	return s.apply(ctx, in, ask, s.tellChanged)
+	return s.apply(ctx, in, ask, s.printChanged)
 }
 
 // readable leaves out what cannot be read, where there is no time for that: one
@@ -96,33 +95,14 @@ func (act action) plan(objects []object.Object) (object.Plan, error) {
 	return object.Set(objects, act.assignments)
 }
 
-// tellChanged prints a line for each field that changed, and for each object
+// printChanged prints a line for each field that changed, and for each object
 // that was created or deleted.
-func (s *session) tellChanged(done change.Done) {
-	var all []string
-	for _, o := range done.Objects {
-		switch {
-		case o.Created():
-			all = append(all, fmt.Sprintf("Created %s %s.", o.Type, o.Path))
-		case o.Deleted():
-			all = append(all, fmt.Sprintf("Deleted %s %s.", o.Type, o.Path))
-		default:
-			for _, f := range o.Fields() {
-				all = append(all, changedLine(o.Path, f))
-			}
-		}
-	}
-	s.tell(all...)
-}
+func (s *session) printChanged(done change.Done) { s.printDone(render.Done(done.Objects)...) }
 
-// tell prints lines about what is done already, so that an output that is gone
+// printDone prints clean lines about what is done already, so that an output that is gone
 // changes nothing more than that.
-func (s *session) tell(lines ...string) {
-	err := s.Write(func(w *bufio.Writer) {
-		for _, line := range lines {
-			fmt.Fprintln(w, text.OneLine(line))
-		}
-	})
+func (s *session) printDone(lines ...string) {
+	err := s.Lines(lines...)
 	if err != nil {
 		s.Warn(err.Error())
 	}

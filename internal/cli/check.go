@@ -324,14 +324,14 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 		case len(mine) == 0:
 			return nil, &noMatchError{fmt.Sprintf("the journal has no change by %s", me.Name), hint}
 		}
-		id = runOf(mine[0])
+		id = mine[0].Run()
 	}
 	if err := checkID(id, hint); err != nil {
 		return nil, err
 	}
 	found, err := s.journal().Find(ctx, id)
-	if err == nil && len(found) > 0 && runOf(found[0]) != id { // a part is named, the whole is meant
-		found, err = s.journal().Find(ctx, runOf(found[0]))
+	if err == nil && len(found) > 0 && found[0].Run() != id { // a part is named, the whole is meant
+		found, err = s.journal().Find(ctx, found[0].Run())
 	}
 	switch {
 	case err != nil:

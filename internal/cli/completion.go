@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/sal"
@@ -215,8 +216,8 @@ func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string 
 		}
 		undone := sal.Undone(records)
 		for _, r := range records {
-			if mayOffer(runOf(r), false) && wanted(r, undone[runOf(r)] != "") && len(words) < fewLines {
-				words = append(words, cobra.CompletionWithDesc(runOf(r), r.User.Name+": "+short(r.Event.Action)+" "+selectorText(r)))
+			if mayOffer(r.Run(), false) && wanted(r, undone[r.Run()] != "") && len(words) < render.MaxLines {
+				words = append(words, cobra.CompletionWithDesc(r.Run(), r.User.Name+": "+render.Short(r.Event.Action)+" "+render.Selector(r)))
 			}
 		}
 		return words

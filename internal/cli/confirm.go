@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
@@ -33,22 +34,22 @@ func (s *session) asks(objects []object.Object) bool {
 // to go on.
 func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
 	err := s.Asking(func(w io.Writer) error {
-		what := listing(chosen) + "\n"
+		what := []string{render.Listing(chosen)}
 		if term.IsTerminal(w) {
-			what = listingByGroup(chosen)
+			what = render.ListingForPeople(chosen)
 		}
-		_, err := fmt.Fprintf(w, "The selector you chose has selected the following objects:\n%s", what)
+		_, err := fmt.Fprintf(w, "The selector you chose has selected the following objects:\n%s\n", strings.Join(what, "\n"))
 		return term.WriteError(err)
 	})
 	if err != nil {
 		return err
 	}
 	show()
-	return s.goOn(ctx)
+	return s.confirmContinue(ctx)
 }
 
-// goOn asks whether to go on with what was shown.
-func (s *session) goOn(ctx context.Context) error {
+// confirmContinue asks whether to go on with what was shown.
+func (s *session) confirmContinue(ctx context.Context) error {
 	answer, err := s.question(ctx, "Ok to continue? [y/N]\n")
 	if err != nil {
 		return err
@@ -56,17 +57,17 @@ func (s *session) goOn(ctx context.Context) error {
 	if strings.EqualFold(strings.TrimSpace(answer), "y") {
 		return nil
 	}
-	s.tellMistaken(answer)
+	s.warnStrayAnswer(answer)
 	return s.abort("")
 }
 
-// tellMistaken says what was read as an answer and is none, where nobody typed it:
+// warnStrayAnswer says what was read as an answer and is none, where nobody typed it:
 // in a loop over the lines of a file, a question takes the next of these.
-func (s *session) tellMistaken(answer string) {
+func (s *session) warnStrayAnswer(answer string) {
 	if word := strings.ToLower(strings.TrimSpace(answer)); s.Interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
 		return
 	}
-	s.Warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, widest)))
+	s.Warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, render.MaxWidth)))
 	s.Say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
 }
 

@@ -158,9 +158,9 @@ func deletion(l seed.Left) []string {
 	return append(words, "--repair", "select", selector.One(l.Type.Tags, l.Object.Tags, l.Object.Name), "delete")
 }
 
-// tellLeftUndone says why not all can be done, and what cannot, and reports
+// sayLeftUndone says why not all can be done, and what cannot, and reports
 // whether there is anything.
-func (s *session) tellLeftUndone(faults, left []string) bool {
+func (s *session) sayLeftUndone(faults, left []string) bool {
 	var some limited
 	for _, f := range faults {
 		some.add("%s", f)

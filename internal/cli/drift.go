@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"slices"
@@ -9,12 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/seed"
-	"github.com/conftool/confctl/pkg/store"
-	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
@@ -56,17 +53,8 @@ exit code 7.`,
 	return cmd
 }
 
-// drift is all in which a store differs from files and schema.
-type drift struct {
-	revision   store.Revision
-	missing    []object.Object
-	extra      []object.Object        // of types whose files are all there
-	places     map[string]yamldoc.Pos // of what is missing, by key: where it is declared
-	invalid    []seed.Invalid
-	strays     []string
-	uncompared []string // types of which it is not known what is extra, or anything
-	faults     []string // why not
-}
+// drift collects in what a store differs from files and schema.
+type drift struct{ render.Drift }
 
 func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	declared, err := s.readDeclared(dir)
@@ -77,42 +65,42 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	if err != nil {
 		return err
 	}
-	d := drift{revision: snapshot.Revision, strays: snapshot.Strays, places: map[string]yamldoc.Pos{}}
+	d := drift{render.Drift{Revision: snapshot.Revision, Strays: snapshot.Strays, Places: map[string]yamldoc.Pos{}}}
 	for _, t := range declared.Compare(snapshot).Types {
 		d.add(t)
 	}
-	d.faults = append(d.faults, declared.faults...)
+	d.Faults = append(d.Faults, declared.faults...)
 	d.schema(s)
-	if d.invalid, err = seed.Check(snapshot); err != nil {
-		d.faults = append(d.faults, text.Lines(message(err))...)
+	if d.Invalid, err = seed.Check(snapshot); err != nil {
+		d.Faults = append(d.Faults, text.Lines(message(err))...)
 	}
-	slices.Sort(d.faults)
-	d.faults = slices.Compact(d.faults) // a JSON schema that cannot be used was looked for before
-	return s.tellDrift(d, format)
+	slices.Sort(d.Faults)
+	d.Faults = slices.Compact(d.Faults) // a JSON schema that cannot be used was looked for before
+	return s.printDrift(d, format)
 }
 
 // add adds what the comparison of a type has found. Where files are not all
 // there, nobody knows what is extra.
 func (d *drift) add(t seed.TypeComparison) {
-	d.missing = append(d.missing, t.Missing...)
+	d.Missing = append(d.Missing, t.Missing...)
 	for _, o := range t.Missing {
-		d.places[o.Key()] = t.Places[o.Path()]
+		d.Places[o.Key()] = t.Places[o.Path()]
 	}
 	name := t.Type.Type.Name
 	switch {
 	case t.Complete():
-		d.extra = append(d.extra, t.Extra...)
+		d.Extra = append(d.Extra, t.Extra...)
 		return
 	case len(t.Faults)+len(t.Gaps) > 0:
 		for _, f := range slices.Concat(t.Faults, t.Gaps) {
-			d.faults = append(d.faults, f.Error())
+			d.Faults = append(d.Faults, f.Error())
 		}
 	case t.Stored > 0:
-		d.faults = append(d.faults, fmt.Sprintf("%s: has no files, but the store has %s of type %s", t.Dir, objects(t.Stored), name))
+		d.Faults = append(d.Faults, fmt.Sprintf("%s: has no files, but the store has %s of type %s", t.Dir, text.Count(t.Stored, "object"), name))
 	default:
 		return // there is none, and there shall be none
 	}
-	d.uncompared = append(d.uncompared, name)
+	d.Uncompared = append(d.Uncompared, name)
 }
 
 // schema adds what is wrong with the schema, its rules and its JSON schemas. What
@@ -123,133 +111,53 @@ func (d *drift) schema(s *session) {
 		paths = append(paths, t.Path)
 	}
 	for _, p := range s.schema.Problems() {
-		d.faults = append(d.faults, p.Err.Error())
-		if !slices.Contains(d.uncompared, p.Type) {
-			d.uncompared = append(d.uncompared, p.Type)
+		d.Faults = append(d.Faults, p.Err.Error())
+		if !slices.Contains(d.Uncompared, p.Type) {
+			d.Uncompared = append(d.Uncompared, p.Type)
 		}
 	}
 	if len(s.schema.Problems()) > 0 {
-		d.strays = s.catalog.Outside(d.strays, paths...)
+		d.Strays = s.catalog.Outside(d.Strays, paths...)
 	}
 	for _, p := range s.unruled {
-		d.faults = append(d.faults, p.Err.Error())
+		d.Faults = append(d.Faults, p.Err.Error())
 	}
 	for _, t := range s.schema.Types() {
 		for _, r := range t.Rules {
 			if err := r.Compile(); err != nil {
-				d.faults = append(d.faults, err.Error())
+				d.Faults = append(d.Faults, err.Error())
 			}
 		}
 	}
 }
 
-func (d *drift) count() int { return len(d.missing) + len(d.extra) + len(d.invalid) + len(d.strays) }
-
-// tellDrift prints what was found, and returns the error that says which sort
+// printDrift prints what was found, and returns the error that says which sort
 // it is.
-func (s *session) tellDrift(d drift, format string) error {
-	err := s.Write(func(w *bufio.Writer) {
-		switch {
-		case format == "json":
-			fmt.Fprintln(w, d.document().Text())
-		case d.count() > 0:
-			d.write(w, term.Colored(s.Out))
-		case len(d.faults) == 0:
-			fmt.Fprintln(w, "no drift")
-		}
-	})
-	if err != nil {
+func (s *session) printDrift(d drift, format string) error {
+	var lines []string
+	switch {
+	case format == "json":
+		lines = []string{d.Document().Text()}
+	case d.Count() > 0:
+		lines = d.Lines(term.Colored(s.Out))
+	case len(d.Faults) == 0:
+		lines = []string{"no drift"}
+	}
+	if err := s.Lines(lines...); err != nil {
 		return err
 	}
-	s.tellLeftUndone(d.faults, nil)
-	if len(d.uncompared) > 0 {
-		s.Say("not compared, or not in whole: %s", strings.Join(d.uncompared, ", "))
+	s.sayLeftUndone(d.Faults, nil)
+	if len(d.Uncompared) > 0 {
+		s.Say("not compared, or not in whole: %s", strings.Join(d.Uncompared, ", "))
 	}
-	if d.count() > 0 {
-		s.Say("drift: %d missing, %d extra, %d invalid, %s", len(d.missing), len(d.extra), len(d.invalid), text.Count(len(d.strays), "stray key"))
+	if d.Count() > 0 {
+		s.Say("%s", d.Summary())
 	}
 	switch {
-	case len(d.faults) > 0:
+	case len(d.Faults) > 0:
 		return &partlyError{exitInvalid}
-	case d.count() > 0:
+	case d.Count() > 0:
 		return &partlyError{exitFailed}
 	}
 	return nil
-}
-
-// write writes a line for each finding.
-func (d drift) write(w *bufio.Writer, color bool) {
-	tell := func(code, word string, texts []string) {
-		for _, t := range texts {
-			line := fmt.Sprintf("%-8s %s", word, text.OneLine(t))
-			if color {
-				line = "\x1b[" + code + "m" + line + "\x1b[0m"
-			}
-			fmt.Fprintln(w, line)
-		}
-	}
-	tell(green, "missing", eachOrGroups(d.missing, func(o object.Object) string { return o.String() + ", declared at " + d.places[o.Key()].String() }))
-	tell(red, "extra", eachOrGroups(d.extra, func(o object.Object) string {
-		if o.Malformed != nil {
-			return o.String() + ", which cannot be read"
-		}
-		return o.String() + " " + fieldsText(o.Fields)
-	}))
-	for _, i := range d.invalid {
-		tell(yellow, "invalid", []string{i.Object.String() + ": " + strings.Join(i.Reasons, "; ")})
-	}
-	tell(yellow, "stray", d.strays)
-}
-
-// eachOrGroups returns a line for each object, or if they are many for each
-// group of them, with how many it has.
-func eachOrGroups(all []object.Object, each func(object.Object) string) []string {
-	var texts []string
-	if len(all) > mostDiffs {
-		for _, g := range countBy(all, func(o object.Object) string { return strings.TrimSpace(o.Type.Name + " " + o.Dir()) }) {
-			texts = append(texts, fmt.Sprintf("%s: %d", g.name, g.count))
-		}
-		return texts
-	}
-	for _, o := range all {
-		texts = append(texts, each(o))
-	}
-	return texts
-}
-
-// document is the report for programs.
-func (d drift) document() value.Value {
-	var missing, extra, invalid []value.Value
-	for _, o := range d.missing {
-		missing = append(missing, value.OfMap(append(identity(o), value.Field{Name: "declared", Value: value.OfString(d.places[o.Key()].String())})...))
-	}
-	for _, o := range d.extra {
-		if o.Malformed != nil {
-			extra = append(extra, value.OfMap(identity(o)...))
-		} else {
-			extra = append(extra, document(o))
-		}
-	}
-	for _, i := range d.invalid {
-		invalid = append(invalid, value.OfMap(append(identity(i.Object), value.Field{Name: "reasons", Value: texts(i.Reasons)})...))
-	}
-	return value.OfMap(
-		value.Field{Name: "drift", Value: value.OfBool(d.count() > 0)},
-		value.Field{Name: "revision", Value: value.OfInt(int64(d.revision))},
-		value.Field{Name: "missing", Value: value.OfList(missing...)},
-		value.Field{Name: "extra", Value: value.OfList(extra...)},
-		value.Field{Name: "invalid", Value: value.OfList(invalid...)},
-		value.Field{Name: "strays", Value: texts(d.strays)},
-		value.Field{Name: "not_compared", Value: texts(d.uncompared)},
-		value.Field{Name: "faults", Value: texts(d.faults)},
-	)
-}
-
-// texts is a list of strings as a value.
-func texts(all []string) value.Value {
-	values := make([]value.Value, len(all))
-	for i, s := range all {
-		values[i] = value.OfString(s)
-	}
-	return value.OfList(values...)
 }

@@ -41,7 +41,7 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	if want := s.changeTerms().Expect; want != nil && *want != len(seen.Objects) {
 		return &change.ExpectError{Want: *want, Got: len(seen.Objects)}
 	}
-	s.tellRecent(ctx, seen.Objects)
+	s.warnRecent(ctx, seen.Objects)
 	if s.asks(seen.Objects) {
 		if err := s.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 	}
 	word := strings.ToLower(strings.TrimSpace(answer))
 	if err == nil && word != "yes" {
-		e.tellMistaken(answer)
+		e.warnStrayAnswer(answer)
 	}
 	return word == "y" || word == "yes" || e.Interactive() && strings.HasPrefix(word, "y"), err
 }
@@ -150,7 +150,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 func (e *editing) report(done change.Done) {
 	e.stored = true
 	for _, o := range done.Objects {
-		e.tell("Entity " + o.Path + " successfully updated")
+		e.printDone(text.OneLine("Entity " + o.Path + " successfully updated"))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
@@ -322,11 +323,7 @@ func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
 
 // faultsText is what is wrong with a file, or the beginning of it.
 func faultsText(e *dump.FaultsError) string {
-	all := text.Lines(message(e))
-	if more := len(all) - fewLines; more > 0 {
-		all = append(all[:fewLines:fewLines], fmt.Sprintf("and %d more like these", more))
-	}
-	return strings.Join(all, "\n")
+	return strings.Join(render.Limit(text.Lines(message(e))), "\n")
 }
 
 // faultsHint says what of a file can be had all the same.
@@ -398,22 +395,8 @@ func conflictText(e *change.ConflictError) string {
 	if e.Busy != nil || e.Void != nil {
 		return e.Error() + "; nothing was written"
 	}
-	var b strings.Builder
-	b.WriteString("somebody else made a change meanwhile, nothing was written")
-	for _, c := range e.Objects {
-		path := plain(c.Mine.Object().Path())
-		if c.Theirs == nil {
-			fmt.Fprintf(&b, "\n  theirs: %s: deleted", path)
-		} else {
-			for _, f := range c.Other().Fields() {
-				fmt.Fprintf(&b, "\n  theirs: %s", changedLine(path, f))
-			}
-		}
-		for _, f := range c.Mine.Fields() {
-			fmt.Fprintf(&b, "\n  yours:  %s", changedLine(path, f))
-		}
-	}
-	return b.String()
+	lines := append([]string{"somebody else made a change meanwhile, nothing was written"}, render.Conflicts(e.Objects)...)
+	return strings.Join(lines, "\n")
 }
 
 func conflictHint(e *change.ConflictError) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
@@ -239,12 +240,12 @@ func (i *importer) commit(ctx context.Context) error {
 			return plan, i.checkReverts(ctx, d, plan, on)
 		},
 	}
-	err = i.apply(ctx, in, i.confirmImport, i.tellImported)
+	err = i.apply(ctx, in, i.confirmImport, i.printImported)
 	err = i.dryReverts(err)
-	i.tellConflict(err)
+	i.sayConflict(err)
 	left = append(left, refused...)
-	i.tellTaken(taken, err == nil && !i.terms.dryRun)
-	i.tellLeftOut(left)
+	i.sayTaken(taken, err == nil && !i.terms.dryRun)
+	i.sayLeftOut(left)
 	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
 		return &faultyError{err}
 	}
@@ -258,7 +259,7 @@ func (i *importer) removable(left []*yamldoc.Error) error {
 	if !i.removeOthers || len(left) == 0 {
 		return nil
 	}
-	i.tellLeftOut(left)
+	i.sayLeftOut(left)
 	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
 }
 
@@ -302,9 +303,9 @@ func changedSince(first object.Snapshot, plan object.Plan) error {
 	return &change.ConflictError{Objects: conflicts}
 }
 
-// tellConflict shows both sides of a conflict that ended an import after some of
+// sayConflict shows both sides of a conflict that ended an import after some of
 // its parts.
-func (i *importer) tellConflict(err error) {
+func (i *importer) sayConflict(err error) {
 	var begun *change.PartlyDoneError
 	var conflict *change.ConflictError
 	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
@@ -314,18 +315,18 @@ func (i *importer) tellConflict(err error) {
 	}
 }
 
-// tellImported tells what changed: object by object if they are few.
-func (s *session) tellImported(done change.Done) {
-	if len(done.Objects) <= mostDiffs {
-		s.tellChanged(done)
+// printImported tells what changed: object by object if they are few.
+func (s *session) printImported(done change.Done) {
+	if len(done.Objects) <= render.MaxObjects {
+		s.printChanged(done)
 		return
 	}
-	s.tell(summary(done.Objects))
+	s.printDone(text.OneLine(summary(done.Objects)))
 }
 
-// tellLeftOut says what of the source does not fit, all of it: that has to be
+// sayLeftOut says what of the source does not fit, all of it: that has to be
 // mended. Each is said once.
-func (i *importer) tellLeftOut(left []*yamldoc.Error) {
+func (i *importer) sayLeftOut(left []*yamldoc.Error) {
 	word, strays := "left out", false
 	if i.from.strict {
 		word = "does not fit"

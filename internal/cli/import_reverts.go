@@ -3,12 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/sal"
-	"github.com/conftool/confctl/pkg/value"
 )
 
 // reverts are the changes of an import that may take back what others have done
@@ -46,12 +47,12 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 	if i.overwrite || len(changes) == 0 {
 		return nil
 	}
-	i.reverts = reverts{changes: changes, why: fmt.Sprintf("%s changed since it was exported, at revision %d", objects(len(changes)), d.Revision)}
+	i.reverts = reverts{changes: changes, why: fmt.Sprintf("%s changed since it was exported, at revision %d", text.Count(len(changes), "object"), d.Revision)}
 	switch {
 	case elsewhere:
-		i.reverts.why = fmt.Sprintf("it is of another store, or this one was put back to an earlier time, so %s may have changed since", objects(len(changes)))
+		i.reverts.why = fmt.Sprintf("it is of another store, or this one was put back to an earlier time, so %s may have changed since", text.Count(len(changes), "object"))
 	case d.Revision == 0:
-		i.reverts.why = fmt.Sprintf("it does not say at which revision it was exported, so %s may have changed since", objects(len(changes)))
+		i.reverts.why = fmt.Sprintf("it does not say at which revision it was exported, so %s may have changed since", text.Count(len(changes), "object"))
 	}
 	i.reverts.lines = i.revertLines(ctx, changes, on)
 	if i.asksReverts() || i.terms.dryRun {
@@ -64,8 +65,8 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 // Who has said --yes beforehand has not seen it.
 func (i *importer) asksReverts() bool { return i.Interactive() && !i.yes }
 
-// tellReverts says what would be taken back.
-func (i *importer) tellReverts() {
+// warnReverts says what would be taken back.
+func (i *importer) warnReverts() {
 	if len(i.reverts.changes) == 0 {
 		return
 	}
@@ -78,7 +79,7 @@ func (i *importer) dryReverts(err error) error {
 	if !i.terms.dryRun || len(i.reverts.changes) == 0 {
 		return err
 	}
-	i.tellReverts()
+	i.warnReverts()
 	if err == nil && !i.asksReverts() {
 		return &partlyError{exitConflict}
 	}
@@ -89,7 +90,7 @@ func (i *importer) dryReverts(err error) error {
 // the object, and who changed it last.
 func (i *importer) revertLines(ctx context.Context, changes []object.Change, on object.Snapshot) []string {
 	var shown []object.Object
-	for _, c := range changes[:min(len(changes), fewLines)] {
+	for _, c := range changes[:min(len(changes), render.MaxLines)] {
 		o := *c.Object()
 		if c.Before == nil { // whoever deleted it did so by now
 			o.Revision = on.Revision
@@ -102,56 +103,12 @@ func (i *importer) revertLines(ctx context.Context, changes []object.Change, on 
 	}
 	var lines []string
 	for n, o := range shown {
-		lines = append(lines, revertLine(changes[n])+i.since(changes[n], last[sal.ObjectID{Type: o.Type.Name, Path: o.Path()}]))
+		lines = append(lines, render.Revert(changes[n], last[render.ObjectID(o)], time.Now()))
 	}
-	if more := len(changes) - fewLines; more > 0 {
+	if more := len(changes) - render.MaxLines; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return lines
-}
-
-// revertLine says what would become of an object.
-func revertLine(c object.Change) string {
-	name := plain(c.Object().String())
-	switch {
-	case c.Before == nil:
-		return name + " would be created again"
-	case c.After == nil:
-		return name + " would be removed"
-	}
-	text := ""
-	for _, f := range c.Fields() {
-		text += fmt.Sprintf("; %s would change %s => %s", plain(f.Name), short(valueText(f.Before)), short(valueText(f.After)))
-	}
-	return name + text
-}
-
-// valueText is a value for people, or a dash for none.
-func valueText(v value.Value) string {
-	if v.IsAbsent() {
-		return "-"
-	}
-	return cell(v)
-}
-
-// since says when an object was changed last, by whom and why, as far as a record
-// of that is known.
-func (i *importer) since(c object.Change, r sal.Stored) string {
-	word := "; changed "
-	if c.Before == nil {
-		word = "; deleted "
-	}
-	switch {
-	case r.Event.ID == "", c.Before != nil && r.Revision != c.Before.Revision:
-		return ""
-	case c.Before != nil && c.Before.Created == c.Before.Revision:
-		word = "; created "
-	}
-	text := word + fmt.Sprintf("%s by %s", ago(r.Time), plain(r.User.Name))
-	if why := why(r.Record); why != "" {
-		text += ": " + plain(why)
-	}
-	return text
 }
 
 // confirmImport asks before more than one object is changed, as a set does, and
@@ -162,7 +119,7 @@ func (i *importer) confirmImport(p change.Proposal) func(context.Context) error 
 	}
 	return func(ctx context.Context) error {
 		i.preview(ctx, p)
-		i.tellReverts()
-		return i.goOn(ctx)
+		i.warnReverts()
+		return i.confirmContinue(ctx)
 	}
 }

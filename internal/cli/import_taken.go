@@ -11,9 +11,9 @@ func tookOver(taken []*yamldoc.Error) string {
 	return "taken over as they are, though they do not fit the schema: " + text.Count(len(taken), "value") + "; --skip-invalid leaves their objects out"
 }
 
-// tellTaken says what does not fit the schema and was taken over, or would be, all
+// sayTaken says what does not fit the schema and was taken over, or would be, all
 // of it. Each is said once.
-func (i *importer) tellTaken(taken []*yamldoc.Error, done bool) {
+func (i *importer) sayTaken(taken []*yamldoc.Error, done bool) {
 	word := "would be taken over"
 	if done {
 		word = "taken over"

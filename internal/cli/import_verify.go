@@ -33,26 +33,26 @@ func (i *importer) compare(ctx context.Context) error {
 				fmt.Fprintln(w, text.OneLine(o.String()+" is only in the store"))
 			}
 		}
-		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), objects(len(d.Objects)+len(left)))
+		fmt.Fprintf(w, "%d of %s of the source are the same in the store\n", len(d.Objects)-len(differences), text.Count(len(d.Objects)+len(left), "object"))
 	})
 	if err != nil {
 		return err
 	}
 	if !i.removeOthers {
-		i.tellOthers(d.Types, others)
+		i.sayOthers(d.Types, others)
 		others = nil
 	}
 	_, all := d.Plan(snapshot, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
 	misfits, _ := dump.Left(all)
-	i.tellLeftOut(append(left, misfits...))
+	i.sayLeftOut(append(left, misfits...))
 	if len(differences)+len(left)+len(others) > 0 {
 		return &partlyError{exitFailed}
 	}
 	return nil
 }
 
-// tellOthers counts what the store has besides.
-func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
+// sayOthers counts what the store has besides.
+func (i *importer) sayOthers(types []*schema.Type, others []object.Object) {
 	if len(others) == 0 {
 		return
 	}
@@ -66,5 +66,5 @@ func (i *importer) tellOthers(types []*schema.Type, others []object.Object) {
 			parts = append(parts, fmt.Sprintf("%s %d", t.Name, n))
 		}
 	}
-	i.Say("the store has %s that the source has not: %s", objects(len(others)), strings.Join(parts, ", "))
+	i.Say("the store has %s that the source has not: %s", text.Count(len(others), "object"), strings.Join(parts, ", "))
 }

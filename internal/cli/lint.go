@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -129,12 +130,12 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
-	var m *merge
+	var m *render.Merge
 	var failed error // to compare; what was found is said all the same
 	if l.against != "" && result.Schema != nil {
 		m, failed = l.merge(ctx, result, scope)
 	}
-	if err := l.tell(result, m); err != nil {
+	if err := l.print(result, m); err != nil {
 		return err
 	}
 	return l.verdict(result, m, failed)
@@ -184,32 +185,18 @@ func lintSettings(g *globals) (*settings, error) {
 
 // verdict is the exit code that the findings come to, and then what a sync would
 // come to.
-func (l *linter) verdict(r lint.Result, m *merge, failed error) error {
-	errs, warnings := severities(r.Findings)
+func (l *linter) verdict(r lint.Result, m *render.Merge, failed error) error {
+	errs, warnings := render.Severities(r.Findings)
 	found := errs > 0 || l.strict && warnings > 0
 	switch {
 	case found && failed != nil:
 		return &faultyError{failed}
 	case failed != nil:
 		return failed
-	case found, m != nil && len(m.left) > 0:
+	case found, m != nil && len(m.Left) > 0:
 		return &partlyError{exitInvalid}
 	case m != nil && len(m.Refused) > 0:
 		return &partlyError{exitRefused}
 	}
 	return nil
-}
-
-// severities counts findings.
-func severities(findings []lint.Finding) (errs, warnings int) {
-	for _, f := range findings {
-		switch f.Severity {
-		case lint.Error:
-			errs++
-		case lint.Warning:
-			warnings++
-		case lint.Note:
-		}
-	}
-	return errs, warnings
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
@@ -15,30 +17,21 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
-	"github.com/conftool/confctl/pkg/value"
 )
 
-// merge is what a sync would do with the data that was checked.
-type merge struct {
-	change.Proposal
-	left    []string // what could not be done, a line each
-	unknown []string // types that an export says nothing of
-	again   string   // the line that would do what is held back
-}
-
 // merge plans and judges as sync does, and goes no further.
-func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*merge, error) {
+func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*render.Merge, error) {
 	s := &session{Streams: l.Streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
 	on, covered, lost, err := s.against(ctx, l.against)
 	if err != nil {
 		return nil, err
 	}
-	m := &merge{}
+	m := &render.Merge{}
 	if lost > 0 {
-		m.left = []string{fmt.Sprintf("%s leaves out %s that could not be read: what a sync would do with these cannot be told", l.against, objects(lost))}
+		m.Left = []string{fmt.Sprintf("%s leaves out %s that could not be read: what a sync would do with these cannot be told", l.against, text.Count(lost, "object"))}
 	}
 	if loop := s.dependencyLoop(); loop != nil {
-		m.left = []string{loop.Error() + ": nothing would be done"}
+		m.Left = []string{loop.Error() + ": nothing would be done"}
 		return m, nil
 	}
 	data := seed.Data{Dir: r.Data.Dir}
@@ -47,7 +40,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 		switch {
 		case i < 0:
 		case !slices.Contains(covered, t):
-			m.unknown = append(m.unknown, t.Name)
+			m.Unknown = append(m.Unknown, t.Name)
 		default:
 			data.Types = append(data.Types, r.Data.Types[i])
 		}
@@ -61,10 +54,10 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*me
 	if scope.only == nil { // else they may not be among the findings
 		faults = nil
 	}
-	m.left = slices.Concat(m.left, faults, left)
+	m.Left = slices.Concat(m.Left, faults, left)
 	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
 	if len(m.Refused) > 0 {
-		m.again = l.command(slices.Concat([]string{"sync"}, option("--directory", r.Data.Dir), allowOptions(nil, m.Refused), option("--reason", fillIn))...)
+		m.Again = l.command(slices.Concat([]string{"sync"}, option("--directory", r.Data.Dir), allowOptions(nil, m.Refused), option("--reason", fillIn))...)
 	}
 	return m, nil
 }
@@ -98,33 +91,32 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 	return snapshot, types, 0, err
 }
 
-// tellMerge says what a sync would come to.
-func (l *linter) tellMerge(m *merge) {
-	if len(m.unknown) > 0 {
-		l.Say("not compared, since the export does not have them: %s", strings.Join(m.unknown, ", "))
+// sayMerge says what a sync would come to.
+func (l *linter) sayMerge(m *render.Merge) {
+	if len(m.Unknown) > 0 {
+		l.Say("not compared, since the export does not have them: %s", strings.Join(m.Unknown, ", "))
 	}
-	for _, line := range m.left {
+	for _, line := range m.Left {
 		l.Say("%s", line)
 	}
 	if len(m.Refused) > 0 {
-		l.Say("a sync would be refused by %s, and would hold back %s", ruleNames(m.Refused), objects(len(m.Held)))
+		l.Say("a sync would be refused by %s, and would hold back %s", render.RuleNames(m.Refused), text.Count(len(m.Held), "object"))
 	}
-	for i, f := range widestFirst(m.Refused) {
-		if i == fewLines {
-			l.Detail(fmt.Sprintf("and %d more like these", len(m.Refused)-fewLines))
-			break
-		}
-		l.Detail(subject(f) + "    " + f.Msg)
+	var refused []string
+	for _, f := range render.WidestFirst(m.Refused) {
+		refused = append(refused, render.Subject(f)+"    "+f.Msg)
 	}
-	if m.again != "" {
-		l.Detail(really(m.Held) + "  " + m.again)
+	l.Detail(render.Limit(refused)...)
+	if m.Again != "" {
+		l.Detail(really(m.Held) + "  " + m.Again)
 	}
-	created, removed := m.counts()
-	l.Say("a sync would create %s and remove %d", objects(created), removed)
+	created, removed := createdAndRemoved(m.Plan.Changes)
+	l.Say("a sync would create %s and remove %d", text.Count(created, "object"), removed)
 }
 
-func (m *merge) counts() (created, removed int) {
-	for _, c := range m.Plan.Changes {
+// createdAndRemoved counts what a sync would create and remove.
+func createdAndRemoved(changes []object.Change) (created, removed int) {
+	for _, c := range changes {
 		if c.Before == nil {
 			created++
 		} else {
@@ -132,35 +124,4 @@ func (m *merge) counts() (created, removed int) {
 		}
 	}
 	return created, removed
-}
-
-// document is what a sync would do, for programs.
-func (m *merge) document() value.Value {
-	var created, removed, held, refused []value.Value
-	for _, c := range m.Plan.Changes {
-		if c.Before == nil {
-			created = append(created, value.OfMap(identity(*c.After)...))
-		} else {
-			removed = append(removed, value.OfMap(identity(*c.Before)...))
-		}
-	}
-	for _, c := range m.Held {
-		held = append(held, value.OfMap(identity(*c.Object())...))
-	}
-	for _, f := range m.Refused {
-		refused = append(refused, value.OfMap(
-			value.Field{Name: "rule", Value: value.OfString(f.Rule)},
-			value.Field{Name: "type", Value: value.OfString(f.Type)},
-			value.Field{Name: "subject", Value: value.OfString(f.Subject)},
-			value.Field{Name: "message", Value: value.OfString(f.Msg)},
-		))
-	}
-	return value.OfMap(
-		value.Field{Name: "create", Value: value.OfList(created...)},
-		value.Field{Name: "remove", Value: value.OfList(removed...)},
-		value.Field{Name: "held_back", Value: value.OfList(held...)},
-		value.Field{Name: "refused", Value: value.OfList(refused...)},
-		value.Field{Name: "left_undone", Value: texts(m.left)},
-		value.Field{Name: "not_compared", Value: texts(m.unknown)},
-	)
 }

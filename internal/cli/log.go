@@ -1,23 +1,16 @@
 package cli
 
 import (
-	"bufio"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store"
@@ -158,19 +151,21 @@ func (p logPrinter) all(ctx context.Context, records []sal.Stored) error {
 		if _, err = p.brokenRecords(err); err != nil {
 			return err
 		}
-		return p.Write(func(w *bufio.Writer) {
-			for _, r := range records {
-				w.WriteString(recordJSON(r, notes[r.Event.ID], undone[runOf(r)])) //nolint:errcheck // Flush reports it
-			}
-		})
+		return p.printJSON(records, func(r sal.Stored) (string, error) { return render.RecordJSON(r, notes[r.Event.ID], undone[r.Run()]) })
 	}
-	return p.Write(func(w *bufio.Writer) {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		for _, r := range records {
-			fmt.Fprintln(table, strings.Join(logColumns(r, undone[runOf(r)]), "\t"))
+	return p.Lines(render.Log(records, undone)...)
+}
+
+// printJSON prints a line of JSON for each record.
+func (s *session) printJSON(records []sal.Stored, line func(sal.Stored) (string, error)) error {
+	lines := make([]string, len(records))
+	for i, r := range records {
+		var err error
+		if lines[i], err = line(r); err != nil {
+			return err
 		}
-		table.Flush() //nolint:errcheck // the flush of w reports it
-	})
+	}
+	return s.Lines(lines...)
 }
 
 // follow prints records as they are committed, those after a revision and
@@ -221,101 +216,17 @@ func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.
 		if !query.Match(r) {
 			continue
 		}
-		line := strings.Join(logColumns(r, ""), "  ") + "\n"
-		if p.json {
-			line = recordJSON(r, nil, "")
-		}
-		if err := p.Print("%s", line); err != nil {
+		if err := p.one(r); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-func runOf(r sal.Stored) string { return cmp.Or(r.Change.Run, r.Event.ID) }
-
-// recordJSON is a record as a line of JSON, with what may not be shown escaped.
-func recordJSON(r sal.Stored, notes []sal.Note, undone string) string {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	must(e.Encode(struct {
-		sal.Record
-		Revision store.Revision `json:"revision"`
-		Notes    []sal.Note     `json:"notes,omitempty"`
-		UndoneBy string         `json:"undone_by,omitempty"`
-	}{r.Record, r.Revision, notes, undone})) // it was read as JSON
-	return text.JSON(b.String())
+// one prints a record by itself.
+func (p logPrinter) one(r sal.Stored) error {
+	if !p.json {
+		return p.Lines(render.LogLine(r))
+	}
+	return p.printJSON([]sal.Stored{r}, func(r sal.Stored) (string, error) { return render.RecordJSON(r, nil, "") })
 }
-
-// logColumns are a record's cells in a list. The id is the last.
-func logColumns(r sal.Stored, undone string) []string {
-	return []string{
-		r.Time.Local().Format(time.RFC3339), short(r.User.Name + "@" + r.Host.Name), short(r.Event.Action), selectorText(r),
-		outcomeText(r.Record, undone), whyCell(r.Record), plain(r.Event.ID),
-	}
-}
-
-// outcomeText says how much was changed, what became of it, and how it went
-// past the rules.
-func outcomeText(r sal.Record, undone string) string {
-	if r.Refused() {
-		return "refused by " + refusedBy(r)
-	}
-	parts := []string{objects(len(r.Change.Objects))}
-	if r.Change.Gone {
-		parts = append(parts, "gone")
-	}
-	if r.Change.Emergency {
-		parts = append(parts, "emergency")
-	}
-	if len(r.Change.Overrides) > 0 {
-		parts = append(parts, "overrode "+strings.Join(r.Change.Overrides, " and "))
-	}
-	if r.Change.Held > 0 {
-		parts = append(parts, fmt.Sprintf("%d held back", r.Change.Held))
-	}
-	if undone != "" {
-		parts = append(parts, "undone")
-	}
-	return plain(strings.Join(parts, ", "))
-}
-
-// whyCell is the reason of a change and its task in the width of a cell: it is
-// the reason that is cut.
-func whyCell(r sal.Record) string {
-	all := whyText(r)
-	if utf8.RuneCountInString(all) <= widest || r.Change.Task == "" || r.Event.Reason == "" {
-		return short(all)
-	}
-	task := " (" + text.Cut(plain(r.Change.Task), widest/2) + ")"
-	return text.Cut(plain(r.Event.Reason), widest-utf8.RuneCountInString(task)) + task
-}
-
-// refusedBy names the rules that refused a change. Records of earlier versions
-// have no levels, and of a refusal only what refused it.
-func refusedBy(r sal.Record) string {
-	var names []string
-	for _, f := range r.Change.Findings {
-		if (f.Level == "" || f.Level == "refused") && !slices.Contains(names, f.Rule) {
-			names = append(names, f.Rule)
-		}
-	}
-	return plain(strings.Join(names, ", "))
-}
-
-func selectorText(r sal.Stored) string {
-	if r.Change.Selector == "" {
-		return "-"
-	}
-	return short(r.Change.Selector)
-}
-
-// widest is how many characters a cell of a list has at most: one long text
-// would push away what is beside it in all lines.
-const widest = 80
-
-// short is a text as a cell of a list, cut if it is long.
-func short(s string) string { return text.Cut(plain(s), widest) }
-
-func objects(n int) string { return text.Count(n, "object") }

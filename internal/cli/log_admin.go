@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
@@ -109,7 +110,7 @@ between changes. With --follow it keeps delivering until it is interrupted.`,
 
 // keepDelivering delivers until the context ends.
 func (s *session) keepDelivering(ctx context.Context) error {
-	if _, err := s.tellStranded(ctx); err != nil {
+	if _, err := s.sayStranded(ctx); err != nil {
 		s.Warn(err.Error()) // a service waits for its store
 	}
 	if len(s.settings.sinks) == 0 {
@@ -129,9 +130,9 @@ func (s *session) hasSink(name string) bool {
 	return name == sal.Unread || slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
-// tellStranded names what waits for sinks that are not configured here, which
+// sayStranded names what waits for sinks that are not configured here, which
 // nothing delivers from here, and reports whether there is any.
-func (s *session) tellStranded(ctx context.Context) (bool, error) {
+func (s *session) sayStranded(ctx context.Context) (bool, error) {
 	waiting, _, err := s.journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
 	for _, w := range waiting {
@@ -145,7 +146,7 @@ const wayOut = "for a sink that is not configured here; to have it delivered, co
 
 func (s *session) deliverLog(ctx context.Context) error {
 	if len(s.settings.sinks) == 0 {
-		_, err := s.tellStranded(ctx)
+		_, err := s.sayStranded(ctx)
 		return cmp.Or(err, noSinks())
 	}
 	taken, errs := s.journal().Redeliver(ctx)
@@ -158,7 +159,7 @@ func (s *session) deliverLog(ctx context.Context) error {
 	if errors.As(failed, new(*store.UnavailableError)) {
 		return failed
 	}
-	stranded, err := s.tellStranded(ctx)
+	stranded, err := s.sayStranded(ctx)
 	if failed == nil && err == nil && !stranded && len(taken) == 0 {
 		return s.Print("nothing waits\n")
 	}
@@ -210,7 +211,7 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 			fmt.Fprintf(table, "%s\t%s\n", name, waitText(one, wait))
 		}
 		table.Flush() //nolint:errcheck // the flush of w reports it
-		kept = tellAside(w, aside, most)
+		kept = printAside(w, aside, most)
 	})
 	if printed != nil || !late && !stranded && !kept {
 		return printed
@@ -229,15 +230,15 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 
 func sinkName(w sal.Waiting) string {
 	if w.Host != "" {
-		return plain(w.Sink + " of " + w.Host)
+		return render.Plain(w.Sink + " of " + w.Host)
 	}
-	return plain(w.Sink)
+	return render.Plain(w.Sink)
 }
 
 func waitText(w sal.Waiting, wait time.Duration) string {
-	text := fmt.Sprintf("%d waiting, since %s (%s)", w.Count, w.Since.Local().Format(time.RFC3339), age(wait))
+	text := fmt.Sprintf("%d waiting, since %s (%s)", w.Count, w.Since.Local().Format(time.RFC3339), render.Age(wait))
 	if w.Error != "" {
-		text += fmt.Sprintf("; failed %s ago: %s", age(time.Since(w.Failed)), w.Error)
+		text += fmt.Sprintf("; failed %s ago: %s", render.Age(time.Since(w.Failed)), w.Error)
 	}
-	return plain(text)
+	return render.Plain(text)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
 )
@@ -46,7 +47,7 @@ else is deleted: the journal keeps the record of the change.`,
 func (s *session) dropAside(ctx context.Context, id string) error {
 	dropped, err := s.journal().Drop(ctx, id)
 	for _, a := range dropped {
-		s.tell("dropped " + plain(a.Name()))
+		s.printDone("dropped " + render.Plain(a.Name()))
 	}
 	return err
 }
@@ -59,14 +60,14 @@ func notAsideHint(e *sal.NotAsideError, _ error) string {
 	return "confctl log status lists what is set aside"
 }
 
-// tellAside lists what is set aside, and reports whether some of it has been for
+// printAside lists what is set aside, and reports whether some of it has been for
 // longer than a time.
-func tellAside(w *bufio.Writer, all []sal.Aside, most time.Duration) (late bool) {
+func printAside(w *bufio.Writer, all []sal.Aside, most time.Duration) (late bool) {
 	const shown = 20
 	for i, a := range all {
 		late = late || a.Time.IsZero() || time.Since(a.Time) > most
 		if i < shown {
-			fmt.Fprintf(w, "cannot be delivered: %s: %s\n", plain(a.Name()), plain(a.Reason))
+			fmt.Fprintf(w, "cannot be delivered: %s: %s\n", render.Plain(a.Name()), render.Plain(a.Reason))
 		}
 	}
 	if more := len(all) - shown; more > 0 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/value"
@@ -24,7 +25,7 @@ func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]
 		}
 		types[f.Type] = true
 		for _, move := range movesOf(f, changes) {
-			lines = append(lines, [2]string{"move " + subject(f) + " in one change:", s.importLine(move)})
+			lines = append(lines, [2]string{"move " + render.Subject(f) + " in one change:", s.importLine(move)})
 		}
 	}
 	if len(lines) > 0 && len(lines) <= mostMoves || len(types) == 0 {

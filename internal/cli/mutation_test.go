@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/sharedtest"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
@@ -179,7 +180,7 @@ func (b *bench) check(m mutant) {
 	if b.within("lint", func() { b.result = lint.Check(b.input()) }) {
 		b.checkFindings()
 		other := b.checkObjects()
-		if errs, _ := severities(b.result.Findings); errs == 0 && other != nil {
+		if errs, _ := render.Severities(b.result.Findings); errs == 0 && other != nil {
 			b.checkSync(other)
 		}
 		b.tally()
@@ -229,7 +230,7 @@ func (b *bench) checkFindings() {
 		}
 		seen[f] = true
 	}
-	errs, _ := severities(b.result.Findings)
+	errs, _ := render.Severities(b.result.Findings)
 	r := b.result
 	switch {
 	case errs > 0:
@@ -293,7 +294,7 @@ func (b *bench) lines(name string) int {
 // another reader sees. So has every type, where there is no error. It returns
 // what the other reader sees, nil if that cannot read the schema.
 func (b *bench) checkObjects() otherSite {
-	errs, _ := severities(b.result.Findings)
+	errs, _ := render.Severities(b.result.Findings)
 	other, err := readOther(b.path("site", treeSchema), b.path("site", treeData))
 	if err != nil {
 		if errs == 0 {
@@ -466,7 +467,7 @@ func (b *bench) checkUpdate(other otherSite) {
 
 // tally counts the mutant as what it turned out to be.
 func (b *bench) tally() {
-	errs, warnings := severities(b.result.Findings)
+	errs, warnings := render.Severities(b.result.Findings)
 	fresh := 0
 	for f := range b.found() {
 		if !b.known[f] {

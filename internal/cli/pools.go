@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/selector"
-	"github.com/conftool/confctl/pkg/value"
 )
 
 func newPools(std term.Streams, g *globals) *cobra.Command {
@@ -141,116 +140,9 @@ func (s *session) printPools(ctx context.Context, pools []safety.Capacity, forma
 	for _, c := range pools {
 		out = append(out, c.Out...)
 	}
-	takers := s.takers(ctx, out)
+	by := s.removedBy(ctx, out)
 	if format == "json" {
-		return s.Write(func(w *bufio.Writer) { writePoolsJSON(w, pools, takers) })
+		return s.Write(func(w *bufio.Writer) { render.WritePools(w, pools, by) })
 	}
-	return s.Write(func(w *bufio.Writer) { writePools(w, pools, takers, format == "wide", term.Colored(s.Out)) })
-}
-
-// writePools writes a line a pool.
-func writePools(w *bufio.Writer, pools []safety.Capacity, takers takers, wide, color bool) {
-	head, most := "POOL\tSERVING\tFLOOR\tMAY GO\tOUT", 3
-	if wide {
-		head, most = "TYPE\tPOOL\tSERVING\tFLOOR\tAT MOST\tMAY GO\tMODE\tOUT", 1000
-	}
-	var text strings.Builder
-	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, head)
-	colors := []string{bold}
-	for _, c := range pools {
-		cells := []string{poolName(c), fmt.Sprintf("%d of %d", c.Before, c.Members), fmt.Sprint(c.Floor), mayGo(c), takers.list(c.Out, most)}
-		if wide {
-			cells = slices.Insert(cells, 4, modeText(c.Mode))
-			cells = slices.Insert(cells, 3, ceiling(c))
-			cells[0] = plain(c.Type.Name) + "\t" + plain(c.Label)
-		}
-		fmt.Fprintln(table, strings.Join(cells, "\t"))
-		colors = append(colors, poolColor(c))
-	}
-	table.Flush() //nolint:errcheck // it writes to memory
-	writePainted(w, text.String(), colors, color)
-}
-
-// mayGo is how many more may go, or by how many a pool is below its floor or
-// above what may serve.
-func mayGo(c safety.Capacity) string {
-	switch {
-	case c.Slack() < 0:
-		return fmt.Sprintf("%d below", -c.Slack())
-	case c.Excess() > 0:
-		return fmt.Sprintf("%d too many", c.Excess())
-	}
-	return fmt.Sprint(c.Slack())
-}
-
-// ceiling is how many may serve, or a dash if that is not limited.
-func ceiling(c safety.Capacity) string {
-	if c.Ceiling == 0 {
-		return "-"
-	}
-	return fmt.Sprint(c.Ceiling)
-}
-
-func poolName(c safety.Capacity) string { return withType(c.Type.Name, c.Label) }
-
-// modeText is a mode as a declared rule has it.
-func modeText(m safety.Mode) string { return []string{"none", "warn", "refuse"}[m] }
-
-// poolColor tells at a glance what is below its floor or above what may serve
-// (red), and where nothing more may go (yellow).
-func poolColor(c safety.Capacity) string {
-	switch {
-	case c.Violated():
-		return red
-	case c.Slack() == 0 && c.Floor > 0:
-		return yellow
-	}
-	return ""
-}
-
-func writePoolsJSON(w *bufio.Writer, pools []safety.Capacity, takers takers) {
-	w.WriteByte('[') //nolint:errcheck // Flush reports it
-	for i, c := range pools {
-		if i > 0 {
-			w.WriteByte(',') //nolint:errcheck // Flush reports it
-		}
-		w.WriteString("\n  " + poolDocument(c, takers).Text()) //nolint:errcheck // Flush reports it
-	}
-	w.WriteString("\n]\n") //nolint:errcheck // Flush reports it
-}
-
-func poolDocument(c safety.Capacity, takers takers) value.Value {
-	out := make([]value.Value, len(c.Out))
-	for i, o := range c.Out {
-		out[i] = takers.document(o)
-	}
-	number := func(name string, n int) value.Field { return value.Field{Name: name, Value: value.OfInt(int64(n))} }
-	fields := []value.Field{
-		{Name: "type", Value: value.OfString(c.Type.Name)},
-		{Name: "pool", Value: value.OfString(c.Label)},
-		number("serving", c.Before),
-		number("members", c.Members),
-		number("floor", c.Floor),
-		number("slack", c.Slack()),
-	}
-	if c.Ceiling > 0 {
-		fields = append(fields, number("at_most", c.Ceiling), number("excess", c.Excess()))
-	}
-	fields = append(fields,
-		value.Field{Name: "mode", Value: value.OfString(modeText(c.Mode))},
-		value.Field{Name: "out", Value: value.OfList(out...)},
-	)
-	return value.OfMap(fields...)
-}
-
-// document is an object that is out, and who took it out, if that is known.
-func (t takers) document(o object.Object) value.Value {
-	text := func(name, s string) value.Field { return value.Field{Name: name, Value: value.OfString(s)} }
-	fields := []value.Field{text("name", o.Name), text("tags", o.TagText()), text("state", outState(o))}
-	if r, ok := t.of(o); ok {
-		fields = append(fields, text("since", r.Time.UTC().Format(time.RFC3339)), text("user", r.User.Name), text("host", r.Host.Name),
-			text("change", r.Change.Run), text("reason", r.Event.Reason), text("task", r.Change.Task))
-	}
-	return value.OfMap(fields...)
+	return s.Lines(render.Pools(pools, by, time.Now(), format == "wide", term.Colored(s.Out))...)
 }

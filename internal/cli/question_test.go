@@ -74,9 +74,9 @@ func TestEditorIsSeen(t *testing.T) {
 	}
 }
 
-// TestGraveQuestion: a person who deletes what serves, or takes out the last of a
+// TestLossesAreConfirmed: a person who deletes what serves, or takes out the last of a
 // pool, is asked also about one object; a script is not.
-func TestGraveQuestion(t *testing.T) {
+func TestLossesAreConfirmed(t *testing.T) {
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	s.ok("--yes", "select", "dc=.*", "set/weight=1:pooled=yes")

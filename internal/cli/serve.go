@@ -132,7 +132,7 @@ func (s *session) deliver(ctx context.Context) {
 		}
 	}
 	s.Say("delivering announcements to %s", strings.Join(names, ", "))
-	_, _ = s.tellStranded(ctx) // if the store is away, that is said below
+	_, _ = s.sayStranded(ctx) // if the store is away, that is said below
 	s.journal().KeepDelivering(ctx, func(err error) { s.Warn("not delivered: " + err.Error()) })
 }
 

@@ -71,7 +71,7 @@ func (s *session) checkStore(ctx context.Context) error {
 			}
 			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))))
 		}
-		fmt.Fprintf(w, "%s can be read, at revision %d\n", objects(readable), snapshot.Revision)
+		fmt.Fprintf(w, "%s can be read, at revision %d\n", text.Count(readable, "object"), snapshot.Revision)
 	})
 	if err != nil {
 		return err

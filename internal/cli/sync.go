@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -82,10 +83,10 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 	}
 	err = s.apply(ctx, in, s.confirmSync, func(all change.Done) {
 		done = all
-		s.tellSynced(done)
+		s.saySynced(done)
 	})
 	strays.warn(s.Streams)
-	faulty := s.tellLeftUndone(s.leftUndone(d, c))
+	faulty := s.sayLeftUndone(s.leftUndone(d, c))
 	if done.ID != "" {
 		s.Say("sync: %s", outcomeOf(done, faulty))
 	}
@@ -123,13 +124,13 @@ func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
 	}
 	return func(ctx context.Context) error {
 		s.preview(ctx, p)
-		return s.goOn(ctx)
+		return s.confirmContinue(ctx)
 	}
 }
 
-// tellSynced says what was created and removed: objects one by one if they are
+// saySynced says what was created and removed: objects one by one if they are
 // few, and by type and tags if they are many.
-func (s *session) tellSynced(done change.Done) {
+func (s *session) saySynced(done change.Done) {
 	for _, word := range []string{"Creating", "Removing"} {
 		var chosen []sal.Object
 		for _, o := range done.Objects {
@@ -137,39 +138,16 @@ func (s *session) tellSynced(done change.Done) {
 				chosen = append(chosen, o)
 			}
 		}
-		if len(chosen) <= mostDiffs {
+		if len(chosen) <= render.MaxObjects {
 			for _, o := range chosen {
 				s.Say("%s %s %s", word, o.Type, o.Path)
 			}
 			continue
 		}
-		for _, g := range countBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
-			s.Say("%s %d %s", word, g.count, strings.TrimRight(g.name, " /"))
+		for _, g := range render.GroupBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
+			s.Say("%s %d %s", word, len(g.Items), strings.TrimRight(g.Name, " /"))
 		}
 	}
-}
-
-// counted is how many of some things have the same name.
-type counted struct {
-	name  string
-	count int
-}
-
-// countBy counts things by their names, in the order these come.
-func countBy[T any](all []T, name func(T) string) []counted {
-	var groups []counted
-	at := map[string]int{}
-	for _, t := range all {
-		n := name(t)
-		i, known := at[n]
-		if !known {
-			i = len(groups)
-			at[n] = i
-			groups = append(groups, counted{name: n})
-		}
-		groups[i].count++
-	}
-	return groups
 }
 
 // summary counts by type: node (3 created, 1 removed), discovery (1 changed).

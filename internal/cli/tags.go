@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
@@ -207,11 +208,11 @@ func (s *session) showTags(all bool) func(*schema.Type, []object.Object) error {
 	return func(t *schema.Type, objects []object.Object) error {
 		switch {
 		case all && s.output == "yaml":
-			return s.printYAML(byName(objects))
+			return s.printYAML(render.ByName(objects))
 		case all && s.output == "":
-			return s.Print("%s\n", byName(objects).Text())
+			return s.Print("%s\n", render.ByName(objects).Text())
 		case s.output == "yaml" && len(objects) == 1:
-			return s.printYAML(byName(objects))
+			return s.printYAML(render.ByName(objects))
 		}
 		return s.printObjects(t, objects)
 	}

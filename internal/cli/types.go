@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/schema"
@@ -43,14 +43,11 @@ This reads the schema and does not need a store.`,
 }
 
 func (s *session) listTypes() error {
-	err := s.Write(func(w *bufio.Writer) {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "TYPE\tPATH\tTAGS\tFIELDS")
-		for _, t := range s.schema.Types() {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", plain(t.Name), plain(t.Path), words(t.Tags), words(t.FieldNames()))
-		}
-		table.Flush() //nolint:errcheck // the flush of w reports it
-	})
+	rows := [][]string{{"TYPE", "PATH", "TAGS", "FIELDS"}}
+	for _, t := range s.schema.Types() {
+		rows = append(rows, []string{render.Plain(t.Name), render.Plain(t.Path), words(t.Tags), words(t.FieldNames())})
+	}
+	err := s.Lines(render.Columns(rows)...)
 	if err != nil {
 		return err
 	}
@@ -67,7 +64,7 @@ func words(list []string) string {
 	if len(list) == 0 {
 		return "-"
 	}
-	return plain(strings.Join(list, ","))
+	return render.Plain(strings.Join(list, ","))
 }
 
 func (s *session) explainType(name string) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
@@ -128,7 +129,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if err := s.overtaken(records, later); err != nil {
 		return err
 	}
-	s.tellUndoing(records)
+	s.sayUndoing(records)
 	lately := time.Now().Add(-recently)
 	in := change.Intent{
 		Read:    s.queriesOf(past),
@@ -150,7 +151,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if in.Action == "" {
 		in.Action = "undo " + in.Undoes[0]
 	}
-	return s.apply(ctx, in, s.confirmUndo, s.tellChanged)
+	return s.apply(ctx, in, s.confirmUndo, s.printChanged)
 }
 
 // confirmUndo asks on a terminal before anything is undone: what is shown comes
@@ -164,11 +165,11 @@ func (s *session) confirmUndo(p change.Proposal) func(context.Context) error {
 	}
 }
 
-// tellUndoing says which changes are to be taken back.
-func (s *session) tellUndoing(records []sal.Stored) {
+// sayUndoing says which changes are to be taken back.
+func (s *session) sayUndoing(records []sal.Stored) {
 	var notes limited
 	for _, r := range records {
-		notes.add("undoing %s", doneText(r))
+		notes.add("undoing %s", render.Change(r, time.Now()))
 	}
 	notes.say(s.Streams)
 }
@@ -229,14 +230,14 @@ func (s *session) overtaken(records, later []sal.Stored) error {
 	}
 	others := inEffect(slices.DeleteFunc(slices.Clone(later), func(r sal.Stored) bool {
 		begun := undoesOnly(r, of) // in parts, and not finished: this goes on from there
-		return of[runOf(r)] || begun
+		return of[r.Run()] || begun
 	}))
 	e := &overtakenError{where: s.where()}
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
-			if len(e.lines) < fewLines && what.changedAgain(o, r.Revision) {
-				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s, %s", overtaking(o), plain(r.User.Name), ago(r.Time), plain(runOf(r))))
-				e.last = cmp.Or(e.last, runOf(r))
+			if len(e.lines) < render.MaxLines && what.changedAgain(o, r.Revision) {
+				e.lines = append(e.lines, fmt.Sprintf("%s by %s %s, %s", render.Effect(o), render.Plain(r.User.Name), render.Ago(r.Time, time.Now()), render.Plain(r.Run())))
+				e.last = cmp.Or(e.last, r.Run())
 			}
 		}
 	}
@@ -251,7 +252,7 @@ func (s *session) overtaken(records, later []sal.Stored) error {
 func inEffect(records []sal.Stored) []sal.Stored {
 	undone, there := sal.Undone(records), setOf(runsOf(records))
 	return slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
-		return r.Refused() || undone[runOf(r)] != "" || undoesOnly(r, there)
+		return r.Refused() || undone[r.Run()] != "" || undoesOnly(r, there)
 	})
 }
 
@@ -307,21 +308,6 @@ func overlap(a, b []object.FieldChange) bool {
 	})
 }
 
-// overtaking says what somebody else did to an object.
-func overtaking(o sal.Object) string {
-	switch {
-	case o.Created():
-		return plain(o.Path) + ": created"
-	case o.Deleted():
-		return plain(o.Path) + ": deleted"
-	}
-	var parts []string
-	for _, f := range o.Fields() {
-		parts = append(parts, changedLine(o.Path, f))
-	}
-	return strings.Join(parts, ", ")
-}
-
 // toUndo returns the records of the changes to be taken back, the newest first.
 func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
 	if wanted.id != "" {
@@ -337,7 +323,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	undone, me := sal.Undone(all), s.whoami()
 	var mine []sal.Stored
 	for _, r := range all {
-		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[runOf(r)] == "" {
+		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[r.Run()] == "" {
 			mine = append(mine, r)
 		}
 	}
@@ -367,17 +353,17 @@ func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 		if last.Change != nil {
 			hint = s.undoNewest(*last.Change)
 		}
-		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + doneText(*last.Refused), hint}
+		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + render.Change(*last.Refused, time.Now()), hint}
 	case last.Change == nil:
 		return nil, nothingToUndo(me, since)
 	}
-	s.repeat = named(s.words, "last", runOf(*last.Change))
-	return s.oneToUndo(ctx, runOf(*last.Change))
+	s.repeat = named(s.words, "last", last.Change.Run())
+	return s.oneToUndo(ctx, last.Change.Run())
 }
 
 // undoNewest is how to undo a person's newest change by its id.
 func (s *session) undoNewest(r sal.Stored) string {
-	return "to undo your newest change, " + doneText(r) + ": " + s.command("undo", runOf(r))
+	return "to undo your newest change, " + render.Change(r, time.Now()) + ": " + s.command("undo", r.Run())
 }
 
 // inTime returns those of the records that were committed in the time that was
@@ -393,7 +379,7 @@ func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) 
 	in := slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
 		out := !clock.Since(r, wanted.since)
 		if out {
-			left.add("left as it is, since its time cannot be right by the changes after it or by this host's clock: %s", doneText(r))
+			left.add("left as it is, since its time cannot be right by the changes after it or by this host's clock: %s", render.Change(r, time.Now()))
 		}
 		return out
 	})
@@ -414,9 +400,9 @@ func (s *session) doneLately(r sal.Stored, clock sal.Clock) error {
 	case clock.Ahead(r.Time):
 		reason = "your newest change is in the future by the clock of its host, so that its age is not known, nothing changed"
 	case r.Time.Before(since):
-		reason = fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", age(recently))
+		reason = fmt.Sprintf("your newest change is older than %s by the clock of its host, nothing changed", render.Age(recently))
 	default:
-		reason = fmt.Sprintf("your newest change is older than %s by the changes made after it, nothing changed", age(recently))
+		reason = fmt.Sprintf("your newest change is older than %s by the changes made after it, nothing changed", render.Age(recently))
 	}
 	return &noMatchError{reason, s.undoNewest(r)}
 }
@@ -433,22 +419,11 @@ func named(words []string, argument, by string) []string {
 	return words
 }
 
-// doneText names a change for people: its id, its age, what it was and why.
-func doneText(r sal.Stored) string {
-	text := fmt.Sprintf("%s, of %s: %s", plain(r.Event.ID), ago(r.Time), short(r.Event.Action))
-	for _, more := range []string{selectorText(r), whyText(r.Record)} {
-		if more != "" && more != "-" {
-			text += " " + more
-		}
-	}
-	return text
-}
-
 // oneToUndo returns the records of one change, the newest first.
 func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
 	parts, err := s.journal().Find(ctx, id)
-	if err == nil && len(parts) > 0 && runOf(parts[0]) != id { // a part is named, the whole is meant
-		parts, err = s.journal().Find(ctx, runOf(parts[0]))
+	if err == nil && len(parts) > 0 && parts[0].Run() != id { // a part is named, the whole is meant
+		parts, err = s.journal().Find(ctx, parts[0].Run())
 	}
 	switch {
 	case err != nil: // also if it is there and cannot be read
@@ -467,7 +442,7 @@ func runsOf(records []sal.Stored) []string {
 	var ids []string
 	have := map[string]bool{}
 	for _, r := range records {
-		if id := runOf(r); !have[id] {
+		if id := r.Run(); !have[id] {
 			have[id] = true
 			ids = append(ids, id)
 		}

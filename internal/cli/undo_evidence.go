@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/selector"
@@ -27,7 +29,7 @@ func (e *unconfirmedError) Error() string {
 func (e *unconfirmedError) hint() string {
 	lines := slices.Clone(e.lines)
 	if e.more > 0 {
-		lines = append(lines, fmt.Sprintf("and %s more", objects(e.more)))
+		lines = append(lines, fmt.Sprintf("and %s more", text.Count(e.more, "object")))
 	}
 	lines = append(lines, "the record is not of a change that was made as it says, or something other than confctl changed the objects since")
 	for _, command := range e.hands {
@@ -50,7 +52,7 @@ func (s *session) unconfirmed(plan object.Plan, on object.Snapshot, records, lat
 		reason := claims.against(sal.ObjectID{Type: o.Type.Name, Path: o.Path()}, now[o.Key()], on.Fences[o.Type.Name])
 		switch {
 		case reason == "":
-		case len(e.lines) == fewLines:
+		case len(e.lines) == render.MaxLines:
 			e.more++
 		default:
 			e.lines = append(e.lines, reason)
@@ -98,7 +100,7 @@ func (e evidence) against(id sal.ObjectID, now *object.Object, fence store.Revis
 	trace := e.Trace(id, now, fence, records[len(records)-1].record.Revision)
 	for _, r := range records {
 		if _, confirmed := trace.Changes[r.record.Revision]; !confirmed {
-			return fmt.Sprintf("%s, by the record %s of revision %d; but %s", overtaking(r.object), plain(r.record.Event.ID), r.record.Revision, storeHas(trace, now))
+			return fmt.Sprintf("%s, by the record %s of revision %d; but %s", render.Effect(r.object), render.Plain(r.record.Event.ID), r.record.Revision, storeHas(trace, now))
 		}
 	}
 	return e.againstUndone(trace)
@@ -123,7 +125,7 @@ func (e evidence) againstUndone(trace sal.Trace) string {
 		for _, run := range e.RunsAt(at) {
 			by := e.undone[run]
 			if !e.mine[run] && by != "" && !trace.Runs[by] && e.what.changedAgain(o, at) {
-				return fmt.Sprintf("%s, by the record %s since, and the store does not confirm that %s has undone it", overtaking(o), plain(run), plain(by))
+				return fmt.Sprintf("%s, by the record %s since, and the store does not confirm that %s has undone it", render.Effect(o), render.Plain(run), render.Plain(by))
 			}
 		}
 	}

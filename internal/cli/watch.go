@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/feed"
 	"github.com/conftool/confctl/pkg/store"
@@ -100,9 +101,9 @@ func eventDocument(b feed.Batch, e feed.Event) value.Value {
 	if e.Object.Malformed != nil {
 		values = value.NullValue
 	}
-	object := append(identity(e.Object), value.Field{Name: "values", Value: values})
+	object := append(render.Identity(e.Object), value.Field{Name: "values", Value: values})
 	if e.Deleted {
-		kind, object = "delete", identity(e.Object)
+		kind, object = "delete", render.Identity(e.Object)
 	}
 	if before.IsAbsent() {
 		before = value.NullValue

@@ -46,7 +46,7 @@ func (e *Evidence) at(revision store.Revision) transaction {
 	}
 	t := transaction{map[ObjectID]Object{}, map[string]bool{}, map[string]store.Revision{}, nil}
 	for _, r := range e.records[revision] {
-		t.runs = append(t.runs, r.run())
+		t.runs = append(t.runs, r.Run())
 		for _, o := range r.Change.Objects {
 			t.objects[o.ID()] = o
 			t.deletes[o.Type] = t.deletes[o.Type] || o.Deleted()

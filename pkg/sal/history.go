@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// run returns the id that all parts of the change share.
-func (r Record) run() string { return cmp.Or(r.Change.Run, r.Event.ID) }
+// Run returns the id that all parts of the change share.
+func (r Record) Run() string { return cmp.Or(r.Change.Run, r.Event.ID) }
 
 // Undone returns which changes are undone, and by which: both are ids of runs.
 // An undo that was itself undone takes nothing back. The records are the
@@ -18,12 +18,12 @@ func (r Record) run() string { return cmp.Or(r.Change.Run, r.Event.ID) }
 func Undone(records []Stored) map[string]string {
 	by := map[string]string{}
 	for _, r := range records {
-		if r.Refused() || r.Change.Partial || by[r.run()] != "" {
+		if r.Refused() || r.Change.Partial || by[r.Run()] != "" {
 			continue // of an undo in parts, the last one says that it is made
 		}
 		for _, id := range r.Change.Undoes {
 			if by[id] == "" {
-				by[id] = r.run()
+				by[id] = r.Run()
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func takersOf(records []Stored, objects []object.Object, takesOut func(Object) b
 // isTakenBy reports whether a record of the object is the one that is looked for.
 func (t *taking) isTakenBy(r *Stored, out bool) bool {
 	switch {
-	case slices.Contains(t.undoes, r.run()):
+	case slices.Contains(t.undoes, r.Run()):
 		t.passed = true
 		return false
 	case t.undoes != nil && !t.passed: // it came after what is undone, and stands

@@ -29,7 +29,7 @@ func lastOf(records []Stored, user string) Last {
 	undone := Undone(records)
 	for i, r := range records {
 		switch {
-		case r.User.Name != user || len(r.Change.Undoes) > 0 || undone[r.run()] != "":
+		case r.User.Name != user || len(r.Change.Undoes) > 0 || undone[r.Run()] != "":
 		case !r.Refused():
 			last.Change = &records[i]
 			return last

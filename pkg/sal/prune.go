@@ -105,7 +105,7 @@ func (l *Log) choose(entries []store.Entry, before time.Time, waiting map[string
 			continue
 		}
 		later = 0
-		if !waiting[r.run()] {
+		if !waiting[r.Run()] {
 			ids = append(ids, strings.TrimPrefix(e.Key, l.Key("")))
 		}
 	}

@@ -212,8 +212,8 @@ func (r Record) checkIDs(id string) error {
 		return fmt.Errorf("the record at this key is of another change: %q", excerpt([]byte(r.Event.ID)))
 	case !IsID(id):
 		return fmt.Errorf("%q is not an id of a change", excerpt([]byte(id)))
-	case !IsID(r.run()), id != r.run() && !strings.HasPrefix(id, r.run()+"-"):
-		return fmt.Errorf("the record is of a part of another change: %q", excerpt([]byte(r.run())))
+	case !IsID(r.Run()), id != r.Run() && !strings.HasPrefix(id, r.Run()+"-"):
+		return fmt.Errorf("the record is of a part of another change: %q", excerpt([]byte(r.Run())))
 	}
 	for _, undone := range r.Change.Undoes {
 		if !IsID(undone) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -16,18 +18,18 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// idleRefusal words a refusal of objects that are pooled already and do not serve.
-func (s *session) idleRefusal(ctx context.Context, e *change.RefusedError) error {
-	msg := fmt.Sprintf("refused by %s, nothing changed", ruleNames(e.Refused))
+// refusalNotServing words a refusal of objects that are pooled already and do not serve.
+func (s *session) refusalNotServing(ctx context.Context, e *change.RefusedError) error {
+	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
 	if s.terms.dryRun {
-		msg = "would be refused by " + ruleNames(e.Refused)
+		msg = "would be refused by " + render.RuleNames(e.Refused)
 	}
-	return &refusalError{msg, strings.Join(s.idleLines(ctx, e.Idle), "\n")}
+	return &refusalError{msg, strings.Join(s.notServingLines(ctx, e.Idle), "\n")}
 }
 
-// tellIdle lists objects that were to be pooled, are pooled already, and do not
+// sayNotServing lists objects that were to be pooled, are pooled already, and do not
 // serve.
-func (s *session) tellIdle(ctx context.Context, idle []safety.Idle) {
+func (s *session) sayNotServing(ctx context.Context, idle []safety.Idle) {
 	if len(idle) == 0 {
 		return
 	}
@@ -35,20 +37,18 @@ func (s *session) tellIdle(ctx context.Context, idle []safety.Idle) {
 	if len(idle) == 1 {
 		verb = "does"
 	}
-	line := fmt.Sprintf("refused by %s: %s %s not serve", safety.PoolNeedsWeight, objects(len(idle)), verb)
+	line := fmt.Sprintf("refused by %s: %s %s not serve", safety.PoolNeedsWeight, text.Count(len(idle), "object"), verb)
 	s.Say("%s", line)
 	s.SayOnOutput(line)
-	s.Detail(s.idleLines(ctx, idle)...)
+	s.Detail(s.notServingLines(ctx, idle)...)
 }
 
-// idleLines says of each object what keeps it from serving, for how long and by
+// notServingLines says of each object what keeps it from serving, for how long and by
 // whom as far as the journal knows, and then which commands help.
-func (s *session) idleLines(ctx context.Context, idle []safety.Idle) []string {
+func (s *session) notServingLines(ctx context.Context, idle []safety.Idle) []string {
 	chosen := make([]object.Object, len(idle))
-	wide := 0
 	for i := range idle {
 		chosen[i] = idle[i].Object
-		wide = max(wide, len(subject(idle[i].Finding)))
 	}
 	found, err := s.journal().LastChanges(ctx, chosen, func(o sal.Object) bool {
 		before, after := s.weighed(o)
@@ -57,26 +57,19 @@ func (s *session) idleLines(ctx context.Context, idle []safety.Idle) []string {
 	if err != nil {
 		s.Warn("who took their weights may not be known: " + err.Error())
 	}
-	var lines, ways []string
-	told := map[string]bool{}
-	for i, o := range chosen {
-		line, way := idle[i].Finding.Msg, s.weightLine(o)
+	causes := map[sal.ObjectID]sal.Stored{}
+	var ways []string
+	for _, o := range chosen {
+		way := s.weightLine(o)
 		if r, ok := s.tookWeight(found, o); ok {
-			line += takenBy(r)
+			causes[render.ObjectID(o)] = r
 			way = s.undoLine(r)
 		}
-		if len(lines) < fewLines {
-			lines = append(lines, fmt.Sprintf("%-*s    %s", wide, subject(idle[i].Finding), line))
-		}
-		if !told[way] && len(ways) < fewLines {
-			told[way] = true
+		if !slices.Contains(ways, way) && len(ways) < render.MaxLines {
 			ways = append(ways, way)
 		}
 	}
-	if more := len(chosen) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("and %d more like these", more))
-	}
-	return append(lines, ways...)
+	return append(render.NotServing(idle, causes, time.Now()), ways...)
 }
 
 // weighed reports whether an object's weight let it serve before a change, and
@@ -96,7 +89,7 @@ func (s *session) weighed(o sal.Object) (before, after bool) {
 // that is the last one that the journal has of its weight: else something else
 // did, or it was taken back.
 func (s *session) tookWeight(found map[sal.ObjectID]sal.Stored, o object.Object) (sal.Stored, bool) {
-	id := sal.ObjectID{Type: o.Type.Name, Path: o.Path()}
+	id := render.ObjectID(o)
 	r, ok := found[id]
 	took := ok && slices.ContainsFunc(r.Change.Objects, func(changed sal.Object) bool {
 		before, after := s.weighed(changed)
@@ -105,19 +98,10 @@ func (s *session) tookWeight(found map[sal.ObjectID]sal.Stored, o object.Object)
 	return r, took
 }
 
-// takenBy says when a change was made, by whom, how and why.
-func takenBy(r sal.Stored) string {
-	text := fmt.Sprintf(", for %s, by %s: %s", age(time.Since(r.Time)), plain(r.User.Name), short(r.Event.Action))
-	if why := whyText(r.Record); why != "" {
-		text += " - " + why
-	}
-	return text
-}
-
 // undoLine is the command that takes back the change that took a weight. It may
 // have been of more objects.
 func (s *session) undoLine(r sal.Stored) string {
-	return fmt.Sprintf("take that change of %s back:  %s", objects(len(r.Change.Objects)), s.command("undo", runOf(r)))
+	return fmt.Sprintf("take that change of %s back:  %s", text.Count(len(r.Change.Objects), "object"), s.command("undo", r.Run()))
 }
 
 // weightLine is the command that gives an object a weight.

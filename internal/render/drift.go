@@ -1,0 +1,85 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/seed"
+	"github.com/conftool/confctl/pkg/store"
+	"github.com/conftool/confctl/pkg/value"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// Drift is all in which a store differs from files and schema.
+type Drift struct {
+	Revision   store.Revision
+	Missing    []object.Object
+	Extra      []object.Object        // of types whose files are complete
+	Places     map[string]yamldoc.Pos // where a missing object is declared, by its key
+	Invalid    []seed.Invalid
+	Strays     []string // keys that belong to no object
+	Uncompared []string // types that could not be compared, or not completely
+	Faults     []string // why they could not
+}
+
+// Count returns the number of differences.
+func (d Drift) Count() int { return len(d.Missing) + len(d.Extra) + len(d.Invalid) + len(d.Strays) }
+
+// Lines returns a line for each difference.
+func (d Drift) Lines(color bool) []string {
+	var lines []string
+	add := func(code, kind string, texts ...string) {
+		for _, s := range texts {
+			lines = append(lines, paint(fmt.Sprintf("%-8s %s", kind, text.OneLine(s)), code, color))
+		}
+	}
+	add(green, "missing", eachOrGroups(d.Missing, func(o object.Object) string { return o.String() + ", declared at " + d.Places[o.Key()].String() })...)
+	add(red, "extra", eachOrGroups(d.Extra, extra)...)
+	for _, i := range d.Invalid {
+		add(yellow, "invalid", i.Object.String()+": "+strings.Join(i.Reasons, "; "))
+	}
+	add(yellow, "stray", d.Strays...)
+	return lines
+}
+
+func extra(o object.Object) string {
+	if o.Malformed != nil {
+		return o.String() + ", which cannot be read"
+	}
+	return o.String() + " " + fieldsText(o.Fields)
+}
+
+// Summary counts the differences by kind.
+func (d Drift) Summary() string {
+	return fmt.Sprintf("drift: %d missing, %d extra, %d invalid, %s", len(d.Missing), len(d.Extra), len(d.Invalid), text.Count(len(d.Strays), "stray key"))
+}
+
+// Document returns the report for programs.
+func (d Drift) Document() value.Value {
+	var missing, extra, invalid []value.Value
+	for _, o := range d.Missing {
+		missing = append(missing, value.OfMap(append(Identity(o), textField("declared", d.Places[o.Key()].String()))...))
+	}
+	for _, o := range d.Extra {
+		if o.Malformed != nil {
+			extra = append(extra, value.OfMap(Identity(o)...))
+		} else {
+			extra = append(extra, Document(o))
+		}
+	}
+	for _, i := range d.Invalid {
+		invalid = append(invalid, value.OfMap(append(Identity(i.Object), value.Field{Name: "reasons", Value: textList(i.Reasons)})...))
+	}
+	return value.OfMap(
+		value.Field{Name: "drift", Value: value.OfBool(d.Count() > 0)},
+		value.Field{Name: "revision", Value: value.OfInt(int64(d.Revision))},
+		value.Field{Name: "missing", Value: value.OfList(missing...)},
+		value.Field{Name: "extra", Value: value.OfList(extra...)},
+		value.Field{Name: "invalid", Value: value.OfList(invalid...)},
+		value.Field{Name: "strays", Value: textList(d.Strays)},
+		value.Field{Name: "not_compared", Value: textList(d.Uncompared)},
+		value.Field{Name: "faults", Value: textList(d.Faults)},
+	)
+}
