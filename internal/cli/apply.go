@@ -33,7 +33,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		Show:     func(p change.Proposal) error { return s.showDryRun(ctx, p) },
 		Progress: s.progress(),
 		Report:   report,
-		Warn:     s.Warn,
+		Warn:     s.warnError,
 		Now:      time.Now,
 		Who:      s.whoami(),
 		Where:    sal.Host{Name: hostname()},
@@ -55,6 +55,15 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		return nil
 	}
 	return s.Print("no change\n")
+}
+
+// warnError warns of what does not end a change.
+func (s *session) warnError(err error) {
+	hint := ""
+	if errors.As(err, new(*sal.AsideError)) {
+		hint = "; " + asideHint
+	}
+	s.Warn(err.Error() + hint)
 }
 
 // needMode returns an error if a change cannot be judged as the site wants it,

@@ -228,8 +228,11 @@ func explanations() []explanation {
 		as(exitInvalid, says[*store.TooLargeError]("nothing was written; choose fewer objects at a time, or smaller values")),
 		as(exitInvalid, says[*unruledError]("nothing was written: mend the rule; to do without any rule, once: --emergency")),
 		as(exitInvalid, says[*schema.InvalidError]("")),
-		as(exitInvalid, says[*yamldoc.Error]("")),
+		in(func(e *yamldoc.Error, err error) (int, string, string) {
+			return exitInvalid, message(err) + faultHint(e), ""
+		}),
 		as(exitInvalid, func(e *object.InvalidError, _ error) string { return e.Hint }),
+		as(exitFailed, says[*sal.AsideError](asideHint)),
 		in(explainOutput),
 		as(exitUsage, says[term.NoTerminalError]("leave standard output or standard error on the terminal; --yes answers with yes")),
 		explainInterrupt,
@@ -323,7 +326,28 @@ func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
 
 // faultsText is what is wrong with a file, or the beginning of it.
 func faultsText(e *dump.FaultsError) string {
-	return strings.Join(render.Limit(text.Lines(message(e))), "\n")
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = text.OneLine(faultText(f))
+	}
+	return strings.Join(render.Limit(lines), "\n")
+}
+
+// faultText is a fault and, where there is a command for it, what to type next.
+func faultText(f *yamldoc.Error) string { return f.Error() + faultHint(f) }
+
+func faultHint(f *yamldoc.Error) string {
+	switch f.Rule {
+	case dump.RuleCompressed:
+		return "; gunzip it first, or: zcat FILE | confctl import -"
+	case dump.RuleDataFile:
+		return "; to make the store like such files: confctl sync --directory DIR"
+	case dump.RuleSchemaFile:
+		return "; a schema is named with --schema FILE"
+	case dump.RuleUnreadable:
+		return "; --repair overwrites or removes it"
+	}
+	return ""
 }
 
 // faultsHint says what of a file can be had all the same.

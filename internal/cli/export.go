@@ -55,6 +55,9 @@ the schema are exported with a warning, and import takes them as they are.`,
 	return cmd
 }
 
+// exportComment begins each file of YAML.
+const exportComment = "Objects as they were when confctl export wrote this file. To make them so again:\n  confctl import FILE"
+
 func (s *session) runExport(ctx context.Context, names []string, format dump.Format) error {
 	types, broken, err := s.typesNamed(names)
 	if err != nil {
@@ -73,7 +76,7 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 			}
 		}
 	}
-	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit)}
+	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit), Comment: exportComment}
 	var failed error
 	err = s.Write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
 	if err != nil || failed != nil {

@@ -332,7 +332,7 @@ func (i *importer) sayLeftOut(left []*yamldoc.Error) {
 		word = "does not fit"
 	}
 	for _, f := range left {
-		line := f.Error()
+		line := faultText(f)
 		if !i.told[line] {
 			i.told[line] = true
 			i.Say("%s: %s", word, line)

@@ -130,6 +130,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
+	withOptions(result.Findings)
 	var m *render.Merge
 	var failed error // to compare; what was found is said all the same
 	if l.against != "" && result.Schema != nil {

@@ -108,7 +108,7 @@ func (l *linter) sayMerge(m *render.Merge) {
 	}
 	l.Detail(render.Limit(refused)...)
 	if m.Again != "" {
-		l.Detail(really(m.Held) + "  " + m.Again)
+		l.Detail(overrideLabel(m.Held) + "  " + m.Again)
 	}
 	created, removed := createdAndRemoved(m.Plan.Changes)
 	l.Say("a sync would create %s and remove %d", text.Count(created, "object"), removed)

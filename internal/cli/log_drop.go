@@ -52,12 +52,15 @@ func (s *session) dropAside(ctx context.Context, id string) error {
 	return err
 }
 
+// asideHint says where to find what cannot be delivered.
+const asideHint = "confctl log status lists what is set aside"
+
 // notAsideHint says what to do about what is not set aside.
 func notAsideHint(e *sal.NotAsideError, _ error) string {
 	if e.Waiting {
 		return "confctl log deliver delivers it"
 	}
-	return "confctl log status lists what is set aside"
+	return asideHint
 }
 
 // printAside lists what is set aside, and reports whether some of it has been for

@@ -87,7 +87,7 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 		add("the host is down anyway:", "--gone")
 	}
 	ways = append(ways, s.moves(refused, changes)...)
-	add(really(changes), override...)
+	add(overrideLabel(changes), override...)
 	wide := 0
 	for _, w := range ways {
 		wide = max(wide, len(w[0]))
@@ -114,7 +114,8 @@ func (s *session) waysOutOfEdit(changes []object.Change, override []string) []st
 	return lines
 }
 
-func really(changes []object.Change) string {
+// overrideLabel labels the line that makes a refused change.
+func overrideLabel(changes []object.Change) string {
 	switch len(changes) {
 	case 0, 1:
 		return "do it all the same:"

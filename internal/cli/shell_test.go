@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -24,6 +25,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // hostileWords are names that run something, or say something else, where they
@@ -322,6 +325,67 @@ func TestCommandLinesAreMadeInOnePlace(t *testing.T) {
 	}
 	if seen < 100 {
 		t.Errorf("%d texts seen", seen)
+	}
+}
+
+// TestOnlyTheCommandLineNamesItself: no package below names an option of confctl, or
+// a command of it: it returns an error with facts, for which this package has the hint.
+func TestOnlyTheCommandLineNamesItself(t *testing.T) {
+	names, options := []string{}, []string{"help"}
+	for commands := []*cobra.Command{newRoot(term.Discard(), nil, "confctl")}; len(commands) > 0; commands = commands[1:] {
+		cmd := commands[0]
+		commands = append(commands, cmd.Commands()...)
+		if cmd.HasParent() {
+			names = append(names, cmd.Name())
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { options = append(options, f.Name) })
+		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { options = append(options, f.Name) })
+	}
+	named := regexp.MustCompile(`\bconfctl (` + strings.Join(names, "|") + `)\b|(^|[^-\w])--(` + strings.Join(options, "|") + `)\b`)
+	seen := 0
+	for _, dir := range []string{"../../pkg", "../../internal"} {
+		eachText(t, dir, func(pos token.Position, text string) {
+			below := !strings.HasPrefix(pos.Filename, filepath.Clean("../../internal/cli"))
+			// The test server runs etcd, whose options these are.
+			if below = below && !strings.Contains(pos.Filename, "etcdv2test"); !below {
+				return
+			}
+			if seen++; named.MatchString(text) {
+				t.Errorf("%s: names the command line: %s", pos, text)
+			}
+		})
+	}
+	if seen < 1000 {
+		t.Errorf("%d texts seen", seen)
+	}
+}
+
+// eachText calls f for each text in the Go files below a directory, except tests.
+func eachText(t *testing.T, dir string, f func(token.Position, string)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				text, err := strconv.Unquote(lit.Value)
+				if err != nil {
+					t.Errorf("%s: %v", files.Position(lit.Pos()), err)
+				}
+				f(files.Position(lit.Pos()), text)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -103,8 +103,8 @@ type Applier struct {
 	// Progress is told, after each part of a plan too large for one commit, how
 	// many objects have changed and how many are still to.
 	Progress func(done, left int)
-	Report   func(Done)   // told what was done, before it is delivered
-	Warn     func(string) // told what does not stop anything
+	Report   func(Done)  // told what was done, before it is delivered
+	Warn     func(error) // told what does not end the change
 	Now      func() time.Time
 	Who      sal.User
 	Where    sal.Host
@@ -263,10 +263,10 @@ func (r *run) warn(warnings []string) {
 	fresh := slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return r.warned[w] })
 	for i, w := range fresh {
 		if i == few {
-			r.Warn(fmt.Sprintf("and %d more like these", len(fresh)-few))
+			r.Warn(fmt.Errorf("and %d more like these", len(fresh)-few))
 			break
 		}
-		r.Warn(w)
+		r.Warn(errors.New(w))
 	}
 	for _, w := range fresh {
 		r.warned[w] = true

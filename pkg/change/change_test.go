@@ -110,7 +110,7 @@ func (s *site) newApplier() *change.Applier {
 		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}, Self: sal.ThisProcess("deploy1001")},
 		Rules:   &safety.Rules{}, // which no test asks but those about them: see enforce
 		Report:  func(d change.Done) { s.reports = append(s.reports, d) },
-		Warn:    func(w string) { s.warned = append(s.warned, w) },
+		Warn:    func(w error) { s.warned = append(s.warned, w.Error()) },
 		Now:     time.Now,
 		Who:     sal.User{Name: "alice", ID: "1000"},
 		Where:   sal.Host{Name: "deploy1001"},
@@ -469,7 +469,7 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 	for range writers {
 		wait.Go(func() {
 			a := s.newApplier()
-			a.Log.Sinks, a.Report, a.Warn = nil, func(change.Done) {}, func(string) {}
+			a.Log.Sinks, a.Report, a.Warn = nil, func(change.Done) {}, func(error) {}
 			enforce(a)
 			for range 6 {
 				in := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")

@@ -78,7 +78,7 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	stored, err := sal.ParseRecord(receipt.Stored)
 	switch {
 	case err != nil:
-		r.Warn(err.Error())
+		r.Warn(err)
 	case stored.Change.Void:
 		return &ConflictError{Void: &sal.VoidError{Record: stored}}
 	default:
@@ -112,7 +112,7 @@ func (r *run) deliver(ctx context.Context) {
 		Revision: r.done.Revision, Quiet: r.Terms.Quiet,
 	}
 	for _, failed := range r.Log.Deliver(ctx, own, r.outbox) {
-		r.Warn(failed.Error())
+		r.Warn(failed)
 	}
 }
 

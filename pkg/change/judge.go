@@ -116,7 +116,7 @@ func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapsho
 	r.idle(&p)
 	if len(p.Idle) == 0 {
 		for _, f := range p.Verdict.Findings {
-			r.Warn(fmt.Sprintf("%s: %s %s", f.Rule, f.Subject, f.Msg))
+			r.Warn(fmt.Errorf("%s: %s %s", f.Rule, f.Subject, f.Msg))
 		}
 		return nil
 	}
@@ -159,7 +159,7 @@ func (r *run) remember(ctx context.Context, err error) {
 	record := r.record(p, false)
 	record.Event.Outcome = sal.Failure
 	if err := r.Log.Append(ctx, record); err != nil {
-		r.Warn("the refusal is not in the journal: " + err.Error())
+		r.Warn(fmt.Errorf("the refusal is not in the journal: %w", err))
 		return
 	}
 	e.ID = record.Event.ID

@@ -72,6 +72,15 @@ func (i Item) place(field string) yamldoc.Pos {
 	return i.places(field)
 }
 
+// The rules of faults, as yamldoc.Error.Rule has them, about which there is more to
+// say than what is wrong.
+const (
+	RuleCompressed = "compressed"        // the file is compressed with gzip
+	RuleDataFile   = "data-file"         // it is a file of a data directory
+	RuleSchemaFile = "schema-file"       // it is a schema
+	RuleUnreadable = "unreadable-object" // what is stored cannot be read, and Terms.Repair is not set
+)
+
 // FaultsError is all that is wrong with a file, in the order of its lines. Each
 // fault is one line, whatever is in the file.
 type FaultsError struct{ Faults []*yamldoc.Error }

@@ -74,7 +74,7 @@ func json(t testing.TB, text string) value.Value {
 func written(t testing.TB, f dump.Format, objects []object.Object, others ...*schema.Type) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects, dump.Header{Revision: 9}); err != nil {
+	if err := dump.Write(&b, f, append(typesOf(objects), others...), objects, dump.Header{Revision: 9, Comment: "Two\n  lines"}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -124,8 +124,8 @@ func TestWrite(t *testing.T) {
 {"type": "typed", "tags": {"dc": "n"}, "name": "a b", "values": {"s": "no", "i": 0, "b": false, "l": [], "d": {}, "e": "yes", "a": "2001-01-01"}}
 {"type": "free", "tags": {}, "name": "x", "values": {"v": {"a": [1.0, 1e400, "012"]}, "more": "caf\u00e9\n\u0000"}}
 `},
-		{dump.YAML, `# Objects as they were when confctl export wrote this file. To make them so again:
-#   confctl import FILE
+		{dump.YAML, `# Two
+#   lines
 confctl_export: {version: 1, types: [node, typed, free], objects: 4, revision: 9, sum: "52332ffa0e6fb59e15fae75be8d95120"}
 objects:
   node:

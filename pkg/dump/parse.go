@@ -55,9 +55,9 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 		file: file, schema: s,
 		types: map[string]*schema.Type{}, seen: map[string]yamldoc.Pos{},
 	}
-	switch what := encoded(text); {
+	switch what, rule := encoded(text); {
 	case what != "":
-		r.faultf(yamldoc.Pos{File: file, Line: 1}, "%s", what)
+		r.ruled(yamldoc.Pos{File: file, Line: 1}, what, rule)
 	case isJSONLines(text):
 		r.readLines(text)
 	default:
@@ -81,16 +81,16 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 	return d, nil
 }
 
-// encoded says how a text is encoded that cannot be read as it is; it is empty
-// if it can.
-func encoded(text []byte) string {
+// encoded says how a text is encoded that cannot be read as it is, and the rule of
+// that fault, if it has one; both are empty if it can.
+func encoded(text []byte) (what, rule string) {
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
-		return "this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"
+		return "this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so", ""
 	case bytes.HasPrefix(text, []byte("\x1f\x8b")):
-		return "this is compressed with gzip; gunzip it first, or: zcat FILE | confctl import -"
+		return "this is compressed with gzip", RuleCompressed
 	}
-	return ""
+	return "", ""
 }
 
 // isJSONLines reports whether a text is meant as a JSON object a line, rather
@@ -137,6 +137,11 @@ type header struct {
 
 func (r *reader) faultf(pos yamldoc.Pos, format string, args ...any) {
 	r.faults = append(r.faults, yamldoc.Errorf(pos, format, args...))
+}
+
+// ruled notes a fault with a rule.
+func (r *reader) ruled(pos yamldoc.Pos, what, rule string) {
+	r.faults = append(r.faults, yamldoc.Errorf(pos, "%s", what).Of(rule))
 }
 
 // fault notes an error that has a place already.

@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	s := schemaOf(t, site)
 	const x = `{"type": "free", "name": "x", "values": {}}` + "\n"
-	const data = "f:1: this looks like a file of a data directory, and not like an export; to make the store like such files: confctl sync --directory DIR"
+	const data = "f:1: this looks like a file of a data directory, and not like an export"
 	for _, c := range []struct {
 		text string
 		want []string
@@ -75,7 +75,7 @@ func TestParseRefuses(t *testing.T) {
 		{"confctl_export: {version: 1, objects: 0}\n", []string{"f:1: objects is missing; without objects the file would say objects: {}"}},
 		{"objects:\n", []string{"f:1:9: objects must be a map, not nothing; without objects it would be {}"}},
 		{"objects: {free: }", []string{"f:1:17: type free must be a map, not nothing; without objects it would be {}"}},
-		{"[]", []string{"f:1:1: a list is no export; what get -o json writes can be read with an object a line: jq -c '.[]'"}},
+		{"[]", []string{"f:1:1: a list is no export; a list of objects in JSON can be read with an object a line: jq -c '.[]'"}},
 		{"x", []string{`f:1:1: the file must be a map, not "x"`}},
 		{"object: {}\nobjects: {}", []string{`f:1:1: "object" is not known here (did you mean objects?); known: confctl_export, objects`}},
 		{"a: [", []string{"f:1: not valid YAML: did not find expected node content"}},
@@ -102,8 +102,8 @@ func TestParseRefuses(t *testing.T) {
 		// What is something else.
 		{"\xff\xfeo\x00", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
 		{"\xfe\xff\x00o", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
-		{"\x1f\x8b\x08", []string{"f:1: this is compressed with gzip; gunzip it first, or: zcat FILE | confctl import -"}},
-		{site, []string{"f:1: this looks like a schema, and not like an export; a schema is named with --schema FILE"}},
+		{"\x1f\x8b\x08", []string{"f:1: this is compressed with gzip"}},
+		{site, []string{"f:1: this looks like a schema, and not like an export"}},
 		{"eqiad:\n  web:\n    web1: [http]\n", []string{data}},
 		{"api: [eqiad, codfw]\n", []string{data}},
 		{"[office]\n", []string{data}},
@@ -215,7 +215,7 @@ func TestPlan(t *testing.T) {
 		object1(t, s, "typed", "n/odd", `{"s": 10, "i": "12", "unknown": 1}`),
 		object1(t, s, "typed", "n/other", `{}`),
 	}}
-	const unreadable = "the store: free bad cannot be removed: what is stored cannot be read: unexpected end; --repair removes it"
+	const unreadable = "the store: free bad cannot be removed: what is stored cannot be read: unexpected end"
 	for _, c := range []struct {
 		name, text      string
 		others          bool
@@ -243,7 +243,7 @@ func TestPlan(t *testing.T) {
 				`f:3:48: node a/b/c/d: type node has no field "poold" (did you mean pooled?); its fields are weight, pooled`,
 				`f:6:5: typed n/a b: the name "a b" has a blank or control character in it`,
 				`f:7:22: typed n/odd: type typed has no field "unknown"; its fields are s, i, b, l, d, e, a`,
-				`f:8:10: free bad: what is stored cannot be read: unexpected end; --repair overwrites it`,
+				`f:8:10: free bad: what is stored cannot be read: unexpected end`,
 			}, 0},
 		{"refused in JSON", "\n {\"type\": \"typed\", \"tags\": {\"dc\": \"n\"}, \"name\": \"x\", \"values\": {\"i\": 1, \"b\": \"yes\"}}", false, nil, []string{
 			`f:2:73: typed n/x: b cannot be "yes"; it takes true or false`}, 0},

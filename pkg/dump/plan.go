@@ -134,7 +134,10 @@ func (d Dump) faults(refusals []object.Refusal, faults []*yamldoc.Error) []*yaml
 				schemas = append(schemas, &schema)
 			}
 		case r.Violations == nil:
-			faults = append(faults, yamldoc.Errorf(item.Pos, "%v", r.Err))
+			if r.Unreadable {
+				rule = RuleUnreadable
+			}
+			faults = append(faults, yamldoc.Errorf(item.Pos, "%v", r.Err).Of(rule))
 		}
 		for _, v := range r.Violations {
 			faults = append(faults, yamldoc.Errorf(item.place(v.Field), "%s: %s", item.Object, v).Of(rule))
@@ -174,15 +177,15 @@ func (d Dump) removeOthers(on object.Snapshot, plan *object.Plan, terms Terms) [
 	others := d.Others(on)
 	for i := range others {
 		c := object.Change{Before: &others[i]}
-		reason := ""
+		reason, rule := "", ""
 		switch {
 		case c.Before.Malformed != nil && !terms.Repair:
-			reason = fmt.Sprintf("what is stored cannot be read: %v; --repair removes it", c.Before.Malformed)
+			reason, rule = fmt.Sprintf("what is stored cannot be read: %v", c.Before.Malformed), RuleUnreadable
 		case terms.Unfit != nil:
 			reason = terms.Unfit(c)
 		}
 		if reason != "" {
-			faults = append(faults, yamldoc.Errorf(yamldoc.Pos{File: "the store"}, "%s cannot be removed: %s", c.Before, reason))
+			faults = append(faults, yamldoc.Errorf(yamldoc.Pos{File: "the store"}, "%s cannot be removed: %s", c.Before, reason).Of(rule))
 			continue
 		}
 		plan.Changes = append(plan.Changes, c)

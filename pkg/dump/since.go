@@ -16,6 +16,9 @@ type Header struct {
 	// 0 if the file does not say, which no change of anything is older than.
 	Revision store.Revision
 	LeftOut  int // objects that the store had and the file could not have
+	// Comment is written above a YAML file, after "# " on each line. It is not read
+	// back.
+	Comment string
 }
 
 // Newest returns the revision of the last change to the objects of some types, as

@@ -128,10 +128,6 @@ func tagFields(o object.Object) []value.Field {
 	return fields
 }
 
-const about = `# Objects as they were when confctl export wrote this file. To make them so again:
-#   confctl import FILE
-`
-
 // yamlText is a map of types, of objects in them by their path, and of fields
 // in these: a line for each field, so that a difference between two files is a line
 // with the object's name not far above it.
@@ -155,7 +151,10 @@ func yamlText(groups []group, count int, h Header) ([]byte, error) {
 	body, err := yamldoc.Encode(yamldoc.OfValue(value.OfMap(value.Field{Name: objectsKey, Value: value.OfMap(types...)})))
 	body = append(body, theEnd+"\n"...)
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s: {%s: %d, %s: [%s], %s: %d%s, %s: %d, %s: %q}\n", about, headerKey, versionKey, version,
+	for line := range strings.Lines(h.Comment) {
+		fmt.Fprintf(&b, "# %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	fmt.Fprintf(&b, "%s: {%s: %d, %s: [%s], %s: %d%s, %s: %d, %s: %q}\n", headerKey, versionKey, version,
 		typesKey, strings.Join(names, ", "), objectsKey, count, lost, revisionKey, h.Revision, sumKey, sum(body))
 	b.Write(body)
 	return b.Bytes(), err

@@ -24,10 +24,10 @@ func (r *reader) readYAML(text []byte) {
 		r.faultf(start, "there is nothing in the file; without objects it would say %s: {}", objectsKey)
 		return
 	case doc.IsList() && isData(doc):
-		r.faultf(start, "%s", lookLikeData)
+		r.ruled(start, dataFile, RuleDataFile)
 		return
 	case doc.IsList():
-		r.faultf(doc.Pos(), "a list is no export; what get -o json writes can be read with an object a line: jq -c '.[]'")
+		r.faultf(doc.Pos(), "a list is no export; a list of objects in JSON can be read with an object a line: jq -c '.[]'")
 		return
 	}
 	pairs, err := doc.Pairs("the file")
@@ -35,8 +35,8 @@ func (r *reader) readYAML(text []byte) {
 		r.fault(err, doc.Pos())
 		return
 	}
-	if what := r.mistaken(pairs); what != "" {
-		r.faultf(start, "%s", what)
+	if what, rule := r.mistaken(pairs); what != "" {
+		r.ruled(start, what, rule)
 		return
 	}
 	objects := false
@@ -96,28 +96,28 @@ func (r *reader) yamlCovered(n yamldoc.Node) {
 	}
 }
 
-// lookLikeData is said of a file of a data directory.
-const lookLikeData = "this looks like a file of a data directory, and not like an export; to make the store like such files: confctl sync --directory DIR"
+// dataFile is said of a file of a data directory.
+const dataFile = "this looks like a file of a data directory, and not like an export"
 
-// mistaken says what a file is that has nothing of an export; it is empty if
-// that cannot be told.
-func (r *reader) mistaken(pairs []yamldoc.Pair) string {
+// mistaken says what a file is that has nothing of an export, and the rule of that
+// fault; both are empty if it is not known.
+func (r *reader) mistaken(pairs []yamldoc.Pair) (what, rule string) {
 	known := r.schema.Names()
 	types, data := false, len(pairs) > 0
 	for _, p := range pairs {
 		if p.Name == headerKey || p.Name == objectsKey {
-			return ""
+			return "", ""
 		}
 		types = types || isType(p.Value)
 		data = data && isData(p.Value) && !slices.Contains(known, p.Name)
 	}
 	switch {
 	case types:
-		return "this looks like a schema, and not like an export; a schema is named with --schema FILE"
+		return "this looks like a schema, and not like an export", RuleSchemaFile
 	case data:
-		return lookLikeData
+		return dataFile, RuleDataFile
 	}
-	return ""
+	return "", ""
 }
 
 // isType reports whether a node is like a type in a schema.

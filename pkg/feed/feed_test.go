@@ -65,7 +65,7 @@ func localSite(t testing.TB) *site {
 func (s *site) make(plan func(object.Snapshot) object.Plan) string {
 	s.Helper()
 	a := change.Applier{
-		Catalog: s.catalog, Log: s.log, Report: func(change.Done) {}, Warn: func(string) {},
+		Catalog: s.catalog, Log: s.log, Report: func(change.Done) {}, Warn: func(error) {},
 		Now: time.Now, Who: sal.User{Name: "alice"}, Where: sal.Host{Name: "here"},
 	}
 	done, err := a.Apply(s.Context(), change.Intent{

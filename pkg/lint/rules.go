@@ -47,11 +47,11 @@ func fileRules() []Rule {
 		{yamldoc.RuleDuplicate, Error, "a key is there twice in one map, so that one of the two would be lost",
 			"put what both hold under one of them, and take the other out"},
 		{yamldoc.RuleEscapes, Error, "a symbolic link, a path or a reference leads out of the tree under review, so it is not followed",
-			"put the file into the tree; or name where it is, if it is meant: --schema FILE, --directory DIR, --json-schema-dir DIR"},
+			"put the file into the tree, or say where it is if it is meant"},
 		{RuleOutside, Warning, "a file that is not in the tree under review is judged, or judges what is",
-			"name it, if it is meant: --schema FILE, --directory DIR, --json-schema-dir DIR; else put it into the tree"},
+			"put the file into the tree, or say where it is if it is meant"},
 		{RuleConfig, Note, "the settings are those of a configuration outside the tree under review",
-			"pools_path, safety_mode and data_directory are taken from it; --config FILE names another"},
+			"pools_path, safety_mode and data_directory are taken from it"},
 	}
 }
 
@@ -93,7 +93,7 @@ func schemaRules() []Rule {
 func jsonSchemaRules() []Rule {
 	return []Rule{
 		{schema.RuleJSONMissing, Error, "a JSON schema is not there, cannot be read, or is on the network",
-			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does; --json-schema-dir DIR says where the files of this tree are"},
+			"correct the name, or put the file there: what is referred to has to be in a file beside the schema that does"},
 		{schema.RuleJSONInvalid, Error, "a file is no JSON schema",
 			"correct what the message names; the draft that $schema names says what is allowed"},
 		{schema.RuleJSONTooLarge, Error, "a JSON schema is larger or deeper than is read, or takes too long to compile or to check objects with",
@@ -103,7 +103,7 @@ func jsonSchemaRules() []Rule {
 		{schema.RuleJSONFormat, Warning, "a JSON schema has a format, or a default is not in it; formats are not asserted, as in the Python tool",
 			"write a pattern beside format if values are to be refused"},
 		{RuleMapped, Note, "JSON schemas are read from beside the schema, and not from the absolute path that it names",
-			"--json-schema-dir DIR names another directory"},
+			"if they are elsewhere, name another directory"},
 		{RuleJSONDefault, Warning, "a new object is refused by its JSON schema until somebody has set it",
 			"give the field a default that the JSON schema takes, or let the JSON schema take the default"},
 		{RuleJSONUnused, Warning, "a file looks like a JSON schema that was meant to be used, and is not",
@@ -134,10 +134,10 @@ func safetyRules() []Rule {
 
 func readerRules() []Rule {
 	return []Rule{
-		{readers.RuleInvalid, Error, "a reader is none, or of no use for its type; confctl check readers would not ask it",
+		{readers.RuleInvalid, Error, "a reader is not valid, or of no use for its type; it would not be asked",
 			"correct it as the message says; docs/readers.md has all kinds"},
 		{readers.RuleSwapped, Warning, "two name servers are declared to answer with the same network for different places",
-			"correct the one that is wrong: confctl check readers takes an answer for the place that answers names"},
+			"correct the one that is wrong: an answer is taken for that of the place that it names"},
 	}
 }
 

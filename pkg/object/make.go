@@ -35,7 +35,9 @@ type Refusal struct {
 	Violations []schema.Violation // what its type does not allow; nil if it is something else
 	// Taken says that the object is made all the same, as it was like that before.
 	Taken bool
-	Err   error // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
+	// Unreadable says that what is stored cannot be read, and Repair is not set.
+	Unreadable bool
+	Err        error // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
 }
 
 // Make plans to make objects what they should be, in the order they are given
@@ -106,7 +108,9 @@ func (w Wanted) over(now *Object) []value.Field {
 // judge refuses what would be left invalid.
 func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 	if isUnreadable(c.Before) && !w.Repair {
-		return nil, refuse(c, fmt.Sprintf("what is stored cannot be read: %v; --repair overwrites it", c.Before.Malformed))
+		refusal := refuse(c, fmt.Sprintf("what is stored cannot be read: %v", c.Before.Malformed))
+		refusal.Unreadable = true
+		return nil, refusal
 	}
 	taken := w.Foreign && !w.Fit
 	violations, warnings, err := validateMade(c)

@@ -124,7 +124,7 @@ func TestMakeTheOthers(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{
-		"node a/b/c/broken: what is stored cannot be read: unexpected end; --repair overwrites it",
+		"node a/b/c/broken: what is stored cannot be read: unexpected end",
 		`node a/b/c/a new odd one: the name "a new odd one" has a blank or control character in it`,
 	}, refused); diff != "" || refusals[0].Index != 1 || refusals[1].Index != 3 {
 		t.Errorf("%s%+v", diff, refusals)

@@ -58,7 +58,7 @@ func (e *AsideError) Error() string {
 	if n := len(e.Entries) - 1; n > 0 {
 		text = fmt.Sprintf("%s; so are %d more", text, n)
 	}
-	return text + "; confctl log status lists what is set aside"
+	return text
 }
 
 // NotAsideError reports that there is nothing of an id to drop.

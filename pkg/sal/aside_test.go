@@ -83,7 +83,7 @@ func TestLargeEntryHoldsUpNobody(t *testing.T) {
 	o.leave("h1", 1)
 	o.sleep(claimTime + 1)
 	got := o.change(o.log("h1", 1), false)
-	if !strings.HasPrefix(got, "the outbox entry torn for file of h1 cannot be delivered and is set aside: it is not a message in JSON; so are 3 more; ") {
+	if !strings.HasPrefix(got, "the outbox entry torn for file of h1 cannot be delivered and is set aside: it is not a message in JSON; so are 3 more") {
 		t.Errorf("complaint %q", got)
 	}
 	o.want("bot", o.bot.said(), "m1 m2 m3")

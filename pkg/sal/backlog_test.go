@@ -69,7 +69,7 @@ func TestRedeliverSendsLateInOneLine(t *testing.T) {
 	o.sleep(2 * claimTime)
 	o.want("taken", o.redeliver(o.log("h1", 1)), "bot 4, file 4 ")
 	said := o.bot.said()
-	if !strings.Contains(said, " are announced late: m1; m2; m3 (confctl log) m4") {
+	if !strings.Contains(said, " are announced late: m1; m2; m3 (see the journal) m4") {
 		t.Errorf("%q", said)
 	}
 }

@@ -544,7 +544,7 @@ func TestLateInOneLine(t *testing.T) {
 	o.sleep(claimTime + time.Second)
 	o.want("complaint", o.change(o.log("h1", 1), false), "")
 	said := o.bot.said()
-	if !strings.HasPrefix(said, "m3 m4 !log confctl: 2 changes at ") || !strings.HasSuffix(said, " UTC are announced late: m1; m2 (confctl log)") {
+	if !strings.HasPrefix(said, "m3 m4 !log confctl: 2 changes at ") || !strings.HasSuffix(said, " UTC are announced late: m1; m2 (see the journal)") {
 		t.Errorf("%q", said)
 	}
 	o.want("file", o.written("h1"), "1 2 3 4")
@@ -567,18 +567,18 @@ func TestLateLine(t *testing.T) {
 		late []message
 		want string
 	}{
-		{[]message{at("2026-01-02 03:10:59", "alice")}, "!log confctl: a change at 03:10 UTC is announced late: alice set/pooled=no name=cp1001 (confctl log)"},
+		{[]message{at("2026-01-02 03:10:59", "alice")}, "!log confctl: a change at 03:10 UTC is announced late: alice set/pooled=no name=cp1001 (see the journal)"},
 		{[]message{at("2026-01-02 03:40:00", "alice"), at("2026-01-02 03:10:00", "bob")},
-			"!log confctl: 2 changes from 03:10 to 03:40 UTC are announced late: alice set/pooled=no name=cp1001; bob set/pooled=no name=cp1001 (confctl log)"},
+			"!log confctl: 2 changes from 03:10 to 03:40 UTC are announced late: alice set/pooled=no name=cp1001; bob set/pooled=no name=cp1001 (see the journal)"},
 		{[]message{at("2026-01-01 03:10:00", "alice"), {entry: entry{Time: now, Message: "other\nwords"}}},
-			"!log confctl: 2 changes from 2026-01-01 03:10 to 2026-01-02 04:00 UTC are announced late: alice set/pooled=no name=cp1001; other words (confctl log)"},
+			"!log confctl: 2 changes from 2026-01-01 03:10 to 2026-01-02 04:00 UTC are announced late: alice set/pooled=no name=cp1001; other words (see the journal)"},
 	} {
 		if got := lateLine(c.late, now); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 	got := lateLine(many, now)
-	if len(got) > maxAnnouncement || len(got) < maxAnnouncement-2 || !strings.HasPrefix(got, "!log confctl: 30 changes at 2026-01-01 03:40 UTC are") || !strings.HasSuffix(got, "… (confctl log)") {
+	if len(got) > maxAnnouncement || len(got) < maxAnnouncement-2 || !strings.HasPrefix(got, "!log confctl: 30 changes at 2026-01-01 03:40 UTC are") || !strings.HasSuffix(got, "… (see the journal)") {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }

@@ -32,7 +32,7 @@ func lateLine(late []message, now time.Time) string {
 	case from == to:
 		front = fmt.Sprintf("!log confctl: %d changes at %s UTC are announced late: ", len(late), from)
 	}
-	const end = " (confctl log)"
+	const end = " (see the journal)"
 	return front + shorten(oneLine(strings.Join(words, "; ")), maxAnnouncement-len(front)-len(end)) + end
 }
 
