@@ -66,6 +66,9 @@ func Count(n int, thing string) string {
 // spaces: for a line of prose, such as a message of a server over several lines.
 func Spaced(s string) string { return escape(s, false, spaced) }
 
+// Words returns the words of s as a single line, with one space between them.
+func Words(s string) string { return strings.Join(strings.Fields(Spaced(s)), " ") }
+
 // IsLine reports whether s can be shown on a line as it is: Line(s) == s.
 func IsLine(s string) bool { return firstHidden(s, 0, false) == len(s) }
 

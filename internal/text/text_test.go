@@ -3,6 +3,7 @@ package text
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -166,4 +167,32 @@ func withoutHidden(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
+}
+
+func TestOneLine(t *testing.T) {
+	for msg, want := range map[string]string{"": "", "a\n": "a", "a\nb\x1b": `a; b\u001b`, "a\tb": `a\tb`} {
+		if got := OneLine(msg); got != want {
+			t.Errorf("%q: %q, want %q", msg, got, want)
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	for s, want := range map[string][]string{"": nil, "a": {"a"}, "a\n\nb\n": {"a", "", "b"}} {
+		if got := Lines(s); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	if got := Count(0, "key") + ", " + Count(1, "key") + ", " + Count(2, "key"); got != "0 keys, 1 key, 2 keys" {
+		t.Error(got)
+	}
+}
+
+func TestWords(t *testing.T) {
+	if got := Words(" a\r\n\tb  c\u202e"); got != `a b c\u202e` {
+		t.Errorf("%q", got)
+	}
 }

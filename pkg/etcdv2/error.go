@@ -71,7 +71,7 @@ func (r *reader) clean(text string) string {
 // excerpt is the beginning of a text of others, fit for a line of a message.
 func excerpt(said string) string {
 	const most = 100
-	return text.Cut(strings.Join(strings.Fields(text.Spaced(said)), " "), most)
+	return text.Cut(text.Words(said), most)
 }
 
 // Hints of more than one error.
