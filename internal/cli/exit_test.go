@@ -57,6 +57,8 @@ func TestExitCodes(t *testing.T) {
 		{&unwrittenError{err: context.Canceled}, exitFailed, "interrupted\n  nothing was written"},
 		{&term.OutputError{Err: syscall.EPIPE}, exitFailed, ""},
 		{&term.OutputError{Err: syscall.ENOSPC}, exitFailed, "no space left"},
+		{term.NoTerminalError{}, exitUsage, "--yes answers with yes"},
+		{&sal.AsideError{Entries: []sal.Aside{{ID: "x", Reason: "r"}}}, exitFailed, "  confctl log status lists what is set aside"},
 		{errors.New("else"), exitFailed, "confctl: else\n"},
 	} {
 		var talk bytes.Buffer

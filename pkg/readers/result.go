@@ -135,7 +135,7 @@ func counted(n int, one, many string) string {
 // oneLine makes a text fit for a line of a monitoring plugin's output, which |
 // divides: nothing in it can end the line, or pass for another one.
 func oneLine(said string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(text.Spaced(said)), " "), "|", "/")
+	return strings.ReplaceAll(text.Words(said), "|", "/")
 }
 
 // printable is the beginning of a text from elsewhere, on one line.
