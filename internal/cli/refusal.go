@@ -107,9 +107,9 @@ func (s *session) waysOutOfEdit(changes []object.Change, override []string) []st
 	for _, c := range changes {
 		words := assigning(c)
 		if words == nil {
-			return []string{"to edit it again, and have it done: " + s.again(override...)}
+			return []string{"edit again and override: " + s.again(override...)}
 		}
-		lines = append(lines, "do it all the same: "+s.command(append(words, override...)...))
+		lines = append(lines, "override: "+s.command(append(words, override...)...))
 	}
 	return lines
 }
@@ -118,9 +118,9 @@ func (s *session) waysOutOfEdit(changes []object.Change, override []string) []st
 func overrideLabel(changes []object.Change) string {
 	switch len(changes) {
 	case 0, 1:
-		return "do it all the same:"
+		return "override:"
 	case 2:
-		return "really both:"
+		return "override both:"
 	}
-	return "really all:"
+	return "override all:"
 }

@@ -41,7 +41,7 @@ func TestRefusalIsSeen(t *testing.T) {
 	// where standard error is seen too, it is said once
 	term := s.terminal("depool", "--hostname", "web1.example")
 	term.end(exitRefused)
-	term.expect("really both")
+	term.expect("override both")
 	if n := strings.Count(term.shown(), "nothing changed"); n != 1 {
 		t.Errorf("said %d times:\n%s", n, term.shown())
 	}
