@@ -18,17 +18,11 @@ const RuleInvalid = "reader"
 // file. If both declare readers for a type, it has all of them. A reader is a map:
 //
 //	readers:
-//	  - {kind: mediawiki, url: "https://en.example.org/w/api.php", within: 30s}
-//	  - {kind: mediawiki, url: "http://en.example.org/w/api.php", hosts: {type: node, select: "cluster=appserver"}}
 //	  - {kind: pybal, url: "http://lvs1001:9090/pools/{cluster}_{service}", only: "dc=eqiad"}
 //	  - {kind: dns, name: "{dnsdisc}.discovery.example.net", server: ns0.example.net,
 //	     answers: {eqiad: 10.2.2.0/24, codfw: [10.2.1.0/24, "2001:db8:1::/48"]}, ttl: 10-300}
-//	  - {kind: file, path: /etc/x.conf, pattern: "index: ([0-9]+)"}
-//	  - {kind: rendered, path: /etc/x.conf, pattern: '^server (?P<name>\S+) weight=(?P<weight>\d+)$', lists: pooled}
-//	  - {kind: index, url: "http://app1001/status", pattern: "rev=([0-9]+)", unit: revision, reports: store}
 //
-// All take label, only (a selector) and within; those with a url take headers, ca and
-// hosts. The keys of answers are names of objects. No two readers may have the same
+// docs/readers.md describes the keys of each kind. No two readers may have the same
 // name.
 //
 // The readers are in the order of the types. Readers with a mistake are left out, and

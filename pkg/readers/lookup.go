@@ -103,8 +103,7 @@ func (a asker) exchange(ctx context.Context, network, server string, q *dns.Msg)
 }
 
 func isReply(q, reply *dns.Msg) bool {
-	return reply.Response && len(reply.Question) == 1 && reply.Question[0].Qtype == q.Question[0].Qtype &&
-		strings.EqualFold(reply.Question[0].Name, q.Question[0].Name)
+	return reply.Response && len(reply.Question) == 1 && strings.EqualFold(reply.Question[0].Name, q.Question[0].Name)
 }
 
 // addresses returns those in a reply, of the name or of what it is an alias of.

@@ -847,7 +847,7 @@ func TestThresholds(t *testing.T) {
 		warning, critical time.Duration
 		want              readers.Level
 	}{
-		{0, 0, readers.Warning}, {0, 99 * time.Second, readers.Critical}, {100 * time.Second, 0, readers.OK},
+		{0, 0, readers.Warning}, {0, 99 * time.Second, readers.Critical}, {0, 100 * time.Second, readers.Warning}, {100 * time.Second, 0, readers.OK},
 		{99 * time.Second, 0, readers.Warning}, {20 * time.Second, 0, readers.Critical},
 		{0, 10 * time.Second, readers.Critical}, {200 * time.Second, 99 * time.Second, readers.Critical},
 	} {
