@@ -183,18 +183,9 @@ func (j judgement) fieldsSet(c change) []object.FieldChange {
 	})
 }
 
-func fieldOf(v value.Value, name string) value.Value {
-	for _, f := range v.Fields() {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	return value.Value{}
-}
-
 // fieldOr is a field of a stored object, or its default.
 func (r Reader) fieldOr(v value.Value, name string) value.Value {
-	stored := fieldOf(v, name)
+	stored := value.Get(v.Fields(), name)
 	if f, has := r.Type.Field(name); has && stored.IsAbsent() && !v.IsAbsent() {
 		return f.Default
 	}
@@ -202,13 +193,13 @@ func (r Reader) fieldOr(v value.Value, name string) value.Value {
 }
 
 func isPooled(v value.Value) bool {
-	pooled := fieldOf(v, pooledField)
+	pooled := value.Get(v.Fields(), pooledField)
 	text, _ := pooled.Str()
 	return pooled.True() || text == "yes"
 }
 
 // isInactive reports whether a stored object is as good as deleted.
 func isInactive(v value.Value) bool {
-	text, _ := fieldOf(v, pooledField).Str()
+	text, _ := value.Get(v.Fields(), pooledField).Str()
 	return text == "inactive"
 }

@@ -104,7 +104,7 @@ func (j judgement) hostDiffers(name string, stored value.Value) string {
 	if wanted := wantedOfPyBal(stored); has != wanted {
 		return fmt.Sprintf("%s is %s, not %s", printable(name), has, wanted)
 	}
-	if weight, ok := fieldOf(stored, weightField).Int(); ok && said.weight != nil && *said.weight != weight {
+	if weight, ok := value.Get(stored.Fields(), weightField).Int(); ok && said.weight != nil && *said.weight != weight {
 		return fmt.Sprintf("%s has weight %d, not %d", printable(name), *said.weight, weight)
 	}
 	return ""
