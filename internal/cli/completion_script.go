@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 func newCompletion(std term.Streams) *cobra.Command {

@@ -4,9 +4,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 // wordKind is what a word of a command line is.

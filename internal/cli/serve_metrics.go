@@ -5,10 +5,11 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/conftool/confctl/internal/text"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/conftool/confctl/internal/text"
 )
 
 // lively is how long the store may be silent until the service is not ready. It

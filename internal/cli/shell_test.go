@@ -20,13 +20,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // hostileWords are names that run something, or say something else, where they

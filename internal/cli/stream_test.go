@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 // fullPipe returns a pipe that takes no more, and which nobody reads.

@@ -6,8 +6,9 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/conftool/confctl/internal/term"
 	"github.com/spf13/cobra"
+
+	"github.com/conftool/confctl/internal/term"
 )
 
 // linked is the version that the Makefile has the linker set.
