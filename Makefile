@@ -2,7 +2,7 @@
 # govulncheck are built from tools/go.mod on first use and then cached by Go.
 
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v*' --dirty 2>/dev/null)),0.0.0-dev)
-LDFLAGS := -s -w -X github.com/conftool/confctl/internal/cli.linked=$(VERSION)
+LDFLAGS := -s -w -X github.com/conftool/confctl/internal/cli.version=$(VERSION)
 
 GO        ?= go
 # A number of inputs: with a time, go sometimes ends in "context deadline exceeded".

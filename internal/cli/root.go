@@ -128,7 +128,7 @@ record, announced, and can be undone.`,
 // setVersion lets --version be given after any verb: the parser then prints the
 // version, whatever else the verb would need.
 func setVersion(cmd *cobra.Command) {
-	cmd.Version = version()
+	cmd.Version = programVersion()
 	for _, sub := range cmd.Commands() {
 		setVersion(sub)
 	}

@@ -11,17 +11,17 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// linked is the version that the Makefile has the linker set.
-var linked string
+// version is set by the linker; see the Makefile.
+var version string
 
-// version returns the version of the program: the one set by the build or, after
+// programVersion returns the version of the program: the one set by the build or, after
 // a go install, the module's.
-func version() string {
+func programVersion() string {
 	var module string
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		module = strings.TrimPrefix(info.Main.Version, "v")
 	}
-	return cmp.Or(linked, module, "unreleased")
+	return cmp.Or(version, module, "unreleased")
 }
 
 func newVersion(std term.Streams) *cobra.Command {
@@ -31,7 +31,7 @@ func newVersion(std term.Streams) *cobra.Command {
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage),
 		Args:        arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			return std.Print("confctl %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return std.Print("confctl %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
 }
