@@ -1,18 +1,17 @@
 package cli
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/config"
 )
 
 // bare is the program with arguments and an environment of nothing but env.
@@ -51,7 +50,7 @@ func TestEmptyEnvironment(t *testing.T) {
 		}
 	}
 	own := filepath.Join(me.HomeDir, ".config/conftool/config.yaml")
-	if _, err := findConfig(""); err != nil {
+	if _, err := config.FindFile(account.Self(), ""); err != nil {
 		_, stderr, _ := s.bare(nil, "select", "name=x", "get")
 		want(stderr, own)
 	}
@@ -80,29 +79,6 @@ func TestEtcdrcByHomeAlone(t *testing.T) {
 		_, stderr, code := s.bare(env, "--config", "config.yaml", "select", "name=x", "get")
 		if code != exitUnavailable || !strings.Contains(stderr, "http://127.0.0.1:9") {
 			t.Errorf("%q: exit code %d\n%s", env, code, stderr)
-		}
-	}
-}
-
-// TestNoEndpointNamesFiles: without an endpoint, the files that were looked at are
-// named, and so is a home that is not known.
-func TestNoEndpointNamesFiles(t *testing.T) {
-	nobody := func(string) (*user.User, error) { return nil, errors.New("no such user") }
-	none := filepath.Join(t.TempDir(), "etcdrc")
-	stranger := account.Account{UID: 70000, Getenv: func(string) string { return "" }, ByName: nobody, ByID: nobody}
-	alice := stranger
-	alice.ByID = func(string) (*user.User, error) { return &user.User{HomeDir: "/home/alice"}, nil }
-	for want, i := range map[string]account.Account{
-		"/home/alice/.etcdrc": alice,
-		`no ~/\.etcdrc: HOME is not set, and the passwd file has no home for user 70000`: stranger,
-	} {
-		files, err := findEtcdrc(&settings{}, i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _, hint := explain(files.noEndpoint(&settings{file: none}))
-		if !regexp.MustCompile(want).MatchString(hint) {
-			t.Errorf("the hint lacks %s:\n%s", want, hint)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	if err := s.needMode(); err != nil {
 		return err
 	}
-	s.tellExposed(s.Streams, s.settings)
+	s.warnExposed(s.Streams, s.settings)
 	a := &change.Applier{
 		Catalog:  s.catalog,
 		Log:      s.journal(),
@@ -73,7 +73,7 @@ func (s *session) needMode() error {
 	if s.terms.gone || s.terms.emergency || s.undoing {
 		return nil
 	}
-	if err := s.settings.need("safety_mode", "a change"); err != nil {
+	if err := s.settings.Need("safety_mode", "a change"); err != nil {
 		return &unwrittenError{err, nil}
 	}
 	return nil
@@ -95,7 +95,7 @@ type unruledError struct{ schema.InvalidError }
 // ruled returns the mistakes in the rules for some types, as far as rules are
 // asked at all; nil for none.
 func (s *session) ruled(types ...*schema.Type) error {
-	if s.settings.safetyMode == safety.None || s.terms.emergency || s.terms.gone {
+	if s.settings.SafetyMode == safety.None || s.terms.emergency || s.terms.gone {
 		return nil
 	}
 	var wrong []schema.Problem

@@ -157,7 +157,7 @@ func argumentsOf(name string) ([]string, error) {
 		err = errors.New("not a text")
 	}
 	if err != nil {
-		return nil, failed(cause(err))
+		return nil, failed(files.Cause(err))
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {

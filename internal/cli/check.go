@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -235,17 +234,11 @@ func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result
 	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml or readers.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
 }
 
-// readersFile is where a site declares readers of types that its schema file does
-// not: beside the rules of such types.
-func readersFile(s *settings) string {
-	return filepath.Join(filepath.Dir(safetyFile(s)), "readers.yaml")
-}
-
 // declaredReaders returns the readers of some types, and for each mistake a
 // result that says so: the others must not be taken for all there are. Of a type
 // that cannot be used it is not known which readers it has.
 func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
-	declared, mistakes := readers.Load(s.schema, readersFile(s.settings))
+	declared, mistakes := readers.Load(s.schema, s.settings.ReadersFile())
 	var all []readers.Reader
 	var wrong []readers.Result
 	add := func(of string, problems []schema.Problem) {

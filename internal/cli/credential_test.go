@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/conftool/confctl/internal/config"
 )
 
 // TestUnitReadsEtcdrc: the unit's user may not read an etcdrc of root's, so the unit
@@ -12,8 +14,8 @@ import (
 func TestUnitReadsEtcdrc(t *testing.T) {
 	unit := manual(t, "docs/confctl-serve.service")
 	credential := regexp.MustCompile(`(?m)^LoadCredential=etcdrc:(.*)$`).FindStringSubmatch(unit)
-	if !strings.Contains(unit, "\nDynamicUser=yes\n") || credential == nil || credential[1] != systemEtcdrc {
-		t.Errorf("the unit hands over %q, want %s", credential, systemEtcdrc)
+	if !strings.Contains(unit, "\nDynamicUser=yes\n") || credential == nil || credential[1] != config.SystemEtcdrc {
+		t.Errorf("the unit hands over %q, want %s", credential, config.SystemEtcdrc)
 	}
 	if manual := manual(t, "docs/gateway.md"); !strings.Contains(manual, credential[0]) {
 		t.Errorf("docs/gateway.md does not say %s", credential[0])

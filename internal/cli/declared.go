@@ -43,7 +43,7 @@ func (g *globals) allTypes(cmd *cobra.Command) error {
 // readDeclared reads the files of a directory, by default the configured one.
 func (s *session) readDeclared(dir string) (declared, error) {
 	if dir == "" {
-		dir = s.settings.dataDirectory
+		dir = s.settings.DataDirectory
 	}
 	if dir == "" {
 		return declared{}, &usageError{"which directory?", "say --directory DIR, or data_directory in confctl.yaml"}

@@ -168,7 +168,7 @@ func (e *editing) end() {
 
 // editorCommand returns the person's editor, or else the site's.
 func (e *editing) editorCommand() (string, error) {
-	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.editor} {
+	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.Editor} {
 		if strings.TrimSpace(command) != "" {
 			return command, nil
 		}

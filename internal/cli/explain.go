@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
@@ -60,6 +61,10 @@ func explanations() []explanation {
 		row(explainUnstored),
 		row(explainBegun),
 		row(explainNeeded),
+		row(explainSetting),
+		row(explainConfigFile),
+		row(explainNoConfig),
+		coded(exitUsage, hinting[*config.ExistsError]("name another directory with --dir")),
 		coded(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of
 		coded(exitUsage, func(e *usageError, _ error) string { return e.hint }),
 		coded(exitUsage, func(e *selector.Error, _ error) string { return e.Hint }),

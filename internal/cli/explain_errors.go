@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 
@@ -189,17 +187,4 @@ func conflictHint(e *change.ConflictError) string {
 		return "try again in a moment"
 	}
 	return "run it again to start from what is there now"
-}
-
-// cause is an error of the file system without the operation and the path.
-func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		return link.Err
-	}
-	return err
 }

@@ -34,7 +34,7 @@ func (s *session) thisHost(ctx context.Context) string {
 // within the timeout: the time that a silent name server took is not left for the
 // store.
 func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name string) string {
-	limit := min(2*time.Second, s.settings.timeout/2)
+	limit := min(2*time.Second, s.settings.Timeout/2)
 	if s.terms.gone {
 		limit = hasty // as for each request to the store
 	}
@@ -44,7 +44,7 @@ func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name str
 	}
 	s.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
 	if !s.terms.gone {
-		s.settings.timeout -= limit
+		s.settings.Timeout -= limit
 	}
 	return name
 }

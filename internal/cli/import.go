@@ -339,7 +339,7 @@ func (i *importer) sayLeftOut(left []*yamldoc.Error) {
 			strays = strays || f.Rule == ruleStray
 		}
 	}
-	if strays && i.settings.schemaFile == "" {
+	if strays && i.settings.SchemaFile == "" {
 		i.Say("there is no schema file, so the type node is the only one that is known")
 	}
 }

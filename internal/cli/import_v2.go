@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"net"
-	"net/url"
 	"slices"
-	"strings"
 
-	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/etcdv2"
 	"github.com/conftool/confctl/pkg/object"
@@ -28,7 +25,7 @@ func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (sou
 		return source{}, err
 	}
 	read := func(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		entries, err := etcdv2.Read(ctx, c, s.settings.namespace+"/"+s.settings.apiVersion)
+		entries, err := etcdv2.Read(ctx, c, s.settings.Namespace+"/"+s.settings.APIVersion)
 		if err != nil {
 			return dump.Dump{}, nil, err
 		}
@@ -67,60 +64,26 @@ func (s *session) under(key string, types []*schema.Type) bool {
 // nothing away.
 func (s *session) v2Config(o importOptions) (etcdv2.Config, error) {
 	c := etcdv2.Config{URL: o.fromV2}
-	rc, own := etcdrc{}, o.etcdrc != ""
+	rc, own := config.Etcdrc{}, o.etcdrc != ""
 	var err error
 	switch {
 	case own:
-		err = rc.merge(o.etcdrc)
-	case s.settings.driver == "etcd":
-		if _, rc, err = loadEtcdrc(s.settings, account.Self(), s.Warn); err == nil {
-			own, err = rc.serves(o.fromV2, s.settings.hosts)
+		rc, err = config.ReadEtcdrc(o.etcdrc)
+	case s.settings.Driver == "etcd":
+		if rc, err = s.settings.Etcdrc(s.Warn); err == nil {
+			own, err = rc.Serves(o.fromV2, s.settings.Hosts)
 		}
 	}
 	if err != nil {
 		return c, err
 	}
-	cert, key, err := rc.certificate()
+	cert, key, err := rc.Certificate()
 	if err != nil {
 		return c, err
 	}
 	if own {
-		c.Username, c.Password = rc["username"].Text(), rc["password"].Text()
+		c.Username, c.Password = rc.Username(), rc.Password()
 	}
-	c.TLS, err = etcd.TLS(rc["ca_cert"].Text(), cert, key)
+	c.TLS, err = etcd.TLS(rc.CACert(), cert, key)
 	return c, err
-}
-
-// serves reports whether a URL is of one of the endpoints of an etcdrc, or of
-// those that stand for them when there are none: by scheme, host and port. Those
-// that a srv_domain stands for are not known here.
-func (rc etcdrc) serves(address string, hosts []string) (bool, error) {
-	endpoints, err := rc.endpoints()
-	switch {
-	case err != nil:
-		return false, err
-	case rc["srv_domain"].Text() != "":
-		return false, nil
-	case len(endpoints) == 0:
-		endpoints = hosts
-	}
-	at := origin(address)
-	return at != "" && slices.ContainsFunc(endpoints, func(e string) bool { return origin(e) == at }), nil
-}
-
-// origin is scheme, host and port of a URL; it is empty if it has not got them.
-func origin(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" {
-		return ""
-	}
-	port := u.Port()
-	switch {
-	case port != "":
-	case u.Scheme == "https":
-		port = "443"
-	case u.Scheme == "http":
-		port = "80"
-	}
-	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

@@ -205,41 +205,6 @@ func TestImportFromV2Password(t *testing.T) {
 	}
 }
 
-// TestServes: scheme, host and port have to be the same.
-func TestServes(t *testing.T) {
-	for _, c := range []struct {
-		etcdrc, hosts, url string
-		want               bool
-	}{
-		{"host: h", "", "http://h:2379", true},
-		{"host: h", "", "http://H:2379/v2", true},
-		{"host: h", "", "http://h", false},
-		{"host: h", "", "http://h:4001", false},
-		{"host: h", "", "https://h:2379", false},
-		{"host: h\nprotocol: https\nport: 443", "", "https://h", true},
-		{"host: [[a, 1], [b, 2]]", "", "http://b:2", true},
-		{"host: [[a, 1], [b, 2]]", "", "http://b:1", false},
-		{"{}", "http://h:2379", "http://h:2379", true},
-		{"{}", "http://h:2379", "http://g:2379", false},
-		{"host: a", "http://h:2379", "http://h:2379", false},
-		{"host: h\nsrv_domain: d", "", "http://h:2379", false},
-		{"{}", "", "http://h:2379", false},
-		{"{}", "h", "h", false},
-	} {
-		file := filepath.Join(t.TempDir(), "etcdrc")
-		if err := os.WriteFile(file, []byte(c.etcdrc), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		rc := etcdrc{}
-		if err := rc.merge(file); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := rc.serves(c.url, strings.Fields(c.hosts)); err != nil || got != c.want {
-			t.Errorf("%q %q %s: %v, %v", c.etcdrc, c.hosts, c.url, got, err)
-		}
-	}
-}
-
 // TestImportFromV2Fails: why, and what to do, by the exit codes there are.
 func TestImportFromV2Fails(t *testing.T) {
 	old := etcdv2test.Start(t)

@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/nearest"
-	"github.com/conftool/confctl/pkg/safety"
 )
 
 // lintOptions are what lint is told beside the paths.
@@ -94,7 +94,7 @@ type linter struct {
 	term.Streams
 	*globals
 	lintOptions
-	settings *settings
+	settings *config.Settings
 }
 
 func (l *linter) run(ctx context.Context, paths []string) error {
@@ -106,22 +106,22 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	l.settings = settings
-	settings.mistakes.warn(l.Streams)
-	l.tellExposed(l.Streams, settings)
+	warnMistakes(l.Streams, settings)
+	l.warnExposed(l.Streams, settings)
 	scope, err := l.scope(paths)
 	if err != nil {
 		return err
 	}
 	result, err := checkInTime(lint.Input{
-		Schema:    settings.schemaFile,
-		PoolsPath: settings.poolsPath,
-		Safety:    safetyFile(settings),
-		Readers:   readersFile(settings),
+		Schema:    settings.SchemaFile,
+		PoolsPath: settings.PoolsPath,
+		Safety:    settings.SafetyFile(),
+		Readers:   settings.ReadersFile(),
 		Data:      scope.data,
 
 		JSONSchemas: l.schemas,
 		Trees:       l.trees(scope),
-		Config:      settings.file,
+		Config:      settings.File,
 	})
 	if err != nil {
 		return err
@@ -165,23 +165,23 @@ func checkInTime(in lint.Input) (lint.Result, error) {
 
 // lintSettings are those of the configuration, if there is one, or else the
 // standard ones: a CI job has the files that are to be checked, and no more.
-func lintSettings(g *globals) (*settings, error) {
+func lintSettings(g *globals) (*config.Settings, error) {
 	if g.config != "" {
 		beside := filepath.Join(filepath.Dir(g.config), "confctl.yaml")
 		if err := cmp.Or(staysIn(g.config, g.config, "--config FILE"), staysIn(g.config, beside, "--config FILE")); err != nil {
 			return nil, err
 		}
 	}
-	s, err := loadSettings(g)
-	var none *noConfigError
-	if !errors.As(err, &none) {
+	s, err := g.loadSettings()
+	if !errors.As(err, new(*config.NotFoundError)) {
 		return s, err
 	}
-	if g.schema == "" {
-		return &settings{poolsPath: "pools", safetyMode: safety.Refuse}, nil
+	s = config.Default()
+	if g.schema != "" {
+		s.SchemaFile, err = config.FindSchema(g.schema, "")
+		return s, err
 	}
-	schema, err := findSchema(g.schema, "")
-	return &settings{poolsPath: "pools", safetyMode: safety.Refuse, schemaFile: schema}, err
+	return s, nil
 }
 
 // verdict is the exit code that the findings come to, and then what a sync would

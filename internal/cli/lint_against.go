@@ -7,11 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/files"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
@@ -55,7 +58,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 		faults = nil
 	}
 	m.Left = slices.Concat(m.Left, faults, left)
-	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.safetyMode, Seeds: true})
+	m.Proposal, _ = change.Judge(r.Rules, d.plan(compared), on, safety.Terms{Mode: l.settings.SafetyMode, Seeds: true})
 	if len(m.Refused) > 0 {
 		m.Again = l.command(slices.Concat([]string{"sync"}, option("--directory", r.Data.Dir), allowOptions(nil, m.Refused), option("--reason", fillIn))...)
 	}
@@ -67,7 +70,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, of []*schema.Type, leftOut int, err error) {
 	if what != "store" {
 		if _, err := os.Stat(what); err != nil {
-			return object.Snapshot{}, nil, 0, &usageError{"--against " + what + ": " + cause(err).Error(), "it takes the word store, or the file of an export"}
+			return object.Snapshot{}, nil, 0, &usageError{"--against " + what + ": " + files.Cause(err).Error(), "it takes the word store, or the file of an export"}
 		}
 		if err := staysIn(what, what, "--against FILE"); err != nil {
 			return object.Snapshot{}, nil, 0, err
@@ -76,15 +79,15 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 		return d.Snapshot(), d.Types, d.LeftOut, err
 	}
 	types := s.schema.InDependencyOrder()
-	if s.settings.file == "" {
-		_, err := findConfig("")
+	if s.settings.File == "" {
+		_, err := config.FindFile(account.Self(), "")
 		return object.Snapshot{}, nil, 0, err
 	}
 	st, err := openStore(s.Streams, s.globals, s.settings)
 	if err != nil {
 		return object.Snapshot{}, nil, 0, err
 	}
-	snapshot, err := catalog.New(st, s.settings.namespace, s.settings.apiVersion).Read(ctx, queries(types)...)
+	snapshot, err := catalog.New(st, s.settings.Namespace, s.settings.APIVersion).Read(ctx, queries(types)...)
 	if closed := st.Close(); err == nil && closed != nil {
 		err = fmt.Errorf("closing the store: %w", closed)
 	}

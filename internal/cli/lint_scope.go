@@ -23,7 +23,7 @@ type lintScope struct {
 func (l *linter) scope(paths []string) (lintScope, error) {
 	s := lintScope{data: l.directory, named: paths}
 	if s.data == "" {
-		s.data = l.settings.dataDirectory
+		s.data = l.settings.DataDirectory
 		if err := l.configured(s.data); err != nil {
 			return s, err
 		}
@@ -33,10 +33,10 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 	}
 	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
-			return s, &usageError{path + ": " + cause(err).Error(), ""}
+			return s, &usageError{path + ": " + files.Cause(err).Error(), ""}
 		}
 	}
-	if l.settings.schemaFile == "" && s.data == "" {
+	if l.settings.SchemaFile == "" && s.data == "" {
 		return s, &usageError{"nothing to check: there is no configuration, and neither --schema nor --directory", "confctl lint --schema schema.yaml --directory conftool-data"}
 	}
 	if len(paths) > 0 && !slices.ContainsFunc(paths, func(path string) bool { return !s.inData(path) }) {
@@ -81,7 +81,7 @@ func isDirectory(what, path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return &usageError{what + path + ": " + cause(err).Error(), ""}
+		return &usageError{what + path + ": " + files.Cause(err).Error(), ""}
 	case !info.IsDir():
 		return &usageError{what + path + ": not a directory", ""}
 	}
@@ -110,7 +110,7 @@ func (s lintScope) has(f lint.Finding) bool {
 // nothing is named.
 func (l *linter) trees(s lintScope) []string {
 	var named []string
-	if file := l.settings.schemaFile; file != "" && (l.config != "" || l.schema != "") {
+	if file := l.settings.SchemaFile; file != "" && (l.config != "" || l.schema != "") {
 		named = append(named, file)
 	}
 	if l.config != "" {

@@ -113,7 +113,7 @@ func (s *session) keepDelivering(ctx context.Context) error {
 	if _, err := s.sayStranded(ctx); err != nil {
 		s.Warn(err.Error()) // a service waits for its store
 	}
-	if len(s.settings.sinks) == 0 {
+	if len(s.settings.Sinks) == 0 {
 		return noSinks()
 	}
 	s.journal().KeepDelivering(ctx, func(err error) { s.Warn(err.Error()) })
@@ -127,7 +127,7 @@ func noSinks() error {
 // hasSink reports whether a sink is configured here. What waits for settings to be
 // mended is for those that are.
 func (s *session) hasSink(name string) bool {
-	return name == sal.Unread || slices.ContainsFunc(s.settings.sinks, func(one sal.Sink) bool { return one.Name() == name })
+	return name == sal.Unread || slices.ContainsFunc(s.settings.Sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
 // sayStranded names what waits for sinks that are not configured here, which
@@ -145,7 +145,7 @@ func (s *session) sayStranded(ctx context.Context) (bool, error) {
 const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
 
 func (s *session) deliverLog(ctx context.Context) error {
-	if len(s.settings.sinks) == 0 {
+	if len(s.settings.Sinks) == 0 {
 		_, err := s.sayStranded(ctx)
 		return cmp.Or(err, noSinks())
 	}
@@ -189,7 +189,7 @@ delivered. For monitoring, the exit code is 1 if anything is older than
 }
 
 func (s *session) logStatus(ctx context.Context, most time.Duration) error {
-	s.tellExposed(s.Streams, s.settings)
+	s.warnExposed(s.Streams, s.settings)
 	waiting, aside, err := s.journal().Waiting(ctx)
 	if err != nil {
 		return err

@@ -123,11 +123,11 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 // refuseWeightless refuses to pool what has no weight, as the wrapper scripts
 // do, also where the rule about it does not.
 func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
-	verdict := s.rules.Review(plan, on, safety.Terms{Mode: s.settings.safetyMode})
+	verdict := s.rules.Review(plan, on, safety.Terms{Mode: s.settings.SafetyMode})
 	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
 		return nil // it refuses
 	}
-	if idle := s.rules.Idle(plan, safety.Terms{Mode: s.settings.safetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
+	if idle := s.rules.Idle(plan, safety.Terms{Mode: s.settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
 		return nil // so here
 	}
 	for _, o := range plan.Matched {

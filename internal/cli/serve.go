@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/gateway"
@@ -25,11 +26,11 @@ import (
 )
 
 func newServe(std term.Streams, g *globals) *cobra.Command {
-	asked := serveSettings{
-		gateway: gatewaySettings{
-			listen: given{option: "--gateway"}, cert: given{option: "--cert"}, key: given{option: "--key"},
+	asked := config.Serve{
+		Gateway: config.Gateway{
+			Listen: config.Value{Option: "--gateway"}, Cert: config.Value{Option: "--cert"}, Key: config.Value{Option: "--key"},
 		},
-		metrics: given{option: "--metrics"},
+		Metrics: config.Value{Option: "--metrics"},
 	}
 	var allow []string
 	cmd := &cobra.Command{
@@ -58,33 +59,33 @@ otherwise. SIGTERM ends it after the requests under way.`,
 				allow = []string{""} // an empty text is an empty list
 			}
 			for _, key := range allow {
-				asked.gateway.allow = append(asked.gateway.allow, given{text: key, option: "--allow-prefix"})
+				asked.Gateway.Allow = append(asked.Gateway.Allow, config.Value{Text: key, Option: "--allow-prefix"})
 			}
 			g.needs = []string{"serve"}
 			return with(std, g, func(s *session) error { return s.runServe(cmd.Context(), asked) })
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&asked.gateway.listen.text, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
-	f.StringVar(&asked.metrics.text, "metrics", "", "serve metrics at `ADDRESS`")
-	f.BoolVar(&asked.deliver, "deliver", false, "deliver announcements")
-	f.StringVar(&asked.gateway.cert.text, "cert", "", "serve the gateway over TLS with the certificate in `FILE`, which is reloaded when it changes")
-	f.StringVar(&asked.gateway.key.text, "key", "", "private key `FILE` of the certificate")
+	f.StringVar(&asked.Gateway.Listen.Text, "gateway", "", "serve the etcd v2 API at `ADDRESS`")
+	f.StringVar(&asked.Metrics.Text, "metrics", "", "serve metrics at `ADDRESS`")
+	f.BoolVar(&asked.Deliver, "deliver", false, "deliver announcements")
+	f.StringVar(&asked.Gateway.Cert.Text, "cert", "", "serve the gateway over TLS with the certificate in `FILE`, which is reloaded when it changes")
+	f.StringVar(&asked.Gateway.Key.Text, "key", "", "private key `FILE` of the certificate")
 	f.StringSliceVar(&allow, "allow-prefix", nil, "serve only keys at or below `KEY`,...")
 	return cmd
 }
 
-func (s *session) runServe(ctx context.Context, asked serveSettings) error {
-	c := s.settings.serve.or(asked)
-	if err := c.check(); err != nil {
+func (s *session) runServe(ctx context.Context, asked config.Serve) error {
+	c := s.settings.Serve.Override(asked)
+	if err := c.Check(); err != nil {
 		return err
 	}
-	if c.deliver && len(s.settings.sinks) == 0 {
-		if c.gateway.listen.text == "" && c.metrics.text == "" {
+	if c.Deliver && len(s.settings.Sinks) == 0 {
+		if c.Gateway.Listen.Text == "" && c.Metrics.Text == "" {
 			return noSinks()
 		}
 		s.Warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
-		c.deliver = false
+		c.Deliver = false
 	}
 	collectGarbage(100, 160<<20) // a process that stays has other needs than one that answers and ends
 	v := &service{session: s, settings: c, refused: newRefused()}
@@ -108,7 +109,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 	for _, l := range listening {
 		group.Go(func() error { return v.serve(ctx, l) })
 	}
-	if c.deliver {
+	if c.Deliver {
 		group.Go(func() error {
 			s.deliver(ctx)
 			return nil
@@ -126,7 +127,7 @@ func (s *session) runServe(ctx context.Context, asked serveSettings) error {
 // deliver delivers announcements until the context ends.
 func (s *session) deliver(ctx context.Context) {
 	var names []string
-	for _, sink := range s.settings.sinks {
+	for _, sink := range s.settings.Sinks {
 		if _, broken := sink.(sal.Broken); !broken {
 			names = append(names, sink.Name())
 		}
@@ -147,7 +148,7 @@ func ended(err error) error {
 // service is a running serve.
 type service struct {
 	*session
-	settings serveSettings
+	settings config.Serve
 	mirror   *mirror.Mirror
 	gateway  *gateway.Handler
 	refused  *prometheus.CounterVec // connections; see newRefused
@@ -158,7 +159,7 @@ func (v *service) tellStore(err error) {
 	switch {
 	case err == nil:
 		v.Say("the store is back")
-	case v.settings.gateway.listen.text == "":
+	case v.settings.Gateway.Listen.Text == "":
 		v.Warn(err.Error())
 	case v.mirror.View() == nil:
 		v.Warn(err.Error() + "; until it is there, every answer is an error (500)")
@@ -176,15 +177,15 @@ func (v *service) tellMissing(ctx context.Context) error {
 		return nil
 	}
 	view := v.mirror.View()
-	for _, a := range v.settings.gateway.allow {
-		key := path.Clean("/" + a.text)
+	for _, a := range v.settings.Gateway.Allow {
+		key := path.Clean("/" + a.Text)
 		found := view.Get(key) != nil
 		for range view.Under(key + "/") {
 			found = true
 			break
 		}
 		if !found {
-			v.Warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.where()))
+			v.Warn(fmt.Sprintf("nothing is at or below %s, which %s allows; is it spelt right?", key, a.Source()))
 		}
 	}
 	return nil
@@ -193,7 +194,7 @@ func (v *service) tellMissing(ctx context.Context) error {
 // part is what the service listens for.
 type part struct {
 	name    string
-	at      given
+	at      config.Value
 	handler http.Handler
 	secure  *tls.Config // nil for plain HTTP
 	stop    func()      // ends requests that wait; may be nil
@@ -213,14 +214,14 @@ func (v *service) listen() (all []listener, err error) {
 		return nil, err
 	}
 	for _, p := range parts {
-		l, err := listenTCP(context.Background(), p.at.text)
+		l, err := listenTCP(context.Background(), p.at.Text)
 		if err != nil {
 			for _, l := range all {
 				_ = l.Close() // what is wrong is said already
 			}
 			return nil, refused(p.name, p.at, err)
 		}
-		l = newBounded(l, mostConnections, v.settings.connectionsPerAddress(), func(limit string) { v.refused.WithLabelValues(p.name, limit).Inc() })
+		l = newBounded(l, config.MaxConnections, v.settings.ConnectionsPerAddress(), func(limit string) { v.refused.WithLabelValues(p.name, limit).Inc() })
 		if p.secure != nil {
 			l = tls.NewListener(l, p.secure)
 		}
@@ -234,15 +235,15 @@ func (v *service) listen() (all []listener, err error) {
 
 // parts are those that listen, with all that they need.
 func (v *service) parts() (all []part, err error) {
-	if c := v.settings.gateway; c.listen.text != "" {
+	if c := v.settings.Gateway; c.Listen.Text != "" {
 		if v.gateway, err = v.newGateway(c); err != nil {
 			return nil, err
 		}
-		p := part{name: "gateway", at: c.listen, handler: v.gateway, stop: v.gateway.Close}
-		if c.cert.text != "" {
-			certificate := &reloaded{cert: c.cert.text, key: c.key.text, warn: v.Warn}
+		p := part{name: "gateway", at: c.Listen, handler: v.gateway, stop: v.gateway.Close}
+		if c.Cert.Text != "" {
+			certificate := &reloaded{cert: c.Cert.Text, key: c.Key.Text, warn: v.Warn}
 			if _, err := certificate.get(nil); err != nil {
-				return nil, c.cert.errorf(certificateHint(err), "%v", err)
+				return nil, c.Cert.Errorf(certificateHint(err), "%v", err)
 			}
 			p.secure = &tls.Config{
 				MinVersion: tls.VersionTLS12, GetCertificate: certificate.get, NextProtos: []string{"http/1.1", "http/1.0"},
@@ -250,30 +251,27 @@ func (v *service) parts() (all []part, err error) {
 		}
 		all = append(all, p)
 	}
-	if at := v.settings.metrics; at.text != "" {
+	if at := v.settings.Metrics; at.Text != "" {
 		all = append(all, part{name: "metrics", at: at, handler: v.monitoring()})
 	}
 	return all, nil
 }
 
 // newGateway makes the gateway, or says which of its settings is wrong.
-func (v *service) newGateway(c gatewaySettings) (*gateway.Handler, error) {
-	config := gateway.Config{
+func (v *service) newGateway(c config.Gateway) (*gateway.Handler, error) {
+	gc := gateway.Config{
 		Mirror:     v.mirror,
-		Namespace:  v.session.settings.namespace,
-		APIVersion: v.session.settings.apiVersion,
+		Namespace:  v.session.settings.Namespace,
+		APIVersion: v.session.settings.APIVersion,
 	}
-	for _, a := range c.allow {
-		config.Allow = append(config.Allow, a.text)
-		if _, err := gateway.New(config); err != nil {
-			return nil, a.errorf("", "%v", err)
+	for _, a := range c.Allow {
+		gc.Allow = append(gc.Allow, a.Text)
+		if _, err := gateway.New(gc); err != nil {
+			return nil, a.Errorf("", "%v", err)
 		}
 	}
-	return gateway.New(config)
+	return gateway.New(gc)
 }
-
-// mostConnections is how many connections a part has open at once.
-const mostConnections = 4096
 
 // grace is how long requests under way may take once the service is to end.
 const grace = 5 * time.Second
@@ -363,7 +361,7 @@ func (v *service) tellSystemd(ctx context.Context) error {
 
 // loaded is closed when there is something to answer with, if anybody asks.
 func (v *service) loaded() <-chan struct{} {
-	if v.settings.gateway.listen.text == "" && v.settings.metrics.text == "" {
+	if v.settings.Gateway.Listen.Text == "" && v.settings.Metrics.Text == "" {
 		none := make(chan struct{})
 		close(none)
 		return none

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/conftool/confctl/internal/config"
 )
 
 // TestServeHeaderCompression sends HTTP/2 requests on plain connections and
@@ -102,8 +104,8 @@ func TestServeHeaderMemory(t *testing.T) {
 	h := newHostile(t)
 	waits := 500
 	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && os.Getenv(faultsVariable) != "" && files.Cur > mostConnections+1000 {
-		waits = mostConnections - 96
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && os.Getenv(faultsVariable) != "" && files.Cur > config.MaxConnections+1000 {
+		waits = config.MaxConnections - 96
 	}
 	before := peak(t, h.Process.Pid)
 	for name, fields := range map[string]int{"all that are taken": maxFields, "too many": 2200} {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/conftool/confctl/internal/config"
 )
 
 // hostile is a gateway, and somebody who means it no good.
@@ -25,7 +27,7 @@ type hostile struct {
 func newHostile(t *testing.T) *hostile {
 	t.Helper()
 	s := newSite(t, localConfig)
-	s.file("confctl.yaml", fmt.Sprintf("serve: {connections_per_address: %d}\n", mostConnections))
+	s.file("confctl.yaml", fmt.Sprintf("serve: {connections_per_address: %d}\n", config.MaxConnections))
 	s.ok("--quiet", "sync", "--directory", "data")
 	v := s.serve(1, "--gateway", "127.0.0.1:0")
 	until(t, v.gateway+"/v2/keys"+loadSmall, http.StatusOK, "common")
@@ -182,18 +184,18 @@ func closed(c net.Conn, within time.Duration) bool {
 // full opens more connections than there is room for.
 func (h *hostile) full(t *testing.T) {
 	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < mostConnections+1000 {
-		t.Skipf("needs %d open files for a process, the limit is %d", mostConnections+1000, files.Cur)
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < config.MaxConnections+1000 {
+		t.Skipf("needs %d open files for a process, the limit is %d", config.MaxConnections+1000, files.Cur)
 	}
 	time.Sleep(100 * time.Millisecond) // those of before are closed
 	request := "GET /v2/keys" + loadKey + "?wait=true HTTP/1.1\r\nHost: h\r\nX: " + strings.Repeat("x", 3<<10) + "\r\n\r\n"
-	all := make([]net.Conn, mostConnections+200)
+	all := make([]net.Conn, config.MaxConnections+200)
 	for i := range all {
 		all[i] = h.dial(t)
 		send(all[i], request)
 	}
 	refused := 0
-	for _, c := range all[mostConnections-200:] {
+	for _, c := range all[config.MaxConnections-200:] {
 		one := make([]byte, 1)
 		if err := c.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
 			t.Fatal(err)
@@ -207,7 +209,7 @@ func (h *hostile) full(t *testing.T) {
 	if refused < 200 || refused > 300 {
 		t.Errorf("of %d connections %d were refused", len(all), refused)
 	}
-	t.Logf("with %d connections the peak is %.0f MiB", mostConnections, peak(t, h.Process.Pid))
+	t.Logf("with %d connections the peak is %.0f MiB", config.MaxConnections, peak(t, h.Process.Pid))
 	for _, c := range all {
 		_ = c.Close()
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/conftool/confctl/internal/text"
+
+	"github.com/conftool/confctl/internal/config"
 )
 
 // lively is how long the store may be silent until the service is not ready. It
@@ -71,7 +73,7 @@ func (v *service) registry() *prometheus.Registry {
 		}
 		return 0
 	})
-	gauge("store_silent_seconds", "For how long the store has given no sign of life; it does so every two seconds. -1 if it never did.", func() float64 {
+	gauge("store_silent_seconds", "For how long the store has config.Value no sign of life; it does so every two seconds. -1 if it never did.", func() float64 {
 		age, ever := v.mirror.Age()
 		if !ever {
 			return -1
@@ -87,8 +89,8 @@ func (v *service) registry() *prometheus.Registry {
 		counter("gateway_errors_total", "Answers with a status of 400 and above.", func() float64 { return float64(v.gateway.Stats().Errors) })
 	}
 	for _, limit := range []string{"total", "address"} { // shown as 0 before the first
-		for part, at := range map[string]given{"gateway": v.settings.gateway.listen, "metrics": v.settings.metrics} {
-			if at.text != "" {
+		for part, at := range map[string]config.Value{"gateway": v.settings.Gateway.Listen, "metrics": v.settings.Metrics} {
+			if at.Text != "" {
 				v.refused.WithLabelValues(part, limit)
 			}
 		}

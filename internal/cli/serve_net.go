@@ -14,12 +14,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/pkg/files"
 )
 
 // refused says why a part cannot listen, and what to do.
-func refused(part string, at given, err error) error {
-	host, port, split := net.SplitHostPort(at.text)
+func refused(part string, at config.Value, err error) error {
+	host, port, split := net.SplitHostPort(at.Text)
 	var why syscall.Errno
 	var name *net.DNSError
 	switch {
@@ -30,18 +31,18 @@ func refused(part string, at given, err error) error {
 	case errors.As(err, &why):
 		err = why
 	}
-	hint := "to have it listen on this host alone: " + at.change("127.0.0.1:"+port)
+	hint := "to have it listen on this host alone: " + instead(at, "127.0.0.1:"+port)
 	switch {
 	case errors.Is(why, syscall.EADDRINUSE):
 		hint = fmt.Sprintf("something listens there already, maybe another confctl serve; what it is: %s\n"+
-			"to have this one listen elsewhere: %s", commandLine([]string{"ss", "-ltnp", "sport = :" + port}), at.change(net.JoinHostPort(host, "PORT")))
+			"to have this one listen elsewhere: %s", commandLine([]string{"ss", "-ltnp", "sport = :" + port}), instead(at, net.JoinHostPort(host, "PORT")))
 	case errors.Is(why, syscall.EACCES):
 		hint = "ports below 1024 are for root, and for units with AmbientCapabilities=CAP_NET_BIND_SERVICE\n" +
-			"to have it listen elsewhere: " + at.change(net.JoinHostPort(host, "PORT"))
+			"to have it listen elsewhere: " + instead(at, net.JoinHostPort(host, "PORT"))
 	case errors.Is(why, syscall.EADDRNOTAVAIL):
 		hint = host + " is not an address of this host; those it has: ip -brief address\n" + hint
 	}
-	return &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at.text, err), hint}
+	return &usageError{fmt.Sprintf("%s cannot listen on %s: %v", part, at.Text, err), hint}
 }
 
 // unused are the connections on which nothing has come yet. A server that shuts
@@ -183,4 +184,12 @@ func (l *serverLog) Write(message []byte) (int, error) {
 		l.warn(first + "; please report this, with what --debug says")
 	}
 	return len(message), nil
+}
+
+// instead says how to have a part listen on another address.
+func instead(at config.Value, address string) string {
+	if at.Option != "" {
+		return at.Option + " " + address
+	}
+	return address + " at " + at.Pos.String()
 }

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
@@ -26,7 +24,7 @@ import (
 type session struct {
 	term.Streams
 	*globals
-	settings *settings
+	settings *config.Settings
 	schema   *schema.Schema
 	rules    *safety.Rules
 	unruled  []schema.Problem // what is wrong with the declared rules
@@ -59,25 +57,25 @@ func open(std term.Streams, g *globals, prepare ...func(*session)) (*session, er
 	if s.store, err = openStore(std, g, s.settings); err != nil {
 		return nil, err
 	}
-	s.catalog = catalog.New(s.store, s.settings.namespace, s.settings.apiVersion)
+	s.catalog = catalog.New(s.store, s.settings.Namespace, s.settings.APIVersion)
 	return s, nil
 }
 
 // openSchema is open for a command that does not ask the store.
 func openSchema(std term.Streams, g *globals) (*session, error) {
-	s, err := loadSettings(g)
+	s, err := g.loadSettings()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.mistakes.of(g.needed()...); err != nil {
+	if err := s.Mistake(g.needed()...); err != nil {
 		return nil, err
 	}
-	s.mistakes.warn(std)
+	warnMistakes(std, s)
 	if g.terms.gone {
-		s.timeout = min(s.timeout, hasty)
+		s.Timeout = min(s.Timeout, hasty)
 	}
 	if g.output == "" {
-		g.output = s.output
+		g.output = s.Output
 	}
 	if g.yaml {
 		g.output = "yaml"
@@ -89,69 +87,38 @@ func openSchema(std term.Streams, g *globals) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, wrong := safety.Load(sc, safetyFile(s))
+	rules, wrong := safety.Load(sc, s.SafetyFile())
 	return &session{Streams: std, globals: g, settings: s, schema: sc, rules: rules, unruled: wrong}, nil
 }
 
-func loadSchema(s *settings) (*schema.Schema, error) {
-	if s.schemaFile == "" {
-		return schema.BuiltIn(s.poolsPath), nil
+func loadSchema(s *config.Settings) (*schema.Schema, error) {
+	if s.SchemaFile == "" {
+		return schema.BuiltIn(s.PoolsPath), nil
 	}
-	return schema.LoadWith(s.schemaFile, s.poolsPath, schema.Options{Time: s.timeout})
+	return schema.LoadWith(s.SchemaFile, s.PoolsPath, schema.Options{Time: s.Timeout})
 }
 
-// safetyFile is where a site declares rules for types that its schema file does
-// not: beside it.
-func safetyFile(s *settings) string {
-	beside := s.schemaFile
-	if beside == "" {
-		beside = s.file
-	}
-	return filepath.Join(filepath.Dir(beside), "safety.yaml")
-}
-
-func openStore(std term.Streams, g *globals, s *settings) (store.Store, error) {
+func openStore(std term.Streams, g *globals, s *config.Settings) (store.Store, error) {
 	debug := func(format string, args ...any) {
 		if g.debug {
 			std.Say(format, args...)
 		}
 	}
-	if s.driver == "local" {
-		path, err := localPath(s)
+	if s.Driver == "local" {
+		path, err := s.LocalPath()
 		if err != nil {
 			return nil, err
 		}
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			std.Say("the local store %s is not there yet, so it is empty; the first change makes it", path)
 		}
-		return local.Open(path, local.Options{Timeout: s.timeout, Debug: debug})
+		return local.Open(path, local.Options{Timeout: s.Timeout, Debug: debug})
 	}
-	c, err := etcdConfig(s, account.Self(), std.Warn, debug)
+	c, err := s.Etcd(std.Warn, debug)
 	if err != nil {
 		return nil, err
 	}
 	return etcd.Open(c)
-}
-
-// localPath returns the file of the local driver.
-func localPath(s *settings) (string, error) {
-	known := []string{"path", "etcd_config_file", "allow_reconnect", "suppress_san_warnings"}
-	for name, n := range s.driverOptions {
-		if !slices.Contains(known, name) {
-			return "", n.Errorf("the local driver has no option %q%s; it is named with path", name, nearest.Suggest(name, known))
-		}
-	}
-	if n, ok := s.driverOptions["path"]; ok {
-		if n.Text() == "" {
-			return "", n.Errorf("path must name a file, not %s", n.Describe())
-		}
-		return n.Text(), nil
-	}
-	state := account.Self().StateDir()
-	if state == "" {
-		return "", &usageError{"no place for the local store: neither XDG_STATE_HOME nor HOME is set, and the passwd file has no home either", "name a file with driver_options: {path: FILE} in " + s.file}
-	}
-	return filepath.Join(state, "conftool", "state.db"), nil
 }
 
 // with runs a command that works on a store.
@@ -180,4 +147,14 @@ func whoami() sal.User {
 func (g *globals) whoami() sal.User {
 	g.identified.Do(func() { g.user = whoami() })
 	return g.user
+}
+
+// journal returns the log of changes, and the sinks that announce them.
+func (s *session) journal() *sal.Log {
+	return &sal.Log{
+		Store:  s.store,
+		Prefix: s.catalog.Own(""),
+		Sinks:  s.settings.Sinks,
+		Self:   sal.ThisProcess(hostname()),
+	}
 }

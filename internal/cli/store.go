@@ -88,7 +88,7 @@ func (s *session) checkStore(ctx context.Context) error {
 
 // checkFile checks the file of the local driver.
 func (s *session) checkFile(ctx context.Context, file *local.Store) error {
-	path, err := localPath(s.settings)
+	path, err := s.settings.LocalPath()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
@@ -85,7 +86,7 @@ func (s *session) explainType(name string) error {
 }
 
 // describeType writes what there is to know about a type.
-func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
+func describeType(w *bufio.Writer, t *schema.Type, s *config.Settings) {
 	line := func(format string, args ...any) {
 		fmt.Fprintln(w, text.OneLine(fmt.Sprintf(format, args...)))
 	}
@@ -94,7 +95,7 @@ func describeType(w *bufio.Writer, t *schema.Type, s *settings) {
 		declared = t.Pos.String()
 	}
 	line("TYPE      %s (%s)", t.Name, declared)
-	line("KEYS      %s/%s/%s", strings.TrimRight(s.namespace, "/"), s.apiVersion, keyForm(t))
+	line("KEYS      %s/%s/%s", strings.TrimRight(s.Namespace, "/"), s.APIVersion, keyForm(t))
 	line("TAGS      %s", words(t.Tags))
 	if len(t.Depends) > 0 {
 		line("DEPENDS   %s: objects of it are created first", strings.Join(t.Depends, ", "))

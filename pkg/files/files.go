@@ -58,6 +58,20 @@ func Refused(err error) bool {
 	return errors.As(err, new(OutsideError)) || errors.As(err, new(KindError)) || errors.As(err, new(SizeError))
 }
 
+// Cause returns an error of the file system without the operation and the path, for
+// a message that names them in its own way. Other errors are returned as they are.
+func Cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}
+
 // Read reads a file that may be anywhere. See Files.Read.
 func Read(path string, most int64) ([]byte, error) { return (*Files)(nil).Read(path, most) }
 

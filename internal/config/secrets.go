@@ -1,4 +1,4 @@
-package cli
+package config
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// readPrivate returns the settings in a file that may hold a secret, or may be
-// another file than was meant, such as one with a password and nothing else: no error
-// quotes what is in it, but for words that are close to those that are known.
+// readPrivate returns the settings in a file that may hold a secret, or may be the
+// wrong file, such as one with nothing but a password: errors quote nothing of it but
+// the names of known settings.
 func readPrivate(file, what string, known []string) ([]yamldoc.Pair, error) {
 	doc, err := yamldoc.Read(file)
 	switch {
@@ -27,8 +27,8 @@ func readPrivate(file, what string, known []string) ([]yamldoc.Pair, error) {
 	return pairs, withoutText(err, known)
 }
 
-// withoutText is an error about a place in a file without the text that stands
-// there; known words stay.
+// withoutText returns an error about a place in a file without the text at that
+// place. Known names stay.
 func withoutText(err error, known []string) error {
 	var at *yamldoc.Error
 	if !errors.As(err, &at) {
@@ -46,8 +46,9 @@ func withoutText(err error, known []string) error {
 	return &clean
 }
 
-// unknownKey is the error for a key of an etcdrc that is not known. What is close to
-// none may be a piece of a password, as after a comma.
+// unknownKey returns the error for an unknown setting of an etcdrc. It quotes only
+// what is close to a known one: anything else may be part of a password, such as what
+// follows a comma.
 func unknownKey(p yamldoc.Pair, known []string) error {
 	if _, isNear := nearest.To(p.Name, known); isNear {
 		return p.Key.Errorf("no setting %q in an etcdrc%s", p.Name, nearest.Suggest(p.Name, known))
@@ -55,8 +56,8 @@ func unknownKey(p yamldoc.Pair, known []string) error {
 	return p.Key.Errorf("what stands here is no setting of an etcdrc")
 }
 
-// described says what a node is. It quotes a word; anything else, such as the URL of
-// a webhook, may be a secret.
+// described returns what a node is. It quotes only a plain word: anything else, such
+// as the URL of a webhook, may be a secret.
 func described(n yamldoc.Node) string {
 	if n.IsScalar() && !n.IsEmpty() && !regexp.MustCompile(`^[\w.:-]{0,30}$`).MatchString(n.Text()) {
 		return "what stands here"

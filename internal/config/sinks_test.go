@@ -1,4 +1,4 @@
-package cli
+package config
 
 import (
 	"errors"
@@ -46,11 +46,11 @@ func TestSinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var standard sal.Sink
+		var bot sal.Sink
 		if c.bot != "" {
-			standard = sal.Bot{Address: c.bot}
+			bot = sal.Bot{Address: c.bot}
 		}
-		got, errs := readSinks(n, standard, "/etc/conftool")
+		got, errs := readSinks(n, bot, "/etc/conftool")
 		if errs != nil {
 			t.Errorf("%s: %v", c.yaml, errs)
 		}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/term"
+)
+
+// loadSettings reads the configuration that the options name.
+func (g *globals) loadSettings() (*config.Settings, error) {
+	return config.Load(config.Options{File: g.config, Schema: g.schema, Formats: formats(), Account: account.Self()})
+}
+
+// needed returns the settings in which a mistake stops the command, beside those
+// that say where the objects are. With a tcpircbot_port that is no number the Python
+// tool stops, and scripts may rely on that; a change in an outage does not stop.
+func (g *globals) needed() []string {
+	if g.terms.gone || g.terms.emergency || g.mends {
+		return g.needs
+	}
+	return append([]string{"tcpircbot_port"}, g.needs...)
+}
+
+// warnMistakes reports the mistakes that stop nothing.
+func warnMistakes(std term.Streams, settings *config.Settings) {
+	for _, err := range settings.Mistakes() {
+		std.Warn(err.Error())
+	}
+}
+
+// warnExposed warns, once in a command, of files that everybody can write to or that
+// give a password away, and of passwords that are sent unencrypted.
+func (g *globals) warnExposed(std term.Streams, s *config.Settings) {
+	g.exposures.Do(func() {
+		for _, e := range s.Exposures() {
+			msg := e.Msg
+			if e.File != "" {
+				msg += "; to end that: " + commandLine([]string{"chmod", e.Mode, e.File})
+			}
+			std.Warn(msg)
+		}
+	})
+}
+
+// explainSetting explains a setting that cannot be used.
+func explainSetting(e *config.Error, err error) (code int, msg, hint string) {
+	hint = e.Fix
+	switch e.Reason {
+	case config.Invalid:
+	case config.OnlyInFiles:
+		hint = "unset it; another configuration is named with --config FILE"
+	case config.Looser:
+		hint = "it can only make it stricter; to override a rule once: --allow RULE --reason TEXT"
+	case config.NothingToServe:
+		hint = "confctl serve --gateway 127.0.0.1:4001, or serve: {gateway: {listen: 127.0.0.1:4001}} in confctl.yaml"
+	case config.GatewayOff:
+		hint = "add --gateway ADDRESS"
+	}
+	return exitUsage, message(err), hint
+}
+
+// explainConfigFile explains that a named configuration or schema is not there.
+func explainConfigFile(e *config.FileError, err error) (code int, msg, hint string) {
+	if e.Kind == "configuration" {
+		hint = "confctl init --driver local --dir DIR makes one"
+	}
+	return exitUsage, message(err), hint
+}
+
+// explainNoConfig explains that there is no configuration.
+func explainNoConfig(_ *config.NotFoundError, err error) (code int, msg, hint string) {
+	return exitUsage, message(err), "to try things on this machine:  confctl init --driver local\n" +
+		"to work on an etcd cluster:     confctl init --driver etcd"
+}
+
+// explainNeeded ends a command as the mistake in the setting would.
+func explainNeeded(e *config.NeededError, err error) (code int, msg, hint string) {
+	code, _, hint = explain(e.Err)
+	return code, e.Error(), strings.TrimLeft(nothingWritten(err)+"\n"+hint, "\n")
+}
