@@ -64,6 +64,7 @@ func explanations() []explanation {
 		row(explainSetting),
 		row(explainConfigFile),
 		row(explainNoConfig),
+		row(explainListen),
 		coded(exitUsage, hinting[*config.ExistsError]("name another directory with --dir")),
 		coded(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of
 		coded(exitUsage, func(e *usageError, _ error) string { return e.hint }),

@@ -116,7 +116,7 @@ func (h *hostile) requests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := h.dial(t)
-			if err := conn.SetDeadline(time.Now().Add(within(bodyTime + time.Second))); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(within(3 * time.Second))); err != nil {
 				t.Fatal(err)
 			}
 			go send(conn, c.request)

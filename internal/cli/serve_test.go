@@ -2,14 +2,12 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
@@ -310,40 +308,6 @@ func TestServeEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestServeFinishes what it has begun to answer, and keeps nobody else for that.
-func TestServeFinishes(t *testing.T) {
-	t.Parallel()
-	inner, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	v := &service{session: &session{globals: &globals{}}}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		cancel() // it is to end while somebody asks
-		time.Sleep(300 * time.Millisecond)
-		_, _ = io.WriteString(w, "whole")
-	})
-	done := make(chan error, 1)
-	go func() { done <- v.serve(ctx, listener{part{name: "test", handler: handler}, inner}) }()
-	idle, err := net.Dial("tcp", inner.Addr().String()) //nolint:noctx // a test's
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer idle.Close() //nolint:errcheck // nothing was written
-	begun := time.Now()
-	if status, body := get(t, "http://"+inner.Addr().String()); status != 200 || body != "whole" {
-		t.Errorf("what was under way was answered with %d, %s", status, body)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(begun); took > 3*time.Second {
-		t.Errorf("it took %v to end", took)
-	}
-}
-
 // TestServeDelivers alone: it waits for its store, and for its sinks.
 func TestServeDelivers(t *testing.T) {
 	t.Parallel()
@@ -448,60 +412,6 @@ func (r *road) open() {
 			go func() { _, _ = io.Copy(c, other); _ = c.Close() }()
 		}
 	}()
-}
-
-// TestServeTLS: the certificate is read again when it has changed, and one that
-// cannot be used does not replace the one that can.
-func TestServeTLS(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, localConfig)
-	s.ok("sync", "--directory", "data")
-	ca := etcdtest.NewAuthority(t)
-	install := func(host string) {
-		t.Helper()
-		cert, key := ca.Issue(t, host, time.Now().Add(time.Hour))
-		for from, to := range map[string]string{cert: "gw.pem", key: "gw.key"} {
-			text, err := os.ReadFile(from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.file(to, string(text))
-		}
-	}
-	names := func(address string) string {
-		t.Helper()
-		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close() //nolint:errcheck // nothing was written
-		leaf := c.ConnectionState().PeerCertificates[0]
-		return strings.Join(leaf.DNSNames, " ")
-	}
-	install("one.example")
-	v := s.serve(1, "--gateway", "127.0.0.1:0", "--cert", "gw.pem", "--key", "gw.key")
-	address := strings.TrimPrefix(v.gateway, "http://")
-	if got := names(address); got != "one.example" {
-		t.Errorf("the certificate is of %q", got)
-	}
-	time.Sleep(1100 * time.Millisecond) // it is looked at once a second
-	s.file("gw.pem", "nothing\n")
-	names(address)
-	v.says("going on with the one from before")
-	info, err := os.Stat(filepath.Join(s.dir, "gw.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	install("two.example")
-	for _, file := range []string{"gw.pem", "gw.key"} { // what is in them counts, and not when it came
-		if err := os.Chtimes(filepath.Join(s.dir, file), info.ModTime(), info.ModTime()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	time.Sleep(1100 * time.Millisecond)
-	if got := names(address); got != "two.example" {
-		t.Errorf("after it was replaced, the certificate is of %q", got)
-	}
 }
 
 // TestServeTellsSystemd what it waits for.

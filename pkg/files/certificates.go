@@ -22,3 +22,13 @@ func CertPool(path string) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
+
+// ReadKeyPair reads a certificate and its key, which are files in PEM format and may
+// be the same one.
+func ReadKeyPair(cert, key string) (certPEM, keyPEM []byte, err error) {
+	if certPEM, err = Read(cert, MaxPEM); err != nil {
+		return nil, nil, err
+	}
+	keyPEM, err = Read(key, MaxPEM)
+	return certPEM, keyPEM, err
+}

@@ -36,11 +36,7 @@ func TLS(caCert, cert, key string) (*tls.Config, error) {
 
 // keyPair is tls.LoadX509KeyPair for files that end.
 func keyPair(cert, key string) (tls.Certificate, error) {
-	certPEM, err := files.Read(cert, files.MaxPEM)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	keyPEM, err := files.Read(key, files.MaxPEM)
+	certPEM, keyPEM, err := files.ReadKeyPair(cert, key)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
