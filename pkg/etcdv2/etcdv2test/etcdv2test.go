@@ -87,7 +87,7 @@ func Start(t testing.TB, chosen ...Option) *Server {
 		}
 	}
 	args = append(args, "--listen-client-urls="+s.own+","+s.URL, "--advertise-client-urls="+s.own)
-	s.run(t, program, args)
+	s.run(t, program, args, !o.without)
 	if o.user != "" {
 		s.closeTo(t, o)
 	}
@@ -135,8 +135,9 @@ func environment() []string {
 // however that ends.
 const guardian = `"$@" & read -r _; kill -9 $!; wait`
 
-// run starts the server and waits until it is ready.
-func (s *Server) run(t testing.TB, program string, args []string) {
+// run starts the server and waits until it is ready. With the v2 API, it has also
+// published its name then, which takes an index as a write does.
+func (s *Server) run(t testing.TB, program string, args []string, v2 bool) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
@@ -157,13 +158,26 @@ func (s *Server) run(t testing.TB, program string, args []string) {
 		_ = log.Close()
 	})
 	for range 1000 {
-		if _, err := s.do(http.MethodGet, "/health", nil); err == nil {
+		_, err := s.do(http.MethodGet, "/health", nil)
+		if err == nil && v2 {
+			err = s.isPublished()
+		}
+		if err == nil {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	said, err := os.ReadFile(log.Name())
 	t.Fatalf("etcd does not get ready: %s%v", said[max(0, len(said)-2000):], err)
+}
+
+// isPublished returns an error unless the member list has the server's URL.
+func (s *Server) isPublished() error {
+	members, err := s.do(http.MethodGet, "/v2/members", nil)
+	if err == nil && !bytes.Contains(members, []byte(s.own)) {
+		err = fmt.Errorf("not published: %s", members)
+	}
+	return err
 }
 
 // Put stores a value at a key, which begins with a slash.
