@@ -173,7 +173,8 @@ func (r *reader) said(resp *http.Response, text []byte) *Error {
 		noKey = 100
 		raft  = 300 // and above: the cluster, not the request
 	)
-	if json.Unmarshal(text, &said) != nil || said.Message == "" {
+	_ = json.Unmarshal(text, &said) // what is not JSON has no message
+	if said.Message == "" {
 		return nil
 	}
 	what := "says: " + r.excerpt(said.Message)
