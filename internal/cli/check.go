@@ -312,7 +312,7 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 		me := s.whoami()
 		mine, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
 		switch {
-		case err != nil && !errors.As(err, new(*sal.BrokenError)):
+		case err != nil && !sal.Incomplete(err):
 			return nil, err
 		case len(mine) == 0:
 			return nil, &noMatchError{fmt.Sprintf("the journal has no change by %s", me.Name), hint}
@@ -363,9 +363,10 @@ func (s *session) readersState(ctx context.Context, asked []readers.Reader) (rea
 		return readers.State{}, nil, err
 	}
 	records, err := s.journal().Newest(ctx, mostRecords)
-	var broken *sal.BrokenError
-	if err != nil && !errors.As(err, &broken) {
+	if err != nil && !sal.Incomplete(err) {
 		return readers.State{}, nil, err
 	}
+	var broken *sal.BrokenError
+	errors.As(err, &broken)
 	return readers.State{Snapshot: snapshot, Journal: records}, broken, nil
 }

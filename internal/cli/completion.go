@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -211,7 +210,7 @@ func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]str
 func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
 	return g.complete(func(ctx context.Context, s *session, _ *schema.Type) (words []string) {
 		records, err := s.journal().Newest(ctx, latest)
-		if err != nil && !errors.As(err, new(*sal.BrokenError)) {
+		if err != nil && !sal.Incomplete(err) {
 			return nil
 		}
 		undone := sal.Undone(records)

@@ -272,7 +272,7 @@ func tookTooLong(talk string) bool {
 // in the file.
 func (c *course) phase(t *testing.T, action string) string {
 	t.Helper()
-	journal, err := c.store.List(t.Context(), stormJournal, store.NewestFirst, 1)
+	journal, err := c.store.List(t.Context(), stormJournal, store.Page{Order: store.NewestFirst, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

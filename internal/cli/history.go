@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bufio"
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,25 +16,20 @@ import (
 // history prints what was changed of some objects, also of those that are gone
 // by now: a line for each field, the newest first.
 func (s *session) history(ctx context.Context, q catalog.Query) error {
-	records, err := s.journal().Search(ctx, sal.Query{Match: func(r sal.Stored) bool {
-		return !r.Refused() && slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return chooses(q, o) })
-	}})
-	broken, err := s.brokenRecords(err)
-	if err != nil {
-		return err
-	}
-	var lines []string
-	for _, r := range records {
-		for _, o := range r.Change.Objects {
-			if chooses(q, o) {
-				lines = append(lines, render.History(r, o)...)
+	of := func(o sal.Object) bool { return chooses(q, o) }
+	match := func(r sal.Stored) bool { return !r.Refused() && slices.ContainsFunc(r.Change.Objects, of) }
+	var broken, err error
+	failed := s.Write(func(w *bufio.Writer) {
+		broken, err = s.eachRecord(ctx, sal.Query{Match: match, Objects: of}, func(r sal.Stored) error {
+			for _, o := range r.Change.Objects {
+				for _, line := range render.History(r, o) {
+					fmt.Fprintln(w, line)
+				}
 			}
-		}
-	}
-	if err := s.Lines(lines...); err != nil {
-		return err
-	}
-	return broken
+			return nil
+		})
+	})
+	return cmp.Or(err, failed, broken)
 }
 
 // chooses reports whether a query chooses an object of the journal.

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -81,12 +84,12 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 	if !filter.isSet() {
 		search.Match = nil // which reads no more than is shown
 	}
-	records, err := s.journal().Search(ctx, search)
-	broken, err := s.brokenRecords(err)
+	p := logPrinter{session: s, json: format == "json"}
+	last, broken, err := p.all(ctx, search)
 	if err != nil {
 		return err
 	}
-	if len(records) == 0 && filter.isSet() {
+	if last == 0 && filter.isSet() {
 		if err := s.knownType(ctx, filter.typ); err != nil {
 			return err
 		}
@@ -94,12 +97,8 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 			s.Say("no record matches")
 		}
 	}
-	p := logPrinter{session: s, json: format == "json"}
-	if err := p.all(ctx, records); err != nil {
-		return err
-	}
 	if follow {
-		return p.follow(ctx, query, records, now.Revision)
+		return p.follow(ctx, query, max(now.Revision, last))
 	}
 	return broken
 }
@@ -114,7 +113,7 @@ func (s *session) knownType(ctx context.Context, name string) error {
 	found, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
 		return slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return o.Type == name })
 	}})
-	if err != nil && !errors.As(err, new(*sal.BrokenError)) { // those are named already
+	if err != nil && !sal.Incomplete(err) { // what that says is said already
 		return err
 	}
 	if len(found) == 0 {
@@ -123,15 +122,22 @@ func (s *session) knownType(ctx context.Context, name string) error {
 	return nil
 }
 
-// brokenRecords names records that cannot be read, and returns how to end in
-// spite of the others. Any other error is returned as it is.
+// brokenRecords names records that cannot be read, and says if not all were looked
+// at. It returns how to end in spite of the others. Any other error is returned as
+// it is.
 func (s *session) brokenRecords(err error) (ending, other error) {
-	var broken *sal.BrokenError
-	if !errors.As(err, &broken) {
+	if !sal.Incomplete(err) {
 		return nil, err
 	}
-	for _, e := range broken.Errs {
-		s.Say("%v", e)
+	var broken *sal.BrokenError
+	if errors.As(err, &broken) {
+		for _, e := range broken.Errs {
+			s.Say("%v", e)
+		}
+	}
+	var cut *sal.CutError
+	if errors.As(err, &cut) {
+		s.Say("%v", cut)
 	}
 	return &partlyError{exitInvalid}, nil
 }
@@ -142,18 +148,51 @@ type logPrinter struct {
 	json bool
 }
 
-// all prints records in columns, or as JSON with what was said and done about
-// them since.
-func (p logPrinter) all(ctx context.Context, records []sal.Stored) error {
-	undone := sal.Undone(records)
+// all prints the records that match in columns, or as JSON with what was said and
+// done about them since, as they are read. It returns the revision of the newest,
+// and how to end if some could not be read.
+func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision, broken, err error) {
+	var notes map[string][]sal.Note
 	if p.json {
-		notes, err := p.journal().Notes(ctx)
+		notes, err = p.journal().Notes(ctx)
 		if _, err = p.brokenRecords(err); err != nil {
-			return err
+			return 0, nil, err
 		}
-		return p.printJSON(records, func(r sal.Stored) (string, error) { return render.RecordJSON(r, notes[r.Event.ID], undone[r.Run()]) })
 	}
-	return p.Lines(render.Log(records, undone)...)
+	undone := sal.Undoing{}
+	failed := p.Write(func(w *bufio.Writer) {
+		var rows [][]string
+		broken, err = p.eachRecord(ctx, q, func(r sal.Stored) error {
+			newest = max(newest, r.Revision)
+			defer undone.Add(r)
+			if !p.json {
+				rows = append(rows, render.LogCells(r, undone[r.Run()]))
+				return nil
+			}
+			line, err := render.RecordJSON(r, notes[r.Event.ID], undone[r.Run()])
+			fmt.Fprintln(w, line)
+			return err
+		})
+		for _, line := range render.Columns(rows) {
+			fmt.Fprintln(w, line)
+		}
+	})
+	return newest, broken, cmp.Or(err, failed)
+}
+
+// eachRecord calls a function with the records that match, the newest first, until
+// it returns an error. What cannot be read is said, and how to end then is returned.
+func (s *session) eachRecord(ctx context.Context, q sal.Query, f func(sal.Stored) error) (ending, err error) {
+	for r, err := range s.journal().Stream(ctx, q) {
+		broken, err := s.brokenRecords(err)
+		if ending = cmp.Or(ending, broken); err == nil && broken == nil {
+			err = f(r)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ending, nil
 }
 
 // printJSON prints a line of JSON for each record.
@@ -168,13 +207,9 @@ func (s *session) printJSON(records []sal.Stored, line func(sal.Stored) (string,
 	return s.Lines(lines...)
 }
 
-// follow prints records as they are committed, those after a revision and
-// after the ones that are printed already. It outlasts a store that is out of
-// reach: nothing is missed then.
-func (p logPrinter) follow(ctx context.Context, query sal.Query, printed []sal.Stored, after store.Revision) error {
-	if len(printed) > 0 {
-		after = max(after, printed[0].Revision)
-	}
+// follow prints records as they are committed, those after a revision. It outlasts a
+// store that is out of reach: nothing is missed then.
+func (p logPrinter) follow(ctx context.Context, query sal.Query, after store.Revision) error {
 	for {
 		err := p.followOn(ctx, query, &after)
 		if !errors.As(err, new(*store.UnavailableError)) {

@@ -80,7 +80,7 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 	if _, err = s.brokenRecords(err); err != nil {
 		return err
 	}
-	later, err := s.journal().Search(ctx, sal.Query{After: found[0].Revision})
+	later, err := s.journal().Search(ctx, sal.Query{After: found[0].Revision, Objects: func(sal.Object) bool { return false }})
 	if _, err = s.brokenRecords(err); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,6 +80,9 @@ const (
 // warnRecent says which of the objects somebody else has changed just now.
 func (s *session) warnRecent(ctx context.Context, concerned []object.Object) {
 	recent, err := s.journal().Newest(ctx, latest)
+	if n := len(recent); n > 0 && time.Since(recent[n-1].Time) > justNow && errors.As(err, new(*sal.CutError)) {
+		err = nil // what was not looked at is older still
+	}
 	if err != nil {
 		s.Warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}

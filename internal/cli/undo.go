@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -211,11 +212,23 @@ func (e *overtakenError) hint() string {
 // laterThan returns the records committed after the oldest of some, the newest
 // first.
 func (s *session) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
-	later, err := s.journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision})
-	if _, err = s.brokenRecords(err); err != nil {
-		return nil, &unwrittenError{err, s.where()}
+	concerned := byObjectID(records)
+	later, err := s.journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision, Objects: func(o sal.Object) bool {
+		return concerned[o.ID()] != nil || o.Deleted() // a deletion is evidence of what it did not delete
+	}})
+	return later, s.allRead(err)
+}
+
+// allRead names records that cannot be read. Not to have looked at all is an error:
+// what is not known may speak against an undo.
+func (s *session) allRead(err error) error {
+	if !errors.As(err, new(*sal.CutError)) {
+		_, err = s.brokenRecords(err)
 	}
-	return later, nil
+	if err != nil {
+		return &unwrittenError{err, s.where()}
+	}
+	return nil
 }
 
 // overtaken looks in the journal for later changes of the same fields that are
@@ -316,11 +329,14 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 	if wanted.since.IsZero() {
 		return s.lastToUndo(ctx)
 	}
-	all, err := s.journal().Search(ctx, sal.Query{Since: wanted.since})
-	if _, err = s.brokenRecords(err); err != nil {
-		return nil, &unwrittenError{err, s.where()}
+	me := s.whoami()
+	all, err := s.journal().Search(ctx, sal.Query{Since: wanted.since, Match: func(r sal.Stored) bool {
+		return r.User.Name == me.Name || len(r.Change.Undoes) > 0
+	}})
+	if err := s.allRead(err); err != nil {
+		return nil, err
 	}
-	undone, me := sal.Undone(all), s.whoami()
+	undone := sal.Undone(all)
 	var mine []sal.Stored
 	for _, r := range all {
 		if r.User.Name == me.Name && !r.Refused() && len(r.Change.Undoes) == 0 && undone[r.Run()] == "" {
@@ -344,8 +360,8 @@ func nothingToUndo(me sal.User, since time.Time) error {
 func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	me, since := whoami(), time.Now().Add(-recently)
 	last, err := s.journal().LastOf(ctx, me.Name, since)
-	if _, err = s.brokenRecords(err); err != nil {
-		return nil, &unwrittenError{err, s.where()}
+	if err := s.allRead(err); err != nil {
+		return nil, err
 	}
 	switch {
 	case last.Refused != nil:

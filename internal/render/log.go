@@ -13,21 +13,12 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Log returns a line for each record. Undone has the change that undid another, by
-// the id of the latter.
-func Log(records []sal.Stored, undone map[string]string) []string {
-	rows := make([][]string, len(records))
-	for i, r := range records {
-		rows[i] = logCells(r, undone[r.Run()])
-	}
-	return Columns(rows)
-}
-
 // LogLine returns a record that is not in columns with others.
-func LogLine(r sal.Stored) string { return strings.Join(logCells(r, ""), "  ") }
+func LogLine(r sal.Stored) string { return strings.Join(LogCells(r, ""), "  ") }
 
-// logCells are a record's cells. The id is the last.
-func logCells(r sal.Stored, undone string) []string {
+// LogCells returns a record's cells in a list of records. Undone is the change that
+// undid it, or empty. The id is the last.
+func LogCells(r sal.Stored, undone string) []string {
 	return []string{
 		r.Time.Local().Format(time.RFC3339), Short(r.User.Name + "@" + r.Host.Name), Short(r.Event.Action), Selector(r),
 		outcome(r.Record, undone), whyCell(r.Record), Plain(r.Event.ID),

@@ -26,7 +26,7 @@ func FuzzLogCells(f *testing.F) {
 		r.Event.Action, r.Event.Reason = action, reason
 		r.Change.Selector, r.Change.Task = selector, task
 		r.User.Name, r.Host.Name = user, host
-		cells := logCells(r, "")
+		cells := LogCells(r, "")
 		for _, c := range cells {
 			if utf8.RuneCountInString(c) > 80 || strings.ContainsFunc(c, unicode.IsControl) {
 				t.Fatalf("cell %q", c)

@@ -130,7 +130,7 @@ func TestLines(t *testing.T) {
 			"action    set/pooled=no", "selector  -", "command   confctl x", `reason    "disk\nfull"`, "overrode  emergency",
 			"note      2026-01-02T03:04:05Z bob: seen", `  node a/b: w: "5" => 5`,
 		}},
-		"log": {Log([]sal.Stored{record("delete", nil)}, nil), []string{"2026-01-02T01:04:05Z  alice@cumin1  delete  -  0 objects    20260102T010405.000000Z-0a1b2c3d"}},
+		"log": {Columns([][]string{LogCells(record("delete", nil), "")}), []string{"2026-01-02T01:04:05Z  alice@cumin1  delete  -  0 objects    20260102T010405.000000Z-0a1b2c3d"}},
 		"history": {History(record("delete", func(r *sal.Record) { r.Event.Reason = "old" }), sal.Object{Path: "a/b", Before: value.OfMap()}), []string{
 			"2026-01-02T01:04:05Z  alice@cumin1  a/b: deleted {} - old  20260102T010405.000000Z-0a1b2c3d",
 		}},

@@ -38,6 +38,18 @@ func history(lines ...string) []Stored {
 	return records
 }
 
+// addHistory commits what history makes of lines.
+func (j journal) addHistory(lines ...string) {
+	j.Helper()
+	for _, r := range slices.Backward(history(lines...)) {
+		r.Event.ID, r.Change.Run = long(r.Event.ID), long(r.Change.Run)
+		for i, id := range r.Change.Undoes {
+			r.Change.Undoes[i] = long(id)
+		}
+		j.add(r.Record)
+	}
+}
+
 func TestUndone(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -131,16 +143,39 @@ func severalChanges(t *testing.T) ([]Stored, []object.Object) {
 	return records, objects
 }
 
+// addAll adds records, the newest first, as long as more are wanted.
+func addAll(records []Stored, add func(Stored) bool) {
+	for _, r := range records {
+		if !add(r) {
+			return
+		}
+	}
+}
+
+// lastChanges is who changed objects last among some records.
+func lastChanges(records []Stored, objects []object.Object, which func(Object) bool) map[ObjectID]Stored {
+	c := newChangings(objects, which)
+	addAll(records, c.add)
+	return c.found
+}
+
+// takersOf is who took objects out among some records.
+func takersOf(records []Stored, objects []object.Object, takesOut func(Object) bool) map[ObjectID]Stored {
+	t := newTakings(objects, takesOut)
+	addAll(records, t.add)
+	return t.takers()
+}
+
 func TestLastChanges(t *testing.T) {
 	records, objects := severalChanges(t)
 	got := map[string]string{}
-	for id, r := range LastChanges(records, objects, nil) {
+	for id, r := range lastChanges(records, objects, nil) {
 		got[id.Type+" "+id.Path] = r.Event.ID
 	}
 	if diff := cmp.Diff(map[string]string{"node dc/c/s/a": "3", "node dc/c/s/b": "2", "node dc/c/s/c": "3"}, got); diff != "" {
 		t.Error(diff)
 	}
-	out := LastChanges(records, objects, func(o Object) bool { return len(o.Fields()) > 0 })
+	out := lastChanges(records, objects, func(o Object) bool { return len(o.Fields()) > 0 })
 	if id := (ObjectID{"node", "dc/c/s/a"}); len(out) != 1 || out[id].Event.ID != "1" {
 		t.Errorf("%v", out)
 	}
@@ -149,14 +184,14 @@ func TestLastChanges(t *testing.T) {
 func TestTakersOfMany(t *testing.T) {
 	records, objects := severalChanges(t)
 	got := map[string]string{}
-	found, _ := takersOf(records, objects, func(Object) bool { return true })
+	found := takersOf(records, objects, func(Object) bool { return true })
 	for id, r := range found {
 		got[id.Type+" "+id.Path] = r.Event.ID
 	}
 	if diff := cmp.Diff(map[string]string{"node dc/c/s/a": "3", "node dc/c/s/b": "2", "node dc/c/s/c": "3"}, got); diff != "" {
 		t.Error(diff)
 	}
-	out, _ := takersOf(records, objects, func(o Object) bool { return len(o.Fields()) > 0 })
+	out := takersOf(records, objects, func(o Object) bool { return len(o.Fields()) > 0 })
 	if id := (ObjectID{"node", "dc/c/s/a"}); len(out) != 1 || out[id].Event.ID != "1" {
 		t.Errorf("%v", out)
 	}
@@ -185,7 +220,7 @@ func TestTakersReadsSome(t *testing.T) {
 	j.add(record("old"))
 	j.fill(900, 100) // some of the same again, which makes them newer
 	now := j.add(record("new"))
-	for name, sizes := range map[string][]int{"new": {500}, "old": {500, 2_000}, "lost": {500, 2_000}} {
+	for name, sizes := range map[string][]int{"new": {500}, "old": {500, 2_500}, "lost": {500, 2_500}} {
 		o := object.New(node, []string{"dc", "c", "s"}, name)
 		o.Revision = now
 		j.lists.sizes = nil

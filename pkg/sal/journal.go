@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -26,12 +26,26 @@ type BrokenError struct {
 
 func (e *BrokenError) Error() string { return errors.Join(e.Errs...).Error() }
 
-// Query is what to look for in the journal.
-type Query struct {
-	Most  int               // so many records, those committed last; 0 for all
-	Since time.Time         // of no earlier time, by the clock of its host; zero for any
-	After store.Revision    // committed after it; 0 for any
-	Match func(Stored) bool // nil for all
+// CutError reports that there is more in the journal than was looked at, since
+// what is read is bounded by its size. It comes beside what was read.
+type CutError struct {
+	Seen  int  // how many records were looked at, the newest, or notes
+	Notes bool // it is about notes
+	Limit int  // of what is read, in bytes
+}
+
+func (e *CutError) Error() string {
+	what := fmt.Sprintf("the newest %d records of the journal", e.Seen)
+	if e.Notes {
+		what = fmt.Sprintf("%d notes", e.Seen)
+	}
+	return fmt.Sprintf("only %s were looked at, since no more than %d MiB are read at once", what, e.Limit>>20)
+}
+
+// Incomplete reports whether an error comes beside records, and says that there
+// would be more: it is a *BrokenError, a *CutError or both.
+func Incomplete(err error) bool {
+	return errors.As(err, new(*BrokenError)) || errors.As(err, new(*CutError))
 }
 
 // Key returns where the journal's record of a change is.
@@ -40,143 +54,97 @@ func (l *Log) Key(id string) string { return l.Prefix + "journal/" + id }
 // Records returns the whole journal; see Search.
 func (l *Log) Records(ctx context.Context) ([]Stored, error) { return l.Search(ctx, Query{}) }
 
-// Newest returns the records committed last; see Search. An n of 0 or less is
-// all.
+// Newest returns the records committed last, as far as they fit into one page of
+// the store; see Search. An n of 0 or less is no other limit.
 func (l *Log) Newest(ctx context.Context, n int) ([]Stored, error) {
-	return l.Search(ctx, Query{Most: n})
-}
-
-// Search returns the records that match, the newest first by revision; void
-// ones are none. It reads only as much of the journal as it takes, from its end.
-//
-// The error is a *BrokenError, beside the records, if some of what was read
-// cannot be understood, or one of store.Store.List.
-func (l *Log) Search(ctx context.Context, q Query) ([]Stored, error) {
-	var found []Stored
-	err := l.pages(ctx, q.sizes(), func(page []Stored) bool {
-		found = q.choose(page)
-		upTo := len(page) > 0 && page[len(page)-1].Revision <= q.After
-		return q.Most > 0 && len(found) >= q.Most || upTo || isBefore(page, q.Since)
-	})
-	if err != nil && !errors.As(err, new(*BrokenError)) {
-		return nil, err
-	}
-	return found, err
-}
-
-// all is the size of a page that holds the whole journal.
-const all = 0
-
-// sizes are those of the pages to read. Growing as they do, their sum is little
-// more than the last.
-func (q Query) sizes() []int {
-	switch {
-	case q.Most <= 0 && q.Since.IsZero() && q.After == 0:
-		return []int{all}
-	case q.Match == nil && q.Since.IsZero() && q.After == 0:
-		return []int{q.Most, 500 + q.Most, all} // more than the first only if some are broken or void
-	}
-	return []int{500, 5_000, 50_000, all}
-}
-
-func (q Query) choose(page []Stored) []Stored {
-	var found []Stored
-	for _, r := range page {
-		if q.Most > 0 && len(found) == q.Most {
-			break
-		}
-		if r.Revision > q.After && !r.Time.Before(q.Since) && (q.Match == nil || q.Match(r)) {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// isBefore reports whether all records older than these are surely of before a
-// time. The clocks of hosts differ, and one may be far off, so that it takes
-// more than a single record of an earlier time.
-func isBefore(page []Stored, since time.Time) bool {
-	const sure = 100
-	if since.IsZero() || len(page) < sure {
-		return false
-	}
-	return !slices.ContainsFunc(page[len(page)-sure:], func(r Stored) bool { return !r.Time.Before(since) })
-}
-
-// pages reads the newest records, so many at a time as the sizes say, until a
-// function has seen enough. Each page begins with the newest again: it holds
-// the one before. The error is as of Search.
-func (l *Log) pages(ctx context.Context, sizes []int, enough func([]Stored) bool) error {
-	var broken error
-	read := map[string]Stored{} // by key; each record is parsed once
-	for _, size := range sizes {
-		snapshot, err := l.Store.List(ctx, l.Key(""), store.NewestFirst, size)
-		if err != nil {
-			return err
-		}
-		var page []Stored
-		page, broken = l.parse(snapshot.Entries, read)
-		if enough(page) || len(snapshot.Entries) < size {
-			break
-		}
-	}
-	return broken
+	return l.Search(ctx, Query{Most: n, Recent: true})
 }
 
 // Find returns the records of one change, those of its parts in order. There is
 // none if no such change was made so far; Settle makes sure that it stays so.
 // Errors are *VoidError, and as of Search.
 func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
-	const most = 100 // parts, each of which holds some thousand objects
 	if !IsID(id) {
 		return nil, nil
 	}
-	keys := []string{l.Key(id)}
-	for part := 2; part <= most; part++ {
-		keys = append(keys, l.Key(PartID(id, part)))
+	var records []Stored
+	var void, cut error
+	var broken []error
+	bytes := 0
+	for e, err := range store.Walk(ctx, l.Store, l.Key(""), l.Key(id), l.Key(id)+".") { // the next character after -
+		if err != nil {
+			return nil, err
+		}
+		if !isPartNumber(strings.TrimPrefix(e.Key, l.Key(id))) {
+			continue
+		}
+		if bytes += len(e.Value); bytes > maxKept {
+			cut = &CutError{Seen: len(records), Limit: maxKept}
+			break
+		}
+		switch r, err := l.parse(e); {
+		case err != nil:
+			broken = append(broken, err)
+		case r.Change.Void:
+			void = cmp.Or[error](void, &VoidError{r.Record})
+		default:
+			records = append(records, r)
+		}
 	}
-	snapshot, err := l.Store.Read(ctx, keys...)
-	if err != nil {
-		return nil, err
-	}
-	records, err := l.parse(snapshot.Entries, nil)
-	if err == nil && len(records) == 0 && len(snapshot.Entries) > 0 {
-		void, err := ParseRecord(snapshot.Entries[0].Value)
-		return nil, cmp.Or[error](err, &VoidError{void})
+	if len(records) == 0 && broken == nil && void != nil {
+		return nil, void
 	}
 	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(a.Revision, b.Revision) })
-	return records, err
+	return records, beside(broken, cut)
 }
 
-// parse reads records, in the order they come in, without those that are void. It
-// takes those that were read before from there, and adds the others, unless that
-// is nil. The error is a *BrokenError.
-func (l *Log) parse(entries []store.Entry, read map[string]Stored) ([]Stored, error) {
-	records := make([]Stored, 0, len(entries))
-	var errs []error
-	for _, e := range entries {
-		if known, ok := read[e.Key]; ok && known.Revision == e.Modified {
-			records = append(records, known)
-			continue
-		}
-		r, err := ParseRecord(e.Value)
-		if err == nil {
-			err = r.checkIDs(strings.TrimPrefix(e.Key, l.Key("")))
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.Key, err))
-			continue
-		}
-		if r.Change.Void {
-			continue
-		}
-		records = append(records, Stored{r, e.Modified})
-		if read != nil {
-			read[e.Key] = records[len(records)-1]
+// parse reads a record. The error is a *BrokenError: then the revision is all
+// that is returned.
+func (l *Log) parse(e store.Entry) (Stored, error) {
+	r, err := ParseRecord(e.Value)
+	if err == nil {
+		err = r.checkIDs(strings.TrimPrefix(e.Key, l.Key("")))
+	}
+	if err != nil {
+		return Stored{Revision: e.Modified}, &BrokenError{[]error{fmt.Errorf("%s: %w", e.Key, err)}}
+	}
+	return Stored{r, e.Modified}, nil
+}
+
+// collect calls a function with the records of a sequence, until it returns
+// false. Records that cannot be read become one *BrokenError.
+func collect(records iter.Seq2[Stored, error], f func(Stored) bool) error {
+	var broken []error
+	for r, err := range records {
+		switch {
+		case errors.As(err, new(*BrokenError)):
+			broken = append(broken, err)
+		case err != nil && !Incomplete(err):
+			return err
+		case err != nil:
+			return beside(broken, err)
+		case !f(r):
+			return beside(broken, nil)
 		}
 	}
-	if errs != nil {
-		return records, &BrokenError{errs}
+	return beside(broken, nil)
+}
+
+// beside returns what went wrong beside some records: those that cannot be read,
+// each a *BrokenError, and that not all were read.
+func beside(broken []error, cut error) error {
+	if broken == nil {
+		return cut
 	}
-	return records, nil
+	all := &BrokenError{}
+	for _, err := range broken {
+		var b *BrokenError
+		if errors.As(err, &b) {
+			all.Errs = append(all.Errs, b.Errs...)
+		}
+	}
+	if cut == nil {
+		return all
+	}
+	return errors.Join(all, cut)
 }

@@ -22,15 +22,28 @@ import (
 // the minute.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
-// listing is a store that keeps the sizes of the lists it was asked for.
+// walked is the size of a list in key order, as listing keeps it.
+const walked = -1
+
+// listing is a store that keeps the sizes of the lists it was asked for, and how
+// much it has answered.
 type listing struct {
 	store.Store
 	sizes []int
+	bytes int
 }
 
-func (s *listing) List(ctx context.Context, prefix string, order store.Order, limit int) (store.Snapshot, error) {
-	s.sizes = append(s.sizes, limit)
-	return s.Store.List(ctx, prefix, order, limit)
+func (s *listing) List(ctx context.Context, prefix string, page store.Page) (store.Snapshot, error) {
+	if page.Order == store.ByKey {
+		s.sizes = append(s.sizes, walked)
+	} else {
+		s.sizes = append(s.sizes, page.Limit)
+	}
+	snap, err := s.Store.List(ctx, prefix, page)
+	for _, e := range snap.Entries {
+		s.bytes += len(e.Key) + len(e.Value)
+	}
+	return snap, err
 }
 
 // journal is a log in a file, and what is written there.
@@ -196,15 +209,15 @@ func TestSearch(t *testing.T) {
 		sizes []int
 	}{
 		{"a few of many matches", Query{Most: 20, Match: every(10)}, func(i int) bool { return i%10 == 0 && i > n-1-200 }, []int{500}},
-		{"more than the first page has", Query{Most: 20, Match: every(100)}, func(i int) bool { return i%100 == 0 && i > n-1-2_000 }, []int{500, 5_000}},
+		{"more than the first page has", Query{Most: 20, Match: every(100)}, func(i int) bool { return i%100 == 0 && i > n-1-2_000 }, []int{500, 0}},
 		{"all that match", Query{Match: every(1_000)}, func(i int) bool { return i%1_000 == 0 }, []int{0}},
-		{"fewer than wanted", Query{Most: 20, Match: every(1_000)}, func(i int) bool { return i%1_000 == 0 }, []int{500, 5_000}},
+		{"fewer than wanted", Query{Most: 20, Match: every(1_000)}, func(i int) bool { return i%1_000 == 0 }, []int{500, 0}},
 		{"since lately", Query{Since: at(n - 10)}, func(i int) bool { return i >= n-10 }, []int{500}},
-		{"since a while ago", Query{Since: at(n - 450)}, func(i int) bool { return i >= n-450 }, []int{500, 5_000}},
+		{"since a while ago", Query{Since: at(n - 450)}, func(i int) bool { return i >= n-450 }, []int{500, 0}},
 		{"some since", Query{Most: 3, Since: at(n - 10)}, func(i int) bool { return i >= n-3 }, []int{500}},
 		{"matches since", Query{Since: at(n - 100), Match: every(10)}, func(i int) bool { return i >= n-100 && i%10 == 0 }, []int{500}},
 		{"after a revision", Query{After: before(n - 10)}, func(i int) bool { return i >= n-10 }, []int{500}},
-		{"matches after a revision", Query{After: before(n - 600), Match: every(10)}, func(i int) bool { return i >= n-600 && i%10 == 0 }, []int{500, 5_000}},
+		{"matches after a revision", Query{After: before(n - 600), Match: every(10)}, func(i int) bool { return i >= n-600 && i%10 == 0 }, []int{500, 0}},
 		{"after the last", Query{After: before(n)}, func(int) bool { return false }, []int{500}},
 		{"since the future", Query{Since: at(n)}, func(int) bool { return false }, []int{500}},
 	}

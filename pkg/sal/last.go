@@ -13,29 +13,26 @@ type Last struct {
 
 // LastOf returns what a person did last, by revision: clocks of hosts differ. It
 // looks at the whole journal, but no further back than to records that are surely
-// of before a time, nor than to what it has found. Errors are as of Search.
+// of before a time, nor than to what it has found. The records are without their
+// objects. Errors are as of Search.
 func (l *Log) LastOf(ctx context.Context, user string, since time.Time) (Last, error) {
+	q := Query{
+		Match:   func(r Stored) bool { return r.User.Name == user || len(r.Change.Undoes) > 0 },
+		Objects: func(Object) bool { return false },
+	}
 	var last Last
-	err := l.pages(ctx, []int{500, 5_000, 50_000, all}, func(page []Stored) bool {
-		last = lastOf(page, user)
-		return last != Last{} || isBefore(page, since)
-	})
-	return last, err
-}
-
-// lastOf is LastOf among the given records, the newest first.
-func lastOf(records []Stored, user string) Last {
-	var last Last
-	undone := Undone(records)
-	for i, r := range records {
+	undone := Undoing{}
+	err := collect(l.search(ctx, q, limits{back: since}), func(r Stored) bool {
 		switch {
 		case r.User.Name != user || len(r.Change.Undoes) > 0 || undone[r.Run()] != "":
 		case !r.Refused():
-			last.Change = &records[i]
-			return last
+			last.Change = &r
+			return false
 		case last.Refused == nil:
-			last.Refused = &records[i]
+			last.Refused = &r
 		}
-	}
-	return last
+		undone.Add(r)
+		return true
+	})
+	return last, err
 }

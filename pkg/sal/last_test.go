@@ -1,11 +1,8 @@
 package sal
 
 import (
-	"fmt"
 	"testing"
 	"time"
-
-	"github.com/conftool/confctl/pkg/value"
 )
 
 // TestLastOf: what a person did last, by revision, and what was refused after it.
@@ -26,12 +23,17 @@ func TestLastOf(t *testing.T) {
 		{"an undo that was refused", []string{"a", "b! undoes a"}, "a", ""},
 		{"an undo that was undone", []string{"a", "b undoes a", "c undoes b"}, "a", ""},
 	} {
-		got := lastOf(history(c.lines...), "")
+		j := newJournal(t)
+		j.addHistory(c.lines...)
+		got, err := j.LastOf(t.Context(), "", time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		id := func(r *Stored) string {
 			if r == nil {
 				return ""
 			}
-			return r.Event.ID
+			return calledID(r.Event.ID)
 		}
 		if id(got.Change) != c.change || id(got.Refused) != c.refused {
 			t.Errorf("%s: %q, %q, want %q, %q", c.name, id(got.Change), id(got.Refused), c.change, c.refused)
@@ -52,7 +54,7 @@ func TestLastOfReadsSome(t *testing.T) {
 		since time.Time
 		sizes int
 		found bool
-	}{"alice": {time.Time{}, 2, true}, "bob": {time.Time{}, 2, false}, "carol": {noon().Add(1000 * time.Hour), 1, false}} {
+	}{"alice": {noon(), 2, true}, "bob": {noon(), 2, false}, "carol": {noon().Add(1000 * time.Hour), 1, false}} {
 		j.lists.sizes = nil
 		last, err := j.LastOf(t.Context(), user, want.since)
 		if err != nil || (last.Change != nil) != want.found || len(j.lists.sizes) != want.sizes {
@@ -61,26 +63,20 @@ func TestLastOfReadsSome(t *testing.T) {
 	}
 }
 
-// TestPagesParseEachRecordOnce: the next page begins with the newest again, but what
-// was parsed for the page before is not parsed again.
-func TestPagesParseEachRecordOnce(t *testing.T) {
+// TestSearchLooksAtEachRecordOnce: the second page begins with the newest again,
+// and going over all keys comes to those of the pages again.
+func TestSearchLooksAtEachRecordOnce(t *testing.T) {
 	j := newJournal(t)
-	const n = 30
-	for i := range n {
-		r := change(fmt.Sprintf("%05d", i), noon())
-		r.Change.Objects = []Object{{Type: "node", Path: "a", After: value.OfMap()}}
-		j.add(r)
+	const n = 600
+	j.fill(n, 100)
+	seen := map[string]int{}
+	found, err := j.Search(t.Context(), Query{Since: noon(), Match: func(r Stored) bool { seen[r.Event.ID]++; return true }})
+	if err != nil || len(found) != n || len(seen) != n {
+		t.Fatalf("%d found, %d seen, %v", len(found), len(seen), err)
 	}
-	parsed := map[*Object]bool{}
-	pages := 0
-	err := j.pages(t.Context(), []int{5, 10, 20, all}, func(page []Stored) bool {
-		for i := range page {
-			parsed[&page[i].Change.Objects[0]] = true
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s is looked at %d times", id, times)
 		}
-		pages++
-		return false
-	})
-	if err != nil || pages != 4 || len(parsed) != n {
-		t.Errorf("%d pages, %d records parsed, %v", pages, len(parsed), err)
 	}
 }

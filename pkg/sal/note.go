@@ -1,10 +1,12 @@
 package sal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,9 +69,8 @@ func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 	return err
 }
 
-// NotesOf returns the notes on one change, in the order they were made. The
-// error is a *BrokenError, beside those that can be read, or one of
-// store.Store.Read.
+// NotesOf returns the notes on one change, in the order they were made, up to 64
+// MiB of them. Errors are as of Search.
 func (l *Log) NotesOf(ctx context.Context, id string) ([]Note, error) {
 	if !IsID(id) {
 		return nil, nil
@@ -84,23 +85,44 @@ func (l *Log) Notes(ctx context.Context) (map[string][]Note, error) {
 }
 
 func (l *Log) notes(ctx context.Context, prefix string) (map[string][]Note, error) {
-	snapshot, err := l.Store.List(ctx, prefix, store.OldestFirst, 0)
-	if err != nil {
-		return nil, err
-	}
-	notes := map[string][]Note{}
-	var errs []error
-	for _, e := range snapshot.Entries {
-		var n Note
-		if err := json.Unmarshal(e.Value, &n); err != nil {
-			errs = append(errs, fmt.Errorf("%s: reading a note: %w", e.Key, err))
+	found := map[string][]written{}
+	var broken []error
+	var cut error
+	bytes, seen := 0, 0
+	for e, err := range store.Walk(ctx, l.Store, prefix, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		if bytes += len(e.Value); bytes > maxKept {
+			cut = &CutError{Seen: seen, Notes: true, Limit: maxKept}
+			break
+		}
+		seen++
+		w := written{at: e.Modified}
+		if err := json.Unmarshal(e.Value, &w.Note); err != nil {
+			broken = append(broken, &BrokenError{[]error{fmt.Errorf("%s: reading a note: %w", e.Key, err)}})
 			continue
 		}
-		path := strings.Split(strings.TrimPrefix(e.Key, l.note()), "/")
-		notes[path[0]] = append(notes[path[0]], n)
+		id, _, _ := strings.Cut(strings.TrimPrefix(e.Key, l.note()), "/")
+		found[id] = append(found[id], w)
 	}
-	if errs != nil {
-		return notes, &BrokenError{errs}
+	return inOrder(found), beside(broken, cut)
+}
+
+// written is a note with the revision at which it was made.
+type written struct {
+	Note
+	at store.Revision
+}
+
+// inOrder returns notes in the order they were made, whatever the clocks say.
+func inOrder(found map[string][]written) map[string][]Note {
+	notes := make(map[string][]Note, len(found))
+	for id, all := range found {
+		slices.SortStableFunc(all, func(a, b written) int { return cmp.Compare(a.at, b.at) })
+		for _, w := range all {
+			notes[id] = append(notes[id], w.Note)
+		}
 	}
-	return notes, nil
+	return notes
 }

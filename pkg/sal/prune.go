@@ -1,9 +1,11 @@
 package sal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,18 +50,14 @@ func (l *Log) prune(ctx context.Context, keep int, before time.Time) (pruned int
 	if err != nil || len(ids) == 0 {
 		return 0, false, err
 	}
-	prefixes := make([]string, len(ids))
-	for i, id := range ids {
-		prefixes[i] = l.note(id)
-	}
-	notes, err := l.Store.Read(ctx, prefixes...)
+	notes, at, err := l.notesOn(ctx, ids)
 	if err != nil {
 		return 0, false, err
 	}
-	writes, pruned := l.deletions(ids, notes.Entries)
+	writes, pruned := l.deletions(ids, notes)
 	_, err = l.Store.Commit(ctx, store.Txn{
 		// Without it, a note that is being written would outlive its record.
-		Guards: []store.Guard{{Key: l.note(), Prefix: true, Revision: notes.Revision}},
+		Guards: []store.Guard{{Key: l.note(), Prefix: true, Revision: at}},
 		Writes: writes,
 	})
 	if err != nil {
@@ -68,48 +66,88 @@ func (l *Log) prune(ctx context.Context, keep int, before time.Time) (pruned int
 	return pruned, more || pruned < len(ids), nil
 }
 
-// prunable returns the ids of the records to delete, the oldest first, and
-// whether there are more.
-func (l *Log) prunable(ctx context.Context, keep int, before time.Time) (ids []string, more bool, err error) {
-	for size := keep + pruneMost + 1; ; size *= 2 {
-		page, err := l.Store.List(ctx, l.Key(""), store.OldestFirst, size)
-		if err != nil {
-			return nil, false, err
-		}
-		waiting, err := l.waiting(ctx) // after the page: what is gone by now does not wait
-		if err != nil {
-			return nil, false, err
-		}
-		ids, young := l.choose(page.Entries[:max(0, len(page.Entries)-keep)], before, waiting)
-		if len(ids) > pruneMost {
-			return ids[:pruneMost], true, nil
-		}
-		if young || len(page.Entries) < size {
-			return ids, false, nil
-		}
-	}
+// aged is a record of the journal, as far as that matters for Prune.
+type aged struct {
+	id  string
+	at  store.Revision
+	may bool // it is old enough, and does not wait
 }
 
-// choose returns the ids of those of the records, the oldest first, that are of
-// before a time and do not wait, and whether all that follow are surely later.
-func (l *Log) choose(entries []store.Entry, before time.Time, waiting map[string]bool) (ids []string, young bool) {
+// prunable returns the ids of the records to delete, the oldest first, and
+// whether there are more. It reads from the first key on, which begins with a time,
+// until it has found enough.
+func (l *Log) prunable(ctx context.Context, keep int, before time.Time) (ids []string, more bool, err error) {
+	waiting, err := l.waiting(ctx) // before the records: one that comes later is among the newest
+	if err != nil {
+		return nil, false, err
+	}
 	const sure = 100 // as in isBefore
-	later := 0       // in a row
-	for _, e := range entries {
-		r, err := ParseRecord(e.Value)
+	var all []aged
+	young, may, enough := 0, 0, keep+pruneMost+1
+	for e, err := range store.Walk(ctx, l.Store, l.Key(""), "", "") {
 		if err != nil {
+			return nil, false, err
+		}
+		r, err := ParseRecord(e.Value)
+		old := err == nil && r.Time.Before(before)
+		if old {
+			young = 0
+		} else if err == nil {
+			young++
+		}
+		one := aged{strings.TrimPrefix(e.Key, l.Key("")), e.Modified, old && !waiting[r.Run()]}
+		if all = append(all, one); one.may {
+			may++
+		}
+		if len(all) < enough {
 			continue
 		}
-		if !before.IsZero() && !r.Time.Before(before) {
-			later++
-			continue
+		if n := len(oldest(all, keep)); n > pruneMost || n == may && young >= sure {
+			break
 		}
-		later = 0
-		if !waiting[r.Run()] {
-			ids = append(ids, strings.TrimPrefix(e.Key, l.Key("")))
+		enough *= 2
+	}
+	ids = oldest(all, keep)
+	return ids[:min(len(ids), pruneMost)], len(ids) > pruneMost, nil
+}
+
+// oldest returns the ids of those records that may be pruned, the oldest first,
+// but for the newest ones.
+func oldest(all []aged, keep int) (ids []string) {
+	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.at, b.at) })
+	if len(all) <= keep {
+		return nil
+	}
+	for _, a := range all[:len(all)-keep] {
+		if a.may && a.at < all[len(all)-keep].at { // of one transaction, all are kept
+			ids = append(ids, a.id)
 		}
 	}
-	return ids, later >= sure
+	return ids
+}
+
+// notesOn returns the keys of the notes on some changes, by change, and a
+// revision after which no other was seen.
+func (l *Log) notesOn(ctx context.Context, ids []string) (map[string][]string, store.Revision, error) {
+	now, err := l.Store.Read(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	keys := make(map[string][]string, len(ids))
+	for _, id := range ids {
+		keys[id] = nil
+	}
+	from, until := l.note(slices.Min(ids)), l.note(slices.Max(ids))
+	for e, err := range store.Walk(ctx, l.Store, l.note(), from, until[:len(until)-1]+"0") { // the next character after /
+		if err != nil {
+			return nil, 0, err
+		}
+		id := path.Base(path.Dir(e.Key))
+		if _, wanted := keys[id]; wanted {
+			keys[id] = append(keys[id], e.Key)
+		}
+	}
+	return keys, now.Revision, nil
 }
 
 // waiting returns the runs whose announcement is still in the outbox. The last
@@ -129,15 +167,10 @@ func (l *Log) waiting(ctx context.Context) (map[string]bool, error) {
 // deletions returns what deletes records and the notes on them, as far as it
 // fits into one transaction, and how many of the records are in it. A record's
 // notes go before the record does.
-func (l *Log) deletions(ids []string, notes []store.Entry) (writes []store.Write, pruned int) {
-	on := make(map[string][]string, len(ids))
-	for _, e := range notes {
-		id := path.Base(path.Dir(e.Key))
-		on[id] = append(on[id], e.Key)
-	}
+func (l *Log) deletions(ids []string, notes map[string][]string) (writes []store.Write, pruned int) {
 	room := store.MaxBytes - len(l.note())
 	for _, id := range ids {
-		for _, key := range append(on[id], l.Key(id)) {
+		for _, key := range append(notes[id], l.Key(id)) {
 			if room -= len(key); room < 0 || len(writes) == store.MaxWrites {
 				return writes, pruned
 			}

@@ -55,8 +55,7 @@ func TestTakersOf(t *testing.T) {
 			records = append([]Stored{r}, records...)
 		}
 		out := func(o Object) bool { return o.Before == state("yes") && o.After != state("yes") }
-		found, _ := takersOf(records, []object.Object{o}, out)
-		if got := found[ObjectID{"node", "dc/c/s/a"}].Event.ID; got != c.want {
+		if got := takersOf(records, []object.Object{o}, out)[ObjectID{"node", "dc/c/s/a"}].Event.ID; got != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.name, c.lines, got, c.want)
 		}
 	}

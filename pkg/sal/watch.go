@@ -12,10 +12,11 @@ import (
 // Watch yields the records that are committed after a revision, the oldest
 // first, each as soon as it is there, until the context ends.
 //
-// Void records are left out. A record that cannot be read is yielded as a *BrokenError, and the next ones
-// follow. Any other error is one of store.Store, and the last. That the store
-// has forgotten the revision is no error: what is missing is read. A store that
-// was put back to an earlier state is followed from what it has then.
+// Void records are left out. A record that cannot be read is yielded as a
+// *BrokenError, and the next ones follow. That the store has forgotten the revision
+// is no error: what is missing is read, the newest 64 MiB of it, before which comes a
+// *CutError if there is more. Any other error is one of store.Store, and the last. A
+// store that was put back to an earlier state is followed from what it has then.
 func (l *Log) Watch(ctx context.Context, after store.Revision) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		for goOn := true; goOn; {
@@ -35,14 +36,13 @@ func (l *Log) watchOn(ctx context.Context, after *store.Revision, yield func(Sto
 			yield(Stored{}, err)
 			return false
 		}
-		var written []store.Entry
 		for _, e := range batch.Events {
-			if !e.Deleted {
-				written = append(written, e.Entry)
+			if e.Deleted {
+				continue
 			}
-		}
-		if !l.yieldAll(written, yield) {
-			return false
+			if r, err := l.parse(e.Entry); !r.Change.Void && !yield(r, err) {
+				return false
+			}
 		}
 		*after = batch.Revision
 	}
@@ -51,51 +51,42 @@ func (l *Log) watchOn(ctx context.Context, after *store.Revision, yield func(Sto
 
 // catchUp yields what a watch has missed, and reports whether to watch on.
 func (l *Log) catchUp(ctx context.Context, after *store.Revision, yield func(Stored, error) bool) bool {
-	snapshot, err := l.since(ctx, *after)
+	missed, err := l.since(ctx, after)
 	if err != nil {
 		if ctx.Err() == nil {
 			yield(Stored{}, err)
 		}
 		return false
 	}
-	*after = snapshot.Revision
-	return l.yieldAll(snapshot.Entries, yield)
-}
-
-// since reads what was written to the journal after a revision, the oldest
-// first.
-func (l *Log) since(ctx context.Context, after store.Revision) (store.Snapshot, error) {
-	for _, size := range []int{500, 5_000, 50_000, all} {
-		found, err := l.Store.List(ctx, l.Key(""), store.NewestFirst, size)
-		if err != nil {
-			return store.Snapshot{}, err
-		}
-		seen := slices.IndexFunc(found.Entries, func(e store.Entry) bool { return e.Modified <= after })
-		if seen < 0 && size != all && len(found.Entries) == size {
-			continue
-		}
-		if seen >= 0 {
-			found.Entries = found.Entries[:seen]
-		}
-		slices.Reverse(found.Entries)
-		return found, nil
-	}
-	return store.Snapshot{}, nil
-}
-
-// yieldAll yields records, and reports whether more are wanted.
-func (l *Log) yieldAll(entries []store.Entry, yield func(Stored, error) bool) bool {
-	for _, e := range entries {
-		records, err := l.parse([]store.Entry{e}, nil)
-		if err == nil && len(records) == 0 {
-			continue // it is void
-		}
-		if err != nil {
-			records = []Stored{{}}
-		}
-		if !yield(records[0], err) {
+	for _, m := range slices.Backward(missed) {
+		if !yield(m.record, m.err) {
 			return false
 		}
 	}
 	return true
+}
+
+// yielded is a record, or why it cannot be read.
+type yielded struct {
+	record Stored
+	err    error
+}
+
+// since returns what was written to the journal after a revision, the newest
+// first, and moves the revision on.
+func (l *Log) since(ctx context.Context, after *store.Revision) ([]yielded, error) {
+	now, err := l.Store.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []yielded
+	for r, err := range l.search(ctx, Query{After: *after}, limits{bytes: maxKept}) {
+		if err != nil && !Incomplete(err) {
+			return nil, err
+		}
+		found = append(found, yielded{r, err})
+		now.Revision = max(now.Revision, r.Revision)
+	}
+	*after = now.Revision
+	return found, nil
 }

@@ -21,6 +21,10 @@ const (
 	MaxGuards = 100
 )
 
+// MaxPage is how many bytes of keys and values a List returns at most. It is
+// several times what one transaction can write.
+const MaxPage = 16 << 20
+
 // Revision counts the transactions of a store. It only grows; 0 is the
 // revision before the first one, and the revision of an absent key.
 type Revision int64
@@ -36,14 +40,15 @@ type Store interface {
 	// Errors: *UnavailableError, *DeniedError, or the context's own.
 	Read(ctx context.Context, prefixes ...string) (Snapshot, error)
 
-	// List returns at most limit entries under one prefix: those modified last,
-	// the newest first, or those modified first, the oldest first; those that
-	// one transaction wrote in no particular order. A limit of 0 or less lists
-	// all. The snapshot is of one revision, the latest when it was made. It is
-	// one request.
+	// List returns the first entries under one prefix, as Read understands it, in
+	// the order and within the bounds of a page, and at most MaxPage bytes of them.
+	// Snapshot.More says that entries were left out. There may be fewer than would
+	// fit, but not none: how large the values are may show only when they come.
+	// Those that are left out take no memory. The snapshot is of one revision, the
+	// latest when it was made.
 	//
 	// Errors: as Read.
-	List(ctx context.Context, prefix string, order Order, limit int) (Snapshot, error)
+	List(ctx context.Context, prefix string, page Page) (Snapshot, error)
 
 	// Commit performs a transaction whole or not at all, and exactly once: if
 	// the key txn.Once exists already, nothing is written, and the receipt is
@@ -94,13 +99,22 @@ type Store interface {
 	Close() error
 }
 
-// Order is that of a List.
-type Order bool
+// Page says which of the entries under a prefix a List returns.
+type Page struct {
+	Order Order
+	Limit int    // at most so many entries; no limit if it is 0 or less
+	From  string // the first key that is of interest; empty for that of the prefix
+	Until string // the first key after those of interest; empty for that after the prefix
+}
 
-// The orders, by the revision of the last modification.
+// Order is that of a List.
+type Order int
+
+// The orders: by the revision of the last modification, those that one
+// transaction wrote in no particular order, or by key.
 const (
-	NewestFirst Order = false
-	OldestFirst Order = true
+	NewestFirst Order = iota
+	ByKey
 )
 
 // Entry is one key as it is stored.
@@ -111,10 +125,11 @@ type Entry struct {
 	Modified Revision // of the transaction that last wrote it
 }
 
-// Snapshot is what a Read saw. All of it is of one revision.
+// Snapshot is what a Read or a List saw. All of it is of one revision.
 type Snapshot struct {
 	Revision Revision
 	Entries  []Entry
+	More     bool // there are more entries than a List returned
 }
 
 // Txn is a transaction: if all guards hold, all writes happen.

@@ -185,6 +185,19 @@ func tooLarge(err error) bool {
 		err != nil && strings.Contains(err.Error(), "received message larger than max")
 }
 
+// answerSize reports whether the library refused the answer to a request for
+// its size, and that size; 0 if it is not known. For both there is but its text.
+func answerSize(err error) (size int, refused bool) {
+	if err == nil || code(err) != codes.ResourceExhausted {
+		return 0, false
+	}
+	_, text, refused := strings.Cut(err.Error(), "received message larger than max")
+	if _, err := fmt.Sscanf(text, " (%d vs", &size); err != nil {
+		size = 0
+	}
+	return size, refused
+}
+
 func isAny(err error, these ...error) bool {
 	for _, e := range these {
 		if errors.Is(err, e) {

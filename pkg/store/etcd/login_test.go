@@ -71,7 +71,7 @@ func TestDenied(t *testing.T) {
 		{"read of another type", read("/conftool/v1/dnsdisc/"), who + "read /conftool/v1/dnsdisc/" + it},
 		{"read of all types", read("/conftool/v1/"), who + "read /conftool/v1/" + it},
 		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), who + "read /conftool/v1/a/" + it},
-		{"list", func() error { _, err := s.List(t.Context(), "/conftool/v1/geo/", store.NewestFirst, 1); return err }, who + "read /conftool/v1/geo/" + it},
+		{"list", func() error { _, err := s.List(t.Context(), "/conftool/v1/geo/", store.Page{Limit: 1}); return err }, who + "read /conftool/v1/geo/" + it},
 		{"commit of what is granted", commit(nil, "/conftool/v1/pools/a"), ""},
 		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
 		{"commit of one key of ours", commit(nil, "/conftool/.confctl/journal/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},

@@ -52,21 +52,41 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, e
 }
 
 // List is described by the contract. It is one linearizable range, which the
-// server sorts and cuts.
-func (s *Store) List(ctx context.Context, prefix string, order store.Order, limit int) (store.Snapshot, error) {
-	if prefix == "" { // the empty key, which no store has
+// server sorts and cuts to a number of entries. How many bytes they have shows
+// only in the answer: one that is too large is refused before it is read, and
+// fewer entries are asked for.
+func (s *Store) List(ctx context.Context, prefix string, page store.Page) (store.Snapshot, error) {
+	whole := spanOf(prefix)
+	sp := whole.within(page)
+	if prefix == "" || sp.upto() <= sp.key { // no store has the empty key
 		return s.Read(ctx)
 	}
-	direction := clientv3.SortDescend
-	if order == store.OldestFirst {
-		direction = clientv3.SortAscend
+	const many = 4096
+	limit := page.Limit
+	if limit <= 0 {
+		limit = many
 	}
-	sp := spanOf(prefix)
-	request := sp.get(clientv3.WithSort(clientv3.SortByModRevision, direction), clientv3.WithLimit(int64(max(limit, 0))))
+	for {
+		snap, err := s.list(ctx, sp, page.Order, limit, need{span: whole})
+		size, refused := answerSize(err)
+		if !refused || limit == 1 {
+			return snap, err
+		}
+		limit = fewer(limit, size)
+	}
+}
+
+// list is List of at most so many entries of a span.
+func (s *Store) list(ctx context.Context, sp span, order store.Order, limit int, n need) (store.Snapshot, error) {
+	sorted := clientv3.WithSort(clientv3.SortByModRevision, clientv3.SortDescend)
+	if order == store.ByKey {
+		sorted = clientv3.WithSort(clientv3.SortByKey, clientv3.SortAscend)
+	}
+	request := sp.get(sorted, clientv3.WithLimit(int64(limit)))
 	var answer clientv3.OpResponse
-	err := s.run(ctx, &call{
-		what:  fmt.Sprintf("list of %d in %q", limit, prefix),
-		needs: []need{{span: sp}},
+	err := s.run(context.WithValue(ctx, mostKey{}, store.MaxPage), &call{
+		what:  fmt.Sprintf("list of %d in %q", limit, sp.key),
+		needs: []need{n},
 		do: func(ctx context.Context, u *session) (err error) {
 			answer, err = u.Do(ctx, request)
 			return err
@@ -76,7 +96,19 @@ func (s *Store) List(ctx context.Context, prefix string, order store.Order, limi
 		return store.Snapshot{}, err
 	}
 	found := answer.Get()
-	return store.Snapshot{Revision: store.Revision(found.Header.Revision), Entries: appendEntries(nil, found.Kvs)}, nil
+	return store.Snapshot{
+		Revision: store.Revision(found.Header.Revision), Entries: appendEntries(nil, found.Kvs), More: found.More,
+	}, nil
+}
+
+// fewer returns how many entries fit into a page, when so many had an answer of
+// that size; 0 is an unknown one.
+func fewer(limit, size int) int {
+	fit := limit / 4
+	if size > 0 {
+		fit = int(float64(limit) * store.MaxPage / float64(size) * 0.95)
+	}
+	return max(1, min(fit, limit/2))
 }
 
 // ranges yields what the ranges of a transaction found, in order.
@@ -125,6 +157,18 @@ func spanOf(prefix string) span {
 		return span{key: prefix}
 	}
 	return span{prefix, prefix[:len(prefix)-1] + "0"} // the byte after the slash
+}
+
+// within is what a page leaves of a span.
+func (sp span) within(page store.Page) span {
+	if page.From == "" && page.Until == "" {
+		return sp
+	}
+	end := sp.upto()
+	if page.Until != "" {
+		end = min(end, page.Until)
+	}
+	return span{max(sp.key, page.From), end}
 }
 
 // upto is the end, also of a single key.

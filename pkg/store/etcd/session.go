@@ -136,9 +136,18 @@ func (s *Store) dialOptions(to *session) []grpc.DialOption {
 	}
 }
 
-// failFast has a request fail as soon as no endpoint can be reached.
+// mostKey is the key of a context under which is how large the answer to a
+// request may be, in bytes.
+type mostKey struct{}
+
+// failFast has a request fail as soon as no endpoint can be reached, or if its
+// answer is larger than it may be.
 func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
+	opts = append(opts, grpc.WaitForReady(false))
+	if most, limited := ctx.Value(mostKey{}).(int); limited {
+		opts = append(opts, grpc.MaxCallRecvMsgSize(most))
+	}
+	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
 // failOnce does so for a watch, and ends it with its connection. The library

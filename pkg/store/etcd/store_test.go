@@ -131,8 +131,8 @@ func TestOneRequest(t *testing.T) {
 		{"revision", func() error { _, err := s.Read(t.Context()); return err }, txn},
 		{"one prefix", func() error { _, err := s.Read(t.Context(), "/a/"); return err }, read},
 		{"one prefix in another", func() error { _, err := s.Read(t.Context(), "/a/", "/a/b/", "/a/c"); return err }, read},
-		{"list", func() error { _, err := s.List(t.Context(), "/a/", store.NewestFirst, 5); return err }, read},
-		{"list of one key", func() error { _, err := s.List(t.Context(), "/a", store.OldestFirst, 0); return err }, read},
+		{"list", func() error { _, err := s.List(t.Context(), "/a/", store.Page{Limit: 5}); return err }, read},
+		{"list of one key", func() error { _, err := s.List(t.Context(), "/a", store.Page{Order: store.ByKey}); return err }, read},
 		{"two prefixes", func() error { _, err := s.Read(t.Context(), "/a/", "/b/"); return err }, txn},
 		{"1,000 keys", func() error { _, err := s.Read(t.Context(), many...); return err }, txn},
 		{"commit", func() error {

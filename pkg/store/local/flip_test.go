@@ -67,7 +67,7 @@ func answers(s *Store, keys []string) map[string]any {
 		keep("read "+prefix, snap, err)
 	}
 	for _, limit := range []int{0, 5} {
-		snap, err := s.List(ctx, "/k/", store.NewestFirst, limit)
+		snap, err := s.List(ctx, "/k/", store.Page{Order: store.NewestFirst, Limit: limit})
 		byKey := func(a, b store.Entry) int { return bytes.Compare([]byte(a.Key), []byte(b.Key)) }
 		slices.SortFunc(snap.Entries, byKey) // those of one transaction come in no particular order
 		if limit > 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -165,34 +166,56 @@ func (st state) scanAll(prefixes []string, f func(key []byte, r record) error) e
 	return nil
 }
 
-// list returns copies of the first entries under a prefix, in the order of
-// their last modification; of all if the limit is not above 0. What it sorts
-// are references into the file: only what it returns is copied.
-func (st state) list(prefix string, order store.Order, limit int) ([]store.Entry, error) {
+// list returns copies of the entries of a page, and whether there are more. What
+// it sorts are references into the file: only what it returns is copied.
+func (st state) list(prefix string, page store.Page) (entries []store.Entry, more bool, err error) {
 	type reference struct {
 		key []byte
 		record
 	}
-	var all []reference
-	err := st.scan(prefix, func(key []byte, r record) error {
-		all = append(all, reference{key, r})
+	var found []reference
+	room := newRoom(page)
+	err = st.scanFrom(prefix, page.From, func(key []byte, r record) error {
+		if page.Until != "" && string(key) >= page.Until {
+			return errEnough
+		}
+		found = append(found, reference{key, r})
+		if page.Order == store.ByKey && !room.has(key, r) {
+			return errEnough // with one entry more than there is room for
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, false, err
 	}
-	slices.SortFunc(all, func(a, b reference) int {
-		if order == store.OldestFirst {
-			a, b = b, a
+	if page.Order == store.NewestFirst {
+		slices.SortFunc(found, func(a, b reference) int { return cmp.Compare(b.modified, a.modified) })
+	}
+	room = newRoom(page)
+	for _, e := range found {
+		if !room.has(e.key, e.record) {
+			return entries, true, nil
 		}
-		return cmp.Compare(b.modified, a.modified)
-	})
-	if limit > 0 && len(all) > limit {
-		all = all[:limit]
+		entries = append(entries, store.Entry{Key: string(e.key), Value: bytes.Clone(e.value), Created: e.created, Modified: e.modified})
 	}
-	entries := make([]store.Entry, len(all))
-	for i, e := range all {
-		entries[i] = store.Entry{Key: string(e.key), Value: bytes.Clone(e.value), Created: e.created, Modified: e.modified}
+	return entries, false, nil
+}
+
+// errEnough ends a scan that has found what was wanted.
+var errEnough = errors.New("enough")
+
+// room is what a page still has room for.
+type room struct{ entries, bytes int }
+
+func newRoom(page store.Page) *room {
+	if page.Limit <= 0 {
+		return &room{math.MaxInt, store.MaxPage}
 	}
-	return entries, nil
+	return &room{page.Limit, store.MaxPage}
+}
+
+// has reports whether there is room for one more entry, which takes it.
+func (r *room) has(key []byte, e record) bool {
+	r.entries, r.bytes = r.entries-1, r.bytes-len(key)-len(e.value)
+	return r.entries >= 0 && r.bytes >= 0
 }

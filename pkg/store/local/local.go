@@ -79,11 +79,11 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapsh
 }
 
 // List implements store.Store.
-func (s *Store) List(ctx context.Context, prefix string, order store.Order, limit int) (snap store.Snapshot, err error) {
+func (s *Store) List(ctx context.Context, prefix string, page store.Page) (snap store.Snapshot, err error) {
 	begin := time.Now()
 	err = s.view(ctx, func(st state) (err error) {
 		snap.Revision = st.revision
-		snap.Entries, err = st.list(prefix, order, limit)
+		snap.Entries, snap.More, err = st.list(prefix, page)
 		return err
 	})
 	if err != nil {

@@ -117,7 +117,7 @@ func requests(s *Store) iter.Seq2[string, error] {
 		if !yield("read", err) {
 			return
 		}
-		_, err = s.List(ctx, "/", store.NewestFirst, 0)
+		_, err = s.List(ctx, "/", store.Page{})
 		if !yield("list", err) {
 			return
 		}

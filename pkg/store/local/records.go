@@ -219,11 +219,16 @@ func (st state) lead(from neighbour, next uint32) error {
 // scan calls a function with the records under a prefix, in key order, until
 // it returns an error.
 func (st state) scan(prefix string, f func(key []byte, r record) error) error {
-	p := []byte(prefix)
+	return st.scanFrom(prefix, "", f)
+}
+
+// scanFrom is scan from a key on.
+func (st state) scanFrom(prefix, from string, f func(key []byte, r record) error) error {
+	p, first := []byte(prefix), []byte(max(prefix, from))
 	if strings.HasSuffix(prefix, "/") {
-		return st.walk(p, func(k []byte) bool { return bytes.HasPrefix(k, p) }, f)
+		return st.walk(first, func(k []byte) bool { return bytes.HasPrefix(k, p) }, f)
 	}
-	return st.walk(p, func(k []byte) bool { return bytes.Equal(k, p) }, f)
+	return st.walk(first, func(k []byte) bool { return bytes.Equal(k, p) }, f)
 }
 
 // entry returns a copy of the entry of a key, or nil.

@@ -204,32 +204,35 @@ func (m *model) compare(s store.Store) {
 	m.same(fmt.Sprintf("read of %q", prefixes), want, m.read(s, prefixes...), nil)
 }
 
-// list lists a random prefix and compares what is certain: how many entries,
-// that each is as it was written, and their revisions in order.
+// list lists a random page of a random prefix and compares what is certain: how
+// many entries, that each is as it was written, and their order.
 func (m *model) list(s store.Store) {
-	prefix, limit := m.prefixes(1, 1)[0], rapid.IntRange(-1, 5).Draw(m.rapid, "limit")
-	order := store.Order(rapid.Bool().Draw(m.rapid, "oldest first"))
-	got, err := s.List(context.Background(), prefix, order, limit)
-	want := m.under(prefix)
-	var revisions []store.Revision
-	for _, e := range want {
-		revisions = append(revisions, e.Modified)
+	prefix := m.prefixes(1, 1)[0]
+	bound := rapid.SampledFrom(append(m.rooted("/", "/a", "/a/b", "/a/b/", "/c"), "", ""))
+	page := store.Page{
+		Order: rapid.SampledFrom([]store.Order{store.NewestFirst, store.ByKey}).Draw(m.rapid, "order"),
+		Limit: rapid.IntRange(-1, 5).Draw(m.rapid, "limit"), From: bound.Draw(m.rapid, "from"), Until: bound.Draw(m.rapid, "until"),
 	}
-	slices.Sort(revisions)
-	if order == store.NewestFirst {
-		slices.Reverse(revisions)
+	got, err := s.List(context.Background(), prefix, page)
+	want := slices.DeleteFunc(m.under(prefix), func(e store.Entry) bool {
+		return e.Key < page.From || page.Until != "" && e.Key >= page.Until
+	})
+	if page.Order == store.NewestFirst {
+		slices.SortStableFunc(want, func(a, b store.Entry) int { return int(b.Modified - a.Modified) })
 	}
-	if limit > 0 && len(want) > limit {
-		revisions = revisions[:limit]
+	n := len(want)
+	if page.Limit > 0 {
+		n = min(n, page.Limit)
 	}
-	what := fmt.Sprintf("list of %d in %q, oldest first %v", limit, prefix, order)
+	what := fmt.Sprintf("list %+v of %q", page, prefix)
 	m.same(what, m.now, got.Revision, err)
-	m.same(what, len(revisions), len(got.Entries), nil)
+	m.same(what, n < len(want), got.More, nil)
+	m.same(what, n, len(got.Entries), nil)
 	seen := map[string]bool{}
 	for i, e := range got.Entries {
-		m.same(what, revisions[i], e.Modified, nil)
+		m.same(what, want[i].Modified, e.Modified, nil)
 		m.same(what, m.entries[e.Key], e, nil)
-		if seen[e.Key] || !store.Under(e.Key, prefix) {
+		if seen[e.Key] || !store.Under(e.Key, prefix) || page.Order == store.ByKey && e.Key != want[i].Key {
 			m.rapid.Fatalf("%s: got %s", what, e.Key)
 		}
 		seen[e.Key] = true
