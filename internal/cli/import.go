@@ -274,8 +274,8 @@ func (s *session) unfit(c object.Change) string {
 	if errors.As(c.Storable(), &invalid) {
 		return invalid.Reason
 	}
-	if size := s.catalog.Size(c); size > change.MostBytes {
-		return fmt.Sprintf("too large for one change: with what is stored there now it has %d bytes, of at most %d", size, change.MostBytes)
+	if err := change.CheckSize(s.catalog, c); err != nil {
+		return err.Error()
 	}
 	return ""
 }

@@ -83,6 +83,9 @@ func recordedObject(o sal.Object) []string {
 	for _, f := range o.Fields() {
 		lines = append(lines, fmt.Sprintf("  %s: %s: %s => %s", name, Plain(f.Name), stored(f.Before), stored(f.After)))
 	}
+	if o.Partial {
+		lines = append(lines, fmt.Sprintf("  %s: the record lacks large fields that did not change", name))
+	}
 	return lines
 }
 

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -58,19 +59,7 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	message := r.message(record, slices.Concat(r.done.Objects, record.Change.Objects))
-	writes, err := r.Log.Writes(record, message, r.Terms.Quiet)
-	if err != nil {
-		return err
-	}
-	void, err := record.Void().Encode()
-	if err != nil {
-		return err
-	}
-	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Void: void, Writes: writes}
-	// An interrupt does not cut off a request under way, which would leave it
-	// unknown what was done: the store's own timeout ends it.
-	receipt, err := r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, with)
+	record, receipt, err := r.fitted(ctx, p, record)
 	if err != nil {
 		return err
 	}
@@ -94,6 +83,41 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	r.done.Idle = append(r.done.Idle, p.Idle...)
 	r.done.Held, r.done.Refused = append(r.done.Held, p.Held...), append(r.done.Refused, p.Refused...)
 	return nil
+}
+
+// fitted writes a plan with its record, and leaves out of that what has not
+// changed as far as both do not fit into one transaction otherwise. It returns the
+// record that was written.
+func (r *run) fitted(ctx context.Context, p Proposal, record sal.Record) (sal.Record, store.Receipt, error) {
+	for {
+		receipt, err := r.transact(ctx, p, record)
+		var large *store.TooLargeError
+		if !errors.As(err, &large) || large.Bytes <= store.MaxBytes {
+			return record, receipt, err
+		}
+		shorter, ok := record.Trim(large.Bytes - store.MaxBytes)
+		if !ok {
+			return record, receipt, err
+		}
+		record = shorter
+	}
+}
+
+// transact writes a plan with its record and its message.
+func (r *run) transact(ctx context.Context, p Proposal, record sal.Record) (store.Receipt, error) {
+	message := r.message(record, slices.Concat(r.done.Objects, record.Change.Objects))
+	writes, err := r.Log.Writes(record, message, r.Terms.Quiet)
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	void, err := record.Void().Encode()
+	if err != nil {
+		return store.Receipt{}, err
+	}
+	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Void: void, Writes: writes}
+	// An interrupt does not cut off a request under way, which would leave it
+	// unknown what was done: the store's own timeout ends it.
+	return r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, with)
 }
 
 // message is what people are told of all that is done.
@@ -123,9 +147,31 @@ const (
 	reserved  = 20       // writes: the record, messages and fences
 )
 
-// MostBytes is how large a change to one object may be, as catalog.Size counts
-// it: one that is larger fits into no commit, since its record has the same again.
-const MostBytes = (store.MaxBytes - spare - perObject) / 2
+// mostBytes is how large a change to one object may be, as catalog.Size counts it,
+// to surely fit into a commit with its record, which has the same again.
+const mostBytes = (store.MaxBytes - spare - perObject) / 2
+
+// CheckSize reports a change to one object that fits into no commit, not even with
+// the shortest record of it, as a *store.TooLargeError.
+func CheckSize(in *catalog.Catalog, c object.Change) error {
+	size := in.Size(c)
+	if size <= mostBytes {
+		return nil
+	}
+	record, _ := sal.Record{Change: sal.ChangeRecord{Objects: sal.Objects([]object.Change{c})}}.Trim(size)
+	text, err := record.Encode()
+	if err != nil {
+		return err
+	}
+	bytes := len(text) + spare + len(in.Key(*c.Object()))
+	if c.After != nil {
+		bytes += len(c.After.AppendStored(nil))
+	}
+	if bytes > store.MaxBytes {
+		return &store.TooLargeError{Writes: 1, Bytes: bytes, Guards: 1}
+	}
+	return nil
+}
 
 // fit returns as many of the changes, from the first, as surely fit into one
 // commit with their record, but at least one.

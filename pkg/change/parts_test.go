@@ -51,18 +51,34 @@ func TestPartsLeaveRoomForTheRecord(t *testing.T) {
 	}
 }
 
-// TestLargestChange: a change of one object fits into a commit up to MostBytes,
-// before and after together. One that is larger is an error.
+// TestLargestChange: a change of one object fits into a commit as long as the object
+// and what changes, before and after, do, whatever else the object has. CheckSize
+// knows before.
 func TestLargestChange(t *testing.T) {
 	s := newSite(t, 0)
 	s.node = noted()
-	for size, fits := range map[int]bool{change.MostBytes/2 - 100: true, change.MostBytes - 64<<10: false} {
-		s.put("/conftool/v1/notes/n0", fmt.Sprintf(`{"text": %q}`, strings.Repeat("x", size)))
-		in := s.set("name=n0", "text="+strings.Repeat("y", size))
-		in.Split = true
+	for _, c := range []struct {
+		text, other int // bytes: of the field that changes, and of another
+		fits        bool
+	}{
+		{290_000, 0, true}, {510_000, 0, false}, {10, 500_000, true}, {100_000, 400_000, true}, {300_000, 200_000, true}, {400_000, 100_000, false},
+	} {
+		other := value.Field{Name: "other", Value: value.OfString(strings.Repeat("z", c.other))}
+		with := func(letter string) object.Object {
+			text := value.Field{Name: "text", Value: value.OfString(strings.Repeat(letter, c.text))}
+			return object.New(s.node, nil, "n0").WithFields([]value.Field{text, other})
+		}
+		before, after := with("x"), with("y")
+		s.put("/conftool/v1/notes/n0", string(before.AppendStored(nil)))
+		in := s.set("name=n0", "text="+strings.Repeat("y", c.text))
+		in.Split, in.Action = true, "edit" // the record has the action, too
 		_, err := s.apply(in)
-		if fits && err != nil || !fits && !errors.As(err, new(*store.TooLargeError)) {
-			t.Errorf("%d bytes: %v", size, err)
+		large := func(err error) bool { return errors.As(err, new(*store.TooLargeError)) }
+		if c.fits && err != nil || !c.fits && !large(err) {
+			t.Errorf("%d and %d bytes: %v", c.text, c.other, err)
+		}
+		if err := change.CheckSize(s.applier.Catalog, object.Change{Before: &before, After: &after}); large(err) == c.fits {
+			t.Errorf("%d and %d bytes, beforehand: %v", c.text, c.other, err)
 		}
 	}
 }

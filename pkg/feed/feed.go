@@ -246,11 +246,13 @@ func (w *follower) record(b store.Batch) *sal.Record {
 	return nil
 }
 
-// befores is what a record says that objects were before.
+// befores is what a record says that objects were before, where it has that whole.
 func befores(r sal.Record) map[sal.ObjectID]value.Value {
 	all := make(map[sal.ObjectID]value.Value, len(r.Change.Objects))
 	for _, o := range r.Change.Objects {
-		all[o.ID()] = o.Before
+		if !o.Partial {
+			all[o.ID()] = o.Before
+		}
 	}
 	return all
 }

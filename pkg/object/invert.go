@@ -16,6 +16,9 @@ type Past struct {
 	Tags          []string // one value for each of the type's tags
 	Name          string
 	Before, After []value.Field
+	// Partial says that Before and After lack fields that the change left as they
+	// were. What is known of those is what the object has now.
+	Partial bool
 }
 
 // Clash is an object that is not as the changes to be undone have left it.
@@ -49,7 +52,7 @@ func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
 	}
 	var plan Plan
 	var clashes []Clash
-	for _, changes := range byObject(past) {
+	for _, changes := range byObject(past, now) {
 		o := changes[0].object()
 		is := now[o.Key()]
 		change, clash := undo(changes, o, is)
@@ -76,12 +79,15 @@ func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
 
 // byObject groups changes, with their fields as today's types have them. Both
 // the groups and what is in them stay in order.
-func byObject(past []Past) [][]Past {
+func byObject(past []Past, now map[string]*Object) [][]Past {
 	var groups [][]Past
 	at := map[string]int{}
 	for _, p := range past {
-		p.Before, p.After = today(p.Type, p.Before), today(p.Type, p.After)
 		key := p.object().Key()
+		if is := now[key]; p.Partial && is != nil {
+			p = p.complete(is.Fields)
+		}
+		p.Before, p.After = today(p.Type, p.Before), today(p.Type, p.After)
 		i, known := at[key]
 		if !known {
 			i = len(groups)
@@ -91,6 +97,19 @@ func byObject(past []Past) [][]Past {
 		groups[i] = append(groups[i], p)
 	}
 	return groups
+}
+
+// complete returns a change with the fields that it lacks before and after, as
+// they are now.
+func (p Past) complete(now []value.Field) Past {
+	before, after := index(p.Before), index(p.After)
+	p.Before, p.After = slices.Clone(p.Before), slices.Clone(p.After)
+	for _, f := range now {
+		if before(f.Name) < 0 && after(f.Name) < 0 {
+			p.Before, p.After = append(p.Before, f), append(p.After, f)
+		}
+	}
+	return p
 }
 
 // today gives fields those that the type declares by now.

@@ -27,7 +27,7 @@ func (o Object) Past(s *schema.Schema) (object.Past, error) {
 		return object.Past{}, fmt.Errorf("%s %s: what was stored before cannot be restored, it was no JSON object: %q", o.Type, o.Path, excerpt(o.Raw))
 	}
 	last := len(parts) - 1
-	return object.Past{Type: t, Tags: parts[:last], Name: parts[last], Before: state(o.Before), After: state(o.After)}, nil
+	return object.Past{Type: t, Tags: parts[:last], Name: parts[last], Before: state(o.Before), After: state(o.After), Partial: o.Partial}, nil
 }
 
 // state returns the fields of an object as it was; nil if it was absent.

@@ -87,7 +87,8 @@ type Finding struct {
 	Level   string `json:"level,omitempty"` // refused, held back, not done, overridden or warned
 }
 
-// Object is one object that changed, whole, before and after.
+// Object is one object that changed, before and after: whole, unless it is
+// Partial.
 type Object struct {
 	Type   string      `json:"type"`
 	Path   string      `json:"path"` // tag values and name
@@ -98,6 +99,9 @@ type Object struct {
 	// Since is the revision at which Before was written; 0 if the object was
 	// created, and in records of earlier versions.
 	Since store.Revision `json:"since,omitzero"`
+	// Partial says that Before and After lack fields that the change left as they
+	// were; see Record.Trim.
+	Partial bool `json:"partial,omitempty"`
 }
 
 // NewID returns the id of a change made at the given time. Ids begin with the

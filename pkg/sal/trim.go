@@ -1,0 +1,73 @@
+package sal
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/conftool/confctl/pkg/value"
+)
+
+// fieldOf is a field of one of a record's objects.
+type fieldOf struct {
+	object int // its place in the record
+	name   string
+}
+
+// unchanged is a field that a change has left as it was, and how many bytes its
+// record would have less without it.
+type unchanged struct {
+	fieldOf
+	size int
+}
+
+// Trim returns a record without fields that the change left as they were, which
+// nobody needs to take it back: the largest first, and about as many of them as
+// make it so many bytes shorter. It reports whether there was anything to leave
+// out. The objects that lack something are marked as Partial. Those that are
+// created or deleted stay whole, as do those that were no JSON object before.
+func (r Record) Trim(bytes int) (trimmed Record, ok bool) {
+	all := r.unchanged()
+	slices.SortStableFunc(all, func(a, b unchanged) int { return cmp.Compare(b.size, a.size) })
+	without := map[fieldOf]bool{}
+	for _, u := range all {
+		if bytes <= 0 {
+			break
+		}
+		without[u.fieldOf] = true
+		bytes -= u.size
+	}
+	r.Change.Objects = slices.Clone(r.Change.Objects)
+	for f := range without {
+		r.Change.Objects[f.object].Partial = true
+	}
+	for i, o := range r.Change.Objects {
+		if o.Partial {
+			drop := func(f value.Field) bool { return without[fieldOf{i, f.Name}] }
+			o.Before = value.OfMap(slices.DeleteFunc(o.Before.Fields(), drop)...)
+			o.After = value.OfMap(slices.DeleteFunc(o.After.Fields(), drop)...)
+			r.Change.Objects[i] = o
+		}
+	}
+	return r, len(without) > 0
+}
+
+// unchanged returns the fields that Trim may leave out.
+func (r Record) unchanged() []unchanged {
+	var all []unchanged
+	for i, o := range r.Change.Objects {
+		if o.Created() || o.Deleted() || o.Raw != nil {
+			continue
+		}
+		changed := map[string]bool{}
+		for _, f := range o.Fields() {
+			changed[f.Name] = true
+		}
+		for _, f := range o.Before.Fields() {
+			if !changed[f.Name] {
+				field := value.OfMap(f).Text()
+				all = append(all, unchanged{fieldOf{i, f.Name}, 2 * (len(field) - len(`{}`))})
+			}
+		}
+	}
+	return all
+}
