@@ -199,9 +199,20 @@ func (r Record) Encode() ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), nil
 }
 
-// ParseRecord reads a record as it is stored.
+// The limits of a record, beside store.MaxBytes, which no record is beyond.
+const (
+	maxDepth    = value.MaxDepth + 8 // of lists and maps within one another
+	maxElements = 10_000             // objects, findings and the like, all together
+)
+
+// ParseRecord reads a record as it is stored. It refuses what is too large, too
+// deep or has too many parts to be a record of a change: the memory it takes is
+// bounded, whoever wrote it.
 func ParseRecord(stored []byte) (Record, error) {
 	var r Record
+	if err := checkShape(stored); err != nil {
+		return Record{}, fmt.Errorf("reading a journal record: %w", err)
+	}
 	if err := json.Unmarshal(stored, &r); err != nil {
 		return Record{}, fmt.Errorf("reading a journal record: %w", err)
 	}
