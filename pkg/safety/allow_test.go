@@ -54,3 +54,15 @@ func TestCheckAllowed(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownPool: the error names what the rule could be about, in order.
+func TestUnknownPool(t *testing.T) {
+	s := siteWith(t, "")
+	on := s.snapshot(t, "dns jobs/n pooled=true", "dns jobs/s pooled=true", "node b/x/s/h1 yes", "node a/x/s/h1 yes")
+	err := s.rules.CheckAllowed(s.plan(t, on, "dns jobs/n pooled=false"), on, []string{"min-pooled@c/x/s"})
+	var unknown *UnknownPoolError
+	if !errors.As(err, &unknown) || err.Error() != "min-pooled is not about anything called c/x/s in this change" {
+		t.Fatal(err)
+	}
+	equal(t, "known", unknown.Known, []string{"a/x/s", "b/x/s", "dns jobs"})
+}

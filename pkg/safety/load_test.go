@@ -36,6 +36,8 @@ func TestLoadRefuses(t *testing.T) {
 		"node: [{rule: min-pooled, at_least: -1}]":                               `node: safety.yaml:1:37: at_least cannot be "-1"; a whole number in plain digits, from 1 to 1000000, is expected`,
 		"node: [{rule: min-pooled, at_least: 1_0}]":                              `node: safety.yaml:1:37: at_least cannot be "1_0"; a whole number in plain digits, from 1 to 1000000, is expected`,
 		"node: [{rule: min-pooled, at_least: [1]}]":                              `node: safety.yaml:1:37: at_least cannot be a list; a whole number in plain digits, from 1 to 1000000, is expected`,
+		"node: [{rule: min-pooled, at_least: +5}]":                               `node: safety.yaml:1:37: at_least cannot be "+5"; a whole number in plain digits, from 1 to 1000000, is expected`,
+		"node: [{rule: min-pooled, at_least: 1000001}]":                          `node: safety.yaml:1:37: at_least cannot be "1000001"; a whole number in plain digits, from 1 to 1000000, is expected`,
 		"node: [{rule: min-pooled, at_least: 1e9}]":                              `node: safety.yaml:1:37: at_least cannot be "1e9"; a whole number in plain digits, from 1 to 1000000, is expected`,
 		"node: [{rule: min-pooled, ratio: 66%}]":                                 `node: safety.yaml:1:34: ratio cannot be "66%"; a number above 0 and up to 1, such as 0.66, is expected`,
 		"node: [{rule: min-pooled, ratio: 1.5}]":                                 `node: safety.yaml:1:34: ratio cannot be "1.5"; a number above 0 and up to 1, such as 0.66, is expected`,
@@ -74,6 +76,7 @@ func TestLoadAccepts(t *testing.T) {
 		"node: [{rule: min-pooled, group_by: [service, dc], only: ' dc=(a|b) , cluster=c{1,2} ', at_least: '2', ratio: .5}]",
 		"dns: [{rule: min-pooled, at_least: 2, mode: warn}, {rule: max-pooled, at_most: 1}]",
 		"dns: [{rule: min-pooled, at_least: 2, only: dnsdisc=a}, {rule: max-pooled, at_most: 1, only: dnsdisc=b}]",
+		"dns: [{rule: min-pooled, at_least: 1}, {rule: max-pooled, at_most: 1}]", "node: [{rule: min-pooled, at_least: 1000000}]",
 		"node: [&a {rule: min-pooled, only: dc=a}, {<<: *a, only: dc=b}]",
 	} {
 		equal(t, rules, complaints(siteWith(t, rules).problems), nil)

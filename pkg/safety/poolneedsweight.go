@@ -9,9 +9,6 @@ import (
 // poolNeedsWeight refuses to pool what would get no traffic: an object that
 // sync has created has no weight yet.
 func (r *review) poolNeedsWeight(v *view, l limit) {
-	if !v.fields.pooled || !v.fields.weight {
-		return
-	}
 	v.moves(func(m *move) {
 		becomes := v.fields.isPooled(m.after) && !v.fields.isPooled(m.before)
 		if m.creates() || !becomes || v.fields.weighs(m.after) {

@@ -71,6 +71,11 @@ func TestMassChangeListsFew(t *testing.T) {
 	v := s.rules.Review(s.plan(t, on, set(there, "pooled=false")...), on, Terms{Mode: Refuse})
 	equal(t, "findings", said(v), []string{"refused mass-change dns dns: 30 objects would stop serving, in more than one dnsdisc: " +
 		"d00 1, d01 1, d02 1, d03 1, d04 1 and 25 more; at most 19 may at once"})
+	for n, want := range map[int]string{6: "a, a, a, a, a, a", 7: "a, a, a, a, a and 2 more"} {
+		if got := few(slices.Repeat([]string{"a"}, n)); got != want {
+			t.Errorf("%d words: %s", n, got)
+		}
+	}
 }
 
 func TestPoolNeedsWeight(t *testing.T) {
@@ -150,6 +155,19 @@ func TestRemovePooled(t *testing.T) {
 			want: []string{"refused min-pooled node eqiad/text/cdn: 10 -> 0 of 12, floor 9",
 				"refused remove-pooled node eqiad/text/cdn: 10 of 10 that serve would be removed: h1, h10, h2, h3, h4 and 5 more"}},
 	})
+}
+
+// TestRemovePooledNamesWhatServes: what is out may be removed with it.
+func TestRemovePooledNamesWhatServes(t *testing.T) {
+	s := siteWith(t, "")
+	on := s.snapshot(t, many(cdn, 12, "yes")...)
+	on.Objects[1] = become(t, on.Objects[1], []string{"no"})
+	plan := s.plan(t, on, "-"+cdn+"/h1", "-"+cdn+"/h10", cdn+"/h11 pooled=no")
+	v := s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})
+	if len(v.Findings) != 1 {
+		t.Fatal(said(v))
+	}
+	equal(t, "changes", v.Findings[0].Changes, []string{"pools/eqiad/text/cdn/h1"})
 }
 
 func TestOrderOfFindings(t *testing.T) {

@@ -296,7 +296,7 @@ func TestRatio(t *testing.T) {
 			t.Errorf("%s of %d: %d %v, want %d", c.text, c.n, r.of(c.n), err, c.want)
 		}
 	}
-	for _, text := range []string{"", "0", "0.0", "1.01", "2", "-0.5", "+0.5", "66%", "1e-1", "0.1234567890", ".", "0.5.1", "0.-5", "½", "nan", "99999999999999999999.5"} {
+	for _, text := range []string{"", "0", "0.0", "1.01", "2", "-0.5", "+0.5", "66%", "1e-1", "0.1234567890", "0.0123456789", ".", "0.5.1", "0.-5", "½", "nan", "99999999999999999999.5"} {
 		if r, err := parseRatio(text); err == nil {
 			t.Errorf("%q is %v", text, r)
 		}
@@ -315,5 +315,27 @@ func TestOutForGoodIsNotSeeded(t *testing.T) {
 	out.Revision = 2
 	if m := meaningOf(fresh.Type); m.isMember(&fresh, false) || !m.isMember(&out, false) {
 		t.Errorf("fresh: %v, out for good: %v", m.isMember(&fresh, false), m.isMember(&out, false))
+	}
+	for line, want := range map[string]bool{
+		"loose a/h pooled=false weight=0": true, "loose a/h pooled=inactive weight=0.0": true, "loose a/h pooled=false weight=-1": false,
+		"loose a/h pooled=no weight=0": false, `loose a/h pooled=false weight="0"`: false, "dns a/h pooled=false": false,
+	} {
+		if o := s.object(t, line); meaningOf(o.Type).isSeeded(&o) != want {
+			t.Errorf("%s: as it was created: %v", line, !want)
+		}
+	}
+}
+
+// TestPoolNames: across types, a finding is about its subject, after its type
+// unless that is clear.
+func TestPoolNames(t *testing.T) {
+	for want, f := range map[string]Finding{"a/b/c": {Type: "node", Subject: "a/b/c"}, "dns jobs": {Type: "dns", Subject: "jobs"}, "dns": {Type: "dns", Subject: "dns"}} {
+		if got := f.Pool(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	s := siteWith(t, "")
+	if Weighs(s.object(t, "node a/b/c/h seed")) || !Weighs(s.object(t, "node a/b/c/h no")) || !Weighs(s.object(t, "dns a/h pooled=false")) {
+		t.Error("a weight of 0 weighs, or another does not")
 	}
 }

@@ -1,0 +1,81 @@
+package safety
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/store"
+)
+
+// since sets when the objects in a directory were created, one by one or all at
+// once, and when they were changed.
+func since(on object.Snapshot, dir string, created func(i int) store.Revision, changed store.Revision) {
+	i := 0
+	for o := range on.Objects {
+		if o := &on.Objects[o]; o.Dir() == dir {
+			o.Created = created(i)
+			o.Revision = max(o.Created, changed)
+			i++
+		}
+	}
+}
+
+func at(r store.Revision) func(int) store.Revision { return func(int) store.Revision { return r } }
+
+// TestFreshObjectsDoNotCount: what was created in bulk after most of what files
+// remove, and is not in use, does not make what they remove look small.
+func TestFreshObjectsDoNotCount(t *testing.T) {
+	const most = "; at most 20 % at once"
+	few := "20 of 30 (besides 100 created since and not used yet) would be removed, 66.7 %" + most
+	for _, c := range []struct {
+		name    string
+		typ     string // and the directory
+		state   string // of those that are new
+		created func(int) store.Revision
+		changed store.Revision
+		old     func(int) store.Revision // when the old ones were created, at 1 if nil
+		removed int                      // of the 30 old ones
+		also    int                      // of the 100 new ones
+		want    string
+	}{
+		{name: "new", typ: "node", state: "seed", created: at(5), removed: 20, want: few},
+		{name: "as old", typ: "node", state: "seed", created: at(1), removed: 20},
+		{name: "changed, and not serving", typ: "node", state: "no", created: at(5), changed: 6, removed: 20, want: few},
+		{name: "changed, and serving", typ: "node", state: "yes", created: at(5), changed: 6, removed: 20},
+		{name: "serving as created", typ: "node", state: "yes", created: at(5), removed: 20, want: few},
+		{name: "of a type that cannot serve", typ: "plain", state: "seed", created: at(5), removed: 20, want: few},
+		{name: "of a type that cannot serve, changed", typ: "plain", state: "seed", created: at(5), changed: 6, removed: 20},
+		{name: "one by one", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i) }, removed: 20},
+		{name: "20 at once", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i/20) }, removed: 20, want: few},
+		{name: "19 at once, but for the last ones", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i/19) }, removed: 20},
+		{name: "some of them go too", typ: "node", state: "seed", created: at(5), removed: 30, also: 25,
+			want: "55 of 55 (besides 75 created since and not used yet) would be removed, 100 %" + most},
+		{name: "so few go that nothing is said", typ: "node", state: "seed", created: at(5), removed: 19},
+		{name: "after half of what goes", typ: "node", state: "seed", created: at(5), removed: 20, want: few,
+			old: func(i int) store.Revision { return []store.Revision{9, 1}[min(i/9, 1)] }}, // 9 newer, 11 older
+		{name: "before half of what goes", typ: "node", state: "seed", created: at(5), removed: 20,
+			old: func(i int) store.Revision { return []store.Revision{9, 1}[min(i/10, 1)] }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := siteWith(t, "")
+			old, fresh := map[string]string{"node": "a/x/s", "plain": "a"}[c.typ], map[string]string{"node": "b/x/s", "plain": "b"}[c.typ]
+			there, came := many(c.typ+" "+old, 30, map[string]string{"node": "no", "plain": "seed"}[c.typ]), many(c.typ+" "+fresh, 100, c.state)
+			on := s.snapshot(t, slices.Concat(there, came)...)
+			if c.old == nil {
+				c.old = at(1)
+			}
+			since(on, fresh, c.created, c.changed)
+			plan := s.plan(t, on, remove(slices.Concat(there[:c.removed], came[:c.also]))...)
+			for i, change := range plan.Changes[:c.removed] {
+				change.Before.Created, change.Before.Revision = c.old(i), 9
+			}
+			var want []string
+			if c.want != "" {
+				want = []string{fmt.Sprintf("refused mass-removal %s %s: %s", c.typ, c.typ, c.want)}
+			}
+			equal(t, "findings", said(s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})), want)
+		})
+	}
+}
