@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
@@ -241,17 +242,18 @@ func TestMakeRepair(t *testing.T) {
 	}
 }
 
-// TestMakeOneLine: a name cannot forge a line of what is said about it.
+// TestMakeOneLine: a name cannot forge a line of what is said about it, nor move
+// the cursor of a terminal.
 func TestMakeOneLine(t *testing.T) {
 	typ := node(t)
-	forged := object.Wanted{Object: object.New(typ, []string{"a", "b", "c\rd"}, "x\nconfctl: done"), Foreign: true}
+	forged := object.Wanted{Object: object.New(typ, []string{"a\x1b[2J", "b\u202e", "c\rd"}, "x\nconfctl: done"), Foreign: true}
 	plan, refusals := object.Make([]object.Wanted{forged}, object.Snapshot{})
 	diffs := object.Differences([]object.Wanted{forged}, object.Snapshot{})
 	if len(plan.Changes) != 1 || len(plan.Warnings) != 1 || len(refusals) > 0 || len(diffs) != 1 {
 		t.Fatalf("%+v, %v, %v", plan, refusals, diffs)
 	}
 	for _, line := range []string{plan.Warnings[0], diffs[0].String()} {
-		if strings.ContainsAny(line, "\n\r") {
+		if !text.IsLine(line) {
 			t.Errorf("%q", line)
 		}
 	}

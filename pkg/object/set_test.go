@@ -158,6 +158,7 @@ func TestSetByJSONSchema(t *testing.T) {
 		{"each field for itself", both, `{"val": "a"}`, []string{"val=123", "n=5"}, `{"val": "123", "n": 5}`},
 		{"neither", both, `{"val": "a"}`, []string{"n=[1]"}, `error: n: must be of type integer, not [1] (rule r)`},
 		{"what remains elsewhere", both, `{"val": 5}`, []string{"n=1"}, `{"val": 5, "n": 1}`},
+		{"what it names is judged, changed or not", both, `{"val": 5}`, []string{"val=5", "n=1"}, `{"val": "5", "n": 1}`},
 		{"a key too many remains", strict, `{"val": 5, "old": 1, "older": 1}`, []string{"n=1"}, `{"val": 5, "n": 1, "old": 1, "older": 1}`},
 		{"a key too few remains", required, `{"val": 5}`, []string{"n=1"}, `{"val": 5, "n": 1}`},
 	}

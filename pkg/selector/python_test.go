@@ -111,6 +111,16 @@ func TestDifferencesInWords(t *testing.T) {
 		{"a|{,2}", ""},
 		{"({,2})", ""},
 		{"^{,2}", ""},
+		// Where RE2 reads text, and Python has nothing to repeat: an error there.
+		{"(?i){,2}", ""},
+		{"a{2}{,2}", ""},
+		{"a*{,2}", ""},
+		{"a{,2}{,3}", `{,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text`},
+		// Where it has.
+		{`\.{,2}`, `{,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text`},
+		{"[a]{,2}", `{,2} means that text itself here (RE2), but 0 to 2 repetitions in Python; write {0,2}, or \{,2} for the text`},
+		{"[]{,2}]", ""}, // in a class
+		{"[^]{,2}]", ""},
 	} {
 		var got []string
 		for _, d := range Differences(c.pattern) {
@@ -142,6 +152,9 @@ func TestDoubtsOfSelectors(t *testing.T) {
 				t.Errorf("%s: %q, want %q", c.selector, got[i], want[i])
 			}
 		}
+	}
+	if got := (Selector{}).Doubts(); got != nil {
+		t.Errorf("none: %q", got)
 	}
 	if got := Exactly(nodeTags, map[string]string{"dc": "a{,2}"}).Doubts(); got != nil {
 		t.Errorf("literal: %q", got)
