@@ -26,7 +26,7 @@ func (rc Etcdrc) endpoints() ([]string, error) {
 	host := rc["host"]
 	switch {
 	case strings.Contains(host.Text(), "://"):
-		return nil, host.Errorf("host takes a name, not a URL: the rest is said with protocol and port")
+		return nil, host.Errorf("host takes a name, not a URL; set protocol and port for the rest")
 	case host.IsEmpty():
 		return nil, nil
 	case host.IsScalar():

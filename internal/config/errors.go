@@ -51,7 +51,7 @@ func (e *NotFoundError) Error() string {
 // ExistsError reports a file that would be overwritten.
 type ExistsError struct{ File string }
 
-func (e *ExistsError) Error() string { return e.File + " is there already, nothing was written" }
+func (e *ExistsError) Error() string { return e.File + " already exists, nothing was written" }
 
 // NeededError reports that something cannot be done because of a mistake in a
 // setting it needs.

@@ -39,7 +39,7 @@ func withoutText(err error, known []string) error {
 		if word, err := strconv.Unquote(quoted); err == nil && slices.Contains(known, word) {
 			return quoted
 		}
-		return "what stands there"
+		return "this text"
 	})
 	// A value that begins with * or ! and is not quoted means something to YAML.
 	clean.Msg = regexp.MustCompile(`(unknown anchor|alias|tag) .*`).ReplaceAllString(clean.Msg, "a value that begins with *, & or ! must be in quotes")
@@ -53,14 +53,14 @@ func unknownKey(p yamldoc.Pair, known []string) error {
 	if _, isNear := nearest.To(p.Name, known); isNear {
 		return p.Key.Errorf("no setting %q in an etcdrc%s", p.Name, nearest.Suggest(p.Name, known))
 	}
-	return p.Key.Errorf("what stands here is no setting of an etcdrc")
+	return p.Key.Errorf("this is not a setting of an etcdrc")
 }
 
 // described returns what a node is. It quotes only a plain word: anything else, such
 // as the URL of a webhook, may be a secret.
 func described(n yamldoc.Node) string {
 	if n.IsScalar() && !n.IsEmpty() && !regexp.MustCompile(`^[\w.:-]{0,30}$`).MatchString(n.Text()) {
-		return "what stands here"
+		return "this text"
 	}
 	return n.Describe()
 }

@@ -110,9 +110,9 @@ func (g Gateway) check() error {
 	const both = "give both, or neither to speak plain HTTP"
 	switch off := g.Listen.Text == ""; {
 	case g.Cert.Text == "" && g.Key.Text != "":
-		return g.Key.Errorf(both, "a key is of no use without its certificate, cert")
+		return g.Key.Errorf(both, "key needs the certificate too, cert")
 	case g.Cert.Text != "" && g.Key.Text == "":
-		return g.Cert.Errorf(both, "a certificate is of no use without its key, key")
+		return g.Cert.Errorf(both, "cert needs the private key too, key")
 	case off && g.Cert.Text != "":
 		return gatewayOff(g.Cert, "a certificate is")
 	case off && len(g.Allow) > 0:
@@ -130,7 +130,7 @@ func gatewayOff(v Value, what string) error {
 // checkListen checks the address of a part, if it is switched on. The port is for
 // an example, unless the address shows which one was meant.
 func checkListen(part, port string, v Value) error {
-	const like = `like 127.0.0.1:%s, for this host alone, or ":%s", for everybody`
+	const like = `like 127.0.0.1:%s for this host only, or ":%s" for everybody`
 	if v.missing() {
 		return v.Errorf("", "%s has no listen, an address "+like, part, port, port)
 	}
@@ -141,7 +141,7 @@ func checkListen(part, port string, v Value) error {
 	if alone := strings.Trim(v.Text, ":"); isPort(alone) {
 		port = alone
 	}
-	return v.Errorf("", "%q is no address to listen on; one is "+like, v.Text, port, port)
+	return v.Errorf("", "%q is not an address to listen on; give one "+like, v.Text, port, port)
 }
 
 func isPort(text string) bool {

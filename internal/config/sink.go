@@ -163,7 +163,7 @@ func kindOf(sink, word yamldoc.Node) (sinkKind, error) {
 		words = append(words, k.word)
 	}
 	if word.IsEmpty() {
-		return sinkKind{}, sink.Errorf("which sink? sink: one of %s", strings.Join(words, ", "))
+		return sinkKind{}, sink.Errorf("sink is missing; it is one of %s", strings.Join(words, ", "))
 	}
 	return sinkKind{}, word.Errorf("sink cannot be %s%s; it is one of %s", described(word), nearest.Suggest(word.Text(), words), strings.Join(words, ", "))
 }

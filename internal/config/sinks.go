@@ -93,7 +93,7 @@ type sinkList struct {
 // add adds a sink, unless its name is taken.
 func (l *sinkList) add(s sal.Sink, at yamldoc.Node) {
 	if other, taken := l.named[s.Name()]; taken {
-		l.errs = append(l.errs, at.Errorf("a sink named %s is there already, in line %d; name: WORD gives it another", s.Name(), other.Pos().Line))
+		l.errs = append(l.errs, at.Errorf("duplicate sink %s, first in line %d; give one of them another name with name: WORD", s.Name(), other.Pos().Line))
 		l.unread = true
 		return
 	}
@@ -114,7 +114,7 @@ func (l *sinkList) addBroken(n yamldoc.Node) {
 // addBot adds the bot of config.yaml.
 func (l *sinkList) addBot(s sal.Sink) {
 	if other, taken := l.named[s.Name()]; taken {
-		l.errs = append(l.errs, other.Errorf("a sink that is no tcpircbot cannot be named %s, which is that of tcpircbot_host in config.yaml", s.Name()))
+		l.errs = append(l.errs, other.Errorf("a sink cannot be named %s, the name of the bot of tcpircbot_host in config.yaml", s.Name()))
 		l.unread = true
 		return
 	}

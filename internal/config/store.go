@@ -61,7 +61,7 @@ func (s *Settings) LocalPath() (string, error) {
 	known := []string{"path", "etcd_config_file", "allow_reconnect", "suppress_san_warnings"}
 	for name, n := range s.driverOptions {
 		if !slices.Contains(known, name) {
-			return "", n.Errorf("the local driver has no option %q%s; it is named with path", name, nearest.Suggest(name, known))
+			return "", n.Errorf("the local driver has no option %q%s; path names its file", name, nearest.Suggest(name, known))
 		}
 	}
 	if n, ok := s.driverOptions["path"]; ok {
