@@ -26,7 +26,7 @@ type Account struct {
 
 // Self returns the account of this process.
 func Self() Account {
-	return Account{UID: os.Getuid(), Getenv: os.Getenv, ByName: user.Lookup, ByID: user.LookupId, Directory: directoryName}
+	return Account{UID: os.Getuid(), Getenv: os.Getenv, ByName: inPasswd(nameField), ByID: inPasswd(uidField), Directory: directoryName}
 }
 
 // Login returns the user's name in the passwd file, or else in a directory service;

@@ -1,0 +1,45 @@
+package account
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+)
+
+// Fields of a line of the passwd file.
+const (
+	nameField = 0
+	uidField  = 2
+	homeField = 5
+	fields    = 7
+)
+
+// inPasswd returns a function that finds the user of whom the passwd file has a value
+// in a field. It does not ask os/user, which in a program without cgo believes $USER
+// and $HOME about a user who is not in that file.
+func inPasswd(field int) func(value string) (*user.User, error) {
+	return func(value string) (*user.User, error) {
+		file, err := os.Open("/etc/passwd")
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close() //nolint:errcheck // it was only read
+		return findUser(file, field, value)
+	}
+}
+
+func findUser(passwd io.Reader, field int, value string) (*user.User, error) {
+	lines := bufio.NewScanner(passwd)
+	for lines.Scan() {
+		f := strings.Split(lines.Text(), ":")
+		if len(f) == fields && f[field] == value && f[nameField] != "" && !strings.Contains("+-#", f[nameField][:1]) {
+			return &user.User{Uid: f[uidField], Username: f[nameField], HomeDir: f[homeField]}, nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return nil, user.UnknownUserError(value)
+}
