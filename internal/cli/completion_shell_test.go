@@ -52,11 +52,7 @@ func (sh shell) start(s *site) *terminal {
 	if _, err := os.Stat(sh.need); sh.need != "" && err != nil {
 		s.Skip(sh.need + " is not there")
 	}
-	self, err := os.Executable()
-	if err != nil {
-		s.Fatal(err)
-	}
-	if err := os.Symlink(self, filepath.Join(s.dir, "bin", "confctl")); err != nil {
+	if err := os.Symlink(testProgram(s), filepath.Join(s.dir, "bin", "confctl")); err != nil {
 		s.Fatal(err)
 	}
 	s.file(sh.file, sh.init)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,8 +74,12 @@ func escapes() []escape {
 func TestLintQuotesNothingOfOtherFiles(t *testing.T) {
 	t.Parallel()
 	formats, run := []string{"text", "json", "github"}, 0
-	for _, e := range escapes() {
-		for shape, text := range secrets() {
+	for i, e := range escapes() {
+		for j, shape := range slices.Sorted(maps.Keys(secrets())) {
+			text := secrets()[shape]
+			if (i+j)%3 != 0 && !thorough() {
+				continue
+			}
 			run++
 			s := newSite(t, localConfig)
 			s.prepare(e, text)

@@ -34,6 +34,10 @@ func newSite(t testing.TB, config string) *site {
 // patient has the program wait for its store as long as a busy machine may need.
 const patient = "timeout: 30s\n"
 
+// thorough reports whether tests do all that they can, as make soak has them, instead
+// of a sample.
+func thorough() bool { return os.Getenv("CONFCTL_ALL") != "" }
+
 const localConfig = "driver: local\ndriver_options: {path: state.db}\n"
 
 // etcdSite returns a site whose objects are in etcd.
@@ -57,11 +61,8 @@ func (s *site) file(name, text string) {
 
 // command returns the program with arguments, ready to run.
 func (s *site) command(args ...string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		s.Fatal(err)
-	}
-	return &exec.Cmd{Path: self, Args: append([]string{"confctl"}, args...), Dir: s.dir, Env: s.env}
+	s.Helper()
+	return &exec.Cmd{Path: testProgram(s), Args: append([]string{"confctl"}, args...), Dir: s.dir, Env: s.env}
 }
 
 // run runs the program, and returns what it printed and its exit code.

@@ -312,7 +312,7 @@ func stores(t testing.TB, each func(name string, s *site, direct store.Store)) {
 // in order.
 func TestWatchSlowReader(t *testing.T) {
 	t.Parallel()
-	const transactions, objects = 1000, 3
+	const transactions, objects = 300, 3 // several times what a pipe holds
 	stores(t, func(name string, s *site, direct store.Store) {
 		s.ok("sync", "--directory", "data")
 		w := s.watch("name=h.", "watch")

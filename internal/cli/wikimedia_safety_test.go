@@ -256,7 +256,7 @@ func TestEachHostMayGo(t *testing.T) {
 
 // inHurry reports whether a test that does the same for each part of a site is to
 // leave out parts that are like others.
-func inHurry() bool { return testing.Short() || underRace() }
+func inHurry() bool { return !thorough() }
 
 // someHosts returns all hosts of some datacenters, and one of each pool of the
 // others.
