@@ -24,11 +24,11 @@ func TestWordsAreAsked(t *testing.T) {
 		{[]string{"set/val=off"}, "Is that meant?", "y\n", exitDone, `"off"`},
 	} {
 		term := s.terminal(append([]string{"--quiet", "--object-type", "mwconfig", "select", "name=ReadOnly"}, c.words...)...)
-		term.expect(c.asked)
-		term.typ(c.answer)
+		term.Expect(c.asked)
+		term.Type(c.answer)
 		term.end(c.code)
 		if c.code == exitDeclined {
-			term.expect("set val=false")
+			term.Expect("set val=false")
 		}
 		if got := s.ok("--object-type", "mwconfig", "select", "name=ReadOnly", "get"); !strings.Contains(got, `{"val": `+c.stored+`}`) {
 			t.Errorf("%q: stored is %s", c.words, got)

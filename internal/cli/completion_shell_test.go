@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/internal/ptytest"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/local"
@@ -43,7 +44,7 @@ func tabShells() map[string]shell {
 }
 
 // start starts a shell on a terminal, or skips the test where there is none.
-func (sh shell) start(s *site) *terminal {
+func (sh shell) start(s *site) terminal {
 	s.Helper()
 	path, err := exec.LookPath(sh.name)
 	if err != nil {
@@ -58,12 +59,8 @@ func (sh shell) start(s *site) *terminal {
 	s.file(sh.file, sh.init)
 	env := append(slices.Clone(s.env), "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"), "ZDOTDIR="+s.dir)
 	cmd := &exec.Cmd{Path: path, Args: append([]string{sh.name}, sh.args...), Dir: s.dir, Env: env}
-	t := s.on(cmd)
-	s.Cleanup(func() { // before it can write its history into a directory that is being removed
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.expect("ready> ")
+	t := terminal{ptytest.StartLeader(s, cmd)} // it has jobs
+	t.Expect("ready> ")
 	return t
 }
 
@@ -172,24 +169,24 @@ func TestTabRunsNothing(t *testing.T) {
 					continue // zsh itself expands the word that the cursor is at
 				}
 				// ^U ends the line, and what echo prints says that Tab is over.
-				term.typ(line + "\t\t\t\x15echo do''ne-" + fmt.Sprint(i) + "-\r")
-				term.expect(fmt.Sprintf("done-%d-", i))
+				term.Type(line + "\t\t\t\x15echo do''ne-" + fmt.Sprint(i) + "-\r")
+				term.Expect(fmt.Sprintf("done-%d-", i))
 				if _, err := os.Stat(filepath.Join(s.dir, "PWNED")); err == nil {
-					t.Fatalf("Tab after %q has run a command:\n%q", line, term.shown())
+					t.Fatalf("Tab after %q has run a command:\n%q", line, term.Shown())
 				}
 			}
 			for _, bad := range []string{"\x1b]52", "\u202e", "\x9b", "not found", "rror", "emergency-svc", "@args-svc"} {
-				if strings.Contains(term.shown(), bad) {
-					t.Errorf("the terminal shows %q:\n%q", bad, term.shown())
+				if strings.Contains(term.Shown(), bad) {
+					t.Errorf("the terminal shows %q:\n%q", bad, term.Shown())
 				}
 			}
 			// And it does complete.
-			term.typ("confctl select dc=north,name=db\t get\r")
-			term.expect(`{"db1.example":`)
-			term.typ("confctl depool --dry-run --hostname web9\t\r")
-			term.expect("web9.example: pooled")
-			term.typ("confctl select 'name=(web9.*|x)' set/wei\t5\r") // after quotes, too
-			term.expect("weight changed 0 => 5")
+			term.Type("confctl select dc=north,name=db\t get\r")
+			term.Expect(`{"db1.example":`)
+			term.Type("confctl depool --dry-run --hostname web9\t\r")
+			term.Expect("web9.example: pooled")
+			term.Type("confctl select 'name=(web9.*|x)' set/wei\t5\r") // after quotes, too
+			term.Expect("weight changed 0 => 5")
 		})
 	}
 }

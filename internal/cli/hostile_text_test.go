@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,8 +13,6 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/creack/pty"
 
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
@@ -295,18 +292,10 @@ func (s *site) piped(input string, words ...string) (stdout, stderr string) {
 // onTerminal runs the program on a terminal, and answers no to whatever it asks.
 func (s *site) onTerminal(words ...string) string {
 	s.Helper()
-	cmd := s.command(words...)
-	master, err := pty.Start(cmd)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer master.Close() //nolint:errcheck // it was read to its end
-	if _, err := io.WriteString(master, strings.Repeat("n\n", 5)); err != nil {
-		s.Fatal(err)
-	}
-	shown, _ := io.ReadAll(master) // which fails when the program has ended
-	_ = cmd.Wait()
-	return strings.ReplaceAll(string(shown), "\r\n", "\n")
+	term := s.terminal(words...)
+	term.Type(strings.Repeat("n\n", 5))
+	term.End()
+	return strings.ReplaceAll(term.Shown(), "\r\n", "\n")
 }
 
 // evilReader is a server that answers with hostile text, whatever it is asked.

@@ -25,24 +25,24 @@ func TestImportRevertsOnTerminal(t *testing.T) {
 	}
 
 	term := s.terminal("--yes", "import", "fleet.yaml")
-	term.expect("would take back what others have changed: 1 object changed since it was exported")
+	term.Expect("would take back what others have changed: 1 object changed since it was exported")
 	term.end(exitConflict)
 	weight("7")
 
 	term = s.terminal("import", "fleet.yaml")
-	term.expect("node south/web/http/web9.example; weight would change 7 => 0; changed ")
-	term.expect("Ok to continue")
-	term.typ("n\n")
+	term.Expect("node south/web/http/web9.example; weight would change 7 => 0; changed ")
+	term.Expect("Ok to continue")
+	term.Type("n\n")
 	term.end(exitDeclined)
 	weight("7")
 
 	term = s.terminal("import", "fleet.yaml", "--dry-run")
-	term.expect("would take back what others have changed")
+	term.Expect("would take back what others have changed")
 	term.end(exitDone)
 
 	term = s.terminal("--quiet", "import", "fleet.yaml")
-	term.expect("Ok to continue")
-	term.typ("y\n")
+	term.Expect("Ok to continue")
+	term.Type("y\n")
 	term.end(exitDone)
 	weight("0")
 }

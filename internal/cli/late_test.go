@@ -167,9 +167,9 @@ func TestSettlingOutlastsAnOutage(t *testing.T) {
 	s.file("confctl.yaml", patient)
 	line.cut()
 	term := s.terminal("log", "show", "--wait", "--debug", sal.NewID(time.Now()))
-	term.expect("store unavailable: ")
+	term.Expect("store unavailable: ")
 	line.mend(t)
-	term.expect(" was not made, and will not be (settled by ")
+	term.Expect(" was not made, and will not be (settled by ")
 	term.end(exitNoMatch)
 }
 

@@ -17,15 +17,15 @@ func TestLogFollow(t *testing.T) {
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	term := s.terminal("log", "--follow", "--object", "web9", "--debug")
-	term.expect("  sync  ")
-	term.expect("local: watch")
+	term.Expect("  sync  ")
+	term.Expect("local: watch")
 	s.ok("select", "name=db1.example", "set/weight=11")
 	s.ok("select", "name=web9.example", "set/weight=12")
-	term.expect("  set/weight=12  name=web9.example  1 object  ")
-	term.typ("\x03")
-	term.expect("confctl: interrupted")
+	term.Expect("  set/weight=12  name=web9.example  1 object  ")
+	term.Type("\x03")
+	term.Expect("confctl: interrupted")
 	term.end(exitFailed)
-	if shown := term.shown(); strings.Contains(shown, "weight=11") || strings.Count(shown, "weight=12") != 1 {
+	if shown := term.Shown(); strings.Contains(shown, "weight=11") || strings.Count(shown, "weight=12") != 1 {
 		t.Errorf("shown:\n%s", shown)
 	}
 }
@@ -42,23 +42,23 @@ func TestLogFollowOutlastsTheStore(t *testing.T) {
 	s.file("confctl.yaml", "timeout: 300ms\n")
 
 	term := s.terminal("log", "-f", "-n", "1")
-	term.expect("  sync  ")
+	term.Expect("  sync  ")
 	direct.ok("select", "name=web9.example", "set/weight=11")
-	term.expect("  set/weight=11  ")
+	term.Expect("  set/weight=11  ")
 	line.cut()
-	term.expect("confctl: warning: store unavailable: ")
+	term.Expect("confctl: warning: store unavailable: ")
 	direct.ok("select", "name=web9.example", "set/weight=12")
 	time.Sleep(1500 * time.Millisecond) // another attempt fails
 	line.mend(t)
-	term.expect("confctl: the store is back")
-	term.expect("  set/weight=12  ")
+	term.Expect("confctl: the store is back")
+	term.Expect("  set/weight=12  ")
 	direct.ok("select", "name=web9.example", "set/weight=13")
-	term.expect("  set/weight=13  ")
-	term.typ("\x03")
+	term.Expect("  set/weight=13  ")
+	term.Type("\x03")
 	term.end(exitFailed)
 	for text, want := range map[string]int{"warning": 1, "is back": 1, "sync": 1, "weight=11": 1, "weight=12": 1, "weight=13": 1} {
-		if got := strings.Count(term.shown(), text); got != want {
-			t.Errorf("%q is shown %d times, want %d:\n%s", text, got, want, term.shown())
+		if got := strings.Count(term.Shown(), text); got != want {
+			t.Errorf("%q is shown %d times, want %d:\n%s", text, got, want, term.Shown())
 		}
 	}
 }

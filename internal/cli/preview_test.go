@@ -18,11 +18,11 @@ func TestQuestionOnATerminal(t *testing.T) {
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	term := s.terminal("select", "dc=north", "set/weight=3")
-	term.expect("confctl>")
-	term.expect("  /north/web/http: 3: web1.example web2.example web3.example\r\n")
-	term.expect("\x1b[33m~ north/web/http/web1.example: weight changed 0 => 3\x1b[0m\r\n")
-	term.expect("6 objects would change\r\nOk to continue? [y/N]\r\nconfctl>")
-	term.typ("n\n")
+	term.Expect("confctl>")
+	term.Expect("  /north/web/http: 3: web1.example web2.example web3.example\r\n")
+	term.Expect("\x1b[33m~ north/web/http/web1.example: weight changed 0 => 3\x1b[0m\r\n")
+	term.Expect("6 objects would change\r\nOk to continue? [y/N]\r\nconfctl>")
+	term.Type("n\n")
 	term.end(exitDeclined)
 }
 

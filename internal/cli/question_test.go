@@ -31,12 +31,12 @@ func TestQuestionIsSeen(t *testing.T) {
 				cmd.Stderr = out
 			}
 			term := s.on(cmd)
-			term.expect("The selector you chose")
-			term.expect("confctl>")
-			term.typ(c.typed)
+			term.Expect("The selector you chose")
+			term.Expect("confctl>")
+			term.Type(c.typed)
 			term.end(c.code)
 			if c.code == exitDeclined {
-				term.expect("Aborting")
+				term.Expect("Aborting")
 			}
 			got, err := os.ReadFile(path)
 			if err != nil {
@@ -65,9 +65,9 @@ func TestEditorIsSeen(t *testing.T) {
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	term := s.on(cmd)
-	term.expect("on the terminal")
-	term.expect("Continue editing? [y/n] ")
-	term.typ("n\n")
+	term.Expect("on the terminal")
+	term.Expect("Continue editing? [y/n] ")
+	term.Type("n\n")
 	term.end(exitInvalid)
 	if out.Len() > 0 {
 		t.Errorf("among the results: %s", &out)
@@ -104,14 +104,14 @@ func TestLossesAreConfirmed(t *testing.T) {
 		term := s.terminal(c.args...)
 		if c.want == "" {
 			term.end(exitDone)
-			if strings.Contains(term.shown(), "confctl>") {
-				t.Errorf("%q asks:\n%s", c.args, term.shown())
+			if strings.Contains(term.Shown(), "confctl>") {
+				t.Errorf("%q asks:\n%s", c.args, term.Shown())
 			}
 			continue
 		}
-		term.expect("confctl>")
-		term.expect("warning: " + c.want)
-		term.typ("n\n")
+		term.Expect("confctl>")
+		term.Expect("warning: " + c.want)
+		term.Type("n\n")
 		term.end(exitDeclined)
 	}
 	if got := s.ok("select", "name=web9.example", "get"); !strings.Contains(got, `"pooled": "yes"`) {

@@ -20,10 +20,10 @@ func TestSyncAsksOnATerminal(t *testing.T) {
 		code  int
 	}{{"n\n", exitDeclined}, {"\x04", exitDeclined}, {"y\n", exitDone}} {
 		term := s.terminal("sync", "--directory", "data")
-		term.expect("+ node north/web/http/web1.example")
-		term.expect("14 objects would be created")
-		term.expect("Ok to continue? [y/N]\r\nconfctl>")
-		term.typ(c.typed)
+		term.Expect("+ node north/web/http/web1.example")
+		term.Expect("14 objects would be created")
+		term.Expect("Ok to continue? [y/N]\r\nconfctl>")
+		term.Type(c.typed)
 		term.end(c.code)
 		if got := s.ok("select", "name=.*", "get"); (got != "") != (c.code == exitDone) {
 			t.Errorf("after %q: %q", c.typed, got)
@@ -33,7 +33,7 @@ func TestSyncAsksOnATerminal(t *testing.T) {
 	s.terminal("--yes", "sync", "--directory", "data").end(exitDone)
 	term := s.terminal("sync", "--directory", "data")
 	term.end(exitDone) // nothing to do, so nothing to ask
-	term.expect("no change")
+	term.Expect("no change")
 }
 
 // TestSyncTellsHowFarItIs: who watches a sync too large for one commit sees
@@ -49,9 +49,9 @@ func TestSyncTellsHowFarItIs(t *testing.T) {
 	s.file("data/node/east.yaml", hosts.String())
 	term := s.terminal("--yes", "sync", "--directory", "data")
 	term.end(exitDone)
-	term.expect("of 4014 are done")
-	term.expect("4014 of 4014 are done")
-	term.expect("sync: 4014 created, 0 removed")
+	term.Expect("of 4014 are done")
+	term.Expect("4014 of 4014 are done")
+	term.Expect("sync: 4014 created, 0 removed")
 	s.file("data/node/west.yaml", strings.Replace(hosts.String(), "east", "west", 1))
 	if _, stderr, code := s.run("sync", "--directory", "data"); code != exitDone || strings.Contains(stderr, "are done") {
 		t.Errorf("exit code %d, %s", code, stderr)
@@ -187,7 +187,7 @@ func TestPartsNeverGoBelowTheFloor(t *testing.T) {
 		if got := strings.Count(s.ok("select", "dc=big", "get"), `"pooled": "yes"`); got < least {
 			least = got
 		}
-		if strings.Contains(term.shown(), fmt.Sprintf("%d of %d are done", n, n)) {
+		if strings.Contains(term.Shown(), fmt.Sprintf("%d of %d are done", n, n)) {
 			break
 		}
 	}

@@ -1,89 +1,32 @@
 package cli
 
 import (
-	"bytes"
-	"io"
-	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/creack/pty"
+	"github.com/conftool/confctl/internal/ptytest"
 )
 
 // terminal is the program on a terminal of its own.
-type terminal struct {
-	testing.TB
-	master *os.File
-	mu     sync.Mutex
-	screen bytes.Buffer
-	wait   func() error
-	code   func() int
-}
+type terminal struct{ *ptytest.Terminal }
 
-func (s *site) terminal(args ...string) *terminal {
+func (s *site) terminal(args ...string) terminal {
 	s.Helper()
 	return s.on(s.command(args...))
 }
 
 // on runs a command on a terminal of its own, but for the streams that it has.
-func (s *site) on(cmd *exec.Cmd) *terminal {
+func (s *site) on(cmd *exec.Cmd) terminal {
 	s.Helper()
-	master, err := pty.Start(cmd)
-	if err != nil {
-		s.Fatal(err)
-	}
-	t := &terminal{TB: s.TB, master: master, wait: cmd.Wait, code: func() int { return cmd.ProcessState.ExitCode() }}
-	go func() {
-		_, _ = io.Copy(writerFunc(t.show), master) // ends with an error when the program does
-	}()
-	s.Cleanup(func() { _ = master.Close() })
-	return t
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func (t *terminal) show(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.screen.Write(p)
-}
-
-func (t *terminal) shown() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.screen.String()
-}
-
-// expect waits until the terminal shows a text.
-func (t *terminal) expect(text string) {
-	t.Helper()
-	for range 500 {
-		if strings.Contains(t.shown(), text) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%q is not shown:\n%s", text, t.shown())
-}
-
-func (t *terminal) typ(text string) {
-	t.Helper()
-	if _, err := io.WriteString(t.master, text); err != nil {
-		t.Fatal(err)
-	}
+	return terminal{ptytest.Start(s, cmd)}
 }
 
 // end waits for the program, and checks its exit code.
-func (t *terminal) end(code int) {
+func (t terminal) end(code int) {
 	t.Helper()
-	_ = t.wait()
-	if got := t.code(); got != code {
-		t.Fatalf("exit code %d, want %d:\n%s", got, code, t.shown())
+	if got := t.End(); got != code {
+		t.Fatalf("exit code %d, want %d:\n%s", got, code, t.Shown())
 	}
 }
 
@@ -95,8 +38,8 @@ func TestTerminalQuestion(t *testing.T) {
 		code  int
 	}{{"n\n", exitDeclined}, {"\n", exitDeclined}, {"\x04", exitDeclined}, {"y\n", exitDone}} {
 		term := s.terminal("select", "name=web1.example", "set/weight=5")
-		term.expect("confctl>")
-		term.typ(c.typed)
+		term.Expect("confctl>")
+		term.Type(c.typed)
 		term.end(c.code)
 	}
 	if got := s.ok("select", "name=web1.example", "get"); strings.Count(got, `"weight": 5`) != 2 {
@@ -109,10 +52,10 @@ func TestTerminalInterrupt(t *testing.T) {
 	s := newSite(t, localConfig)
 	s.ok("sync", "--directory", "data")
 	term := s.terminal("select", "name=web1.example", "set/weight=5")
-	term.expect("confctl>")
-	term.typ("\x03")
+	term.Expect("confctl>")
+	term.Type("\x03")
 	term.end(exitFailed)
-	term.expect("nothing was written")
+	term.Expect("nothing was written")
 	if got := s.ok("select", "name=web1.example", "get"); strings.Contains(got, `"weight": 5`) {
 		t.Error(got)
 	}
@@ -123,12 +66,12 @@ func TestTerminalMostOfAPool(t *testing.T) {
 	s.ok("sync", "--directory", "data")
 	tags := []string{"tags", "dc=north,cluster=web,service=http", "--action", "set/weight=3"}
 	term := s.terminal(append(tags, "all")...)
-	term.expect("Yes, I am sure of what I am doing.")
-	term.typ("yes\n")
+	term.Expect("Yes, I am sure of what I am doing.")
+	term.Type("yes\n")
 	term.end(exitDeclined)
 	term = s.terminal(append(tags, "re:web[12].*")...)
-	term.expect("more than half")
-	term.typ(sentence + "\n")
+	term.Expect("more than half")
+	term.Type(sentence + "\n")
 	term.end(exitDone)
 	term = s.terminal(append(tags, "re:web3.*")...) // one of three
 	term.end(exitDone)
@@ -149,13 +92,13 @@ func TestTerminalColor(t *testing.T) {
 	}
 	term := s.terminal(table...)
 	term.end(exitDone)
-	term.expect("\x1b[32msouth  web      http     web9.example  7       yes\x1b[0m")
+	term.Expect("\x1b[32msouth  web      http     web9.example  7       yes\x1b[0m")
 	s.env = append(s.env, "NO_COLOR=1")
 	term = s.terminal(table...)
 	term.end(exitDone)
-	term.expect("south  web      http     web9.example  7       yes")
-	if strings.Contains(term.shown(), "\x1b") {
-		t.Errorf("coloured with NO_COLOR: %q", term.shown())
+	term.Expect("south  web      http     web9.example  7       yes")
+	if strings.Contains(term.Shown(), "\x1b") {
+		t.Errorf("coloured with NO_COLOR: %q", term.Shown())
 	}
 }
 
@@ -166,10 +109,10 @@ func TestTerminalInterruptInTheEditor(t *testing.T) {
 	s.file("ed.sh", `trap 'echo caught' INT; echo weight: 7 >"$1"; echo ready; read -r line; read -r line; echo done`)
 	s.env = append(s.env, "EDITOR=sh "+s.dir+"/ed.sh")
 	term := s.terminal("select", "name=web9.example", "edit")
-	term.expect("ready")
-	term.typ("\x03")
-	term.expect("caught")
-	term.typ("\n\n")
+	term.Expect("ready")
+	term.Type("\x03")
+	term.Expect("caught")
+	term.Type("\n\n")
 	term.end(exitDone)
 	if got := s.ok("select", "name=web9.example", "get"); !strings.Contains(got, `"weight": 7`) {
 		t.Error(got)
@@ -184,14 +127,12 @@ func TestTerminalEditor(t *testing.T) {
 	s.file("ed.sh", `printf 'weight? '; read -r w; echo "weight: $w" >"$1"`)
 	s.env = append(s.env, "EDITOR=sh "+s.dir+"/ed.sh")
 	term := s.terminal("select", "name=web9.example", "edit")
-	term.expect("weight? ")
-	term.typ("heavy\n")
-	term.expect("Continue editing? [y/n] ")
-	term.typ("y\n")
-	for strings.Count(term.shown(), "weight? ") < 2 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	term.typ("7\n")
+	term.Expect("weight? ")
+	term.Type("heavy\n")
+	term.Expect("Continue editing? [y/n] ")
+	term.Type("y\n")
+	term.ExpectTimes("weight? ", 2)
+	term.Type("7\n")
 	term.end(exitDone)
 	if got := s.ok("select", "name=web9.example", "get"); !strings.Contains(got, `"weight": 7`) {
 		t.Error(got)

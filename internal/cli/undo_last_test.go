@@ -62,18 +62,18 @@ func TestUndoAsksOnATerminal(t *testing.T) {
 	id, _ := s.newestRecord()
 	for _, words := range [][]string{{"undo", "last"}, {"undo", id}, {"undo", "--since", "10m", "--mine"}} {
 		term := s.terminal(words...)
-		term.expect("s ago: set/weight=3 name=web9.example")
-		term.expect("Ok to continue? [y/N]\r\nconfctl>")
-		term.typ("n\n")
+		term.Expect("s ago: set/weight=3 name=web9.example")
+		term.Expect("Ok to continue? [y/N]\r\nconfctl>")
+		term.Type("n\n")
 		term.end(exitDeclined)
 	}
 	if got := s.ok("select", "name=web9.example", "get"); !strings.Contains(got, `"weight": 3`) {
 		t.Errorf("undone: %s", got)
 	}
 	term := s.terminal("undo", "last")
-	term.expect("weight changed 3 => 0")
-	term.expect("confctl>")
-	term.typ("y\n")
+	term.Expect("weight changed 3 => 0")
+	term.Expect("confctl>")
+	term.Type("y\n")
 	term.end(exitDone)
 	s.ok("select", "name=web9.example", "set/weight=4")
 	id, _ = s.newestRecord()

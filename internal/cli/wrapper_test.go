@@ -30,9 +30,9 @@ func TestRefusalIsSeen(t *testing.T) {
 		cmd.Stderr = &talk
 		term := s.on(cmd)
 		term.end(c.code)
-		term.expect(c.want)
-		if n := strings.Count(term.shown(), "\n"); n != 1 {
-			t.Errorf("%q: %d lines are shown, want 1:\n%s", c.args, n, term.shown())
+		term.Expect(c.want)
+		if n := strings.Count(term.Shown(), "\n"); n != 1 {
+			t.Errorf("%q: %d lines are shown, want 1:\n%s", c.args, n, term.Shown())
 		}
 		if !strings.Contains(talk.String(), "confctl: ") {
 			t.Errorf("%q: not on standard error: %q", c.args, talk.String())
@@ -41,9 +41,9 @@ func TestRefusalIsSeen(t *testing.T) {
 	// where standard error is seen too, it is said once
 	term := s.terminal("depool", "--hostname", "web1.example")
 	term.end(exitRefused)
-	term.expect("override both")
-	if n := strings.Count(term.shown(), "nothing changed"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, term.shown())
+	term.Expect("override both")
+	if n := strings.Count(term.Shown(), "nothing changed"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, term.Shown())
 	}
 	// and a pipe has results alone
 	if stdout, _, code := s.run("depool", "--hostname", "web1.example"); stdout != "" || code != exitRefused {
