@@ -248,7 +248,7 @@ func said(ts *testscript.TestScript, neg bool, args []string) {
 		if !regexp.MustCompile("^(?:" + args[0] + ")$").MatchString(m) {
 			ts.Fatalf("said %q", m)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		ts.Fatalf("nothing was said")
 	}
 }

@@ -142,7 +142,7 @@ func (w *watching) bookmark() map[string]watchLine {
 // says waits until something was said as often as that.
 func (w *watching) says(text string, times int) {
 	w.Helper()
-	for range 1000 {
+	for range 6000 {
 		if strings.Count(w.said.String(), text) == times {
 			return
 		}
@@ -156,7 +156,7 @@ func (w *watching) ends(code int) string {
 	w.Helper()
 	select {
 	case <-w.ended: //nolint:errcheck // the exit code says it
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		w.Fatal("it goes on")
 	}
 	if got := w.ProcessState.ExitCode(); got != code {

@@ -234,7 +234,7 @@ func TestTenThousandKeys(t *testing.T) {
 			t.Errorf("%d keys", len(keys))
 		}
 	}
-	if best > time.Second*slowness {
+	if best > 20*time.Second { // a hundredth of a second, unless each node is compared with each
 		t.Errorf("%d bytes take %v", len(reply), best)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -172,11 +174,11 @@ func TestTimeout(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	within := func(begun time.Time) {
 		t.Helper()
-		if took := time.Since(begun); took < timeout || took > timeout+2*time.Second {
+		if took := time.Since(begun); took < timeout || took > time.Minute {
 			t.Errorf("it takes %v", took)
 		}
 	}
-	mute := answering(t, func(c net.Conn) { time.Sleep(5 * time.Second) })
+	mute := answering(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }) // until the client goes
 	begun := time.Now()
 	e := failing(t, Config{URL: mute, Timeout: timeout}, "/")
 	within(begun)
@@ -189,7 +191,7 @@ func TestTimeout(t *testing.T) {
 	begun = time.Now()
 	_, err := Read(short, Config{URL: mute}, "/")
 	within(begun)
-	if err == nil || !strings.Contains(err.Error(), "no complete answer within 200ms") && !strings.Contains(err.Error(), "no complete answer within 199ms") {
+	if err == nil || !regexp.MustCompile(`no complete answer within (1\d\d|200)ms`).MatchString(err.Error()) {
 		t.Error(err)
 	}
 	drip := answering(t, func(c net.Conn) {

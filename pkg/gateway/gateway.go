@@ -29,6 +29,7 @@
 package gateway
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -64,6 +65,8 @@ type Config struct {
 	SendTime   time.Duration // how long a client may take to receive an answer; 15 s if 0
 	StaleAfter time.Duration // from when on an answer says how old it is; 5 s if 0
 	Recall     time.Duration // for how long it is known where a client stopped that waits without an index; 5 s if 0, not at all if negative
+
+	loadPatience, settleTime time.Duration // the constants of that name if 0
 }
 
 // AgeHeader is in each answer while the store gives no sign of life, with how
@@ -143,6 +146,7 @@ func outermost(paths []string) []string {
 }
 
 func (c *Config) withDefaults() {
+	c.loadPatience, c.settleTime = cmp.Or(c.loadPatience, loadPatience), cmp.Or(c.settleTime, settleTime)
 	if c.MaxWaiters <= 0 {
 		c.MaxWaiters = defaultWaiters
 	}
@@ -299,7 +303,7 @@ func (h *Handler) nothing(v *mirror.View) *failure {
 // reached at all. There is something in it.
 func (h *Handler) view(r *http.Request) (*mirror.View, *failure) {
 	if h.cfg.Mirror.View() == nil {
-		timer := time.NewTimer(loadPatience)
+		timer := time.NewTimer(h.cfg.loadPatience)
 		defer timer.Stop()
 		select {
 		case <-h.cfg.Mirror.Loaded():

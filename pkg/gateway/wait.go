@@ -88,9 +88,9 @@ func (h *Handler) settle(r *http.Request, v *mirror.View, index uint64) (*mirror
 	if settled {
 		return v, batches, err
 	}
-	timer := time.NewTimer(settleTime)
+	timer := time.NewTimer(h.cfg.settleTime)
 	defer timer.Stop()
-	tick := time.NewTicker(settleTime / 100) // a view that has but another revision wakes nobody
+	tick := time.NewTicker(h.cfg.settleTime / 100) // a view that has but another revision wakes nobody
 	defer tick.Stop()
 	for !settled {
 		select {

@@ -93,19 +93,21 @@ func TestWaitIsBounded(t *testing.T) {
 	wg.Wait()
 }
 
+// never is longer than any test may take.
+const never = time.Hour
+
 // TestClosed asks after Close: nothing is waited for any more, least of all by
 // one that would be told that its index is forgotten.
 func TestClosed(t *testing.T) {
 	t.Parallel()
-	s := serve(t, openLocal(t), Config{}, mirror.Config{})
+	s := serve(t, openLocal(t), Config{settleTime: never}, mirror.Config{})
 	s.commit(t, put("/conftool/v1/a", "1"))
 	s.handler.Close()
 	for _, agent := range []string{"curl", "PyBal/1"} {
 		for _, index := range []string{"", "&waitIndex=1", "&waitIndex=81920000"} {
-			begun := time.Now()
 			r := s.get(t, "/v2/keys/conftool/v1/a?wait=true"+index, "User-Agent", agent)
-			if took := time.Since(begun); r.status != 503 || r.parsed.Cause != "the gateway is shutting down" || took >= settleTime {
-				t.Errorf("%s, wait=true%s: after %v: %d %s", agent, index, took, r.status, r.body)
+			if r.status != 503 || r.parsed.Cause != "the gateway is shutting down" {
+				t.Errorf("%s, wait=true%s: %d %s", agent, index, r.status, r.body)
 			}
 		}
 	}
@@ -118,18 +120,10 @@ func TestClosed(t *testing.T) {
 // patient any more.
 func TestClosedUnread(t *testing.T) {
 	t.Parallel()
-	s := serve(t, failing{openLocal(t)}, Config{}, mirror.Config{})
+	s := serve(t, failing{openLocal(t)}, Config{loadPatience: never}, mirror.Config{})
 	s.handler.Close()
-	best := time.Hour
-	for range 5 { // on a busy machine one can be late
-		begun := time.Now()
-		if r := s.get(t, "/v2/keys/conftool/v1/a"); r.status != 500 {
-			t.Errorf("%d %s", r.status, r.body)
-		}
-		best = min(best, time.Since(begun))
-	}
-	if best >= loadPatience {
-		t.Errorf("each took %v and more", best)
+	if r := s.get(t, "/v2/keys/conftool/v1/a"); r.status != 500 {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }
 
@@ -139,10 +133,8 @@ func TestIndexToCome(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
 	s.commit(t, put("/conftool/v1/a", "1"))
-	begun := time.Now()
-	r := s.get(t, "/v2/keys/conftool/v1/a?wait=true&waitIndex=81920000")
-	if took := time.Since(begun); r.status != 400 || r.parsed.ErrorCode != 401 || took > 3*time.Second {
-		t.Errorf("after %v: %d %s", took, r.status, r.body)
+	if r := s.get(t, "/v2/keys/conftool/v1/a?wait=true&waitIndex=81920000"); r.status != 400 || r.parsed.ErrorCode != 401 {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 	s.later(t, put("/conftool/v1/a", "2"))
 	s.later(t, put("/conftool/v1/a", "3"))
@@ -401,7 +393,7 @@ func TestSlowReaders(t *testing.T) {
 			t.Fatalf("%d bytes are held", held)
 		}
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/big?recursive=true")
 		if err == nil && r.status == 200 { // a busy machine is a slow reader, too
 			break
@@ -485,7 +477,7 @@ func TestEmptied(t *testing.T) {
 	t.Parallel()
 	for _, agent := range []string{"curl", "PyBal/1"} {
 		st := &gapped{Store: openLocal(t)}
-		s := serve(t, st, Config{}, mirror.Config{})
+		s := serve(t, st, Config{settleTime: never}, mirror.Config{})
 		for i := range 3 {
 			s.commit(t, put("/conftool/v1/s/a", fmt.Sprint(i)), put("/conftool/v1/s/b", "1"))
 		}
@@ -503,10 +495,9 @@ func TestEmptied(t *testing.T) {
 			t.Errorf("%s: one that waits: %d %s", agent, r.status, r.body)
 		}
 		for _, query := range []string{"", "&wait=true", "&wait=true&waitIndex=1", "&wait=true&waitIndex=81920000"} {
-			begun := time.Now()
 			r := s.get(t, "/v2/keys/conftool/v1/s?recursive=true"+query, "User-Agent", agent)
-			if r.status != 500 || r.parsed.Cause != "the store holds nothing below /conftool/v1/" || time.Since(begun) > settleTime {
-				t.Errorf("%s: %q: after %v: %d %s", agent, query, time.Since(begun), r.status, r.body)
+			if r.status != 500 || r.parsed.Cause != "the store holds nothing below /conftool/v1/" {
+				t.Errorf("%s: %q: %d %s", agent, query, r.status, r.body)
 			}
 		}
 	}
@@ -573,7 +564,7 @@ func TestTurn(t *testing.T) {
 	at := s.commit(t, put("/conftool/v1/a", "1"))
 	s.handler.turn <- struct{}{}
 	defer func() { <-s.handler.turn }()
-	soon, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	soon, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if r, err := try(soon, http.MethodGet, s.URL, fmt.Sprint("/v2/keys/conftool/v1/a?wait=true&waitIndex=", uint64(at)*8192)); err != nil || r.status != 200 || *r.parsed.Node.Value != "1" {
 		t.Fatalf("what was before: %v: %d %s", err, r.status, r.body)
@@ -607,7 +598,7 @@ func TestTurn(t *testing.T) {
 // waiting waits until that many requests wait.
 func (s *site) waiting(t testing.TB, n int) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); s.handler.Stats().Waiting != n; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); s.handler.Stats().Waiting != n; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d requests wait, want %d", s.handler.Stats().Waiting, n)
 		}

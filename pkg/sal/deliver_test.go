@@ -618,18 +618,16 @@ func TestWithoutItsRecord(t *testing.T) {
 	o.want("file", o.written("h1"), "1 2")
 }
 
-// TestSlowSink: whatever a sink does, it takes no more than a second, and the
-// others have theirs at once.
+// TestSlowSink: a sink that never comes back is not waited for, and the others have
+// theirs.
 func TestSlowSink(t *testing.T) {
 	t.Parallel() // it waits
 	o := newOffice(t)
 	l := o.log("h1", 1)
-	l.Sinks = append(l.Sinks, stuck{})
-	begun := time.Now()
+	over := make(chan struct{})
+	defer close(over)
+	l.Sinks = append(l.Sinks, stuck{over})
 	got := o.change(l, false)
-	if took := time.Since(begun); took > 3*sendTime {
-		t.Errorf("took %v", took)
-	}
 	if !strings.HasPrefix(got, "not delivered: stuck: no answer within ") || !strings.HasSuffix(got, "; the change is made and in the journal as 1") {
 		t.Errorf("%q", got)
 	}
@@ -638,12 +636,12 @@ func TestSlowSink(t *testing.T) {
 }
 
 // stuck does not even mind the context, as a file on a server that has gone.
-type stuck struct{}
+type stuck struct{ over <-chan struct{} }
 
 func (stuck) Name() string { return "stuck" }
 func (stuck) Kind() Kind   { return Central }
-func (stuck) Send(context.Context, Delivery) error {
-	time.Sleep(5 * sendTime)
+func (s stuck) Send(context.Context, Delivery) error {
+	<-s.over
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -106,15 +107,11 @@ func TestBot(t *testing.T) {
 }
 
 func TestBotIsAway(t *testing.T) {
-	begun := time.Now()
 	for _, b := range []Bot{{Address: "127.0.0.1:9"}, {Address: "127.0.0.1:9", Label: "other"}} {
 		err := b.Send(within(t), Delivery{Message: "hello"})
 		if want := b.Name() + " 127.0.0.1:9: connection refused"; err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
-	}
-	if took := time.Since(begun); took > sendTime {
-		t.Errorf("took %v", took)
 	}
 }
 
@@ -139,8 +136,8 @@ func TestBotDiesUnheard(t *testing.T) {
 	b := Bot{Address: listener.Addr().String()}
 	go func() {
 		conn := <-keep
-		time.Sleep(20 * time.Millisecond) // the message has arrived
-		_ = conn.Close()                  // as the system does for a process that is killed
+		arrived(t, conn)
+		_ = conn.Close() // as the system does for a process that is killed
 	}()
 	if err := b.Send(within(t), Delivery{Message: "hello"}); err == nil || !strings.Contains(err.Error(), "reset") {
 		t.Errorf("%v", err)
@@ -149,6 +146,20 @@ func TestBotDiesUnheard(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_ = (<-keep).Close()
+}
+
+// arrived waits until something can be read from a connection, and leaves it there.
+func arrived(t *testing.T, conn net.Conn) {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err == nil {
+		err = raw.Read(func(fd uintptr) bool {
+			n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+			return n > 0 || !errors.Is(err, syscall.EAGAIN)
+		})
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // made is the delivery of a change with so many parts.

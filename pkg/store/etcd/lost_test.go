@@ -112,7 +112,7 @@ func TestAnswerLost(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newProxy(t, server.URL())
 	direct := open(t, Config{Endpoints: server.URLs()})
-	cfg := Config{Endpoints: []string{p.url(), server.URL()}, Timeout: 20 * time.Second, Attempt: 300 * time.Millisecond}
+	cfg := Config{Endpoints: []string{p.url(), server.URL()}, Timeout: patience, Attempt: 2 * time.Second} // a busy server answers in that
 	once := func(id string) store.Txn {
 		return store.Txn{Once: "/journal/" + id, Writes: []store.Write{put("/journal/"+id, id), put("/k", id)}}
 	}
@@ -142,7 +142,7 @@ func TestAnswerLost(t *testing.T) {
 		t.Errorf("read with a second endpoint: %v", err)
 	}
 
-	cfg.Timeout = time.Second
+	cfg.Timeout = 4 * time.Second
 	s = open(t, cfg)
 	warm(s)
 	var unknown *store.UnknownError

@@ -46,7 +46,7 @@ func collect(t *testing.T, s *Store, after store.Revision, prefixes ...string) *
 // until waits until what was yielded so far will do.
 func (c *collector) until(t *testing.T, what string, ok func([]store.Batch) bool) []store.Batch {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		c.mu.Lock()
 		batches, err := slices.Clone(c.batches), c.ended
 		c.mu.Unlock()
@@ -167,7 +167,7 @@ func (l *ledger) check(t *testing.T, batches []store.Batch) {
 // overtaken waits until progress answers have passed events that are held.
 func overtaken(t *testing.T, u *etcdtest.Unordered, n int) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); u.Overtook() < n; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); u.Overtook() < n; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d answers overtook an event in 30 s", u.Overtook())
 		}
@@ -288,7 +288,7 @@ func TestWatchAsksOnce(t *testing.T) {
 	u.Mute()
 	last := l.random(t, 5)
 	taken := p.Taken()
-	for end := time.Now().Add(30 * time.Second); p.Taken() == taken; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); p.Taken() == taken; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the watch makes no other connection")
 		}
@@ -319,7 +319,7 @@ func TestWatchCost(t *testing.T) {
 	begun := l.commit(t, put("/k/a", "1"))
 	c := collect(t, open(t, Config{Endpoints: server.URLs()}), begun, "/k/")
 	c.reached(t, begun)
-	for end := time.Now().Add(30 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		server.Calls()
 		for range 2 {
 			c.reached(t, l.commit(t, put("/other", "")))

@@ -87,6 +87,9 @@ func open(t testing.TB, cfg Config) *Store {
 	if cfg.Debug == nil {
 		cfg.Debug = t.Logf
 	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = patience
+	}
 	s, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func TestWatchLeaderKilled(t *testing.T) {
 				t.Fatalf("transaction %d: %v", n, b)
 			}
 			n++
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("nothing after %d transactions", n)
 		}
 	}
@@ -122,11 +122,11 @@ func TestWatchForgotten(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
 	p := etcdtest.NewProxy(t, server.URL())
-	cfg := Config{Endpoints: []string{p.URL()}, Timeout: 20 * time.Second, Attempt: 500 * time.Millisecond}
+	cfg := Config{Endpoints: []string{p.URL()}, Timeout: patience, Attempt: 500 * time.Millisecond}
 	batches, end := follow(t, open(t, cfg), "/k")
 	<-batches
 	p.Freeze()
-	for end := time.Now().Add(20 * time.Second); p.Taken() < 2; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); p.Taken() < 2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it makes no other connection")
 		}
