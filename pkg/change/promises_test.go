@@ -174,8 +174,8 @@ func TestHeldBackStaysHeldBack(t *testing.T) {
 // TestExpectIsOfTheWholeChange: a plan in parts is expected to be as large as it
 // is before the first.
 func TestExpectIsOfTheWholeChange(t *testing.T) {
-	s := newSite(t, 0)
 	for n, want := range map[int]string{4999: "4999 objects were expected, but 5000 match", 5000: ""} {
+		s := newSite(t, 0)
 		s.applier.Terms.Expect = &n
 		done, err := s.apply(s.creating(5000, nil))
 		if want != "" && (err == nil || err.Error() != want) || want == "" && (err != nil || len(done.Objects) != 5000) {
@@ -195,7 +195,7 @@ func TestPatienceIsOfEachPart(t *testing.T) {
 	plan := in.Plan
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
 		if plans++; plans%2 == 1 { // each part is planned twice
-			now = now.Add(9 * time.Second)
+			now = now.Add(11 * time.Second)
 			s.put(fmt.Sprintf("/conftool/v1/pools/dc/new/s/host%04d", plans+4000*(plans/2)), `{}`)
 		}
 		return plan(on)
