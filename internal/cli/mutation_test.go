@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/conftool/confctl/internal/render"
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/seed"
@@ -48,8 +48,8 @@ func TestMutants(t *testing.T) {
 	t.Run("example", func(t *testing.T) {
 		testMutants(t, 1, readTree(t, map[string]string{"../../schemas": "", "../../conftool-data": treeData}))
 	})
-	t.Run("production", func(t *testing.T) {
-		testMutants(t, 2, readTree(t, map[string]string{sharedtest.Dir(t, "wikimedia"): ""}))
+	t.Run("whole", func(t *testing.T) {
+		testMutants(t, 2, readTree(t, map[string]string{sitetest.Write(t).Dir: ""}))
 	})
 }
 

@@ -66,7 +66,10 @@ func TestRightsByCluster(t *testing.T) {
 		}
 		line := strings.Fields(s.ok("log", "-n", "1"))
 		for _, words := range append(c.denied, []string{"log", "show", line[len(line)-1]}, []string{"log", "-o", "json"}) {
-			_, stderr, code := s.run(append([]string{"--yes"}, words...)...)
+			if words[0] != "log" {
+				words = append([]string{"--yes"}, words...)
+			}
+			_, stderr, code := s.run(words...)
 			if code != exitFailed || !strings.Contains(stderr, "denied by the store for user "+user) {
 				t.Errorf("%s: %q: exit code %d\n%s", user, words, code, stderr)
 			}

@@ -3,11 +3,10 @@ package cli
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
@@ -58,24 +57,24 @@ func TestSyncTellsHowFarItIs(t *testing.T) {
 	}
 }
 
-// TestProductionSyncIsOneCommit: into an empty etcd the data of a real site is
+// TestWholeSyncIsOneCommit: into an empty etcd a site of production's size is
 // one read, one commit, one record and one announcement; once more it is one
 // read.
-func TestProductionSyncIsOneCommit(t *testing.T) {
-	dir := sharedtest.Dir(t, "wikimedia")
+func TestWholeSyncIsOneCommit(t *testing.T) {
+	files := sitetest.Write(t)
 	server := etcdtest.Start(t)
 	s := etcdSite(t, server.URL())
 	bot := newBot(t)
 	s.file("config.yaml", "driver_options: {etcd_config_file: etcdrc}\n"+bot.config())
 	s.file("confctl.yaml", patient)
-	sync := []string{"--schema", filepath.Join(dir, "schema.yaml"), "sync", "--directory", filepath.Join(dir, "conftool-data")}
+	sync := []string{"--schema", files.Schema, "sync", "--directory", files.Data}
 	server.Calls() // from here on
 	s.ok(sync...)
 	// A read, the commit, and the note that the message is delivered.
 	if got, want := server.Calls(), map[string]int{"/etcdserverpb.KV/Txn": 3}; !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if message := <-bot.messages; !strings.Contains(message, "action : sync; selector: node (1590 created), ") {
+	if message := <-bot.messages; !strings.Contains(message, fmt.Sprintf("node (%d created)", sitetest.Nodes)) {
 		t.Error(message)
 	}
 	if records := strings.Count(s.ok("log", "-o", "json"), "\n"); records != 1 {

@@ -1,6 +1,6 @@
 // Package sharedtest finds material for tests that is not part of this project:
-// the data of a real site, and what was recorded of the program that this one
-// replaces. It lies in a directory named shared beside the project's own.
+// what was recorded of the program that this one replaces. It lies in a directory
+// named shared beside the project's own.
 package sharedtest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Dir returns the absolute path of a part of the material, such as wikimedia,
+// Dir returns the absolute path of a part of the material, such as golden,
 // and skips the test where that is not there.
 func Dir(t testing.TB, name string) string {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
@@ -402,14 +402,14 @@ func TestReadBackWhatIsAllowed(t *testing.T) {
 	})
 }
 
-// The data of a real site, as it is seeded.
-func TestProductionData(t *testing.T) {
-	dir := sharedtest.Dir(t, "wikimedia")
-	s, err := schema.Load(filepath.Join(dir, "schema.yaml"), "pools")
+// The data of a whole site, as it is seeded.
+func TestWholeSite(t *testing.T) {
+	files := sitetest.Write(t)
+	s, err := schema.Load(files.Schema, "pools")
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := seed.Read(filepath.Join(dir, "conftool-data"), s.InDependencyOrder())
+	data, err := seed.Read(files.Data, s.InDependencyOrder())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +417,7 @@ func TestProductionData(t *testing.T) {
 	for _, typ := range data.Types {
 		objects = append(objects, typ.Objects...)
 	}
-	if len(objects) < 1590 {
+	if len(objects) < sitetest.Nodes {
 		t.Fatalf("only %d objects", len(objects))
 	}
 	for _, f := range dump.Formats() {

@@ -5,18 +5,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// production returns the schema and data of a real site.
-func production(t testing.TB) lint.Input {
+// whole returns the schema and data of a site of production's size.
+func whole(t testing.TB) lint.Input {
 	t.Helper()
-	dir := sharedtest.Dir(t, "wikimedia")
-	return lint.Input{
-		Schema: filepath.Join(dir, "schema.yaml"), PoolsPath: "pools",
-		Safety: filepath.Join(dir, "safety.yaml"), Data: filepath.Join(dir, "conftool-data"),
-	}
+	files := sitetest.Write(t)
+	return lint.Input{Schema: files.Schema, PoolsPath: "pools", Safety: filepath.Join(files.Dir, "safety.yaml"), Data: files.Data}
 }
 
 func example() lint.Input {
@@ -49,10 +46,10 @@ func TestExampleSiteIsClean(t *testing.T) {
 	}
 }
 
-// The data of a real site has two types whose defaults their JSON schemas
+// The data of a whole site has two types whose defaults their JSON schemas
 // refuse, and nothing else that is wrong.
-func TestProductionSite(t *testing.T) {
-	in := production(t)
+func TestWholeSite(t *testing.T) {
+	in := whole(t)
 	r := lint.Check(in)
 	var defaults int
 	for i, f := range r.Findings {
@@ -72,8 +69,8 @@ func TestProductionSite(t *testing.T) {
 
 func BenchmarkCheck(b *testing.B) {
 	for name, in := range map[string]func() lint.Input{
-		"example":    example,
-		"production": func() lint.Input { return production(b) },
+		"example": example,
+		"whole":   func() lint.Input { return whole(b) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			in := in()

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
@@ -321,7 +321,7 @@ func TestProblemsAreInTheOrderOfTheFile(t *testing.T) {
 func TestExampleSchemas(t *testing.T) {
 	for name, dir := range map[string]func(testing.TB) string{
 		"example":    func(testing.TB) string { return "../../schemas" },
-		"production": func(t testing.TB) string { return sharedtest.Dir(t, "wikimedia") },
+		"whole site": func(t testing.TB) string { return sitetest.Write(t).Dir },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := schema.Load(filepath.Join(dir(t), "schema.yaml"), "pools")

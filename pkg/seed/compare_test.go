@@ -2,7 +2,6 @@ package seed_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/conftool/confctl/internal/sharedtest"
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -158,18 +157,18 @@ func site(t testing.TB, file, dir string) (*schema.Schema, seed.Data) {
 	return s, data
 }
 
-// production is a real site.
-func production(t testing.TB) (*schema.Schema, seed.Data) {
+// whole is a site of production's size.
+func whole(t testing.TB) (*schema.Schema, seed.Data) {
 	t.Helper()
-	dir := sharedtest.Dir(t, "wikimedia")
-	return site(t, filepath.Join(dir, "schema.yaml"), filepath.Join(dir, "conftool-data"))
+	files := sitetest.Write(t)
+	return site(t, files.Schema, files.Data)
 }
 
-// The data of a real site has nothing odd in it, and what it declares is not
+// The data of a whole site has nothing odd in it, and what it declares is not
 // invalid before anybody has set a value, whatever its JSON schemas say about
 // the defaults.
-func TestProductionAsSeeded(t *testing.T) {
-	s, data := production(t)
+func TestWholeSiteAsSeeded(t *testing.T) {
+	s, data := whole(t)
 	unclaimed, err := seed.Unclaimed(data.Dir, s.Names())
 	if err != nil || len(unclaimed) > 0 {
 		t.Errorf("got %v, %v", unclaimed, err)
@@ -193,7 +192,7 @@ func TestProductionAsSeeded(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	s, data := production(b)
+	s, data := whole(b)
 	for b.Loop() {
 		if _, err := seed.Read(data.Dir, s.InDependencyOrder()); err != nil {
 			b.Fatal(err)
@@ -202,7 +201,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkCompare(b *testing.B) {
-	_, data := production(b)
+	_, data := whole(b)
 	stored := after(data.Compare(object.Snapshot{}).Plan(), object.Snapshot{})
 	for b.Loop() {
 		if plan := data.Compare(stored).Plan(); len(plan.Changes) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/seed"
@@ -327,7 +328,7 @@ func TestExampleData(t *testing.T) {
 		"example": {func(t testing.TB) (*schema.Schema, seed.Data) {
 			return site(t, "../../schemas/schema.yaml", "../../conftool-data")
 		}, 50},
-		"production": {production, 1500},
+		"whole": {whole, sitetest.Nodes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, data := c.read(t)
