@@ -273,6 +273,7 @@ func TestErrorsInWords(t *testing.T) {
 	mine := object.Change{Before: &o}
 	for want, err := range map[string]error{
 		"only partly done, 1 objects as id: odd":                             &change.PartlyDoneError{Done: change.Done{ID: "id", Objects: []sal.Object{{}}}, Err: errors.New("odd")},
+		"refused by min-pooled: a 1 -> 0":                                    &change.RefusedError{Proposal: change.Proposal{Refused: []safety.Finding{{Rule: "min-pooled", Subject: "a", Msg: "1 -> 0"}, {Rule: "x"}}}},
 		"somebody else changed note x meanwhile":                             &change.ConflictError{Objects: []change.Conflict{{Mine: mine}}},
 		"others kept changing the same: " + (&store.ConflictError{}).Error(): &change.ConflictError{Busy: &store.ConflictError{}},
 	} {
