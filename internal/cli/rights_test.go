@@ -62,17 +62,22 @@ func TestRightsByCluster(t *testing.T) {
 	} {
 		s := as(user)
 		for _, words := range c.works {
-			s.ok(append([]string{"--yes"}, words...)...)
+			s.ok(unasked(words)...)
 		}
 		line := strings.Fields(s.ok("log", "-n", "1"))
 		for _, words := range append(c.denied, []string{"log", "show", line[len(line)-1]}, []string{"log", "-o", "json"}) {
-			if words[0] != "log" {
-				words = append([]string{"--yes"}, words...)
-			}
-			_, stderr, code := s.run(words...)
+			_, stderr, code := s.run(unasked(words)...)
 			if code != exitFailed || !strings.Contains(stderr, "denied by the store for user "+user) {
 				t.Errorf("%s: %q: exit code %d\n%s", user, words, code, stderr)
 			}
 		}
 	}
+}
+
+// unasked returns a command that asks nothing; log never asks.
+func unasked(words []string) []string {
+	if words[0] == "log" {
+		return words
+	}
+	return append([]string{"--yes"}, words...)
 }

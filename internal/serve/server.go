@@ -111,7 +111,7 @@ func (l *serverLog) Write(message []byte) (int, error) {
 		l.warn(first + "; nobody else can connect")
 	case strings.HasPrefix(text, "http: panic"), strings.HasPrefix(text, "http2: panic"):
 		l.warned = time.Now()
-		l.warn(first + "; please report this, with what --debug says")
+		l.warn(first + "; please report this, with the messages of debugging")
 	}
 	return len(message), nil
 }
