@@ -7,8 +7,7 @@ import (
 	"github.com/conftool/confctl/pkg/mirror"
 )
 
-// bodies keeps the answers to the reads of one version, since many ask the
-// same. It also counts those of earlier versions that are still being sent: a
+// bodies keeps the answers of one version, since many ask the same. It also counts those of earlier versions that are still being sent: a
 // slow reader holds on to one, however little else it costs.
 type bodies struct {
 	most int64
@@ -22,7 +21,9 @@ type bodies struct {
 type bodyKey struct {
 	key       string
 	recursive bool
-	dir       bool // and a directory, should there be a key of the same name
+	dir       bool   // and a directory, should there be a key of the same name
+	all       bool   // all that has changed, for PyBal
+	event     uint64 // the index of the first event of it; 0 for what there is
 }
 
 // body is an answer. Who has got it releases it.
@@ -33,6 +34,15 @@ type body struct {
 
 func newBodies(most int64) *bodies {
 	return &bodies{most: most, kept: make(map[bodyKey]*body)}
+}
+
+// share returns a body that is kept, or makes it. It returns nil if there is no
+// room.
+func (bs *bodies) share(version mirror.Sequence, what bodyKey, text func() []byte) *body {
+	if b := bs.get(version, what); b != nil {
+		return b
+	}
+	return bs.add(version, what, text())
 }
 
 // get returns a body that is kept, or nil.

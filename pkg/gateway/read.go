@@ -21,7 +21,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, q query) *failure
 		return fail
 	}
 	if body == nil {
-		return busy("too many answers are being sent")
+		return busy(tooMuchSent)
 	}
 	defer h.bodies.release(body)
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))

@@ -53,8 +53,11 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 	if err != nil {
 		return h.cleared(w, r, v, q, err)
 	}
-	h.recall.note(who, port, h.follow(w, r, q, v, batches))
-	return nil
+	last, fail := h.follow(w, r, q, v, batches)
+	if fail == nil {
+		h.recall.note(who, port, last)
+	}
+	return fail
 }
 
 // resumed is the index to wait for of a request without one: that after the last
@@ -120,35 +123,40 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 }
 
 // follow answers with the first event there is or will be, and returns up to which
-// index the client was told.
+// index the client was told. It fails only before it has answered anything.
 //
 // The X-Etcd-Index of an event that is there already is that of the last event, and
 // not of the store, so that a client that has come that far is not said to be behind.
-func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) uint64 {
+func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) (last uint64, fail *failure) {
 	if events := h.told(r.Context(), q, batches); len(events) > 0 {
+		body := h.bodyOfEvents(v, q, events)
+		if body == nil {
+			return 0, busy(tooMuchSent)
+		}
 		w.Header().Set("X-Etcd-Index", strconv.FormatUint(max(h.lastEvent(batches), events[len(events)-1].index), 10))
-		return answer(w, q, events)
+		h.write(w, body)
+		return lastOf(events), nil
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	control := http.NewResponseController(w)
 	w.WriteHeader(http.StatusOK)
 	if control.Flush() != nil { // clients wait for the headers
-		return newest(v)
+		return newest(v), nil
 	}
 	_ = control.SetWriteDeadline(time.Time{}) // nothing is sent for as long as it takes
 	for {
 		select {
 		case <-r.Context().Done():
-			return newest(v)
+			return newest(v), nil
 		case <-h.closed:
-			return newest(v)
+			return newest(v), nil
 		case <-v.Changed():
 		}
 		before := v
 		v = h.cfg.Mirror.View()
 		batches, all := v.Since(before.Version())
 		if !all || h.nothing(v) != nil {
-			return newest(before) // asked again, it is told that they are forgotten, or that nothing is there
+			return newest(before), nil // asked again, it is told that they are forgotten, or that nothing is there
 		}
 		for _, b := range batches {
 			if b.Reload { // indexes may have begun anew
@@ -158,26 +166,44 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 		h.deadline(control)
 		events := h.toldInTurn(r.Context(), q, batches)
 		if len(events) > 0 {
-			return answer(w, q, events)
+			body := h.bodyOfEvents(v, q, events)
+			if body == nil {
+				return newest(before), nil // asked again, it is told of them
+			}
+			h.write(w, body)
+			return lastOf(events), nil
 		}
 		if r.Context().Err() != nil {
-			return newest(before)
+			return newest(before), nil
 		}
 		_ = control.SetWriteDeadline(time.Time{})
 	}
 }
 
-// answer writes events, of which there is at least one, and returns the highest of
-// their indexes.
-func answer(w http.ResponseWriter, q query, events []event) (last uint64) {
-	body := encodeEvent(events[0])
-	if len(events) > 1 {
-		body = encodeAll(q.key, latest(events), 0)
+// bodyOfEvents returns the body for events, of which there is at least one. It is
+// to be released; nil if there is no room for it. Many clients wait for the same,
+// and share it.
+func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) *body {
+	if len(events) == 1 {
+		return h.bodies.share(v.Version(), bodyKey{key: events[0].Key, event: events[0].index}, func() []byte {
+			return encodeEvent(events[0])
+		})
 	}
+	what := bodyKey{key: q.key, recursive: q.recursive, all: true, event: events[0].index}
+	return h.bodies.share(v.Version(), what, func() []byte { return encodeAll(q.key, latest(events), 0) })
+}
+
+// write sends a body after the header, or the rest of it, and releases it.
+func (h *Handler) write(w http.ResponseWriter, b *body) {
+	defer h.bodies.release(b)
+	_, _ = w.Write(b.text) //nolint:gosec // the client may have gone; it is JSON, and says so
+}
+
+// lastOf returns the highest index of events.
+func lastOf(events []event) (last uint64) {
 	for _, e := range events {
 		last = max(last, e.index)
 	}
-	_, _ = w.Write(body) //nolint:gosec // the client may have gone; it is JSON, and says so
 	return last
 }
 
@@ -323,12 +349,25 @@ func (h *Handler) cleared(w http.ResponseWriter, r *http.Request, v *mirror.View
 		}
 	}
 	q.index = 0
-	known := latest(h.events(r.Context(), q, v.Retained(), false))
+	body := h.bodies.share(v.Version(), bodyKey{key: q.key, recursive: q.recursive, all: true}, func() []byte {
+		return h.everything(v, q)
+	})
+	if body == nil {
+		return busy(tooMuchSent)
+	}
+	defer h.bodies.release(body)
+	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
+	send(w, http.StatusOK, body.text)
+	return nil
+}
+
+// everything is a body for PyBal: all there is, and all that is known to have gone.
+// It is made to its end, also if the client has gone: others may share it.
+func (h *Handler) everything(v *mirror.View, q query) []byte {
+	known := latest(h.events(context.Background(), q, v.Retained(), false))
 	known = slices.DeleteFunc(known, func(e event) bool { return !e.Deleted })
 	for _, e := range h.list(v, q.key) {
 		known = append(known, event{mirror.Event{Event: store.Event{Entry: *e}}, etcdindex.Last(e.Modified)})
 	}
-	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
-	send(w, http.StatusOK, encodeAll(q.key, known, newest(v)))
-	return nil
+	return encodeAll(q.key, known, newest(v))
 }

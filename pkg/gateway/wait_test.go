@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"slices"
 	"strconv"
@@ -404,6 +405,70 @@ func TestSlowReaders(t *testing.T) {
 	}
 	for _, c := range conns {
 		_ = c.Close()
+	}
+}
+
+// stuck is a client that takes nothing of a body until it is let.
+type stuck struct {
+	*httptest.ResponseRecorder
+	begun chan struct{} // closed when there is something to take
+	let   <-chan struct{}
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	if len(b) > 1000 {
+		close(s.begun)
+		<-s.let
+	}
+	return s.ResponseRecorder.Write(b)
+}
+
+// TestSlowReadersOfEvents has clients ask for past changes of a large object, and
+// call themselves PyBal and ask for everything, and take nothing. What they hold on
+// to is bounded: those who ask for the same share it, and others are refused.
+func TestSlowReadersOfEvents(t *testing.T) {
+	t.Parallel()
+	const most = 4 << 20
+	s := serve(t, openLocal(t), Config{MaxBytes: most}, mirror.Config{Batches: 4})
+	big := strings.Repeat("x", 1<<20)
+	var last store.Revision
+	for i := range 8 {
+		last = s.commit(t, put("/conftool/v1/big", fmt.Sprint(i, big)))
+	}
+	let := make(chan struct{})
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer close(let)
+	ask := func(agent string, index uint64) (status int) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprint("/v2/keys/conftool/v1?recursive=true&wait=true&waitIndex=", index), http.NoBody)
+		r.Header.Set("User-Agent", agent)
+		w := &stuck{httptest.NewRecorder(), make(chan struct{}), let}
+		answered := make(chan struct{})
+		clients.Go(func() {
+			s.handler.ServeHTTP(w, r)
+			close(answered)
+		})
+		select {
+		case <-answered:
+			return w.Code
+		case <-w.begun:
+			return 0
+		}
+	}
+	first := uint64(last) * 8192
+	if a, b := ask("curl", first), ask("curl", first); a != 0 || b != 0 {
+		t.Errorf("two that share an event are answered with %d and %d", a, b)
+	}
+	refused := 0
+	for _, agent := range []string{"curl", "PyBal/1"} {
+		for _, index := range []uint64{first - 8192, first - 2*8192, 1, 2} {
+			if status := ask(agent, index); status == http.StatusServiceUnavailable {
+				refused++
+			}
+		}
+	}
+	if held := s.handler.Stats().Bytes; refused == 0 || held == 0 || held > most {
+		t.Errorf("%d were refused, and %d bytes are held", refused, held)
 	}
 }
 
