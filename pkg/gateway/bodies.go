@@ -13,6 +13,8 @@ type bodies struct {
 	most int64
 	held atomic.Int64 // bytes of all bodies that are in use or kept; changed under mu
 
+	making sync.Mutex // before mu
+
 	mu      sync.Mutex
 	version mirror.Sequence
 	kept    map[bodyKey]*body
@@ -36,13 +38,26 @@ func newBodies(most int64) *bodies {
 	return &bodies{most: most, kept: make(map[bodyKey]*body)}
 }
 
-// share returns a body that is kept, or makes it. It returns nil if there is no
-// room.
-func (bs *bodies) share(version mirror.Sequence, what bodyKey, text func() []byte) *body {
+// share returns a body that is kept, or makes it: one after the other, since
+// thousands may ask at once, and what is being made is not counted yet. It fails
+// if it cannot be made, or if there is no room.
+func (bs *bodies) share(version mirror.Sequence, what bodyKey, text func() ([]byte, *failure)) (*body, *failure) {
 	if b := bs.get(version, what); b != nil {
-		return b
+		return b, nil
 	}
-	return bs.add(version, what, text())
+	bs.making.Lock()
+	defer bs.making.Unlock()
+	if b := bs.get(version, what); b != nil { // meanwhile
+		return b, nil
+	}
+	made, fail := text()
+	if fail != nil {
+		return nil, fail
+	}
+	if b := bs.add(version, what, made); b != nil {
+		return b, nil
+	}
+	return nil, busy("too many answers are being sent")
 }
 
 // get returns a body that is kept, or nil.

@@ -89,9 +89,6 @@ func (f *failure) write(w http.ResponseWriter) {
 	send(w, f.status, append(body, '\n'))
 }
 
-// tooMuchSent is why there is no room for an answer.
-const tooMuchSent = "too many answers are being sent"
-
 // send sends a whole body, while the deadline is that of this request.
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))

@@ -15,32 +15,16 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, q query) *failure
 	if fail != nil {
 		return fail
 	}
-	body, fail := h.bodyOf(v, q)
+	what := bodyKey{key: q.key, recursive: q.recursive, dir: q.recursive || q.slash}
+	body, fail := h.bodies.share(v.Version(), what, func() ([]byte, *failure) { return h.render(v, what) })
 	if fail != nil {
 		fail.index = newest(v)
 		return fail
-	}
-	if body == nil {
-		return busy(tooMuchSent)
 	}
 	defer h.bodies.release(body)
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	send(w, http.StatusOK, body.text)
 	return nil
-}
-
-// bodyOf returns the answer to a read, which is to be released; nil if there
-// is no room for it.
-func (h *Handler) bodyOf(v *mirror.View, q query) (*body, *failure) {
-	what := bodyKey{key: q.key, recursive: q.recursive, dir: q.recursive || q.slash}
-	if b := h.bodies.get(v.Version(), what); b != nil {
-		return b, nil
-	}
-	text, fail := h.render(v, what)
-	if fail != nil {
-		return nil, fail
-	}
-	return h.bodies.add(v.Version(), what, text), nil
 }
 
 // render makes the body of a read.

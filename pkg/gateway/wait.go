@@ -129,9 +129,9 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 // not of the store, so that a client that has come that far is not said to be behind.
 func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) (last uint64, fail *failure) {
 	if events := h.told(r.Context(), q, batches); len(events) > 0 {
-		body := h.bodyOfEvents(v, q, events)
-		if body == nil {
-			return 0, busy(tooMuchSent)
+		body, fail := h.bodyOfEvents(v, q, events)
+		if fail != nil {
+			return 0, fail
 		}
 		w.Header().Set("X-Etcd-Index", strconv.FormatUint(max(h.lastEvent(batches), events[len(events)-1].index), 10))
 		h.write(w, body)
@@ -166,8 +166,8 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 		h.deadline(control)
 		events := h.toldInTurn(r.Context(), q, batches)
 		if len(events) > 0 {
-			body := h.bodyOfEvents(v, q, events)
-			if body == nil {
+			body, fail := h.bodyOfEvents(v, q, events)
+			if fail != nil {
 				return newest(before), nil // asked again, it is told of them
 			}
 			h.write(w, body)
@@ -181,16 +181,15 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 }
 
 // bodyOfEvents returns the body for events, of which there is at least one. It is
-// to be released; nil if there is no room for it. Many clients wait for the same,
-// and share it.
-func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) *body {
+// to be released. Many clients wait for the same, and share it.
+func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) (*body, *failure) {
 	if len(events) == 1 {
-		return h.bodies.share(v.Version(), bodyKey{key: events[0].Key, event: events[0].index}, func() []byte {
-			return encodeEvent(events[0])
+		return h.bodies.share(v.Version(), bodyKey{key: events[0].Key, event: events[0].index}, func() ([]byte, *failure) {
+			return encodeEvent(events[0]), nil
 		})
 	}
 	what := bodyKey{key: q.key, recursive: q.recursive, all: true, event: events[0].index}
-	return h.bodies.share(v.Version(), what, func() []byte { return encodeAll(q.key, latest(events), 0) })
+	return h.bodies.share(v.Version(), what, func() ([]byte, *failure) { return encodeAll(q.key, latest(events), 0), nil })
 }
 
 // write sends a body after the header, or the rest of it, and releases it.
@@ -349,11 +348,11 @@ func (h *Handler) cleared(w http.ResponseWriter, r *http.Request, v *mirror.View
 		}
 	}
 	q.index = 0
-	body := h.bodies.share(v.Version(), bodyKey{key: q.key, recursive: q.recursive, all: true}, func() []byte {
-		return h.everything(v, q)
+	body, fail := h.bodies.share(v.Version(), bodyKey{key: q.key, recursive: q.recursive, all: true}, func() ([]byte, *failure) {
+		return h.everything(v, q), nil
 	})
-	if body == nil {
-		return busy(tooMuchSent)
+	if fail != nil {
+		return fail
 	}
 	defer h.bodies.release(body)
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -469,6 +471,37 @@ func TestSlowReadersOfEvents(t *testing.T) {
 	}
 	if held := s.handler.Stats().Bytes; refused == 0 || held == 0 || held > most {
 		t.Errorf("%d were refused, and %d bytes are held", refused, held)
+	}
+}
+
+// TestBodiesAreMadeOnce: those who ask for the same at the same time share what is
+// made for the first, and only one body is made at a time.
+func TestBodiesAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	bs := newBodies(1 << 20)
+	var made, making atomic.Int32
+	var clients sync.WaitGroup
+	for i := range 100 {
+		clients.Go(func() {
+			b, fail := bs.share(1, bodyKey{key: fmt.Sprint(i % 4)}, func() ([]byte, *failure) {
+				if making.Add(1) > 1 {
+					t.Error("two are made at a time")
+				}
+				runtime.Gosched()
+				made.Add(1)
+				making.Add(-1)
+				return []byte("x"), nil
+			})
+			if fail != nil {
+				t.Error(fail.cause)
+				return
+			}
+			bs.release(b)
+		})
+	}
+	clients.Wait()
+	if made.Load() != 4 {
+		t.Errorf("%d are made for 4", made.Load())
 	}
 }
 
