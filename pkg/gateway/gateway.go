@@ -91,6 +91,7 @@ type Handler struct {
 	bodies  *bodies
 	recall  *recall
 	turn    chan struct{} // full while one of those that a change has woken is told
+	past    chan struct{} // full while one is told of what has happened before
 
 	waiting atomic.Int64
 	reads   atomic.Uint64
@@ -106,7 +107,7 @@ var _ http.Handler = (*Handler)(nil)
 // New returns a handler, or an error if the configuration serves nothing.
 func New(cfg Config) (*Handler, error) {
 	cfg.withDefaults()
-	h := &Handler{cfg: cfg, closed: make(chan struct{}), bodies: newBodies(cfg.MaxBytes), turn: make(chan struct{}, 1)}
+	h := &Handler{cfg: cfg, closed: make(chan struct{}), bodies: newBodies(cfg.MaxBytes), turn: make(chan struct{}, 1), past: make(chan struct{}, 1)}
 	if cfg.Namespace == "" || cfg.APIVersion == "" || cfg.Mirror == nil {
 		return nil, errors.New("gateway: mirror, namespace and API version are needed")
 	}

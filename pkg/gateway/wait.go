@@ -128,14 +128,14 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 // The X-Etcd-Index of an event that is there already is that of the last event, and
 // not of the store, so that a client that has come that far is not said to be behind.
 func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) (last uint64, fail *failure) {
-	if events := h.told(r.Context(), q, batches); len(events) > 0 {
-		body, fail := h.bodyOfEvents(v, q, events)
-		if fail != nil {
-			return 0, fail
-		}
-		w.Header().Set("X-Etcd-Index", strconv.FormatUint(max(h.lastEvent(batches), events[len(events)-1].index), 10))
-		h.write(w, body)
-		return lastOf(events), nil
+	t, fail := h.tell(r.Context(), h.past, q, v, batches)
+	if fail != nil {
+		return 0, fail
+	}
+	if t.body != nil {
+		w.Header().Set("X-Etcd-Index", strconv.FormatUint(max(h.lastEvent(batches), t.final), 10))
+		h.write(w, t.body)
+		return t.last, nil
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(newest(v), 10))
 	control := http.NewResponseController(w)
@@ -164,14 +164,13 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 			}
 		}
 		h.deadline(control)
-		events := h.toldInTurn(r.Context(), q, batches)
-		if len(events) > 0 {
-			body, fail := h.bodyOfEvents(v, q, events)
-			if fail != nil {
-				return newest(before), nil // asked again, it is told of them
-			}
-			h.write(w, body)
-			return lastOf(events), nil
+		t, fail := h.tell(r.Context(), h.turn, q, v, batches)
+		if fail != nil {
+			return newest(before), nil // asked again, it is told of them
+		}
+		if t.body != nil {
+			h.write(w, t.body)
+			return t.last, nil
 		}
 		if r.Context().Err() != nil {
 			return newest(before), nil
@@ -216,25 +215,34 @@ func (h *Handler) lastEvent(batches []*mirror.Batch) uint64 {
 	return 0
 }
 
-// toldInTurn is told for a request that a change has woken. One can wake thousands:
-// they are told one after the other, so that who reads meanwhile does not have to
-// wait behind all of them. A turn is short, since only what has changed is looked
-// at, and who has gone takes none.
-func (h *Handler) toldInTurn(ctx context.Context, q query, batches []*mirror.Batch) []event {
-	select {
-	case h.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil
-	case <-h.closed:
-		return nil
-	}
-	defer func() { <-h.turn }()
-	return h.told(ctx, q, batches)
+// told is what a request is told of events.
+type told struct {
+	body  *body  // to be released; nil if there are none
+	final uint64 // the index of the last event
+	last  uint64 // the highest index
 }
 
-// told are the events of the answer if the batches have any.
-func (h *Handler) told(ctx context.Context, q query, batches []*mirror.Batch) []event {
-	return h.events(ctx, q, batches, !q.pybal)
+// tell returns what a request is told if the batches have something for it. A
+// change can wake thousands, and thousands may ask for what is past: each in turn,
+// so that what they look at is not in memory for all of them, and that who reads
+// meanwhile does not have to wait behind all of them. A turn is short, and who has
+// gone takes none.
+func (h *Handler) tell(ctx context.Context, turn chan struct{}, q query, v *mirror.View, batches []*mirror.Batch) (t told, fail *failure) {
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return t, nil
+	case <-h.closed:
+		return t, nil
+	}
+	defer func() { <-turn }()
+	events := h.events(ctx, q, batches, !q.pybal)
+	if len(events) == 0 {
+		return t, nil
+	}
+	t.body, fail = h.bodyOfEvents(v, q, events)
+	t.final, t.last = events[len(events)-1].index, lastOf(events)
+	return t, fail
 }
 
 // events returns those that a request waits for, or only the first of them; none
