@@ -3,11 +3,13 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/text"
@@ -22,7 +24,7 @@ const staleAfter = 10 * time.Second
 // answer, and its data is not old).
 func (v *service) monitoring() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(v.registry(), promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", gathered(v.registry()))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if reason := v.unready(); reason != "" {
@@ -32,6 +34,39 @@ func (v *service) monitoring() http.Handler {
 		fmt.Fprintln(w, "ok")
 	})
 	return mux
+}
+
+// gathered answers with metrics. To gather them takes far more memory than the
+// answer, so that those who ask at the same time share one, and it is not
+// compressed.
+func gathered(r *prometheus.Registry) http.Handler {
+	var group singleflight.Group
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer, err, _ := group.Do("", func() (any, error) { return gather(r, format) })
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", string(format))
+		fmt.Fprint(w, answer)
+	})
+}
+
+// gather returns metrics as text.
+func gather(r *prometheus.Registry, format expfmt.Format) (string, error) {
+	families, err := r.Gather()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	encoder := expfmt.NewEncoder(&b, format)
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
 }
 
 // unready returns why the service is not ready; empty if it is.
