@@ -70,11 +70,13 @@ func (v *service) listen() (all []listener, err error) {
 			}
 			return nil, newListenError(p.name, p.at, err)
 		}
-		l = newBounded(l, config.MaxConnections, v.Settings.ConnectionsPerAddress(), func(limit string) {
+		b := newBounded(l, config.MaxConnections, v.Settings.ConnectionsPerAddress(), func(limit string) {
 			v.refused.WithLabelValues(p.name, limit).Inc()
 		})
+		l = b
 		if p.secure != nil {
-			l = tls.NewListener(l, p.secure)
+			b.maxUnanswered = maxTLSUnanswered
+			l = tls.NewListener(b, p.secure)
 		}
 		all = append(all, listener{p, l})
 	}

@@ -11,7 +11,7 @@ import (
 const (
 	maxHeaderBytes = 4 << 10
 	maxFields      = 64
-	maxBody        = 64 << 10
+	maxBody        = 4 << 10
 	bodyTime       = 2 * time.Second
 )
 
@@ -34,23 +34,25 @@ func lighten(next http.Handler) http.Handler {
 		}
 		r.Header = kept
 		discardBody(w, r)
+		r.Trailer = nil // as many fields as fit into 4 KiB
 		next.ServeHTTP(w, r)
 	})
 }
 
 // discardBody reads past the body of a request, since the next request follows it and
-// the server would read all of it before it answers this one. If the body does not
-// come in time, the connection ends with the answer.
+// the server would read all of it before it answers this one. If the body is
+// large or does not come in time, the connection ends with the answer.
 func discardBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 {
 		return
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a server's connection has one
-	if r.ContentLength > maxBody {
-		return
+	if r.ContentLength <= maxBody {
+		if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxBody+1)); err == nil && n <= maxBody {
+			_ = control.SetReadDeadline(time.Time{})
+			return
+		}
 	}
-	if n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxBody+1)); err == nil && n <= maxBody {
-		_ = control.SetReadDeadline(time.Time{})
-	}
+	w.Header().Set("Connection", "close")
 }

@@ -47,6 +47,8 @@ func newServer(handler http.Handler) *http.Server {
 	server := &http.Server{
 		Handler:           lighten(handler),
 		ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout:      15 * time.Second, // requests that wait have none
+		ConnContext:       requestsEndWith,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
 		Protocols:         &http.Protocols{},
