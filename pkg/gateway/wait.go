@@ -51,7 +51,7 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 		return fail
 	}
 	if err != nil {
-		return h.cleared(w, r, v, q, err)
+		return h.cleared(w, v, q, err)
 	}
 	last, fail := h.follow(w, r, q, v, batches)
 	if fail == nil {
@@ -194,7 +194,7 @@ func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) (*body, 
 // write sends a body after the header, or the rest of it, and releases it.
 func (h *Handler) write(w http.ResponseWriter, b *body) {
 	defer h.bodies.release(b)
-	_, _ = w.Write(b.text) //nolint:gosec // the client may have gone; it is JSON, and says so
+	_, _ = w.Write(b.text) // the client may have gone
 }
 
 // lastOf returns the highest index of events.
@@ -343,7 +343,7 @@ func encodeAll(dir string, events []event, least uint64) []byte {
 
 // cleared answers a request for an index that is not known of. PyBal never
 // reads again, so it is given all there is, and all that is known to have gone.
-func (h *Handler) cleared(w http.ResponseWriter, r *http.Request, v *mirror.View, q query, why error) *failure {
+func (h *Handler) cleared(w http.ResponseWriter, v *mirror.View, q query, why error) *failure {
 	if !q.pybal {
 		oldest := newest(v)
 		var forgotten *mirror.ForgottenError
