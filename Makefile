@@ -67,12 +67,13 @@ race: ## all tests, under the race detector
 
 # Some rounds, changes, mutants and cases of these are in every test; here are as many
 # as it takes to believe them.
-soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets
+soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets, attacks under a limit of memory
 	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./internal/cli
 	CONFCTL_ALL=1 $(GO) test -count=1 -timeout 60m ./internal/cli
 	RAPID_CHECKS=2000 $(GO) test -count=1 -timeout 60m ./pkg/...
 	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
-	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving|Hostile|HeaderMemory)' ./internal/cli
+	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving)' ./internal/cli
+	CONFCTL_FAULTS=1 $(GO) test -count=1 -timeout 20m -v -run 'Test(ServeUnderAttack|CommandsUnderMemoryLimit)' ./internal/cli
 
 mutants: | bin ## small changes of the package PKG that its own tests do not notice
 	$(GO) build -C tools -o ../bin/mutate ./mutate

@@ -32,7 +32,13 @@ type server struct {
 // serve starts the service, and waits until it listens.
 func (s *site) serve(parts int, args ...string) *server {
 	s.Helper()
-	v := &server{TB: s.TB, Cmd: s.command(append([]string{"serve"}, args...)...), said: make(chan string, 1000)}
+	return s.started(s.command(append([]string{"serve"}, args...)...), parts)
+}
+
+// started starts the service as a command, and waits until it listens.
+func (s *site) started(cmd *exec.Cmd, parts int) *server {
+	s.Helper()
+	v := &server{TB: s.TB, Cmd: cmd, said: make(chan string, 1000)}
 	stderr, err := v.StderrPipe()
 	if err != nil {
 		s.Fatal(err)
