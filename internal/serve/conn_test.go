@@ -17,9 +17,12 @@ func send(c net.Conn, text string) { _, _ = io.WriteString(c, text) }
 func TestBoundedUnanswered(t *testing.T) {
 	t.Parallel()
 	b := listenBounded(t, 1, 1)
-	b.maxUnanswered = 10
 	client := b.dial("127.0.0.1")
-	c := <-b.accepted
+	c, ok := (<-b.accepted).(*limitedConn)
+	if !ok {
+		t.Fatal("no limited connection")
+	}
+	c.maxUnanswered = 10
 	for range 2 {
 		send(client, "0123456789 and more")
 		got, err := io.ReadAll(c)
