@@ -218,7 +218,7 @@ func TestIdle(t *testing.T) {
 	if err != nil || done.ID != "" || len(s.warned) != 1 || !strings.HasPrefix(s.warned[0], "pool-needs-weight: dc/c/s/host0 is pooled already") {
 		t.Errorf("%v, warned %q", err, s.warned)
 	}
-	s, done, err = idle(safety.Warn, "no")
+	_, done, err = idle(safety.Warn, "no")
 	if err != nil || len(done.Idle) != 0 || len(done.Verdict.Findings) != 1 || done.Verdict.Findings[0].Level != safety.Warned {
 		t.Errorf("%v, %+v", err, done.Verdict)
 	}
