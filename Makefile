@@ -85,6 +85,7 @@ vet: ## what go vet finds
 
 lint: ## what golangci-lint finds; see .golangci.yml
 	$(LINT) run ./...
+	cd tools && $(GO) tool golangci-lint run ./...
 
 # Where the database cannot be reached, there is nothing to compare with.
 vuln: | bin ## known vulnerabilities in the code that the program calls

@@ -233,6 +233,13 @@ func TestFailedSinkKeepsTheMessage(t *testing.T) {
 	if waiting := s.stored("/conftool/.confctl/outbox/test/"); !strings.Contains(waiting[done.ID], "set/weight=1") {
 		t.Errorf("outbox %v", waiting)
 	}
+	// The next change delivers it first, a minute after the failure.
+	s.sink.fail = nil
+	next := s.newApplier()
+	next.Log.Now = func() time.Time { return time.Now().Add(2 * time.Minute) }
+	if _, err := next.Apply(t.Context(), s.set("name=host0", "weight=2")); err != nil || len(s.sink.sent) != 2 || !strings.Contains(s.sink.sent[0], "set/weight=1") {
+		t.Errorf("%v, sent %q", err, s.sink.sent)
+	}
 }
 
 // interfere lets somebody else be faster, once.

@@ -86,7 +86,7 @@ type source struct {
 // list returns the packages that the tests of a package are built from; exports
 // are the compiled ones, by path.
 func list(ctx context.Context, name string) (p source, exports map[string]string, err error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-json=Dir,ImportPath,Name,GoFiles,TestImports,XTestImports,Export,DepOnly", name)
+	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-json=Dir,ImportPath,Name,GoFiles,TestImports,XTestImports,Export,DepOnly", name) //nolint:gosec // the developer names it
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -128,7 +128,7 @@ func (t *tests) build(ctx context.Context, name, dir string) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-vet=off", "-o", t.program, p.ImportPath)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-vet=off", "-o", t.program, p.ImportPath) //nolint:gosec // as above
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("the mutants of %s do not compile: %w\n%s", name, err, out)
 	}

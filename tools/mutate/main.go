@@ -85,7 +85,7 @@ func chosen(all []mutant, o options) ([]mutant, error) {
 	}
 	all = slices.DeleteFunc(all, func(m mutant) bool { return !wanted.MatchString(m.what) })
 	if o.sample > 0 && o.sample < len(all) {
-		rng := rand.New(rand.NewPCG(o.seed, 0)) //nolint:gosec // a sample is no secret
+		rng := rand.New(rand.NewPCG(o.seed, 0))
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		all = all[:o.sample]
 	}
@@ -145,7 +145,7 @@ func (t tests) run(ctx context.Context, id int, limit time.Duration, short bool)
 	if t.rapid {
 		args = append(args, "-rapid.nofailfile") // it would be tried first from then on
 	}
-	cmd := exec.CommandContext(ctx, "sh", args...)
+	cmd := exec.CommandContext(ctx, "sh", args...) //nolint:gosec // the program was built from the package
 	cmd.Dir, cmd.Env = t.dir, append(os.Environ(), fmt.Sprintf("%s=%d", variable, id))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
