@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 )
 
@@ -117,7 +118,7 @@ func TestForgedUser(t *testing.T) {
 	cmd.Env = append(cmd.Env, configVariable+"=config.yaml", "USER="+forged, "LOGNAME="+forged, "SUDO_USER="+forged)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "!log uid-70001@"+hostname()+" conftool action : set/weight=7; selector: name=web9.example\n") {
+	if err != nil || !strings.Contains(string(out), "!log uid-70001@"+app.Hostname()+" conftool action : set/weight=7; selector: name=web9.example\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
@@ -24,11 +25,11 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 	if err := s.needMode(); err != nil {
 		return err
 	}
-	s.warnExposed(s.Streams, s.settings)
+	s.warnExposed(s.Streams, s.Settings)
 	a := &change.Applier{
-		Catalog:  s.catalog,
-		Log:      s.journal(),
-		Rules:    s.rules,
+		Catalog:  s.Catalog,
+		Log:      s.Journal(),
+		Rules:    s.Rules,
 		Confirm:  func(ctx context.Context, p change.Proposal) error { return s.confirmed(ctx, p, ask) },
 		Show:     func(p change.Proposal) error { return s.showDryRun(ctx, p) },
 		Progress: s.progress(),
@@ -36,7 +37,7 @@ func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report
 		Warn:     s.warnError,
 		Now:      time.Now,
 		Who:      s.whoami(),
-		Where:    sal.Host{Name: hostname()},
+		Where:    sal.Host{Name: app.Hostname()},
 		Process:  sal.Process{CommandLine: commandLine(s.words)},
 		Terms:    s.changeTerms(),
 	}
@@ -73,7 +74,7 @@ func (s *session) needMode() error {
 	if s.terms.gone || s.terms.emergency || s.undoing {
 		return nil
 	}
-	if err := s.settings.Need("safety_mode", "a change"); err != nil {
+	if err := s.Settings.Need("safety_mode", "a change"); err != nil {
 		return &unwrittenError{err, nil}
 	}
 	return nil
@@ -95,11 +96,11 @@ type unruledError struct{ schema.InvalidError }
 // ruled returns the mistakes in the rules for some types, as far as rules are
 // asked at all; nil for none.
 func (s *session) ruled(types ...*schema.Type) error {
-	if s.settings.SafetyMode == safety.None || s.terms.emergency || s.terms.gone {
+	if s.Settings.SafetyMode == safety.None || s.terms.emergency || s.terms.gone {
 		return nil
 	}
 	var wrong []schema.Problem
-	for _, p := range s.unruled {
+	for _, p := range s.Unruled {
 		concerned := func(t *schema.Type) bool { return p.Type == "" || p.Type == t.Name }
 		if slices.ContainsFunc(types, concerned) {
 			wrong = append(wrong, p)

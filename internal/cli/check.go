@@ -215,9 +215,9 @@ func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result
 	if len(o.urls) > 0 {
 		return s.readersAt(o)
 	}
-	types := s.schema.Declared()
+	types := s.Schema.Declared()
 	if o.typed {
-		t, err := s.typ()
+		t, err := s.Schema.Type(s.objectType)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -238,7 +238,7 @@ func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result
 // result that says so: the others must not be taken for all there are. Of a type
 // that cannot be used it is not known which readers it has.
 func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
-	declared, mistakes := readers.Load(s.schema, s.settings.ReadersFile())
+	declared, mistakes := readers.Load(s.Schema, s.Settings.ReadersFile())
 	var all []readers.Reader
 	var wrong []readers.Result
 	add := func(of string, problems []schema.Problem) {
@@ -253,7 +253,7 @@ func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []rea
 	for _, t := range types {
 		problems := of(t.Name)
 		var broken *schema.InvalidError
-		if _, err := s.schema.Type(t.Name); errors.As(err, &broken) {
+		if _, err := s.Schema.Type(t.Name); errors.As(err, &broken) {
 			problems = broken.Problems
 		}
 		add("type "+t.Name+", ", problems)
@@ -269,7 +269,7 @@ func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []rea
 // readersAt returns the readers at the URLs, each once, and a result for each of
 // those that are none.
 func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result, error) {
-	t, err := s.typ()
+	t, err := s.Schema.Type(s.objectType)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -290,7 +290,7 @@ func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result
 		if err == nil && !o.typed && r.Kind != readers.PyBal {
 			// Of what PyBal reads the usual type is right. Others would be compared
 			// with the wrong objects.
-			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(s.schema.Names(), ", "))
+			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(s.Schema.Names(), ", "))
 		}
 		if err != nil {
 			wrong = append(wrong, readers.Unasked(cmp.Or(url, `""`), err.Error()))
@@ -310,7 +310,7 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 	}
 	if id == "last" {
 		me := s.whoami()
-		mine, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
+		mine, err := s.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
 		switch {
 		case err != nil && !sal.Incomplete(err):
 			return nil, err
@@ -322,9 +322,9 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 	if err := checkID(id, hint); err != nil {
 		return nil, err
 	}
-	found, err := s.journal().Find(ctx, id)
+	found, err := s.Journal().Find(ctx, id)
 	if err == nil && len(found) > 0 && found[0].Run() != id { // a part is named, the whole is meant
-		found, err = s.journal().Find(ctx, found[0].Run())
+		found, err = s.Journal().Find(ctx, found[0].Run())
 	}
 	switch {
 	case err != nil:
@@ -351,7 +351,7 @@ func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (o
 			}
 		}
 	}
-	return s.catalog.Read(ctx, queries...)
+	return s.Catalog.Read(ctx, queries...)
 }
 
 // readersState returns what the readers are compared with: the objects, and then
@@ -362,7 +362,7 @@ func (s *session) readersState(ctx context.Context, asked []readers.Reader) (rea
 	if err != nil {
 		return readers.State{}, nil, err
 	}
-	records, err := s.journal().Newest(ctx, mostRecords)
+	records, err := s.Journal().Newest(ctx, mostRecords)
 	if err != nil && !sal.Incomplete(err) {
 		return readers.State{}, nil, err
 	}

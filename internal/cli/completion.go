@@ -35,7 +35,7 @@ func (g *globals) complete(f func(context.Context, *session, *schema.Type) []str
 	go func() { // which a file that cannot be read to its end may hold up
 		var words []string
 		_ = with(quiet, g, func(s *session) error {
-			t, err := s.typ()
+			t, err := s.Schema.Type(s.objectType)
 			if err == nil {
 				words = f(ctx, s, t)
 			}
@@ -52,7 +52,7 @@ func (g *globals) complete(f func(context.Context, *session, *schema.Type) []str
 }
 
 func (g *globals) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.schema.Names() }), noFile
+	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.Schema.Names() }), noFile
 }
 
 // completeSelect completes the selector first and then the action.
@@ -118,7 +118,7 @@ func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirectiv
 // values returns the values that a tag, or the name, has among some objects, as
 // far as they can be completed.
 func (s *session) values(ctx context.Context, q catalog.Query, tag string) []string {
-	snapshot, err := s.catalog.Read(ctx, q)
+	snapshot, err := s.Catalog.Read(ctx, q)
 	if err != nil {
 		return nil
 	}
@@ -209,7 +209,7 @@ func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]str
 // were.
 func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
 	return g.complete(func(ctx context.Context, s *session, _ *schema.Type) (words []string) {
-		records, err := s.journal().Newest(ctx, latest)
+		records, err := s.Journal().Newest(ctx, latest)
 		if err != nil && !sal.Incomplete(err) {
 			return nil
 		}

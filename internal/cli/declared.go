@@ -43,12 +43,12 @@ func (g *globals) allTypes(cmd *cobra.Command) error {
 // readDeclared reads the files of a directory, by default the configured one.
 func (s *session) readDeclared(dir string) (declared, error) {
 	if dir == "" {
-		dir = s.settings.DataDirectory
+		dir = s.Settings.DataDirectory
 	}
 	if dir == "" {
 		return declared{}, &usageError{"which directory?", "say --directory DIR, or data_directory in confctl.yaml"}
 	}
-	data, err := seed.Read(dir, s.schema.InDependencyOrder())
+	data, err := seed.Read(dir, s.Schema.InDependencyOrder())
 	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
@@ -63,7 +63,7 @@ func (s *session) readDeclared(dir string) (declared, error) {
 // dependencyLoop reports types that depend on each other: there is no order to
 // create objects in then, so nothing is synced, as the Python tool has it.
 func (s *session) dependencyLoop() *yamldoc.Error {
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		if p.Err.Rule == schema.RuleLoop {
 			return p.Err
 		}
@@ -73,7 +73,7 @@ func (s *session) dependencyLoop() *yamldoc.Error {
 
 // declared finds out which types cannot be taken at their word.
 func (s *session) declared(data seed.Data) (declared, error) {
-	unclaimed, err := seed.Unclaimed(data.Dir, s.schema.Names())
+	unclaimed, err := seed.Unclaimed(data.Dir, s.Schema.Names())
 	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
@@ -81,7 +81,7 @@ func (s *session) declared(data seed.Data) (declared, error) {
 	for _, e := range unclaimed {
 		d.unclaimed(e)
 	}
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		d.faults = append(d.faults, p.Err.Error())
 		if line := fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type); !slices.Contains(d.left, line) {
 			d.left = append(d.left, line)

@@ -61,7 +61,7 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.catalog.ReadAll(ctx, s.schema.InDependencyOrder()...)
+	snapshot, err := s.Catalog.ReadAll(ctx, s.Schema.InDependencyOrder()...)
 	if err != nil {
 		return err
 	}
@@ -107,22 +107,22 @@ func (d *drift) add(t seed.TypeComparison) {
 // is in the path of a type that cannot be used may well be its objects.
 func (d *drift) schema(s *session) {
 	var paths []string
-	for _, t := range s.schema.Declared() {
+	for _, t := range s.Schema.Declared() {
 		paths = append(paths, t.Path)
 	}
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		d.Faults = append(d.Faults, p.Err.Error())
 		if !slices.Contains(d.Uncompared, p.Type) {
 			d.Uncompared = append(d.Uncompared, p.Type)
 		}
 	}
-	if len(s.schema.Problems()) > 0 {
-		d.Strays = s.catalog.Outside(d.Strays, paths...)
+	if len(s.Schema.Problems()) > 0 {
+		d.Strays = s.Catalog.Outside(d.Strays, paths...)
 	}
-	for _, p := range s.unruled {
+	for _, p := range s.Unruled {
 		d.Faults = append(d.Faults, p.Err.Error())
 	}
-	for _, t := range s.schema.Types() {
+	for _, t := range s.Schema.Types() {
 		for _, r := range t.Rules {
 			if err := r.Compile(); err != nil {
 				d.Faults = append(d.Faults, err.Error())

@@ -31,7 +31,7 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	if err := s.needMode(); err != nil { // before anything is typed
 		return err
 	}
-	seen, err := s.catalog.Read(ctx, what.Query)
+	seen, err := s.Catalog.Read(ctx, what.Query)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (e *editing) end() {
 
 // editorCommand returns the person's editor, or else the site's.
 func (e *editing) editorCommand() (string, error) {
-	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.settings.Editor} {
+	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.Settings.Editor} {
 		if strings.TrimSpace(command) != "" {
 			return command, nil
 		}

@@ -89,9 +89,9 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 // readToExport reads all objects of some types, and their fences, which show
 // deletions. Those are not needed by who may only read objects.
 func (s *session) readToExport(ctx context.Context, types []*schema.Type) (object.Snapshot, error) {
-	snapshot, _, err := s.catalog.ReadToChange(ctx, nil, queries(types)...)
+	snapshot, _, err := s.Catalog.ReadToChange(ctx, nil, queries(types)...)
 	if errors.As(err, new(*store.DeniedError)) {
-		return s.catalog.Read(ctx, queries(types)...)
+		return s.Catalog.Read(ctx, queries(types)...)
 	}
 	return snapshot, err
 }
@@ -99,7 +99,7 @@ func (s *session) readToExport(ctx context.Context, types []*schema.Type) (objec
 // warnMisfits says what of an export does not fit the schema, and what no import
 // could take: whoever needs it as a backup had better know in time.
 func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
-	d, _ := dump.Of(s.schema, types, object.Snapshot{Objects: exported}, s.catalog.Key)
+	d, _ := dump.Of(s.Schema, types, object.Snapshot{Objects: exported}, s.Catalog.Key)
 	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: s.unfit})
 	left, taken := dump.Left(faults)
 	var misfits, refused limited
@@ -132,7 +132,7 @@ func queries(types []*schema.Type) []catalog.Query {
 // and then lines about those that cannot.
 func (s *session) typesNamed(names []string) (types []*schema.Type, broken []string, err error) {
 	for _, name := range names {
-		t, err := s.schema.Type(name)
+		t, err := s.Schema.Type(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -143,10 +143,10 @@ func (s *session) typesNamed(names []string) (types []*schema.Type, broken []str
 	if len(names) > 0 {
 		return types, nil, nil
 	}
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		broken = append(broken, p.Err.Error())
 	}
-	return s.schema.Types(), broken, nil
+	return s.Schema.Types(), broken, nil
 }
 
 // leftOut says what an export does not have.

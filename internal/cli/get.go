@@ -15,14 +15,14 @@ import (
 // get reads and shows. Values that cannot be read are named, and the others
 // are shown all the same.
 func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Type, []object.Object) error) error {
-	snapshot, err := s.catalog.Read(ctx, q)
+	snapshot, err := s.Catalog.Read(ctx, q)
 	if err != nil {
 		return err
 	}
 	var notes limited
 	for _, o := range snapshot.Objects {
 		if o.Malformed != nil {
-			s.Say("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
+			s.Say("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))
 			continue
 		}
 		for _, v := range o.Violations {

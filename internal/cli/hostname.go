@@ -11,16 +11,6 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// hostname returns this host's name without its domain.
-func hostname() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	short, _, _ := strings.Cut(name, ".")
-	return short
-}
-
 // thisHost returns this host's name with its domain, as objects are named.
 func (s *session) thisHost(ctx context.Context) string {
 	name, err := os.Hostname()
@@ -34,7 +24,7 @@ func (s *session) thisHost(ctx context.Context) string {
 // within the timeout: the time that a silent name server took is not left for the
 // store.
 func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name string) string {
-	limit := min(2*time.Second, s.settings.Timeout/2)
+	limit := min(2*time.Second, s.Settings.Timeout/2)
 	if s.terms.gone {
 		limit = hasty // as for each request to the store
 	}
@@ -44,7 +34,7 @@ func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name str
 	}
 	s.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
 	if !s.terms.gone {
-		s.settings.Timeout -= limit
+		s.Settings.Timeout -= limit
 	}
 	return name
 }

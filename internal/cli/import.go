@@ -274,7 +274,7 @@ func (s *session) unfit(c object.Change) string {
 	if errors.As(c.Storable(), &invalid) {
 		return invalid.Reason
 	}
-	if err := change.CheckSize(s.catalog, c); err != nil {
+	if err := change.CheckSize(s.Catalog, c); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -339,7 +339,7 @@ func (i *importer) sayLeftOut(left []*yamldoc.Error) {
 			strays = strays || f.Rule == ruleStray
 		}
 	}
-	if strays && i.settings.SchemaFile == "" {
+	if strays && i.Settings.SchemaFile == "" {
 		i.Say("there is no schema file, so the type node is the only one that is known")
 	}
 }

@@ -97,7 +97,7 @@ func (i *importer) revertLines(ctx context.Context, changes []object.Change, on 
 		}
 		shown = append(shown, o)
 	}
-	last, err := i.journal().LastChanges(ctx, shown, nil)
+	last, err := i.Journal().LastChanges(ctx, shown, nil)
 	if err != nil {
 		i.Warn("who changed them may not be known: " + err.Error())
 	}

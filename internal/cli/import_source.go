@@ -26,7 +26,7 @@ type source struct {
 // notBoth refuses a FILE where types are expected.
 func (s *session) notBoth(words []string) error {
 	for _, word := range words {
-		if _, err := s.schema.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
+		if _, err := s.Schema.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
 			continue
 		}
 		_, err := os.Stat(word)
@@ -41,7 +41,7 @@ func (s *session) notBoth(words []string) error {
 // fileSource is a file, or standard input.
 func (s *session) fileSource(file string, types []*schema.Type) source {
 	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		d, err := dump.Read(file, s.schema)
+		d, err := dump.Read(file, s.Schema)
 		return of(d, types), nil, err
 	}
 	if file != "-" {
@@ -55,7 +55,7 @@ func (s *session) fileSource(file string, types []*schema.Type) source {
 		if once(); err != nil {
 			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
 		}
-		d, err := dump.Parse(title, text, s.schema)
+		d, err := dump.Parse(title, text, s.Schema)
 		return of(d, types), nil, err
 	}}
 }

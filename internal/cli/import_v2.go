@@ -25,13 +25,13 @@ func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (sou
 		return source{}, err
 	}
 	read := func(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		entries, err := etcdv2.Read(ctx, c, s.settings.Namespace+"/"+s.settings.APIVersion)
+		entries, err := etcdv2.Read(ctx, c, s.Settings.Namespace+"/"+s.Settings.APIVersion)
 		if err != nil {
 			return dump.Dump{}, nil, err
 		}
-		found := s.catalog.Decode(entries, s.schema.Types()...)
+		found := s.Catalog.Decode(entries, s.Schema.Types()...)
 		found.Objects = slices.DeleteFunc(found.Objects, func(o object.Object) bool { return !slices.Contains(types, o.Type) })
-		d, left := dump.Of(s.schema, types, found, s.catalog.Key)
+		d, left := dump.Of(s.Schema, types, found, s.Catalog.Key)
 		left = append(left, s.strays(slices.DeleteFunc(found.Strays, func(key string) bool { return !all && !s.under(key, types) }))...)
 		return d, left, nil
 	}
@@ -40,12 +40,12 @@ func (s *session) v2Source(o importOptions, types []*schema.Type, all bool) (sou
 
 // strays says of keys why they are no objects.
 func (s *session) strays(keys []string) []*yamldoc.Error {
-	usable := s.schema.Types()
+	usable := s.Schema.Types()
 	var left []*yamldoc.Error
 	for _, key := range keys {
 		why := "no object of any type"
-		for _, t := range s.schema.Declared() {
-			if !slices.Contains(usable, t) && len(s.catalog.Outside([]string{key}, t.Path)) == 0 {
+		for _, t := range s.Schema.Declared() {
+			if !slices.Contains(usable, t) && len(s.Catalog.Outside([]string{key}, t.Path)) == 0 {
 				why = "its type " + t.Name + " cannot be used, see the schema"
 			}
 		}
@@ -56,7 +56,7 @@ func (s *session) strays(keys []string) []*yamldoc.Error {
 
 // under reports whether a key is at the path of one of some types.
 func (s *session) under(key string, types []*schema.Type) bool {
-	return slices.ContainsFunc(types, func(t *schema.Type) bool { return len(s.catalog.Outside([]string{key}, t.Path)) == 0 })
+	return slices.ContainsFunc(types, func(t *schema.Type) bool { return len(s.Catalog.Outside([]string{key}, t.Path)) == 0 })
 }
 
 // v2Config says where the API is and as whom to ask it. The password of one
@@ -69,9 +69,9 @@ func (s *session) v2Config(o importOptions) (etcdv2.Config, error) {
 	switch {
 	case own:
 		rc, err = config.ReadEtcdrc(o.etcdrc)
-	case s.settings.Driver == "etcd":
-		if rc, err = s.settings.Etcdrc(s.Warn); err == nil {
-			own, err = rc.Serves(o.fromV2, s.settings.Hosts)
+	case s.Settings.Driver == "etcd":
+		if rc, err = s.Settings.Etcdrc(s.Warn); err == nil {
+			own, err = rc.Serves(o.fromV2, s.Settings.Hosts)
 		}
 	}
 	if err != nil {

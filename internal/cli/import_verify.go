@@ -18,7 +18,7 @@ func (i *importer) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := i.catalog.Read(ctx, queries(d.Types)...)
+	snapshot, err := i.Catalog.Read(ctx, queries(d.Types)...)
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 	"strings"
 
 	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/files"
@@ -24,7 +24,7 @@ import (
 
 // merge plans and judges as sync does, and goes no further.
 func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*render.Merge, error) {
-	s := &session{Streams: l.Streams, globals: l.globals, settings: l.settings, schema: r.Schema, rules: r.Rules, unruled: r.Unruled}
+	s := &session{Streams: l.Streams, globals: l.globals, App: &app.App{Settings: l.settings, Schema: r.Schema, Rules: r.Rules, Unruled: r.Unruled}}
 	on, covered, lost, err := s.against(ctx, l.against)
 	if err != nil {
 		return nil, err
@@ -75,21 +75,20 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 		if err := staysIn(what, what, "--against FILE"); err != nil {
 			return object.Snapshot{}, nil, 0, err
 		}
-		d, err := dump.Read(what, s.schema)
+		d, err := dump.Read(what, s.Schema)
 		return d.Snapshot(), d.Types, d.LeftOut, err
 	}
-	types := s.schema.InDependencyOrder()
-	if s.settings.File == "" {
+	types := s.Schema.InDependencyOrder()
+	if s.Settings.File == "" {
 		_, err := config.FindFile(account.Self(), "")
 		return object.Snapshot{}, nil, 0, err
 	}
-	st, err := openStore(s.Streams, s.globals, s.settings)
-	if err != nil {
+	if err := s.Open(messages(s.Streams, s.globals)); err != nil {
 		return object.Snapshot{}, nil, 0, err
 	}
-	snapshot, err := catalog.New(st, s.settings.Namespace, s.settings.APIVersion).Read(ctx, queries(types)...)
-	if closed := st.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("closing the store: %w", closed)
+	snapshot, err := s.Catalog.Read(ctx, queries(types)...)
+	if closed := s.Close(); err == nil {
+		err = closed
 	}
 	return snapshot, types, 0, err
 }

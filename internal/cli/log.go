@@ -69,12 +69,12 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 	if err != nil {
 		return err
 	}
-	now, err := s.store.Read(ctx)
+	now, err := s.Store.Read(ctx)
 	if err != nil {
 		return err
 	}
 	if filter.grep != "" {
-		found, err := s.journal().Notes(ctx)
+		found, err := s.Journal().Notes(ctx)
 		if _, err = s.brokenRecords(err); err != nil {
 			return err
 		}
@@ -106,11 +106,11 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 // knownType is the error for a type that neither the schema has nor any record:
 // one that the schema has no more is still in the journal.
 func (s *session) knownType(ctx context.Context, name string) error {
-	_, unknown := s.schema.Type(name)
+	_, unknown := s.Schema.Type(name)
 	if name == "" || !errors.As(unknown, new(*schema.UnknownTypeError)) {
 		return nil
 	}
-	found, err := s.journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
+	found, err := s.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
 		return slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return o.Type == name })
 	}})
 	if err != nil && !sal.Incomplete(err) { // what that says is said already
@@ -154,7 +154,7 @@ type logPrinter struct {
 func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision, broken, err error) {
 	var notes map[string][]sal.Note
 	if p.json {
-		notes, err = p.journal().Notes(ctx)
+		notes, err = p.Journal().Notes(ctx)
 		if _, err = p.brokenRecords(err); err != nil {
 			return 0, nil, err
 		}
@@ -183,7 +183,7 @@ func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision
 // eachRecord calls a function with the records that match, the newest first, until
 // it returns an error. What cannot be read is said, and how to end then is returned.
 func (s *session) eachRecord(ctx context.Context, q sal.Query, f func(sal.Stored) error) (ending, err error) {
-	for r, err := range s.journal().Stream(ctx, q) {
+	for r, err := range s.Journal().Stream(ctx, q) {
 		broken, err := s.brokenRecords(err)
 		if ending = cmp.Or(ending, broken); err == nil && broken == nil {
 			err = f(r)
@@ -231,7 +231,7 @@ func (s *session) untilBack(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if _, err := s.store.Read(ctx); !errors.As(err, new(*store.UnavailableError)) {
+		if _, err := s.Store.Read(ctx); !errors.As(err, new(*store.UnavailableError)) {
 			return err
 		}
 	}
@@ -240,7 +240,7 @@ func (s *session) untilBack(ctx context.Context) error {
 // followOn prints records until something ends that. After is moved on with
 // what was seen.
 func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.Revision) error {
-	for r, err := range p.journal().Watch(ctx, *after) {
+	for r, err := range p.Journal().Watch(ctx, *after) {
 		if _, err = p.brokenRecords(err); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func newLogAnnotate(std term.Streams, g *globals) *cobra.Command {
 				return &usageError{"the note is empty", "confctl log annotate ID TEXT"}
 			}
 			return with(std, g, func(s *session) error {
-				return s.journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: s.whoami(), Text: text})
+				return s.Journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: s.whoami(), Text: text})
 			})
 		},
 	}
@@ -73,7 +73,7 @@ keep the journal small.`,
 }
 
 func (s *session) pruneLog(ctx context.Context, keep int, before time.Time) error {
-	pruned, more, err := s.journal().Prune(ctx, keep, before)
+	pruned, more, err := s.Journal().Prune(ctx, keep, before)
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,10 @@ func (s *session) keepDelivering(ctx context.Context) error {
 	if _, err := s.sayStranded(ctx); err != nil {
 		s.Warn(err.Error()) // a service waits for its store
 	}
-	if len(s.settings.Sinks) == 0 {
+	if len(s.Settings.Sinks) == 0 {
 		return noSinks()
 	}
-	s.journal().KeepDelivering(ctx, func(err error) { s.Warn(err.Error()) })
+	s.Journal().KeepDelivering(ctx, func(err error) { s.Warn(err.Error()) })
 	return nil
 }
 
@@ -127,13 +127,13 @@ func noSinks() error {
 // hasSink reports whether a sink is configured here. What waits for settings to be
 // mended is for those that are.
 func (s *session) hasSink(name string) bool {
-	return name == sal.Unread || slices.ContainsFunc(s.settings.Sinks, func(one sal.Sink) bool { return one.Name() == name })
+	return name == sal.Unread || slices.ContainsFunc(s.Settings.Sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
 // sayStranded names what waits for sinks that are not configured here, which
 // nothing delivers from here, and reports whether there is any.
 func (s *session) sayStranded(ctx context.Context) (bool, error) {
-	waiting, _, err := s.journal().Waiting(ctx)
+	waiting, _, err := s.Journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
 	for _, w := range waiting {
 		s.Say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
@@ -145,11 +145,11 @@ func (s *session) sayStranded(ctx context.Context) (bool, error) {
 const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
 
 func (s *session) deliverLog(ctx context.Context) error {
-	if len(s.settings.Sinks) == 0 {
+	if len(s.Settings.Sinks) == 0 {
 		_, err := s.sayStranded(ctx)
 		return cmp.Or(err, noSinks())
 	}
-	taken, errs := s.journal().Redeliver(ctx)
+	taken, errs := s.Journal().Redeliver(ctx)
 	for _, sink := range slices.Sorted(maps.Keys(taken)) {
 		if err := s.Print("%s: %d delivered\n", sink, taken[sink]); err != nil {
 			return err
@@ -189,8 +189,8 @@ delivered. For monitoring, the exit code is 1 if anything is older than
 }
 
 func (s *session) logStatus(ctx context.Context, most time.Duration) error {
-	s.warnExposed(s.Streams, s.settings)
-	waiting, aside, err := s.journal().Waiting(ctx)
+	s.warnExposed(s.Streams, s.Settings)
+	waiting, aside, err := s.Journal().Waiting(ctx)
 	if err != nil {
 		return err
 	}

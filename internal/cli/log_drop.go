@@ -45,7 +45,7 @@ else is deleted: the journal keeps the record of the change.`,
 }
 
 func (s *session) dropAside(ctx context.Context, id string) error {
-	dropped, err := s.journal().Drop(ctx, id)
+	dropped, err := s.Journal().Drop(ctx, id)
 	for _, a := range dropped {
 		s.printDone("dropped " + render.Plain(a.Name()))
 	}

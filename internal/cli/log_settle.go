@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 )
@@ -28,12 +29,12 @@ func (s *session) settleChange(ctx context.Context, id string) ([]sal.Stored, er
 	settled := sal.Record{
 		Event:   sal.Event{Action: "log show " + id},
 		User:    s.whoami(),
-		Host:    sal.Host{Name: hostname()},
+		Host:    sal.Host{Name: app.Hostname()},
 		Process: sal.Process{CommandLine: commandLine(s.words)},
 	}
 	for end := time.Now().Add(settling); ; {
 		settled.Time = time.Now().UTC()
-		found, err := s.journal().Settle(ctx, id, settled)
+		found, err := s.Journal().Settle(ctx, id, settled)
 		again := errors.As(err, new(*store.UnavailableError)) || errors.As(err, new(*store.UnknownError))
 		if !again || time.Now().After(end) {
 			return found, s.unsettled(id, err, again || errors.Is(err, context.Canceled))
@@ -74,7 +75,7 @@ func (s *session) unsettled(id string, err error, open bool) error {
 // a change that can still be settled is one whose record cannot have been pruned.
 func (s *session) noRecord(id, what string) error {
 	hint := "it was not made so far, unless its record has been pruned; see confctl log"
-	if s.journal().MaySettle(id) {
+	if s.Journal().MaySettle(id) {
 		hint = "it was not made so far; " + s.command("log", "show", id, "--wait") + " makes sure that it will not be"
 	}
 	return &noMatchError{(&sal.NoRecordError{ID: id}).Error() + what, hint}

@@ -61,7 +61,7 @@ func checkID(id, hint string) error {
 }
 
 func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
-	find := s.journal().Find
+	find := s.Journal().Find
 	if wait {
 		find = s.settleChange
 	}
@@ -76,11 +76,11 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		}
 		return s.noRecord(id, "")
 	}
-	notes, err := s.journal().NotesOf(ctx, id)
+	notes, err := s.Journal().NotesOf(ctx, id)
 	if _, err = s.brokenRecords(err); err != nil {
 		return err
 	}
-	later, err := s.journal().Search(ctx, sal.Query{After: found[0].Revision, Objects: func(sal.Object) bool { return false }})
+	later, err := s.Journal().Search(ctx, sal.Query{After: found[0].Revision, Objects: func(sal.Object) bool { return false }})
 	if _, err = s.brokenRecords(err); err != nil {
 		return err
 	}

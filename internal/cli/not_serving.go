@@ -50,7 +50,7 @@ func (s *session) notServingLines(ctx context.Context, idle []safety.Idle) []str
 	for i := range idle {
 		chosen[i] = idle[i].Object
 	}
-	found, err := s.journal().LastChanges(ctx, chosen, func(o sal.Object) bool {
+	found, err := s.Journal().LastChanges(ctx, chosen, func(o sal.Object) bool {
 		before, after := s.weighed(o)
 		return before != after
 	})
@@ -75,7 +75,7 @@ func (s *session) notServingLines(ctx context.Context, idle []safety.Idle) []str
 // weighed reports whether an object's weight let it serve before a change, and
 // whether it does after it.
 func (s *session) weighed(o sal.Object) (before, after bool) {
-	t, err := s.schema.Type(o.Type)
+	t, err := s.Schema.Type(o.Type)
 	if err != nil {
 		return false, false
 	}

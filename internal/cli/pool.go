@@ -90,7 +90,7 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 }
 
 func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service string) error {
-	t, err := s.typ()
+	t, err := s.Schema.Type(s.objectType)
 	if err != nil {
 		return err
 	}
@@ -123,11 +123,11 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 // refuseWeightless refuses to pool what has no weight, as the wrapper scripts
 // do, also where the rule about it does not.
 func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
-	verdict := s.rules.Review(plan, on, safety.Terms{Mode: s.settings.SafetyMode})
+	verdict := s.Rules.Review(plan, on, safety.Terms{Mode: s.Settings.SafetyMode})
 	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
 		return nil // it refuses
 	}
-	if idle := s.rules.Idle(plan, safety.Terms{Mode: s.settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
+	if idle := s.Rules.Idle(plan, safety.Terms{Mode: s.Settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
 		return nil // so here
 	}
 	for _, o := range plan.Matched {

@@ -59,18 +59,18 @@ func (s *session) runPools(ctx context.Context, args []string, everything, viola
 	if err != nil {
 		return err
 	}
-	for _, p := range s.unruled {
+	for _, p := range s.Unruled {
 		s.Warn(p.Err.Error() + "; the built-in rules are shown for this type")
 	}
 	wide := make([]catalog.Query, len(queries))
 	for i, q := range queries {
-		wide[i] = q.Around(s.rules.Depth(q.Type))
+		wide[i] = q.Around(s.Rules.Depth(q.Type))
 	}
-	snapshot, err := s.catalog.Read(ctx, wide...)
+	snapshot, err := s.Catalog.Read(ctx, wide...)
 	if err != nil {
 		return err
 	}
-	pools := s.rules.Capacities(snapshot, choosesAny(queries))
+	pools := s.Rules.Capacities(snapshot, choosesAny(queries))
 	if len(pools) == 0 && len(args) > 0 {
 		return &noMatchError{"no pool matches " + args[0], "see confctl pools"}
 	}
@@ -91,7 +91,7 @@ func (s *session) unreadable(on object.Snapshot, queries []catalog.Query) error 
 	var broken limited
 	for _, o := range on.Objects {
 		if o.Malformed != nil && choosesAny(queries)(o) {
-			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))
+			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))
 		}
 	}
 	if broken.warn(s.Streams); broken.first != nil {
@@ -104,14 +104,14 @@ func (s *session) unreadable(on object.Snapshot, queries []catalog.Query) error 
 func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, error) {
 	if everything {
 		var all []catalog.Query
-		for _, t := range s.schema.Types() {
+		for _, t := range s.Schema.Types() {
 			if safety.HasCapacity(t) {
 				all = append(all, catalog.Query{Type: t})
 			}
 		}
 		return all, nil
 	}
-	t, err := s.typ()
+	t, err := s.Schema.Type(s.objectType)
 	if err != nil {
 		return nil, err
 	}

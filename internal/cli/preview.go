@@ -79,7 +79,7 @@ const (
 
 // warnRecent says which of the objects somebody else has changed just now.
 func (s *session) warnRecent(ctx context.Context, concerned []object.Object) {
-	recent, err := s.journal().Newest(ctx, latest)
+	recent, err := s.Journal().Newest(ctx, latest)
 	if n := len(recent); n > 0 && time.Since(recent[n-1].Time) > justNow && errors.As(err, new(*sal.CutError)) {
 		err = nil // what was not looked at is older still
 	}

@@ -16,7 +16,7 @@ func (s *session) removedBy(ctx context.Context, objects []object.Object) render
 	if len(objects) == 0 {
 		return nil
 	}
-	found, err := s.journal().Takers(ctx, objects, s.takesOut)
+	found, err := s.Journal().Takers(ctx, objects, s.takesOut)
 	if err != nil {
 		s.Warn("who took them out may not be known: " + err.Error())
 	}
@@ -25,7 +25,7 @@ func (s *session) removedBy(ctx context.Context, objects []object.Object) render
 
 // takesOut reports whether an object served before a change and not after it.
 func (s *session) takesOut(o sal.Object) bool {
-	t, err := s.schema.Type(o.Type)
+	t, err := s.Schema.Type(o.Type)
 	if err != nil {
 		return false
 	}

@@ -64,7 +64,7 @@ changes and writes nothing.`,
 }
 
 func (s *session) runSelect(ctx context.Context, text string, words []string, after string) error {
-	t, err := s.typ()
+	t, err := s.Schema.Type(s.objectType)
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,11 @@ otherwise. SIGTERM ends it after the requests under way.`,
 }
 
 func (s *session) runServe(ctx context.Context, asked config.Serve) error {
-	settings := s.settings.Serve.Override(asked)
+	settings := s.Settings.Serve.Override(asked)
 	if err := settings.Check(); err != nil {
 		return err
 	}
-	if settings.Deliver && len(s.settings.Sinks) == 0 {
+	if settings.Deliver && len(s.Settings.Sinks) == 0 {
 		if settings.Gateway.Listen.Text == "" && settings.Metrics.Text == "" {
 			return noSinks()
 		}
@@ -73,8 +73,8 @@ func (s *session) runServe(ctx context.Context, asked config.Serve) error {
 		settings.Deliver = false
 	}
 	c := serve.Config{
-		Settings: settings, Store: s.store, Objects: s.catalog.Objects(),
-		Namespace: s.settings.Namespace, APIVersion: s.settings.APIVersion,
+		Settings: settings, Store: s.Store, Objects: s.Catalog.Objects(),
+		Namespace: s.Settings.Namespace, APIVersion: s.Settings.APIVersion,
 		Say: s.Say, Warn: s.Warn, Debug: s.debugf,
 	}
 	if settings.Deliver {
@@ -87,14 +87,14 @@ func (s *session) runServe(ctx context.Context, asked config.Serve) error {
 // deliver delivers announcements until the context ends.
 func (s *session) deliver(ctx context.Context) {
 	var names []string
-	for _, sink := range s.settings.Sinks {
+	for _, sink := range s.Settings.Sinks {
 		if _, broken := sink.(sal.Broken); !broken {
 			names = append(names, sink.Name())
 		}
 	}
 	s.Say("delivering announcements to %s", strings.Join(names, ", "))
 	_, _ = s.sayStranded(ctx) // an error of the store is reported below, too
-	s.journal().KeepDelivering(ctx, func(err error) { s.Warn("not delivered: " + err.Error()) })
+	s.Journal().KeepDelivering(ctx, func(err error) { s.Warn("not delivered: " + err.Error()) })
 }
 
 func (s *session) debugf(format string, args ...any) {

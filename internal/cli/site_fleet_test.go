@@ -52,7 +52,7 @@ func newFleet(t *testing.T, config string) *fleet {
 	f.sync(exitDone)
 	s, err := open(term.Streams{Err: t.Output()}, &globals{config: f.options[1], schema: f.options[3]})
 	f.check(err)
-	f.store, f.schema = s.store, s.schema
+	f.store, f.schema = s.Store, s.Schema
 	t.Cleanup(func() { f.check(f.store.Close()) })
 	return f
 }

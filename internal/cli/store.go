@@ -52,13 +52,13 @@ objects are read. Damage is listed, and the exit code is 7. Nothing is written.`
 }
 
 func (s *session) checkStore(ctx context.Context) error {
-	if file, isFile := s.store.(*local.Store); isFile {
+	if file, isFile := s.Store.(*local.Store); isFile {
 		if err := s.checkFile(ctx, file); err != nil {
 			return err
 		}
 	}
-	types := s.schema.Types()
-	snapshot, err := s.catalog.ReadAll(ctx, types...)
+	types := s.Schema.Types()
+	snapshot, err := s.Catalog.ReadAll(ctx, types...)
 	if err != nil {
 		return err
 	}
@@ -69,14 +69,14 @@ func (s *session) checkStore(ctx context.Context) error {
 				readable++
 				continue
 			}
-			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.catalog.Key(o))))
+			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))))
 		}
 		fmt.Fprintf(w, "%s can be read, at revision %d\n", text.Count(readable, "object"), snapshot.Revision)
 	})
 	if err != nil {
 		return err
 	}
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		s.Warn(p.Err.Error() + "; its type was not checked")
 	}
 	if readable < len(snapshot.Objects) {
@@ -88,7 +88,7 @@ func (s *session) checkStore(ctx context.Context) error {
 
 // checkFile checks the file of the local driver.
 func (s *session) checkFile(ctx context.Context, file *local.Store) error {
-	path, err := s.settings.LocalPath()
+	path, err := s.Settings.LocalPath()
 	if err != nil {
 		return err
 	}

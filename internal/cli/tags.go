@@ -57,7 +57,7 @@ type tagsStep struct {
 }
 
 func (s *session) runTags(ctx context.Context, list string, actions, names []string) error {
-	t, err := s.typ()
+	t, err := s.Schema.Type(s.objectType)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (g *globals) checkTerms(std term.Streams, cmd *cobra.Command) error {
 func (s *session) changeTerms() change.Terms {
 	t := s.terms
 	terms := change.Terms{
-		Mode:      s.settings.SafetyMode,
+		Mode:      s.Settings.SafetyMode,
 		Allow:     t.allow,
 		Gone:      t.gone,
 		Emergency: t.emergency,

@@ -45,17 +45,17 @@ This reads the schema and does not need a store.`,
 
 func (s *session) listTypes() error {
 	rows := [][]string{{"TYPE", "PATH", "TAGS", "FIELDS"}}
-	for _, t := range s.schema.Types() {
+	for _, t := range s.Schema.Types() {
 		rows = append(rows, []string{render.Plain(t.Name), render.Plain(t.Path), words(t.Tags), words(t.FieldNames())})
 	}
 	err := s.Lines(render.Columns(rows)...)
 	if err != nil {
 		return err
 	}
-	for _, p := range s.schema.Problems() {
+	for _, p := range s.Schema.Problems() {
 		s.Say("%v", p.Err)
 	}
-	if len(s.schema.Problems()) > 0 {
+	if len(s.Schema.Problems()) > 0 {
 		return &partlyError{exitInvalid}
 	}
 	return nil
@@ -69,11 +69,11 @@ func words(list []string) string {
 }
 
 func (s *session) explainType(name string) error {
-	t, err := s.schema.Type(name)
+	t, err := s.Schema.Type(name)
 	if err != nil {
 		return err
 	}
-	err = s.Write(func(w *bufio.Writer) { describeType(w, t, s.settings) })
+	err = s.Write(func(w *bufio.Writer) { describeType(w, t, s.Settings) })
 	if err != nil {
 		return err
 	}

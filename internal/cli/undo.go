@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
@@ -119,7 +120,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if err != nil {
 		return err
 	}
-	clock := sal.NewClock(hostname(), time.Now(), later)
+	clock := sal.NewClock(app.Hostname(), time.Now(), later)
 	if records, err = s.inTime(wanted, records, clock); err != nil {
 		return err
 	}
@@ -213,7 +214,7 @@ func (e *overtakenError) hint() string {
 // first.
 func (s *session) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
 	concerned := byObjectID(records)
-	later, err := s.journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision, Objects: func(o sal.Object) bool {
+	later, err := s.Journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision, Objects: func(o sal.Object) bool {
 		return concerned[o.ID()] != nil || o.Deleted() // a deletion is evidence of what it did not delete
 	}})
 	return later, s.allRead(err)
@@ -330,7 +331,7 @@ func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, err
 		return s.lastToUndo(ctx)
 	}
 	me := s.whoami()
-	all, err := s.journal().Search(ctx, sal.Query{Since: wanted.since, Match: func(r sal.Stored) bool {
+	all, err := s.Journal().Search(ctx, sal.Query{Since: wanted.since, Match: func(r sal.Stored) bool {
 		return r.User.Name == me.Name || len(r.Change.Undoes) > 0
 	}})
 	if err := s.allRead(err); err != nil {
@@ -359,7 +360,7 @@ func nothingToUndo(me sal.User, since time.Time) error {
 // meant.
 func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	me, since := whoami(), time.Now().Add(-recently)
-	last, err := s.journal().LastOf(ctx, me.Name, since)
+	last, err := s.Journal().LastOf(ctx, me.Name, since)
 	if err := s.allRead(err); err != nil {
 		return nil, err
 	}
@@ -437,9 +438,9 @@ func named(words []string, argument, by string) []string {
 
 // oneToUndo returns the records of one change, the newest first.
 func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
-	parts, err := s.journal().Find(ctx, id)
+	parts, err := s.Journal().Find(ctx, id)
 	if err == nil && len(parts) > 0 && parts[0].Run() != id { // a part is named, the whole is meant
-		parts, err = s.journal().Find(ctx, parts[0].Run())
+		parts, err = s.Journal().Find(ctx, parts[0].Run())
 	}
 	switch {
 	case err != nil: // also if it is there and cannot be read
@@ -480,7 +481,7 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 	var left error
 	for _, r := range records {
 		for _, o := range r.Change.Objects {
-			p, err := o.Past(s.schema)
+			p, err := o.Past(s.Schema)
 			switch {
 			case err == nil:
 				past = append(past, p)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd"
@@ -118,7 +119,7 @@ func (s stocked) forged(o sal.Object) sal.Record {
 	id := sal.NewID(now)
 	return sal.Record{
 		Time: now, Event: sal.Event{ID: id, Action: "set/weight=0", Outcome: sal.Success},
-		User: s.newest().User, Host: sal.Host{Name: hostname()}, Change: sal.ChangeRecord{Run: id, Selector: "name=web9.example", Objects: []sal.Object{o}},
+		User: s.newest().User, Host: sal.Host{Name: app.Hostname()}, Change: sal.ChangeRecord{Run: id, Selector: "name=web9.example", Objects: []sal.Object{o}},
 	}
 }
 

@@ -27,7 +27,7 @@ func (s *session) watch(ctx context.Context, q catalog.Query, after string) erro
 	}
 	ctx, stop := s.WhileRead(ctx)
 	defer stop()
-	f := feed.Feed{Catalog: s.catalog, Journal: s.journal().Key("")}
+	f := feed.Feed{Catalog: s.Catalog, Journal: s.Journal().Key("")}
 	if err := s.watchOn(ctx, f, q, revision); err != nil {
 		return err
 	}
