@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// clear refuses words that may be meant otherwise than as text, where nobody can
+// refuseAmbiguous refuses words that may be meant otherwise than as text, where nobody can
 // be asked. In quotes they are text.
-func (s *session) clear(unclear []object.Ambiguity, act action) error {
-	if s.Interactive() {
+func refuseAmbiguous(std term.Streams, unclear []object.Ambiguity, act action) error {
+	if std.Interactive() {
 		return nil // see confirmWords
 	}
 	for _, a := range unclear {
@@ -36,8 +37,8 @@ func spelledOut(a object.Ambiguity, act action) string {
 
 // confirmWords asks whether words are meant as text, each once for all objects.
 // Neither --yes nor a pipe answers that.
-func (s *session) confirmWords(ctx context.Context, unclear []object.Ambiguity) error {
-	if !s.Interactive() {
+func (c confirmer) confirmWords(ctx context.Context, unclear []object.Ambiguity) error {
+	if !c.Interactive() {
 		return nil // they were refused, or were in quotes
 	}
 	asked := map[string]bool{}
@@ -47,12 +48,12 @@ func (s *session) confirmWords(ctx context.Context, unclear []object.Ambiguity) 
 			continue
 		}
 		asked[text] = true
-		answer, err := s.question(ctx, text)
+		answer, err := c.question(ctx, text)
 		if err != nil {
 			return err
 		}
 		if !strings.EqualFold(strings.TrimSpace(answer), "y") {
-			return s.abort(fmt.Sprintf("for %s: set %s", a.Other(), quote(a.Field+"="+a.Others[0].Text())))
+			return c.abort(fmt.Sprintf("for %s: set %s", a.Other(), quote(a.Field+"="+a.Others[0].Text())))
 		}
 	}
 	return nil

@@ -21,86 +21,86 @@ type asker func(change.Proposal) func(context.Context) error
 
 // apply makes a change, the one way there is, and tells the operator what came
 // of it. Ask may be nil: then nothing is asked.
-func (s *session) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
-	if err := s.needMode(); err != nil {
+func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
+	if err := c.needMode(); err != nil {
 		return err
 	}
-	s.warnExposed(s.Streams, s.Settings)
+	c.opts.warnExposed(c.Streams, c.Settings)
 	a := &change.Applier{
-		Catalog:  s.Catalog,
-		Log:      s.Journal(),
-		Rules:    s.Rules,
-		Confirm:  func(ctx context.Context, p change.Proposal) error { return s.confirmed(ctx, p, ask) },
-		Show:     func(p change.Proposal) error { return s.showDryRun(ctx, p) },
-		Progress: s.progress(),
+		Catalog:  c.Catalog,
+		Log:      c.Journal(),
+		Rules:    c.Rules,
+		Confirm:  func(ctx context.Context, p change.Proposal) error { return c.confirmed(ctx, p, ask) },
+		Show:     func(p change.Proposal) error { return c.display.showDryRun(ctx, p) },
+		Progress: progressOn(c.Streams),
 		Report:   report,
-		Warn:     s.warnError,
+		Warn:     c.warnError,
 		Now:      time.Now,
-		Who:      s.whoami(),
+		Who:      c.opts.whoami(),
 		Where:    sal.Host{Name: app.Hostname()},
-		Process:  sal.Process{CommandLine: commandLine(s.words)},
-		Terms:    s.changeTerms(),
+		Process:  sal.Process{CommandLine: commandLine(c.opts.words)},
+		Terms:    changeTerms(c.opts, c.App),
 	}
 	done, err := a.Apply(ctx, in)
 	var refused *change.RefusedError
 	switch {
 	case errors.As(err, &refused) && done.ID == "":
-		return s.refusal(ctx, refused)
+		return c.display.refusal(ctx, refused)
 	case err != nil && done.ID == "":
-		return &unwrittenError{err, s.where()}
-	case s.terms.dryRun && len(done.Held)+len(done.Idle) > 0:
+		return &unwrittenError{err, c.opts.where()}
+	case c.opts.terms.dryRun && len(done.Held)+len(done.Idle) > 0:
 		return &partlyError{exitRefused}
 	case done.ID != "":
-		return errors.Join(err, s.printOutcome(ctx, done, a.Terms))
-	case s.terms.dryRun && s.shown:
+		return errors.Join(err, c.display.printOutcome(ctx, done, a.Terms))
+	case c.opts.terms.dryRun && c.display.shown:
 		return nil
 	}
-	return s.Print("no change\n")
+	return c.Print("no change\n")
 }
 
 // warnError warns of what does not end a change.
-func (s *session) warnError(err error) {
+func (c *changer) warnError(err error) {
 	hint := ""
 	if errors.As(err, new(*sal.AsideError)) {
 		hint = "; " + asideHint
 	}
-	s.Warn(err.Error() + hint)
+	c.Warn(err.Error() + hint)
 }
 
 // needMode returns an error if a change cannot be judged as the site wants it,
 // since safety_mode has a mistake. What takes out a host that is gone, or mends
 // something, does not stop for that.
-func (s *session) needMode() error {
-	if s.terms.gone || s.terms.emergency || s.undoing {
+func (c *changer) needMode() error {
+	if c.opts.terms.gone || c.opts.terms.emergency || c.hints.undoing {
 		return nil
 	}
-	if err := s.Settings.Need("safety_mode", "a change"); err != nil {
+	if err := c.Settings.Need("safety_mode", "a change"); err != nil {
 		return &unwrittenError{err, nil}
 	}
 	return nil
 }
 
-// progress tells somebody at a terminal how far a change in parts has come; nobody
+// progressOn returns how to tell somebody at a terminal how far a change in parts has come; nobody
 // else waits for it.
-func (s *session) progress() func(done, left int) {
-	if !term.IsTerminal(s.Err) {
+func progressOn(std term.Streams) func(done, left int) {
+	if !term.IsTerminal(std.Err) {
 		return nil
 	}
-	return func(done, left int) { s.Say("%d of %d are done", done, done+left) }
+	return func(done, left int) { std.Say("%d of %d are done", done, done+left) }
 }
 
 // unruledError reports mistakes in declared rules that a change would have to be
 // judged by: to ignore a rule that somebody wrote down would be to break it.
 type unruledError struct{ schema.InvalidError }
 
-// ruled returns the mistakes in the rules for some types, as far as rules are
+// checkRules returns the mistakes in the rules for some types, as far as rules are
 // asked at all; nil for none.
-func (s *session) ruled(types ...*schema.Type) error {
-	if s.Settings.SafetyMode == safety.None || s.terms.emergency || s.terms.gone {
+func checkRules(g *globals, a *app.App, types ...*schema.Type) error {
+	if a.Settings.SafetyMode == safety.None || g.terms.emergency || g.terms.gone {
 		return nil
 	}
 	var wrong []schema.Problem
-	for _, p := range s.Unruled {
+	for _, p := range a.Unruled {
 		concerned := func(t *schema.Type) bool { return p.Type == "" || p.Type == t.Name }
 		if slices.ContainsFunc(types, concerned) {
 			wrong = append(wrong, p)
@@ -112,9 +112,9 @@ func (s *session) ruled(types ...*schema.Type) error {
 	return &unruledError{schema.InvalidError{Problems: wrong}}
 }
 
-// judged reports the mistakes in the rules for what a plan takes away. What
+// checkRulesFor reports the mistakes in the rules for what a plan takes away. What
 // only gives, as a repair does, goes on with a warning.
-func (s *session) judged(changes []object.Change) error {
+func checkRulesFor(std term.Streams, g *globals, a *app.App, changes []object.Change) error {
 	var taken, given []*schema.Type
 	for _, c := range changes {
 		if c.After == nil || (c.Before != nil && safety.Serves(*c.Before) && !safety.Serves(*c.After)) {
@@ -123,19 +123,19 @@ func (s *session) judged(changes []object.Change) error {
 			given = append(given, c.Object().Type)
 		}
 	}
-	if err := s.ruled(taken...); err != nil {
+	if err := checkRules(g, a, taken...); err != nil {
 		return err
 	}
-	if err := s.ruled(given...); err != nil {
-		s.Warn(err.Error())
+	if err := checkRules(g, a, given...); err != nil {
+		std.Warn(err.Error())
 	}
 	return nil
 }
 
 // confirmed asks about a proposal where there is something to ask. What rules
 // have to say is said in any case.
-func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) error {
-	if err := s.judged(p.Plan.Changes); err != nil {
+func (c *changer) confirmed(ctx context.Context, p change.Proposal, ask asker) error {
+	if err := checkRulesFor(c.Streams, c.opts, c.App, p.Plan.Changes); err != nil {
 		return err
 	}
 	if ask != nil {
@@ -143,45 +143,45 @@ func (s *session) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 			if err := question(ctx); err != nil {
 				return err
 			}
-			return s.confirmWords(ctx, p.Plan.Ambiguities)
+			return c.ask.confirmWords(ctx, p.Plan.Ambiguities)
 		}
 	}
-	if err := s.confirmWords(ctx, p.Plan.Ambiguities); err != nil {
+	if err := c.ask.confirmWords(ctx, p.Plan.Ambiguities); err != nil {
 		return err
 	}
-	if losses := s.losses(p); losses != "" {
-		return s.confirmLosses(ctx, p, losses)
+	if losses := c.losses(p); losses != "" {
+		return c.confirmLosses(ctx, p, losses)
 	}
-	if s.editing { // what was chosen is answered for already, but not what became of it
-		s.showChanges(p.Plan.Changes)
+	if c.hints.editing { // what was chosen is answered for already, but not what became of it
+		c.display.showChanges(p.Plan.Changes)
 	}
-	s.warnFindings(p.Verdict.Findings)
+	c.display.warnFindings(p.Verdict.Findings)
 	return nil
 }
 
 // printOutcome says what came of a change after its own report: to whom it was
 // told, what may still go, how to take it back, and what was not done.
-func (s *session) printOutcome(ctx context.Context, done change.Done, terms change.Terms) error {
+func (d *display) printOutcome(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
-		s.Note(done.Message)
+		d.Note(done.Message)
 	}
-	after := "undo: " + s.command("undo", done.ID)
+	after := "undo: " + d.opts.command("undo", done.ID)
 	if tightest := render.CapacityAfter(done.Verdict.Capacity); tightest != "" {
 		after = tightest + "; " + after
 	}
-	s.Note(after)
+	d.Note(after)
 	if len(done.Held)+len(done.Idle) == 0 {
 		return nil
 	}
 	if len(done.Held) > 0 {
-		s.sayHeldBack(ctx, "held back", done.Held, done.Refused)
-		s.printWaysOut(done.Refused, done.Held)
+		d.sayHeldBack(ctx, "held back", done.Held, done.Refused)
+		d.printWaysOut(done.Refused, done.Held)
 	}
-	s.sayNotServing(ctx, done.Idle)
+	d.sayNotServing(ctx, done.Idle)
 	return &partlyError{exitRefused}
 }
 
 // printWaysOut tells the lines that would do what is held back.
-func (s *session) printWaysOut(refused []safety.Finding, held []object.Change) {
-	s.Detail(s.waysOut(refused, held, false)...)
+func (d *display) printWaysOut(refused []safety.Finding, held []object.Change) {
+	d.Detail(d.hints.waysOut(refused, held, false)...)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
@@ -22,18 +23,18 @@ type chosen struct {
 	check func(object.Snapshot, object.Plan) error
 }
 
-// change makes a change to the objects that are chosen.
-func (s *session) change(ctx context.Context, what chosen, act action, ask asker) error {
+// run makes a change to the objects that are chosen.
+func (c *changer) run(ctx context.Context, what chosen, act action, ask asker) error {
 	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text, Deletes: act.verb == "delete"}
 	if in.Read == nil {
 		in.Read = []catalog.Query{what.Query}
 	}
 	if act.verb == "edit" {
-		return s.edit(ctx, what, in)
+		return editObjects(ctx, c, what, in)
 	}
 	in.Plan = func(on object.Snapshot) (object.Plan, error) {
-		objects, left := s.readable(on.Select(what.Type, what.Selector))
-		if err := s.changeable(what, objects); err != nil && len(left) == 0 {
+		objects, left := c.readable(on.Select(what.Type, what.Selector))
+		if err := c.changeable(what, objects); err != nil && len(left) == 0 {
 			return object.Plan{}, err
 		}
 		made, err := act.plan(objects)
@@ -42,21 +43,21 @@ func (s *session) change(ctx context.Context, what chosen, act action, ask asker
 		}
 		made.Warnings = append(made.Warnings, left...)
 		if err == nil {
-			err = s.clear(made.Ambiguities, act)
+			err = refuseAmbiguous(c.Streams, made.Ambiguities, act)
 		}
 		if err == nil && what.check != nil {
 			err = what.check(on, made)
 		}
 		return made, err
 	}
-	return s.apply(ctx, in, ask, s.printChanged)
+	return c.apply(ctx, in, ask, c.display.printChanged)
 }
 
 // readable leaves out what cannot be read, where there is no time for that: one
 // broken object does not keep the others of a host that is going down. A line
 // for each says so.
-func (s *session) readable(objects []object.Object) (readable []object.Object, left []string) {
-	if !s.terms.gone && !s.terms.emergency || s.repair {
+func (c *changer) readable(objects []object.Object) (readable []object.Object, left []string) {
+	if !c.opts.terms.gone && !c.opts.terms.emergency || c.opts.repair {
 		return objects, nil
 	}
 	for _, o := range objects {
@@ -71,12 +72,12 @@ func (s *session) readable(objects []object.Object) (readable []object.Object, l
 
 // changeable reports what is in the way of any change to what was chosen: that
 // there is nothing, or that what is stored cannot be read.
-func (s *session) changeable(what chosen, objects []object.Object) error {
+func (c *changer) changeable(what chosen, objects []object.Object) error {
 	if len(objects) == 0 {
 		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), what.hint}
 	}
 	for _, o := range objects {
-		if o.Malformed != nil && !s.repair {
+		if o.Malformed != nil && !c.opts.repair {
 			return &object.InvalidError{
 				Object: o.String(),
 				Reason: fmt.Sprintf("what is stored cannot be read: %v", o.Malformed),
@@ -97,13 +98,13 @@ func (act action) plan(objects []object.Object) (object.Plan, error) {
 
 // printChanged prints a line for each field that changed, and for each object
 // that was created or deleted.
-func (s *session) printChanged(done change.Done) { s.printDone(render.Done(done.Objects)...) }
+func (d *display) printChanged(done change.Done) { printDone(d.Streams, render.Done(done.Objects)...) }
 
 // printDone prints clean lines about what is done already, so that an output that is gone
 // changes nothing more than that.
-func (s *session) printDone(lines ...string) {
-	err := s.Lines(lines...)
+func printDone(std term.Streams, lines ...string) {
+	err := std.Lines(lines...)
 	if err != nil {
-		s.Warn(err.Error())
+		std.Warn(err.Error())
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
@@ -133,8 +134,8 @@ that. With --since it is WARNING at once.`,
 			if !g.debug {
 				quiet.Err = io.Discard // monitoring systems take it for the first line
 			}
-			err := with(quiet, g, func(s *session) (err error) {
-				text, level, err = s.checkReaders(cmd.Context(), o)
+			err := with(quiet, g, func(a *app.App) (err error) {
+				text, level, err = checkReaders(cmd.Context(), quiet, g, a, o)
 				return err
 			})
 			if err != nil {
@@ -152,7 +153,7 @@ that. With --since it is WARNING at once.`,
 	f.DurationVar(&o.critical, "critical", 0, "report CRITICAL for a reader that is late by `DURATION`")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Second, "wait `DURATION` for each reader")
 	must(cmd.RegisterFlagCompletionFunc("since", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		words := g.changes(func(r sal.Stored, _ bool) bool { return !r.Refused() })
+		words := completer{g}.changes(func(r sal.Stored, _ bool) bool { return !r.Refused() })
 		return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
 	}))
 	return cmd
@@ -180,19 +181,19 @@ func (o readerOptions) check(cmd *cobra.Command) error {
 }
 
 // checkReaders asks the readers, and returns what to print.
-func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, readers.Level, error) {
-	asked, results, err := s.readersOf(o)
+func checkReaders(ctx context.Context, std term.Streams, g *globals, a *app.App, o readerOptions) (string, readers.Level, error) {
+	asked, results, err := chosenReaders(std, g, a, o)
 	if err != nil {
 		return "", readers.Unknown, err
 	}
 	check := readers.Check{Readers: asked, Warning: o.warning, Critical: o.critical, Timeout: o.timeout, CA: o.ca, Now: time.Now}
-	if check.Since, err = s.sinceChange(ctx, o.since); err != nil {
+	if check.Since, err = sinceChange(ctx, g, a, o.since); err != nil {
 		return "", readers.Unknown, err
 	}
-	check.Objects = func(ctx context.Context) (object.Snapshot, error) { return s.readersObjects(ctx, asked) }
+	check.Objects = func(ctx context.Context) (object.Snapshot, error) { return readersObjects(ctx, a, asked) }
 	var broken *sal.BrokenError
 	check.Read = func(ctx context.Context) (state readers.State, err error) {
-		state, broken, err = s.readersState(ctx, asked)
+		state, broken, err = readersState(ctx, a, asked)
 		return state, err
 	}
 	if len(asked) > 0 {
@@ -209,27 +210,27 @@ func (s *session) checkReaders(ctx context.Context, o readerOptions) (string, re
 	return report, level, nil
 }
 
-// readersOf returns the readers to ask, and the results for those that cannot be
+// chosenReaders returns the readers to ask, and the results for those that cannot be
 // asked.
-func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result, error) {
+func chosenReaders(std term.Streams, g *globals, a *app.App, o readerOptions) ([]readers.Reader, []readers.Result, error) {
 	if len(o.urls) > 0 {
-		return s.readersAt(o)
+		return readersAt(std, g, a, o)
 	}
-	types := s.Schema.Declared()
+	types := a.Schema.Declared()
 	if o.typed {
-		t, err := s.Schema.Type(s.objectType)
+		t, err := a.Schema.Type(g.objectType)
 		if err != nil {
 			return nil, nil, err
 		}
 		types = []*schema.Type{t}
 	}
-	all, wrong := s.declaredReaders(types)
+	all, wrong := declaredReaders(a, types)
 	if len(all)+len(wrong) > 0 {
 		return all, wrong, nil
 	}
 	msg := "the schema declares no readers"
 	if o.typed {
-		msg = fmt.Sprintf("type %s declares no readers", s.objectType)
+		msg = fmt.Sprintf("type %s declares no readers", g.objectType)
 	}
 	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml or readers.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
 }
@@ -237,8 +238,8 @@ func (s *session) readersOf(o readerOptions) ([]readers.Reader, []readers.Result
 // declaredReaders returns the readers of some types, and for each mistake a
 // result that says so: the others must not be taken for all there are. Of a type
 // that cannot be used it is not known which readers it has.
-func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []readers.Result) {
-	declared, mistakes := readers.Load(s.Schema, s.Settings.ReadersFile())
+func declaredReaders(a *app.App, types []*schema.Type) ([]readers.Reader, []readers.Result) {
+	declared, mistakes := readers.Load(a.Schema, a.Settings.ReadersFile())
 	var all []readers.Reader
 	var wrong []readers.Result
 	add := func(of string, problems []schema.Problem) {
@@ -253,7 +254,7 @@ func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []rea
 	for _, t := range types {
 		problems := of(t.Name)
 		var broken *schema.InvalidError
-		if _, err := s.Schema.Type(t.Name); errors.As(err, &broken) {
+		if _, err := a.Schema.Type(t.Name); errors.As(err, &broken) {
 			problems = broken.Problems
 		}
 		add("type "+t.Name+", ", problems)
@@ -268,8 +269,8 @@ func (s *session) declaredReaders(types []*schema.Type) ([]readers.Reader, []rea
 
 // readersAt returns the readers at the URLs, each once, and a result for each of
 // those that are none.
-func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result, error) {
-	t, err := s.Schema.Type(s.objectType)
+func readersAt(std term.Streams, g *globals, a *app.App, o readerOptions) ([]readers.Reader, []readers.Result, error) {
+	t, err := a.Schema.Type(g.objectType)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -278,7 +279,7 @@ func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result
 		if only, err = t.Selector(o.only); err != nil {
 			return nil, nil, err
 		}
-		s.warnOf(only)
+		warnDoubts(std, only)
 	}
 	var all []readers.Reader
 	var wrong []readers.Result
@@ -290,7 +291,7 @@ func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result
 		if err == nil && !o.typed && r.Kind != readers.PyBal {
 			// Of what PyBal reads the usual type is right. Others would be compared
 			// with the wrong objects.
-			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(s.Schema.Names(), ", "))
+			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(a.Schema.Names(), ", "))
 		}
 		if err != nil {
 			wrong = append(wrong, readers.Unasked(cmp.Or(url, `""`), err.Error()))
@@ -303,14 +304,14 @@ func (s *session) readersAt(o readerOptions) ([]readers.Reader, []readers.Result
 
 // sinceChange returns the records of the change that readers are asked about;
 // none for all.
-func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, error) {
+func sinceChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.Stored, error) {
 	hint := "--since takes the id of a change, as confctl log shows them, or last for your newest"
 	if id == "" {
 		return nil, nil
 	}
 	if id == "last" {
-		me := s.whoami()
-		mine, err := s.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
+		me := g.whoami()
+		mine, err := a.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool { return r.User.Name == me.Name && !r.Refused() }})
 		switch {
 		case err != nil && !sal.Incomplete(err):
 			return nil, err
@@ -322,9 +323,9 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 	if err := checkID(id, hint); err != nil {
 		return nil, err
 	}
-	found, err := s.Journal().Find(ctx, id)
+	found, err := a.Journal().Find(ctx, id)
 	if err == nil && len(found) > 0 && found[0].Run() != id { // a part is named, the whole is meant
-		found, err = s.Journal().Find(ctx, found[0].Run())
+		found, err = a.Journal().Find(ctx, found[0].Run())
 	}
 	switch {
 	case err != nil:
@@ -342,7 +343,7 @@ func (s *session) sinceChange(ctx context.Context, id string) ([]sal.Stored, err
 const mostRecords = 2_000
 
 // readersObjects returns the objects of the readers' types.
-func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (object.Snapshot, error) {
+func readersObjects(ctx context.Context, a *app.App, asked []readers.Reader) (object.Snapshot, error) {
 	var queries []catalog.Query
 	for _, r := range asked {
 		for _, t := range r.Types() {
@@ -351,18 +352,18 @@ func (s *session) readersObjects(ctx context.Context, asked []readers.Reader) (o
 			}
 		}
 	}
-	return s.Catalog.Read(ctx, queries...)
+	return a.Catalog.Read(ctx, queries...)
 }
 
 // readersState returns what the readers are compared with: the objects, and then
 // the journal, so that it has the record of each change that the objects show.
 // Records that cannot be read come beside it.
-func (s *session) readersState(ctx context.Context, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
-	snapshot, err := s.readersObjects(ctx, asked)
+func readersState(ctx context.Context, a *app.App, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
+	snapshot, err := readersObjects(ctx, a, asked)
 	if err != nil {
 		return readers.State{}, nil, err
 	}
-	records, err := s.Journal().Newest(ctx, mostRecords)
+	records, err := a.Journal().Newest(ctx, mostRecords)
 	if err != nil && !sal.Incomplete(err) {
 		return readers.State{}, nil, err
 	}

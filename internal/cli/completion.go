@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
@@ -25,19 +26,22 @@ const (
 	noSpace = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 )
 
-// complete opens a session for a completion, and returns the words that f
+// completer completes words of the command line.
+type completer struct{ *globals }
+
+// complete opens the store for a completion, and returns the words that f
 // finds. If anything is wrong, or takes too long, there are none.
-func (g *globals) complete(f func(context.Context, *session, *schema.Type) []string) []string {
+func (g completer) complete(f func(context.Context, *app.App, *schema.Type) []string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completing)
 	defer cancel()
 	quiet := term.Discard()
 	found := make(chan []string, 1)
 	go func() { // which a file that cannot be read to its end may hold up
 		var words []string
-		_ = with(quiet, g, func(s *session) error {
-			t, err := s.Schema.Type(s.objectType)
+		_ = with(quiet, g.globals, func(a *app.App) error {
+			t, err := a.Schema.Type(g.objectType)
 			if err == nil {
-				words = f(ctx, s, t)
+				words = f(ctx, a, t)
 			}
 			return err
 		})
@@ -51,12 +55,12 @@ func (g *globals) complete(f func(context.Context, *session, *schema.Type) []str
 	}
 }
 
-func (g *globals) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return g.complete(func(_ context.Context, s *session, _ *schema.Type) []string { return s.Schema.Names() }), noFile
+func (g completer) completeType(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return g.complete(func(_ context.Context, a *app.App, _ *schema.Type) []string { return a.Schema.Names() }), noFile
 }
 
 // completeSelect completes the selector first and then the action.
-func (g *globals) completeSelect(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeSelect(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) == 0:
 		return g.completeTerms(typed)
@@ -68,16 +72,16 @@ func (g *globals) completeSelect(cmd *cobra.Command, args []string, typed string
 	return nil, noFile
 }
 
-func (g *globals) completeTags(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeTags(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return g.completeTerms(typed)
 	}
-	names := g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
+	names := g.complete(func(ctx context.Context, a *app.App, t *schema.Type) []string {
 		tags, err := exactTags(t, args[0])
 		if err != nil {
 			return nil
 		}
-		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
+		return tagValues(ctx, a, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
 	})
 	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "re:") }) // it would be taken for a pattern
 	return append(names, "all"), noFile
@@ -85,9 +89,9 @@ func (g *globals) completeTags(_ *cobra.Command, args []string, typed string) ([
 
 // completeTerms completes the last term of a selector: the tag's name, or its
 // value among the objects that the terms before it choose.
-func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeTerms(typed string) ([]string, cobra.ShellCompDirective) {
 	before, last := typed[:strings.LastIndexByte(typed, ',')+1], typed[strings.LastIndexByte(typed, ',')+1:]
-	words := g.complete(func(ctx context.Context, s *session, t *schema.Type) (words []string) {
+	words := g.complete(func(ctx context.Context, a *app.App, t *schema.Type) (words []string) {
 		tag, _, hasValue := strings.Cut(last, "=")
 		if !hasValue {
 			for _, known := range append(slices.Clone(t.Tags), selector.Name) {
@@ -105,7 +109,7 @@ func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirectiv
 			}
 			q.Selector = chosen
 		}
-		for _, v := range s.values(ctx, q, tag) {
+		for _, v := range tagValues(ctx, a, q, tag) {
 			if !strings.ContainsAny(v, "+,") { // which mean something else in a selector
 				words = append(words, before+tag+"="+v)
 			}
@@ -115,10 +119,10 @@ func (g *globals) completeTerms(typed string) ([]string, cobra.ShellCompDirectiv
 	return words, noSpace
 }
 
-// values returns the values that a tag, or the name, has among some objects, as
+// tagValues returns the values that a tag, or the name, has among some objects, as
 // far as they can be completed.
-func (s *session) values(ctx context.Context, q catalog.Query, tag string) []string {
-	snapshot, err := s.Catalog.Read(ctx, q)
+func tagValues(ctx context.Context, a *app.App, q catalog.Query, tag string) []string {
+	snapshot, err := a.Catalog.Read(ctx, q)
 	if err != nil {
 		return nil
 	}
@@ -137,7 +141,7 @@ func (s *session) values(ctx context.Context, q catalog.Query, tag string) []str
 	return slices.Compact(values)
 }
 
-func (g *globals) completeAction(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeAction(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if fields, isSet := strings.CutPrefix(typed, "set/"); isSet {
 		return g.completeAssignment("set/", fields)
 	}
@@ -146,12 +150,12 @@ func (g *globals) completeAction(_ *cobra.Command, _ []string, typed string) ([]
 
 // completeAssignment completes the last FIELD=VALUE: the field, or the value if
 // its type has a few words for it.
-func (g *globals) completeAssignment(before, typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeAssignment(before, typed string) ([]string, cobra.ShellCompDirective) {
 	if before != "" {
 		colon := strings.LastIndexByte(typed, ':') + 1
 		before, typed = before+typed[:colon], typed[colon:]
 	}
-	words := g.complete(func(_ context.Context, _ *session, t *schema.Type) (words []string) {
+	words := g.complete(func(_ context.Context, _ *app.App, t *schema.Type) (words []string) {
 		name, _, hasValue := strings.Cut(typed, "=")
 		for _, f := range t.Fields {
 			if !hasValue {
@@ -181,7 +185,7 @@ func choices(f schema.Field) []string {
 	return nil
 }
 
-func (g *globals) completePools(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completePools(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFile
 	}
@@ -189,7 +193,7 @@ func (g *globals) completePools(_ *cobra.Command, args []string, typed string) (
 }
 
 // completeChange completes the id of a change: the newest come first.
-func (g *globals) completeChange(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeChange(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFile
 	}
@@ -197,7 +201,7 @@ func (g *globals) completeChange(_ *cobra.Command, args []string, _ string) ([]s
 }
 
 // completeUndo completes the id of a change that can be undone.
-func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeUndo(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFile
 	}
@@ -207,9 +211,9 @@ func (g *globals) completeUndo(_ *cobra.Command, args []string, _ string) ([]str
 
 // changes returns the ids of the latest changes that are wanted, and what they
 // were.
-func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string {
-	return g.complete(func(ctx context.Context, s *session, _ *schema.Type) (words []string) {
-		records, err := s.Journal().Newest(ctx, latest)
+func (g completer) changes(wanted func(r sal.Stored, undone bool) bool) []string {
+	return g.complete(func(ctx context.Context, a *app.App, _ *schema.Type) (words []string) {
+		records, err := a.Journal().Newest(ctx, latest)
 		if err != nil && !sal.Incomplete(err) {
 			return nil
 		}
@@ -223,22 +227,22 @@ func (g *globals) changes(wanted func(r sal.Stored, undone bool) bool) []string 
 	})
 }
 
-func (g *globals) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeHost(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return g.completeNode(cmd, "service", selector.Name)
 }
 
-func (g *globals) completeService(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeService(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return g.completeNode(cmd, "hostname", "service")
 }
 
 // completeNode completes one part of a node, among those that have what the
 // other option says.
-func (g *globals) completeNode(cmd *cobra.Command, other, want string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeNode(cmd *cobra.Command, other, want string) ([]string, cobra.ShellCompDirective) {
 	exact := map[string]string{}
 	if given := cmd.Flag(other).Value.String(); given != "" {
 		exact[map[string]string{"hostname": selector.Name, "service": "service"}[other]] = given
 	}
-	return g.complete(func(ctx context.Context, s *session, t *schema.Type) []string {
-		return s.values(ctx, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, want)
+	return g.complete(func(ctx context.Context, a *app.App, t *schema.Type) []string {
+		return tagValues(ctx, a, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, exact)}, want)
 	}), noFile
 }

@@ -15,25 +15,32 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
+// confirmer asks the operator.
+type confirmer struct {
+	term.Streams
+	yes     bool // questions are answered with yes
+	oneHost bool // objects that all have the same name need no question
+}
+
 // confirm asks before more than one object is changed.
-func (s *session) confirm(p change.Proposal) func(context.Context) error {
-	if !s.asks(p.Plan.Matched) {
+func (c *changer) confirm(p change.Proposal) func(context.Context) error {
+	if !c.ask.asks(p.Plan.Matched) {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		return s.confirmSelection(ctx, p.Plan.Matched, func() { s.preview(ctx, p) })
+		return c.ask.confirmSelection(ctx, p.Plan.Matched, func() { c.display.preview(ctx, p) })
 	}
 }
 
 // asks reports whether there is a question to ask about what was chosen.
-func (s *session) asks(objects []object.Object) bool {
-	return !s.yes && len(objects) > 1 && (!s.oneHost || !haveOneName(objects))
+func (c confirmer) asks(objects []object.Object) bool {
+	return !c.yes && len(objects) > 1 && (!c.oneHost || !haveOneName(objects))
 }
 
 // confirmSelection shows what was chosen, has the rest shown, and asks whether
 // to go on.
-func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
-	err := s.Asking(func(w io.Writer) error {
+func (c confirmer) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
+	err := c.Asking(func(w io.Writer) error {
 		what := []string{render.Listing(chosen)}
 		if term.IsTerminal(w) {
 			what = render.ListingForPeople(chosen)
@@ -45,30 +52,30 @@ func (s *session) confirmSelection(ctx context.Context, chosen []object.Object, 
 		return err
 	}
 	show()
-	return s.confirmContinue(ctx)
+	return c.confirmContinue(ctx)
 }
 
 // confirmContinue asks whether to go on with what was shown.
-func (s *session) confirmContinue(ctx context.Context) error {
-	answer, err := s.question(ctx, "Ok to continue? [y/N]\n")
+func (c confirmer) confirmContinue(ctx context.Context) error {
+	answer, err := c.question(ctx, "Ok to continue? [y/N]\n")
 	if err != nil {
 		return err
 	}
 	if strings.EqualFold(strings.TrimSpace(answer), "y") {
 		return nil
 	}
-	s.warnStrayAnswer(answer)
-	return s.abort("")
+	c.warnStrayAnswer(answer)
+	return c.abort("")
 }
 
 // warnStrayAnswer says what was read as an answer and is none, where nobody typed it:
 // in a loop over the lines of a file, a question takes the next of these.
-func (s *session) warnStrayAnswer(answer string) {
-	if word := strings.ToLower(strings.TrimSpace(answer)); s.Interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
+func (c confirmer) warnStrayAnswer(answer string) {
+	if word := strings.ToLower(strings.TrimSpace(answer)); c.Interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
 		return
 	}
-	s.Warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, render.MaxWidth)))
-	s.Say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
+	c.Warn(fmt.Sprintf("the answer was read from standard input, which is not a terminal, and is neither y nor n: %q", text.Cut(answer, render.MaxWidth)))
+	c.Say("if that is the input of a loop, the loop has lost this line: --yes answers the question, and </dev/null leaves the input alone")
 }
 
 func haveOneName(objects []object.Object) bool {
@@ -85,34 +92,34 @@ const sentence = "Yes, I am sure of what I am doing."
 
 // confirmMost asks for the sentence. Without a terminal there is nobody to mean
 // it.
-func (s *session) confirmMost(ctx context.Context, what string, show func()) error {
-	if !s.Interactive() {
+func (c confirmer) confirmMost(ctx context.Context, what string, show func()) error {
+	if !c.Interactive() {
 		return &usageError{what + " is only possible from a terminal", "--yes does not answer this; choose the objects with confctl select, or name them one by one"}
 	}
 	show()
-	answer, err := s.question(ctx, "You are operating on more than half of the objects, this is potentially VERY DANGEROUS: do you want to continue?\n"+
+	answer, err := c.question(ctx, "You are operating on more than half of the objects, this is potentially VERY DANGEROUS: do you want to continue?\n"+
 		"If so, please type: '"+sentence+"'\n")
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(answer) != sentence {
-		return s.abort("")
+		return c.abort("")
 	}
 	return nil
 }
 
 // question asks a question and returns the answer. No answer declines.
-func (s *session) question(ctx context.Context, question string) (string, error) {
-	answer, err := s.Question(ctx, question)
+func (c confirmer) question(ctx context.Context, question string) (string, error) {
+	answer, err := c.Question(ctx, question)
 	if errors.Is(err, io.EOF) {
-		return "", s.abort("no answer on standard input; --yes answers with yes")
+		return "", c.abort("no answer on standard input; --yes answers with yes")
 	}
 	return answer, err
 }
 
 // abort says that nothing is done.
-func (s *session) abort(reason string) error {
-	if err := s.Ask("Aborting\n"); err != nil {
+func (c confirmer) abort(reason string) error {
+	if err := c.Ask("Aborting\n"); err != nil {
 		return err
 	}
 	return &declinedError{reason}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
@@ -33,7 +35,7 @@ func addDirectory(cmd *cobra.Command, dir *string) {
 }
 
 // allTypes refuses to limit a command to one type.
-func (g *globals) allTypes(cmd *cobra.Command) error {
+func allTypes(cmd *cobra.Command) error {
 	if cmd.Flag("object-type").Changed {
 		return &usageError{cmd.Name() + " is for all types, and cannot be limited by --object-type", ""}
 	}
@@ -41,29 +43,29 @@ func (g *globals) allTypes(cmd *cobra.Command) error {
 }
 
 // readDeclared reads the files of a directory, by default the configured one.
-func (s *session) readDeclared(dir string) (declared, error) {
+func readDeclared(std term.Streams, g *globals, a *app.App, dir string) (declared, error) {
 	if dir == "" {
-		dir = s.Settings.DataDirectory
+		dir = a.Settings.DataDirectory
 	}
 	if dir == "" {
 		return declared{}, &usageError{"which directory?", "say --directory DIR, or data_directory in confctl.yaml"}
 	}
-	data, err := seed.Read(dir, s.Schema.InDependencyOrder())
+	data, err := seed.Read(dir, a.Schema.InDependencyOrder())
 	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
-	d, err := s.declared(data)
+	d, err := checkDeclared(g, a, data)
 	if err != nil {
 		return declared{}, err
 	}
-	d.ignored.warn(s.Streams)
+	d.ignored.warn(std)
 	return d, nil
 }
 
 // dependencyLoop reports types that depend on each other: there is no order to
 // create objects in then, so nothing is synced, as the Python tool has it.
-func (s *session) dependencyLoop() *yamldoc.Error {
-	for _, p := range s.Schema.Problems() {
+func dependencyLoop(s *schema.Schema) *yamldoc.Error {
+	for _, p := range s.Problems() {
 		if p.Err.Rule == schema.RuleLoop {
 			return p.Err
 		}
@@ -71,9 +73,9 @@ func (s *session) dependencyLoop() *yamldoc.Error {
 	return nil
 }
 
-// declared finds out which types cannot be taken at their word.
-func (s *session) declared(data seed.Data) (declared, error) {
-	unclaimed, err := seed.Unclaimed(data.Dir, s.Schema.Names())
+// checkDeclared adds to files which types cannot be synced or compared, and why.
+func checkDeclared(g *globals, a *app.App, data seed.Data) (declared, error) {
+	unclaimed, err := seed.Unclaimed(data.Dir, a.Schema.Names())
 	if err != nil {
 		return declared{}, &usageError{err.Error(), ""}
 	}
@@ -81,7 +83,7 @@ func (s *session) declared(data seed.Data) (declared, error) {
 	for _, e := range unclaimed {
 		d.unclaimed(e)
 	}
-	for _, p := range s.Schema.Problems() {
+	for _, p := range a.Schema.Problems() {
 		d.faults = append(d.faults, p.Err.Error())
 		if line := fmt.Sprintf("type %s is left as it is: mend the schema first", p.Type); !slices.Contains(d.left, line) {
 			d.left = append(d.left, line)
@@ -93,7 +95,7 @@ func (s *session) declared(data seed.Data) (declared, error) {
 				d.ignored.add("%v", n)
 			}
 		}
-		if err := s.ruled(t.Type); err != nil {
+		if err := checkRules(g, a, t.Type); err != nil {
 			d.unruled = append(d.unruled, t.Type)
 			d.faults = append(d.faults, text.Lines(message(err))...)
 			d.left = append(d.left, fmt.Sprintf("type %s: nothing is removed: mend its safety rules first", t.Type.Name))
@@ -130,7 +132,7 @@ func (d declared) plan(c seed.Comparison) object.Plan {
 }
 
 // leftUndone returns why not all can be done, and what cannot.
-func (g *globals) leftUndone(d declared, c seed.Comparison) (faults, left []string) {
+func leftUndone(g *globals, d declared, c seed.Comparison) (faults, left []string) {
 	faults = slices.Clone(d.faults)
 	for _, f := range c.Faults() {
 		faults = append(faults, f.Error())
@@ -160,17 +162,17 @@ func deletion(l seed.Left) []string {
 
 // sayLeftUndone says why not all can be done, and what cannot, and reports
 // whether there is anything.
-func (s *session) sayLeftUndone(faults, left []string) bool {
+func sayLeftUndone(std term.Streams, faults, left []string) bool {
 	var some limited
 	for _, f := range faults {
 		some.add("%s", f)
 	}
-	some.say(s.Streams)
+	some.say(std)
 	if some.more > 0 {
-		s.Say("confctl lint says all of it")
+		std.Say("confctl lint says all of it")
 	}
 	for _, line := range left {
-		s.Say("%s", line)
+		std.Say("%s", line)
 	}
 	return len(faults)+len(left) > 0
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
@@ -39,14 +40,14 @@ exit code 7.`,
   confctl drift -o json | jq '.missing | length'`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := g.allTypes(cmd); err != nil {
+			if err := allTypes(cmd); err != nil {
 				return err
 			}
 			format, err := g.ownFormat("drift", "text", "json")
 			if err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.runDrift(cmd.Context(), dir, format) })
+			return with(std, g, func(a *app.App) error { return runDrift(cmd.Context(), std, g, a, dir, format) })
 		},
 	}
 	addDirectory(cmd, &dir)
@@ -56,12 +57,12 @@ exit code 7.`,
 // drift collects in what a store differs from files and schema.
 type drift struct{ render.Drift }
 
-func (s *session) runDrift(ctx context.Context, dir, format string) error {
-	declared, err := s.readDeclared(dir)
+func runDrift(ctx context.Context, std term.Streams, g *globals, a *app.App, dir, format string) error {
+	declared, err := readDeclared(std, g, a, dir)
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.Catalog.ReadAll(ctx, s.Schema.InDependencyOrder()...)
+	snapshot, err := a.Catalog.ReadAll(ctx, a.Schema.InDependencyOrder()...)
 	if err != nil {
 		return err
 	}
@@ -70,13 +71,13 @@ func (s *session) runDrift(ctx context.Context, dir, format string) error {
 		d.add(t)
 	}
 	d.Faults = append(d.Faults, declared.faults...)
-	d.schema(s)
+	d.addSchema(a)
 	if d.Invalid, err = seed.Check(snapshot); err != nil {
 		d.Faults = append(d.Faults, text.Lines(message(err))...)
 	}
 	slices.Sort(d.Faults)
 	d.Faults = slices.Compact(d.Faults) // a JSON schema that cannot be used was looked for before
-	return s.printDrift(d, format)
+	return printDrift(std, d, format)
 }
 
 // add adds what the comparison of a type has found. Where files are not all
@@ -103,26 +104,26 @@ func (d *drift) add(t seed.TypeComparison) {
 	d.Uncompared = append(d.Uncompared, name)
 }
 
-// schema adds what is wrong with the schema, its rules and its JSON schemas. What
+// addSchema adds what is wrong with the schema, its rules and its JSON schemas. What
 // is in the path of a type that cannot be used may well be its objects.
-func (d *drift) schema(s *session) {
+func (d *drift) addSchema(a *app.App) {
 	var paths []string
-	for _, t := range s.Schema.Declared() {
+	for _, t := range a.Schema.Declared() {
 		paths = append(paths, t.Path)
 	}
-	for _, p := range s.Schema.Problems() {
+	for _, p := range a.Schema.Problems() {
 		d.Faults = append(d.Faults, p.Err.Error())
 		if !slices.Contains(d.Uncompared, p.Type) {
 			d.Uncompared = append(d.Uncompared, p.Type)
 		}
 	}
-	if len(s.Schema.Problems()) > 0 {
-		d.Strays = s.Catalog.Outside(d.Strays, paths...)
+	if len(a.Schema.Problems()) > 0 {
+		d.Strays = a.Catalog.Outside(d.Strays, paths...)
 	}
-	for _, p := range s.Unruled {
+	for _, p := range a.Unruled {
 		d.Faults = append(d.Faults, p.Err.Error())
 	}
-	for _, t := range s.Schema.Types() {
+	for _, t := range a.Schema.Types() {
 		for _, r := range t.Rules {
 			if err := r.Compile(); err != nil {
 				d.Faults = append(d.Faults, err.Error())
@@ -133,25 +134,25 @@ func (d *drift) schema(s *session) {
 
 // printDrift prints what was found, and returns the error that says which sort
 // it is.
-func (s *session) printDrift(d drift, format string) error {
+func printDrift(std term.Streams, d drift, format string) error {
 	var lines []string
 	switch {
 	case format == "json":
 		lines = []string{d.Document().Text()}
 	case d.Count() > 0:
-		lines = d.Lines(term.Colored(s.Out))
+		lines = d.Lines(term.Colored(std.Out))
 	case len(d.Faults) == 0:
 		lines = []string{"no drift"}
 	}
-	if err := s.Lines(lines...); err != nil {
+	if err := std.Lines(lines...); err != nil {
 		return err
 	}
-	s.sayLeftUndone(d.Faults, nil)
+	sayLeftUndone(std, d.Faults, nil)
 	if len(d.Uncompared) > 0 {
-		s.Say("not compared, or not in whole: %s", strings.Join(d.Uncompared, ", "))
+		std.Say("not compared, or not in whole: %s", strings.Join(d.Uncompared, ", "))
 	}
 	if d.Count() > 0 {
-		s.Say("%s", d.Summary())
+		std.Say("%s", d.Summary())
 	}
 	switch {
 	case len(d.Faults) > 0:

@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
@@ -21,34 +22,34 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// edit lets a person change objects in an editor: a buffer each, and one
+// editObjects lets a person change objects in an editor: a buffer each, and one
 // commit at the end. What was decided on values that somebody else has changed
 // meanwhile is not written.
-func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error {
-	if s.terms.partial {
+func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent) error {
+	if c.opts.terms.partial {
 		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
 	}
-	if err := s.needMode(); err != nil { // before anything is typed
+	if err := c.needMode(); err != nil { // before anything is typed
 		return err
 	}
-	seen, err := s.Catalog.Read(ctx, what.Query)
+	seen, err := c.Catalog.Read(ctx, what.Query)
 	if err != nil {
 		return err
 	}
-	if err := s.changeable(what, seen.Objects); err != nil {
+	if err := c.changeable(what, seen.Objects); err != nil {
 		return err
 	}
-	if want := s.changeTerms().Expect; want != nil && *want != len(seen.Objects) {
+	if want := changeTerms(c.opts, c.App).Expect; want != nil && *want != len(seen.Objects) {
 		return &change.ExpectError{Want: *want, Got: len(seen.Objects)}
 	}
-	s.warnRecent(ctx, seen.Objects)
-	if s.asks(seen.Objects) {
-		if err := s.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
+	c.display.warnRecent(ctx, seen.Objects)
+	if c.ask.asks(seen.Objects) {
+		if err := c.ask.confirmSelection(ctx, seen.Objects, func() {}); err != nil {
 			return err
 		}
 	}
-	s.editing = true
-	e := &editing{session: s}
+	c.hints.editing = true
+	e := &editing{Streams: c.Streams, App: c.App, opts: c.opts, changes: c}
 	defer e.end()
 	plan, err := e.all(ctx, seen.Objects)
 	if err != nil {
@@ -56,14 +57,17 @@ func (s *session) edit(ctx context.Context, what chosen, in change.Intent) error
 	}
 	in.Stop = true
 	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
-	return e.kept(s.apply(ctx, in, nil, e.report))
+	return e.kept(c.apply(ctx, in, nil, e.report))
 }
 
 // editing keeps what a person typed until it is stored.
 type editing struct {
-	*session
-	typed  []typed
-	stored bool
+	term.Streams
+	*app.App
+	opts    *globals
+	changes *changer
+	typed   []typed
+	stored  bool
 }
 
 // typed is a text that makes a change, and that change.
@@ -141,7 +145,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 	}
 	word := strings.ToLower(strings.TrimSpace(answer))
 	if err == nil && word != "yes" {
-		e.warnStrayAnswer(answer)
+		e.changes.ask.warnStrayAnswer(answer)
 	}
 	return word == "y" || word == "yes" || e.Interactive() && strings.HasPrefix(word, "y"), err
 }
@@ -150,7 +154,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 func (e *editing) report(done change.Done) {
 	e.stored = true
 	for _, o := range done.Objects {
-		e.printDone(text.OneLine("Entity " + o.Path + " successfully updated"))
+		printDone(e.Streams, text.OneLine("Entity "+o.Path+" successfully updated"))
 	}
 }
 

@@ -41,7 +41,7 @@ func (e *editing) kept(err error) error {
 			continue
 		}
 		if words := assigning(t.change); words != nil {
-			lines = append(lines, "what you changed, and nothing else: "+e.command(words...))
+			lines = append(lines, "what you changed, and nothing else: "+e.opts.command(words...))
 		}
 	}
 	return &unstoredError{err, lines}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/dump"
@@ -36,7 +37,7 @@ the schema are exported with a warning, and import takes them as they are.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable, exitInvalid),
 		Example: `  confctl export >fleet.yaml
   confctl export --format jsonl node discovery >part.jsonl`,
-		ValidArgsFunction: g.completeType,
+		ValidArgsFunction: completer{g}.completeType,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if cmd.Flag("object-type").Changed {
 				return &usageError{"export takes the types as words", commandLine(append([]string{"confctl", "export"}, operands(g.objectType)...))}
@@ -47,7 +48,7 @@ the schema are exported with a warning, and import takes them as they are.`,
 			if !slices.Contains(dump.Formats(), format) {
 				return &usageError{fmt.Sprintf("export has no format %q%s", format, nearest.Suggest(format, dump.Formats())), "formats: " + strings.Join(dump.Formats(), ", ")}
 			}
-			return with(std, g, func(s *session) error { return s.runExport(cmd.Context(), names, dump.Format(format)) })
+			return with(std, g, func(a *app.App) error { return runExport(cmd.Context(), std, a, names, dump.Format(format)) })
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", dump.Formats()[0], "`FORMAT` of the file: "+strings.Join(dump.Formats(), " or "))
@@ -58,12 +59,12 @@ the schema are exported with a warning, and import takes them as they are.`,
 // exportComment begins each file of YAML.
 const exportComment = "Objects as they were when confctl export wrote this file. To make them so again:\n  confctl import FILE"
 
-func (s *session) runExport(ctx context.Context, names []string, format dump.Format) error {
-	types, broken, err := s.typesNamed(names)
+func runExport(ctx context.Context, std term.Streams, a *app.App, names []string, format dump.Format) error {
+	types, broken, err := typesNamed(a.Schema, names)
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.readToExport(ctx, types)
+	snapshot, err := readToExport(ctx, a, types)
 	if err != nil {
 		return err
 	}
@@ -78,29 +79,29 @@ func (s *session) runExport(ctx context.Context, names []string, format dump.For
 	}
 	header := dump.Header{Revision: dump.Newest(types, snapshot), LeftOut: len(snapshot.Objects) - len(fit), Comment: exportComment}
 	var failed error
-	err = s.Write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
+	err = std.Write(func(w *bufio.Writer) { failed = dump.Write(w, format, types, fit, header) })
 	if err != nil || failed != nil {
 		return cmp.Or(err, failed)
 	}
-	s.warnMisfits(types, fit)
-	return s.leftOut(snapshot, broken)
+	warnMisfits(std, a, types, fit)
+	return reportLeftOut(std, snapshot, broken)
 }
 
 // readToExport reads all objects of some types, and their fences, which show
 // deletions. Those are not needed by who may only read objects.
-func (s *session) readToExport(ctx context.Context, types []*schema.Type) (object.Snapshot, error) {
-	snapshot, _, err := s.Catalog.ReadToChange(ctx, nil, queries(types)...)
+func readToExport(ctx context.Context, a *app.App, types []*schema.Type) (object.Snapshot, error) {
+	snapshot, _, err := a.Catalog.ReadToChange(ctx, nil, queries(types)...)
 	if errors.As(err, new(*store.DeniedError)) {
-		return s.Catalog.Read(ctx, queries(types)...)
+		return a.Catalog.Read(ctx, queries(types)...)
 	}
 	return snapshot, err
 }
 
 // warnMisfits says what of an export does not fit the schema, and what no import
 // could take: whoever needs it as a backup had better know in time.
-func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
-	d, _ := dump.Of(s.Schema, types, object.Snapshot{Objects: exported}, s.Catalog.Key)
-	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: s.unfit})
+func warnMisfits(std term.Streams, a *app.App, types []*schema.Type, exported []object.Object) {
+	d, _ := dump.Of(a.Schema, types, object.Snapshot{Objects: exported}, a.Catalog.Key)
+	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: unfit(a.Catalog)})
 	left, taken := dump.Left(faults)
 	var misfits, refused limited
 	for _, f := range taken {
@@ -113,9 +114,9 @@ func (s *session) warnMisfits(types []*schema.Type, exported []object.Object) {
 	for _, f := range left {
 		refused.add("import would refuse %s", f.Msg)
 	}
-	misfits.warn(s.Streams)
-	if refused.warn(s.Streams); refused.count() > 0 {
-		s.Say("import --skip-invalid would leave out what it refuses")
+	misfits.warn(std)
+	if refused.warn(std); refused.count() > 0 {
+		std.Say("import --skip-invalid would leave out what it refuses")
 	}
 }
 
@@ -130,9 +131,9 @@ func queries(types []*schema.Type) []catalog.Query {
 
 // typesNamed returns types by their names; all that can be used without any,
 // and then lines about those that cannot.
-func (s *session) typesNamed(names []string) (types []*schema.Type, broken []string, err error) {
+func typesNamed(s *schema.Schema, names []string) (types []*schema.Type, broken []string, err error) {
 	for _, name := range names {
-		t, err := s.Schema.Type(name)
+		t, err := s.Type(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -143,26 +144,26 @@ func (s *session) typesNamed(names []string) (types []*schema.Type, broken []str
 	if len(names) > 0 {
 		return types, nil, nil
 	}
-	for _, p := range s.Schema.Problems() {
+	for _, p := range s.Problems() {
 		broken = append(broken, p.Err.Error())
 	}
-	return s.Schema.Types(), broken, nil
+	return s.Types(), broken, nil
 }
 
-// leftOut says what an export does not have.
-func (s *session) leftOut(snapshot object.Snapshot, broken []string) error {
+// reportLeftOut says what an export does not have.
+func reportLeftOut(std term.Streams, snapshot object.Snapshot, broken []string) error {
 	var strays limited
 	for _, key := range snapshot.Strays {
 		strays.add("key %s is no object of any type; left out", key)
 	}
-	strays.warn(s.Streams)
+	strays.warn(std)
 	for _, line := range broken {
-		s.Warn(line + "; its type is left out")
+		std.Warn(line + "; its type is left out")
 	}
 	lost := len(broken)
 	for _, o := range snapshot.Objects {
 		if reason := dump.Unwritable(o); reason != "" {
-			s.Warn(fmt.Sprintf("%s is left out: %s", o, reason))
+			std.Warn(fmt.Sprintf("%s is left out: %s", o, reason))
 			lost++
 		}
 	}

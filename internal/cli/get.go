@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
@@ -12,17 +13,17 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// get reads and shows. Values that cannot be read are named, and the others
+// getObjects reads and shows. Values that cannot be read are named, and the others
 // are shown all the same.
-func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Type, []object.Object) error) error {
-	snapshot, err := s.Catalog.Read(ctx, q)
+func getObjects(ctx context.Context, std term.Streams, a *app.App, q catalog.Query, show func(*schema.Type, []object.Object) error) error {
+	snapshot, err := a.Catalog.Read(ctx, q)
 	if err != nil {
 		return err
 	}
 	var notes limited
 	for _, o := range snapshot.Objects {
 		if o.Malformed != nil {
-			s.Say("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))
+			std.Say("%s cannot be read: %v (at %s)", o, o.Malformed, a.Catalog.Key(o))
 			continue
 		}
 		for _, v := range o.Violations {
@@ -32,7 +33,7 @@ func (s *session) get(ctx context.Context, q catalog.Query, show func(*schema.Ty
 	for _, key := range snapshot.Strays {
 		notes.add("key %s is no object of type %s, whose keys end in %s; ignored", key, q.Type.Name, keyForm(q.Type))
 	}
-	notes.warn(s.Streams)
+	notes.warn(std)
 	all := len(snapshot.Objects)
 	readable := slices.DeleteFunc(snapshot.Objects, func(o object.Object) bool { return o.Malformed != nil })
 	if err := show(q.Type, readable); err != nil {

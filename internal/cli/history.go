@@ -8,19 +8,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// history prints what was changed of some objects, also of those that are gone
+// printHistory prints what was changed of some objects, also of those that are gone
 // by now: a line for each field, the newest first.
-func (s *session) history(ctx context.Context, q catalog.Query) error {
+func printHistory(ctx context.Context, std term.Streams, a *app.App, q catalog.Query) error {
 	of := func(o sal.Object) bool { return chooses(q, o) }
 	match := func(r sal.Stored) bool { return !r.Refused() && slices.ContainsFunc(r.Change.Objects, of) }
 	var broken, err error
-	failed := s.Write(func(w *bufio.Writer) {
-		broken, err = s.eachRecord(ctx, sal.Query{Match: match, Objects: of}, func(r sal.Stored) error {
+	failed := std.Write(func(w *bufio.Writer) {
+		broken, err = eachRecord(ctx, std, a, sal.Query{Match: match, Objects: of}, func(r sal.Stored) error {
 			for _, o := range r.Change.Objects {
 				for _, line := range render.History(r, o) {
 					fmt.Fprintln(w, line)

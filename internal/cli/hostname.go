@@ -8,33 +8,35 @@ import (
 	"strings"
 	"time"
 
+	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // thisHost returns this host's name with its domain, as objects are named.
-func (s *session) thisHost(ctx context.Context) string {
+func thisHost(ctx context.Context, std term.Streams, g *globals, settings *config.Settings) string {
 	name, err := os.Hostname()
 	if err != nil {
 		return ""
 	}
-	return s.fullName(ctx, net.DefaultResolver, name)
+	return fullName(ctx, std, g, settings, net.DefaultResolver, name)
 }
 
 // fullName returns a host's name with its domain. The whole command is to answer
 // within the timeout: the time that a silent name server took is not left for the
 // store.
-func (s *session) fullName(ctx context.Context, resolver *net.Resolver, name string) string {
-	limit := min(2*time.Second, s.Settings.Timeout/2)
-	if s.terms.gone {
+func fullName(ctx context.Context, std term.Streams, g *globals, settings *config.Settings, resolver *net.Resolver, name string) string {
+	limit := min(2*time.Second, settings.Timeout/2)
+	if g.terms.gone {
 		limit = hasty // as for each request to the store
 	}
 	full, err := fqdn(ctx, resolver, name, limit)
 	if err == nil {
 		return full
 	}
-	s.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
-	if !s.terms.gone {
-		s.Settings.Timeout -= limit
+	std.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
+	if !g.terms.gone {
+		settings.Timeout -= limit
 	}
 	return name
 }

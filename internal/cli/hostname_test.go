@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
@@ -29,12 +28,12 @@ func TestSilentNameServerOwnName(t *testing.T) {
 		var talk bytes.Buffer
 		g := &globals{}
 		g.terms.gone = c.gone
-		s := &session{Streams: term.Streams{Err: &talk}, globals: g, App: &app.App{Settings: &config.Settings{Timeout: c.timeout}}}
-		if got := s.fullName(t.Context(), etcdtest.SilentNameServer(t), name); got != name {
+		settings := &config.Settings{Timeout: c.timeout}
+		if got := fullName(t.Context(), term.Streams{Err: &talk}, g, settings, etcdtest.SilentNameServer(t), name); got != name {
 			t.Errorf("gone %v: the host is %s", c.gone, got)
 		}
-		if s.Settings.Timeout != c.left {
-			t.Errorf("gone %v: %v are left for the store, want %v", c.gone, s.Settings.Timeout, c.left)
+		if settings.Timeout != c.left {
+			t.Errorf("gone %v: %v are left for the store, want %v", c.gone, settings.Timeout, c.left)
 		}
 		if !strings.Contains(talk.String(), "the name server does not answer within") {
 			t.Errorf("gone %v: nothing is said about the name server: %q", c.gone, talk.String())

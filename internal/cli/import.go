@@ -9,9 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
@@ -64,7 +66,7 @@ only compares.`,
 		Example: `  confctl import fleet.yaml --dry-run
   confctl import part.jsonl discovery
   confctl import --from-v2 https://conf1001.example.org:2379 --verify`,
-		ValidArgsFunction: g.completeImport,
+		ValidArgsFunction: completer{g}.completeImport,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flag("object-type").Changed {
 				return &usageError{"import takes the types as words", commandLine(append([]string{"confctl", "import"}, operands("FILE", g.objectType)...))}
@@ -75,7 +77,7 @@ only compares.`,
 			if err := o.check(&args); err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.runImport(cmd.Context(), o, args) })
+			return with(std, g, func(a *app.App) error { return runImport(cmd.Context(), std, g, a, o, args) })
 		},
 	}
 	f := cmd.Flags()
@@ -90,7 +92,7 @@ only compares.`,
 }
 
 // completeImport completes a file, and after it types.
-func (g *globals) completeImport(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+func (g completer) completeImport(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 && !cmd.Flag("from-v2").Changed {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
@@ -115,36 +117,39 @@ func (o importOptions) check(args *[]string) error {
 
 // importer is one import on its way.
 type importer struct {
-	*session
+	term.Streams
+	*app.App
 	importOptions
-	from  source
-	words []string        // the types it is limited to; none for all
-	told  map[string]bool // lines about what is left out
+	opts    *globals
+	changes *changer
+	from    source
+	words   []string        // the types it is limited to; none for all
+	told    map[string]bool // lines about what is left out
 
 	reverts reverts // of the last plan
 }
 
-func (s *session) runImport(ctx context.Context, o importOptions, args []string) error {
+func runImport(ctx context.Context, std term.Streams, g *globals, a *app.App, o importOptions, args []string) error {
 	if o.fromV2 != "" {
-		if err := s.notBoth(args[1:]); err != nil {
+		if err := refuseFileAndURL(a.Schema, args[1:]); err != nil {
 			return err
 		}
 	}
-	types, broken, err := s.typesNamed(args[1:])
+	types, broken, err := typesNamed(a.Schema, args[1:])
 	if err != nil {
 		return err
 	}
-	i := &importer{session: s, importOptions: o, words: args[1:], told: map[string]bool{}}
-	if i.from = s.fileSource(args[0], types); o.fromV2 != "" {
-		if i.from, err = s.v2Source(o, types, len(i.words) == 0); err != nil {
+	i := &importer{Streams: std, App: a, opts: g, changes: newChanger(std, g, a), importOptions: o, words: args[1:], told: map[string]bool{}}
+	if i.from = fileSource(std, a, args[0], types); o.fromV2 != "" {
+		if i.from, err = v2Source(std, a, o, types, len(i.words) == 0); err != nil {
 			return err
 		}
 	}
 	i.from.strict = i.from.strict && !o.skipInvalid
 	for _, line := range broken {
-		s.Warn(line + "; its type is left out")
+		std.Warn(line + "; its type is left out")
 	}
-	if o.verify && s.terms.dryRun {
+	if o.verify && g.terms.dryRun {
 		return i.compare(ctx)
 	}
 	return i.run(ctx)
@@ -156,7 +161,7 @@ func (i *importer) run(ctx context.Context) error {
 	err := i.commit(ctx)
 	var faulty *faultyError
 	partly := errors.As(err, new(*partlyError)) || errors.As(err, &faulty) && faulty.err == nil
-	if !i.verify || i.terms.dryRun || (err != nil && !partly) {
+	if !i.verify || i.opts.terms.dryRun || (err != nil && !partly) {
 		return err
 	}
 	compared := i.compare(ctx)
@@ -225,7 +230,7 @@ func (i *importer) commit(ctx context.Context) error {
 				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
 			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
-				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)})
 				kept, _ := dump.Left(all)
 				if err := i.removable(kept); err != nil {
 					return object.Plan{}, err
@@ -240,11 +245,11 @@ func (i *importer) commit(ctx context.Context) error {
 			return plan, i.checkReverts(ctx, d, plan, on)
 		},
 	}
-	err = i.apply(ctx, in, i.confirmImport, i.printImported)
+	err = i.changes.apply(ctx, in, i.confirmImport, i.printImported)
 	err = i.dryReverts(err)
 	i.sayConflict(err)
 	left = append(left, refused...)
-	i.sayTaken(taken, err == nil && !i.terms.dryRun)
+	i.sayTaken(taken, err == nil && !i.opts.terms.dryRun)
 	i.sayLeftOut(left)
 	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
 		return &faultyError{err}
@@ -265,19 +270,22 @@ func (i *importer) removable(left []*yamldoc.Error) error {
 
 // demands are how the store is to be made what the source says.
 func (i *importer) demands() dump.Terms {
-	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit}
+	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)}
 }
 
-// unfit says why a change cannot be committed; it is empty if it can.
-func (s *session) unfit(c object.Change) string {
-	var invalid *object.InvalidError
-	if errors.As(c.Storable(), &invalid) {
-		return invalid.Reason
+// unfit returns the function that says why a change cannot be committed; that is
+// empty if it can.
+func unfit(in *catalog.Catalog) func(object.Change) string {
+	return func(c object.Change) string {
+		var invalid *object.InvalidError
+		if errors.As(c.Storable(), &invalid) {
+			return invalid.Reason
+		}
+		if err := change.CheckSize(in, c); err != nil {
+			return err.Error()
+		}
+		return ""
 	}
-	if err := change.CheckSize(s.Catalog, c); err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // changedSince is the conflict of a plan that was made anew, with objects that
@@ -316,12 +324,12 @@ func (i *importer) sayConflict(err error) {
 }
 
 // printImported tells what changed: object by object if they are few.
-func (s *session) printImported(done change.Done) {
+func (i *importer) printImported(done change.Done) {
 	if len(done.Objects) <= render.MaxObjects {
-		s.printChanged(done)
+		i.changes.display.printChanged(done)
 		return
 	}
-	s.printDone(text.OneLine(summary(done.Objects)))
+	printDone(i.Streams, text.OneLine(summary(done.Objects)))
 }
 
 // sayLeftOut says what of the source does not fit, all of it: that has to be

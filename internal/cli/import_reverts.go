@@ -55,15 +55,15 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 		i.reverts.why = fmt.Sprintf("it does not say at which revision it was exported, so %s may have changed since", text.Count(len(changes), "object"))
 	}
 	i.reverts.lines = i.revertLines(ctx, changes, on)
-	if i.asksReverts() || i.terms.dryRun {
+	if i.asksReverts() || i.opts.terms.dryRun {
 		return nil
 	}
-	return &revertsError{i.reverts, i.from.title, i.again("--overwrite")}
+	return &revertsError{i.reverts, i.from.title, i.changes.hints.again("--overwrite")}
 }
 
 // asksReverts reports whether somebody is asked about what would be taken back.
 // Who has said --yes beforehand has not seen it.
-func (i *importer) asksReverts() bool { return i.Interactive() && !i.yes }
+func (i *importer) asksReverts() bool { return i.Interactive() && !i.opts.yes }
 
 // warnReverts says what would be taken back.
 func (i *importer) warnReverts() {
@@ -76,7 +76,7 @@ func (i *importer) warnReverts() {
 
 // dryReverts says what would be taken back and ends a dry run as the import would.
 func (i *importer) dryReverts(err error) error {
-	if !i.terms.dryRun || len(i.reverts.changes) == 0 {
+	if !i.opts.terms.dryRun || len(i.reverts.changes) == 0 {
 		return err
 	}
 	i.warnReverts()
@@ -114,12 +114,12 @@ func (i *importer) revertLines(ctx context.Context, changes []object.Change, on 
 // confirmImport asks before more than one object is changed, as a set does, and
 // before anything is taken back.
 func (i *importer) confirmImport(p change.Proposal) func(context.Context) error {
-	if len(i.reverts.changes) == 0 && (i.yes || len(p.Plan.Changes) < 2) {
+	if len(i.reverts.changes) == 0 && (i.opts.yes || len(p.Plan.Changes) < 2) {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		i.preview(ctx, p)
+		i.changes.display.preview(ctx, p)
 		i.warnReverts()
-		return i.confirmContinue(ctx)
+		return i.changes.ask.confirmContinue(ctx)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
@@ -23,10 +25,10 @@ type source struct {
 	read func(context.Context) (dump.Dump, []*yamldoc.Error, error)
 }
 
-// notBoth refuses a FILE where types are expected.
-func (s *session) notBoth(words []string) error {
+// refuseFileAndURL refuses a FILE where types are expected.
+func refuseFileAndURL(s *schema.Schema, words []string) error {
 	for _, word := range words {
-		if _, err := s.Schema.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
+		if _, err := s.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
 			continue
 		}
 		_, err := os.Stat(word)
@@ -39,9 +41,9 @@ func (s *session) notBoth(words []string) error {
 }
 
 // fileSource is a file, or standard input.
-func (s *session) fileSource(file string, types []*schema.Type) source {
+func fileSource(std term.Streams, a *app.App, file string, types []*schema.Type) source {
 	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
-		d, err := dump.Read(file, s.Schema)
+		d, err := dump.Read(file, a.Schema)
 		return of(d, types), nil, err
 	}
 	if file != "-" {
@@ -50,12 +52,12 @@ func (s *session) fileSource(file string, types []*schema.Type) source {
 	const title = "standard input"
 	var text []byte
 	var err error
-	once := sync.OnceFunc(func() { text, err = yamldoc.ReadAll(s.In) })
+	once := sync.OnceFunc(func() { text, err = yamldoc.ReadAll(std.In) })
 	return source{name: file, title: title, strict: true, read: func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
 		if once(); err != nil {
 			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
 		}
-		d, err := dump.Parse(title, text, s.Schema)
+		d, err := dump.Parse(title, text, a.Schema)
 		return of(d, types), nil, err
 	}}
 }

@@ -136,7 +136,7 @@ func TestImportConflictInALaterPart(t *testing.T) {
 	}
 	var said bytes.Buffer
 	std := term.Streams{Err: &said}
-	(&importer{session: &session{Streams: std}}).sayConflict(err)
+	(&importer{Streams: std}).sayConflict(err)
 	code := report(std, err)
 	for _, want := range []string{
 		"confctl: theirs: a/b/c/x: deleted\n", "only partly done: 3 objects changed as 20260101T000000.000000Z-00000000, then: somebody else changed node a/b/c/x meanwhile",

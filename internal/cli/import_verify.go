@@ -42,7 +42,7 @@ func (i *importer) compare(ctx context.Context) error {
 		i.sayOthers(d.Types, others)
 		others = nil
 	}
-	_, all := d.Plan(snapshot, dump.Terms{Fit: i.skipInvalid, Repair: i.repair, Unfit: i.unfit})
+	_, all := d.Plan(snapshot, dump.Terms{Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)})
 	misfits, _ := dump.Left(all)
 	i.sayLeftOut(append(left, misfits...))
 	if len(differences)+len(left)+len(others) > 0 {

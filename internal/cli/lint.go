@@ -59,7 +59,7 @@ compared.`,
   confctl lint --schema schema.yaml --directory conftool-data --strict
   confctl lint --format github --against export.jsonl`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			if err := g.allTypes(cmd); err != nil {
+			if err := allTypes(cmd); err != nil {
 				return err
 			}
 			if err := g.noFormat("lint"); err != nil {

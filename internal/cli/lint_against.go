@@ -11,6 +11,7 @@ import (
 	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/dump"
@@ -24,8 +25,8 @@ import (
 
 // merge plans and judges as sync does, and goes no further.
 func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*render.Merge, error) {
-	s := &session{Streams: l.Streams, globals: l.globals, App: &app.App{Settings: l.settings, Schema: r.Schema, Rules: r.Rules, Unruled: r.Unruled}}
-	on, covered, lost, err := s.against(ctx, l.against)
+	a := &app.App{Settings: l.settings, Schema: r.Schema, Rules: r.Rules, Unruled: r.Unruled}
+	on, covered, lost, err := readAgainst(ctx, l.Streams, l.globals, a, l.against)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 	if lost > 0 {
 		m.Left = []string{fmt.Sprintf("%s leaves out %s that could not be read: what a sync would do with these cannot be told", l.against, text.Count(lost, "object"))}
 	}
-	if loop := s.dependencyLoop(); loop != nil {
+	if loop := dependencyLoop(r.Schema); loop != nil {
 		m.Left = []string{loop.Error() + ": nothing would be done"}
 		return m, nil
 	}
@@ -48,12 +49,12 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 			data.Types = append(data.Types, r.Data.Types[i])
 		}
 	}
-	d, err := s.declared(data)
+	d, err := checkDeclared(l.globals, a, data)
 	if err != nil {
 		return nil, err
 	}
 	compared := d.Compare(on)
-	faults, left := l.leftUndone(d, compared)
+	faults, left := leftUndone(l.globals, d, compared)
 	if scope.only == nil { // else they may not be among the findings
 		faults = nil
 	}
@@ -65,9 +66,9 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 	return m, nil
 }
 
-// against reads what the data is compared with, the store or an export, of which
+// readAgainst reads what the data is compared with, the store or an export, of which
 // types that is, and how many of their objects it could not have.
-func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, of []*schema.Type, leftOut int, err error) {
+func readAgainst(ctx context.Context, std term.Streams, g *globals, a *app.App, what string) (_ object.Snapshot, of []*schema.Type, leftOut int, err error) {
 	if what != "store" {
 		if _, err := os.Stat(what); err != nil {
 			return object.Snapshot{}, nil, 0, &usageError{"--against " + what + ": " + files.Cause(err).Error(), "it takes the word store, or the file of an export"}
@@ -75,19 +76,19 @@ func (s *session) against(ctx context.Context, what string) (_ object.Snapshot, 
 		if err := staysIn(what, what, "--against FILE"); err != nil {
 			return object.Snapshot{}, nil, 0, err
 		}
-		d, err := dump.Read(what, s.Schema)
+		d, err := dump.Read(what, a.Schema)
 		return d.Snapshot(), d.Types, d.LeftOut, err
 	}
-	types := s.Schema.InDependencyOrder()
-	if s.Settings.File == "" {
+	types := a.Schema.InDependencyOrder()
+	if a.Settings.File == "" {
 		_, err := config.FindFile(account.Self(), "")
 		return object.Snapshot{}, nil, 0, err
 	}
-	if err := s.Open(messages(s.Streams, s.globals)); err != nil {
+	if err := a.Open(messages(std, g)); err != nil {
 		return object.Snapshot{}, nil, 0, err
 	}
-	snapshot, err := s.Catalog.Read(ctx, queries(types)...)
-	if closed := s.Close(); err == nil {
+	snapshot, err := a.Catalog.Read(ctx, queries(types)...)
+	if closed := a.Close(); err == nil {
 		err = closed
 	}
 	return snapshot, types, 0, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
@@ -45,7 +46,7 @@ rules refused are listed too, and marked, as are overrides.
 			if err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.runLog(cmd.Context(), filter, follow, format) })
+			return with(std, g, func(a *app.App) error { return runLog(cmd.Context(), std, a, filter, follow, format) })
 		},
 	}
 	f := log.Flags()
@@ -58,24 +59,24 @@ rules refused are listed too, and marked, as are overrides.
 	f.StringVar(&filter.grep, "grep", "", "only changes with a match of `REGEX` in action, selector, command, reason, task or notes")
 	f.BoolVar(&filter.refused, "refused", false, "only what safety rules refused or held back")
 	f.BoolVarP(&follow, "follow", "f", false, "print new changes as they are made")
-	must(log.RegisterFlagCompletionFunc("type", g.completeType))
+	must(log.RegisterFlagCompletionFunc("type", completer{g}.completeType))
 	log.AddCommand(newLogShow(std, g), newLogAnnotate(std, g), newLogPrune(std, g), newLogDeliver(std, g), newLogStatus(std, g), newLogDrop(std, g))
 	return log
 }
 
-func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, format string) error {
+func runLog(ctx context.Context, std term.Streams, a *app.App, filter logFilter, follow bool, format string) error {
 	notes := map[string][]sal.Note{} // read when the options have turned out to be right
 	query, err := filter.query(time.Now(), notes)
 	if err != nil {
 		return err
 	}
-	now, err := s.Store.Read(ctx)
+	now, err := a.Store.Read(ctx)
 	if err != nil {
 		return err
 	}
 	if filter.grep != "" {
-		found, err := s.Journal().Notes(ctx)
-		if _, err = s.brokenRecords(err); err != nil {
+		found, err := a.Journal().Notes(ctx)
+		if _, err = brokenRecords(std, err); err != nil {
 			return err
 		}
 		maps.Copy(notes, found)
@@ -84,17 +85,17 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 	if !filter.isSet() {
 		search.Match = nil // which reads no more than is shown
 	}
-	p := logPrinter{session: s, json: format == "json"}
+	p := logPrinter{Streams: std, App: a, json: format == "json"}
 	last, broken, err := p.all(ctx, search)
 	if err != nil {
 		return err
 	}
 	if last == 0 && filter.isSet() {
-		if err := s.knownType(ctx, filter.typ); err != nil {
+		if err := knownType(ctx, a, filter.typ); err != nil {
 			return err
 		}
 		if !follow {
-			s.Say("no record matches")
+			std.Say("no record matches")
 		}
 	}
 	if follow {
@@ -105,12 +106,12 @@ func (s *session) runLog(ctx context.Context, filter logFilter, follow bool, for
 
 // knownType is the error for a type that neither the schema has nor any record:
 // one that the schema has no more is still in the journal.
-func (s *session) knownType(ctx context.Context, name string) error {
-	_, unknown := s.Schema.Type(name)
+func knownType(ctx context.Context, a *app.App, name string) error {
+	_, unknown := a.Schema.Type(name)
 	if name == "" || !errors.As(unknown, new(*schema.UnknownTypeError)) {
 		return nil
 	}
-	found, err := s.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
+	found, err := a.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
 		return slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return o.Type == name })
 	}})
 	if err != nil && !sal.Incomplete(err) { // what that says is said already
@@ -125,26 +126,27 @@ func (s *session) knownType(ctx context.Context, name string) error {
 // brokenRecords names records that cannot be read, and says if not all were looked
 // at. It returns how to end in spite of the others. Any other error is returned as
 // it is.
-func (s *session) brokenRecords(err error) (ending, other error) {
+func brokenRecords(std term.Streams, err error) (ending, other error) {
 	if !sal.Incomplete(err) {
 		return nil, err
 	}
 	var broken *sal.BrokenError
 	if errors.As(err, &broken) {
 		for _, e := range broken.Errs {
-			s.Say("%v", e)
+			std.Say("%v", e)
 		}
 	}
 	var cut *sal.CutError
 	if errors.As(err, &cut) {
-		s.Say("%v", cut)
+		std.Say("%v", cut)
 	}
 	return &partlyError{exitInvalid}, nil
 }
 
 // logPrinter prints records.
 type logPrinter struct {
-	*session
+	term.Streams
+	*app.App
 	json bool
 }
 
@@ -155,14 +157,14 @@ func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision
 	var notes map[string][]sal.Note
 	if p.json {
 		notes, err = p.Journal().Notes(ctx)
-		if _, err = p.brokenRecords(err); err != nil {
+		if _, err = brokenRecords(p.Streams, err); err != nil {
 			return 0, nil, err
 		}
 	}
 	undone := sal.Undoing{}
 	failed := p.Write(func(w *bufio.Writer) {
 		var rows [][]string
-		broken, err = p.eachRecord(ctx, q, func(r sal.Stored) error {
+		broken, err = eachRecord(ctx, p.Streams, p.App, q, func(r sal.Stored) error {
 			newest = max(newest, r.Revision)
 			defer undone.Add(r)
 			if !p.json {
@@ -182,9 +184,9 @@ func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision
 
 // eachRecord calls a function with the records that match, the newest first, until
 // it returns an error. What cannot be read is said, and how to end then is returned.
-func (s *session) eachRecord(ctx context.Context, q sal.Query, f func(sal.Stored) error) (ending, err error) {
-	for r, err := range s.Journal().Stream(ctx, q) {
-		broken, err := s.brokenRecords(err)
+func eachRecord(ctx context.Context, std term.Streams, a *app.App, q sal.Query, f func(sal.Stored) error) (ending, err error) {
+	for r, err := range a.Journal().Stream(ctx, q) {
+		broken, err := brokenRecords(std, err)
 		if ending = cmp.Or(ending, broken); err == nil && broken == nil {
 			err = f(r)
 		}
@@ -196,7 +198,7 @@ func (s *session) eachRecord(ctx context.Context, q sal.Query, f func(sal.Stored
 }
 
 // printJSON prints a line of JSON for each record.
-func (s *session) printJSON(records []sal.Stored, line func(sal.Stored) (string, error)) error {
+func printJSON(std term.Streams, records []sal.Stored, line func(sal.Stored) (string, error)) error {
 	lines := make([]string, len(records))
 	for i, r := range records {
 		var err error
@@ -204,7 +206,7 @@ func (s *session) printJSON(records []sal.Stored, line func(sal.Stored) (string,
 			return err
 		}
 	}
-	return s.Lines(lines...)
+	return std.Lines(lines...)
 }
 
 // follow prints records as they are committed, those after a revision. It outlasts a
@@ -216,22 +218,22 @@ func (p logPrinter) follow(ctx context.Context, query sal.Query, after store.Rev
 			return err
 		}
 		p.Warn(err.Error() + "; trying again until it answers")
-		if err := p.untilBack(ctx); err != nil {
+		if err := waitForStore(ctx, p.App); err != nil {
 			return err
 		}
 		p.Say("the store is back")
 	}
 }
 
-// untilBack waits until the store answers.
-func (s *session) untilBack(ctx context.Context) error {
+// waitForStore waits until the store answers.
+func waitForStore(ctx context.Context, a *app.App) error {
 	for {
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if _, err := s.Store.Read(ctx); !errors.As(err, new(*store.UnavailableError)) {
+		if _, err := a.Store.Read(ctx); !errors.As(err, new(*store.UnavailableError)) {
 			return err
 		}
 	}
@@ -241,7 +243,7 @@ func (s *session) untilBack(ctx context.Context) error {
 // what was seen.
 func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.Revision) error {
 	for r, err := range p.Journal().Watch(ctx, *after) {
-		if _, err = p.brokenRecords(err); err != nil {
+		if _, err = brokenRecords(p.Streams, err); err != nil {
 			return err
 		}
 		if r.Event.ID == "" {
@@ -263,5 +265,5 @@ func (p logPrinter) one(r sal.Stored) error {
 	if !p.json {
 		return p.Lines(render.LogLine(r))
 	}
-	return p.printJSON([]sal.Stored{r}, func(r sal.Stored) (string, error) { return render.RecordJSON(r, nil, "") })
+	return printJSON(p.Streams, []sal.Stored{r}, func(r sal.Stored) (string, error) { return render.RecordJSON(r, nil, "") })
 }

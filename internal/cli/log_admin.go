@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
@@ -27,7 +28,7 @@ func newLogAnnotate(std term.Streams, g *globals) *cobra.Command {
 		Annotations:       exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitUnknown),
 		Example:           `  confctl log annotate 20260102T030405.678900Z-0a1b2c3d 'caused T1234'`,
 		Args:              arguments(2, -1),
-		ValidArgsFunction: g.completeChange,
+		ValidArgsFunction: completer{g}.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkID(args[0], "see confctl log"); err != nil {
 				return err
@@ -36,8 +37,8 @@ func newLogAnnotate(std term.Streams, g *globals) *cobra.Command {
 			if text == "" {
 				return &usageError{"the note is empty", "confctl log annotate ID TEXT"}
 			}
-			return with(std, g, func(s *session) error {
-				return s.Journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: s.whoami(), Text: text})
+			return with(std, g, func(a *app.App) error {
+				return a.Journal().Annotate(cmd.Context(), args[0], sal.Note{Time: time.Now().UTC(), User: g.whoami(), Text: text})
 			})
 		},
 	}
@@ -64,7 +65,7 @@ keep the journal small.`,
 			if err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.pruneLog(cmd.Context(), keep, before) })
+			return with(std, g, func(a *app.App) error { return pruneLog(cmd.Context(), std, a, keep, before) })
 		},
 	}
 	cmd.Flags().IntVar(&keep, "keep", keep, "keep the newest `N` records")
@@ -72,8 +73,8 @@ keep the journal small.`,
 	return cmd
 }
 
-func (s *session) pruneLog(ctx context.Context, keep int, before time.Time) error {
-	pruned, more, err := s.Journal().Prune(ctx, keep, before)
+func pruneLog(ctx context.Context, std term.Streams, a *app.App, keep int, before time.Time) error {
+	pruned, more, err := a.Journal().Prune(ctx, keep, before)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (s *session) pruneLog(ctx context.Context, keep int, before time.Time) erro
 	if more {
 		text += "; there are more to delete: call it again"
 	}
-	return s.Print("%s\n", text)
+	return std.Print("%s\n", text)
 }
 
 func newLogDeliver(std term.Streams, g *globals) *cobra.Command {
@@ -96,11 +97,11 @@ between changes. With --follow it keeps delivering until it is interrupted.`,
 		Annotations: exitCodes(exitDone, exitFailed, exitUsage, exitUnavailable),
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return with(std, g, func(s *session) error {
+			return with(std, g, func(a *app.App) error {
 				if follow {
-					return s.keepDelivering(cmd.Context())
+					return keepDelivering(cmd.Context(), std, a)
 				}
-				return s.deliverLog(cmd.Context())
+				return deliverLog(cmd.Context(), std, a)
 			})
 		},
 	}
@@ -109,14 +110,14 @@ between changes. With --follow it keeps delivering until it is interrupted.`,
 }
 
 // keepDelivering delivers until the context ends.
-func (s *session) keepDelivering(ctx context.Context) error {
-	if _, err := s.sayStranded(ctx); err != nil {
-		s.Warn(err.Error()) // a service waits for its store
+func keepDelivering(ctx context.Context, std term.Streams, a *app.App) error {
+	if _, err := sayStranded(ctx, std, a); err != nil {
+		std.Warn(err.Error()) // a service waits for its store
 	}
-	if len(s.Settings.Sinks) == 0 {
+	if len(a.Settings.Sinks) == 0 {
 		return noSinks()
 	}
-	s.Journal().KeepDelivering(ctx, func(err error) { s.Warn(err.Error()) })
+	a.Journal().KeepDelivering(ctx, func(err error) { std.Warn(err.Error()) })
 	return nil
 }
 
@@ -126,17 +127,17 @@ func noSinks() error {
 
 // hasSink reports whether a sink is configured here. What waits for settings to be
 // mended is for those that are.
-func (s *session) hasSink(name string) bool {
-	return name == sal.Unread || slices.ContainsFunc(s.Settings.Sinks, func(one sal.Sink) bool { return one.Name() == name })
+func hasSink(sinks []sal.Sink, name string) bool {
+	return name == sal.Unread || slices.ContainsFunc(sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
 // sayStranded names what waits for sinks that are not configured here, which
 // nothing delivers from here, and reports whether there is any.
-func (s *session) sayStranded(ctx context.Context) (bool, error) {
-	waiting, _, err := s.Journal().Waiting(ctx)
-	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return s.hasSink(w.Sink) })
+func sayStranded(ctx context.Context, std term.Streams, a *app.App) (bool, error) {
+	waiting, _, err := a.Journal().Waiting(ctx)
+	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return hasSink(a.Settings.Sinks, w.Sink) })
 	for _, w := range waiting {
-		s.Say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
+		std.Say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
 	}
 	return len(waiting) > 0, err
 }
@@ -144,14 +145,14 @@ func (s *session) sayStranded(ctx context.Context) (bool, error) {
 // wayOut is how to be rid of what waits for a sink that is not configured.
 const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
 
-func (s *session) deliverLog(ctx context.Context) error {
-	if len(s.Settings.Sinks) == 0 {
-		_, err := s.sayStranded(ctx)
+func deliverLog(ctx context.Context, std term.Streams, a *app.App) error {
+	if len(a.Settings.Sinks) == 0 {
+		_, err := sayStranded(ctx, std, a)
 		return cmp.Or(err, noSinks())
 	}
-	taken, errs := s.Journal().Redeliver(ctx)
+	taken, errs := a.Journal().Redeliver(ctx)
 	for _, sink := range slices.Sorted(maps.Keys(taken)) {
-		if err := s.Print("%s: %d delivered\n", sink, taken[sink]); err != nil {
+		if err := std.Print("%s: %d delivered\n", sink, taken[sink]); err != nil {
 			return err
 		}
 	}
@@ -159,9 +160,9 @@ func (s *session) deliverLog(ctx context.Context) error {
 	if errors.As(failed, new(*store.UnavailableError)) {
 		return failed
 	}
-	stranded, err := s.sayStranded(ctx)
+	stranded, err := sayStranded(ctx, std, a)
 	if failed == nil && err == nil && !stranded && len(taken) == 0 {
-		return s.Print("nothing waits\n")
+		return std.Print("nothing waits\n")
 	}
 	return cmp.Or(failed, err)
 }
@@ -181,28 +182,28 @@ delivered. For monitoring, the exit code is 1 if anything is older than
 			if err != nil {
 				return &usageError{fmt.Sprintf("--max-age cannot be %q; it is a time such as 10m, 2h or 1d", longest), ""}
 			}
-			return with(std, g, func(s *session) error { return s.logStatus(cmd.Context(), most) })
+			return with(std, g, func(a *app.App) error { return logStatus(cmd.Context(), std, g, a, most) })
 		},
 	}
 	cmd.Flags().StringVar(&longest, "max-age", longest, "exit code 1 if anything is waiting for longer than `TIME`")
 	return cmd
 }
 
-func (s *session) logStatus(ctx context.Context, most time.Duration) error {
-	s.warnExposed(s.Streams, s.Settings)
-	waiting, aside, err := s.Journal().Waiting(ctx)
+func logStatus(ctx context.Context, std term.Streams, g *globals, a *app.App, most time.Duration) error {
+	g.warnExposed(std, a.Settings)
+	waiting, aside, err := a.Journal().Waiting(ctx)
 	if err != nil {
 		return err
 	}
 	if len(waiting)+len(aside) == 0 {
-		return s.Print("nothing waits for delivery\n")
+		return std.Print("nothing waits for delivery\n")
 	}
 	var late, stranded, kept bool
-	printed := s.Write(func(w *bufio.Writer) {
+	printed := std.Write(func(w *bufio.Writer) {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, one := range waiting {
 			name, wait := sinkName(one), time.Since(one.Since)
-			if s.hasSink(one.Sink) {
+			if hasSink(a.Settings.Sinks, one.Sink) {
 				late = late || wait > most
 			} else {
 				name += " (not configured here)"
@@ -217,13 +218,13 @@ func (s *session) logStatus(ctx context.Context, most time.Duration) error {
 		return printed
 	}
 	if late {
-		s.Say("something waits for longer than %s; confctl log deliver tries again", most)
+		std.Say("something waits for longer than %s; confctl log deliver tries again", most)
 	}
 	if stranded {
-		s.Say("something waits for longer than %s, %s", most, wayOut)
+		std.Say("something waits for longer than %s, %s", most, wayOut)
 	}
 	if kept {
-		s.Say("something cannot be delivered; confctl log drop ID deletes it")
+		std.Say("something cannot be delivered; confctl log drop ID deletes it")
 	}
 	return &partlyError{exitFailed}
 }

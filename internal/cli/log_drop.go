@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
@@ -32,9 +33,9 @@ else is deleted: the journal keeps the record of the change.`,
 					return &usageError{"the id is empty", "log status lists what is set aside"}
 				}
 			}
-			return with(std, g, func(s *session) error {
+			return with(std, g, func(a *app.App) error {
 				for _, id := range args {
-					if err := s.dropAside(cmd.Context(), id); err != nil {
+					if err := dropAside(cmd.Context(), std, a, id); err != nil {
 						return err
 					}
 				}
@@ -44,10 +45,10 @@ else is deleted: the journal keeps the record of the change.`,
 	}
 }
 
-func (s *session) dropAside(ctx context.Context, id string) error {
-	dropped, err := s.Journal().Drop(ctx, id)
-	for _, a := range dropped {
-		s.printDone("dropped " + render.Plain(a.Name()))
+func dropAside(ctx context.Context, std term.Streams, a *app.App, id string) error {
+	dropped, err := a.Journal().Drop(ctx, id)
+	for _, one := range dropped {
+		printDone(std, "dropped "+render.Plain(one.Name()))
 	}
 	return err
 }

@@ -25,58 +25,58 @@ func (e *unsettledError) Error() string { return e.err.Error() }
 
 // settleChange returns the records of a change of unknown outcome, or the error
 // that says that it was not made and will not be.
-func (s *session) settleChange(ctx context.Context, id string) ([]sal.Stored, error) {
+func settleChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.Stored, error) {
 	settled := sal.Record{
 		Event:   sal.Event{Action: "log show " + id},
-		User:    s.whoami(),
+		User:    g.whoami(),
 		Host:    sal.Host{Name: app.Hostname()},
-		Process: sal.Process{CommandLine: commandLine(s.words)},
+		Process: sal.Process{CommandLine: commandLine(g.words)},
 	}
 	for end := time.Now().Add(settling); ; {
 		settled.Time = time.Now().UTC()
-		found, err := s.Journal().Settle(ctx, id, settled)
+		found, err := a.Journal().Settle(ctx, id, settled)
 		again := errors.As(err, new(*store.UnavailableError)) || errors.As(err, new(*store.UnknownError))
 		if !again || time.Now().After(end) {
-			return found, s.unsettled(id, err, again || errors.Is(err, context.Canceled))
+			return found, unsettled(g, a, id, err, again || errors.Is(err, context.Canceled))
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, s.unsettled(id, err, true)
+			return nil, unsettled(g, a, id, err, true)
 		}
 	}
 }
 
 // unsettled says of an error that nothing is settled, if that is so.
-func (s *session) unsettled(id string, err error, open bool) error {
+func unsettled(g *globals, a *app.App, id string, err error, open bool) error {
 	if open {
 		return &unsettledError{
 			fmt.Errorf("it is still not known whether the change %s was made: %w", id, err),
-			s.command("log", "show", id, "--wait") + " tries again",
+			g.command("log", "show", id, "--wait") + " tries again",
 		}
 	}
 	var denied *sal.UnsettledError
 	var missing *sal.NoRecordError
 	switch {
 	case errors.As(err, &denied):
-		return &unsettledError{denied, "whoever may write to the journal can settle it: " + s.command("log", "show", id, "--wait")}
+		return &unsettledError{denied, "whoever may write to the journal can settle it: " + g.command("log", "show", id, "--wait")}
 	case errors.As(err, &missing) && missing.Old:
 		return &unsettledError{
 			fmt.Errorf("%w, and it is too old to be settled", err),
 			"it was not made so far, unless its record has been pruned; see confctl log",
 		}
 	case errors.As(err, &missing):
-		return s.noRecord(id, "")
+		return noRecord(g, a, id, "")
 	}
 	return err
 }
 
 // noRecord is the error for an id without a record, and what follows from it. Only
 // a change that can still be settled is one whose record cannot have been pruned.
-func (s *session) noRecord(id, what string) error {
+func noRecord(g *globals, a *app.App, id, what string) error {
 	hint := "it was not made so far, unless its record has been pruned; see confctl log"
-	if s.Journal().MaySettle(id) {
-		hint = "it was not made so far; " + s.command("log", "show", id, "--wait") + " makes sure that it will not be"
+	if a.Journal().MaySettle(id) {
+		hint = "it was not made so far; " + g.command("log", "show", id, "--wait") + " makes sure that it will not be"
 	}
 	return &noMatchError{(&sal.NoRecordError{ID: id}).Error() + what, hint}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/sal"
@@ -28,7 +29,7 @@ not answer, it is asked again for ` + settling.String() + `. If nothing can be s
 code is 9.`,
 		Annotations:       using("output", exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid, exitUnknown)),
 		Args:              arguments(1, 1),
-		ValidArgsFunction: g.completeChange,
+		ValidArgsFunction: completer{g}.completeChange,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkID(args[0], "see confctl log"); err != nil {
 				return err
@@ -37,7 +38,7 @@ code is 9.`,
 			if err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.showChange(cmd.Context(), args[0], wait, format) })
+			return with(std, g, func(a *app.App) error { return showChange(cmd.Context(), std, g, a, args[0], wait, format) })
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "settle whether the change was made")
@@ -60,13 +61,13 @@ func checkID(id, hint string) error {
 	}
 }
 
-func (s *session) showChange(ctx context.Context, id string, wait bool, format string) error {
-	find := s.Journal().Find
+func showChange(ctx context.Context, std term.Streams, g *globals, a *app.App, id string, wait bool, format string) error {
+	find := a.Journal().Find
 	if wait {
-		find = s.settleChange
+		find = func(ctx context.Context, id string) ([]sal.Stored, error) { return settleChange(ctx, g, a, id) }
 	}
 	found, err := find(ctx, id)
-	broken, err := s.brokenRecords(err)
+	broken, err := brokenRecords(std, err)
 	if err != nil {
 		return err
 	}
@@ -74,25 +75,25 @@ func (s *session) showChange(ctx context.Context, id string, wait bool, format s
 		if broken != nil {
 			return broken
 		}
-		return s.noRecord(id, "")
+		return noRecord(g, a, id, "")
 	}
-	notes, err := s.Journal().NotesOf(ctx, id)
-	if _, err = s.brokenRecords(err); err != nil {
+	notes, err := a.Journal().NotesOf(ctx, id)
+	if _, err = brokenRecords(std, err); err != nil {
 		return err
 	}
-	later, err := s.Journal().Search(ctx, sal.Query{After: found[0].Revision, Objects: func(sal.Object) bool { return false }})
-	if _, err = s.brokenRecords(err); err != nil {
+	later, err := a.Journal().Search(ctx, sal.Query{After: found[0].Revision, Objects: func(sal.Object) bool { return false }})
+	if _, err = brokenRecords(std, err); err != nil {
 		return err
 	}
 	undone := sal.Undone(later)[id]
 	if format == "json" {
-		err = s.printJSON(found, func(r sal.Stored) (string, error) { return render.RecordJSON(r, notes, undone) })
+		err = printJSON(std, found, func(r sal.Stored) (string, error) { return render.RecordJSON(r, notes, undone) })
 	} else {
 		var lines []string
 		for _, r := range found {
 			lines = append(lines, render.Record(r, notes, undone)...)
 		}
-		err = s.Lines(lines...)
+		err = std.Lines(lines...)
 	}
 	if err != nil {
 		return err

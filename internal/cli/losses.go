@@ -13,17 +13,17 @@ import (
 // only host of a pool; empty if nobody is to be asked about that. A person at a terminal
 // is asked, also about a single object. Scripts are not, nor are those who override the
 // rules.
-func (s *session) losses(p change.Proposal) string {
-	overridden := s.terms.emergency || s.terms.gone || slices.Contains(s.terms.allow, safety.MinPooled)
-	if !s.Interactive() || s.yes || s.oneHost || s.neverAsks || overridden {
+func (c *changer) losses(p change.Proposal) string {
+	overridden := c.opts.terms.emergency || c.opts.terms.gone || slices.Contains(c.opts.terms.allow, safety.MinPooled)
+	if !c.Interactive() || c.opts.yes || c.opts.oneHost || c.neverAsks || overridden {
 		return ""
 	}
 	return render.Losses(p)
 }
 
 // confirmLosses shows the change and its losses, and asks whether to continue.
-func (s *session) confirmLosses(ctx context.Context, p change.Proposal, losses string) error {
-	s.preview(ctx, p)
-	s.Warn(losses)
-	return s.confirmContinue(ctx)
+func (c *changer) confirmLosses(ctx context.Context, p change.Proposal, losses string) error {
+	c.display.preview(ctx, p)
+	c.Warn(losses)
+	return c.ask.confirmContinue(ctx)
 }

@@ -16,7 +16,7 @@ const mostMoves = 3
 // moves returns the lines that move what serves in one change, with their labels,
 // for those refused groups in which neither side can go first: import changes both
 // sides at once.
-func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]string {
+func (h *hints) moves(refused []safety.Finding, changes []object.Change) [][2]string {
 	var lines [][2]string
 	types := map[string]bool{}
 	for _, f := range refused {
@@ -25,7 +25,7 @@ func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]
 		}
 		types[f.Type] = true
 		for _, move := range movesOf(f, changes) {
-			lines = append(lines, [2]string{"move " + render.Subject(f) + " in one change:", s.importLine(move)})
+			lines = append(lines, [2]string{"move " + render.Subject(f) + " in one change:", h.importLine(move)})
 		}
 	}
 	if len(lines) > 0 && len(lines) <= mostMoves || len(types) == 0 {
@@ -36,7 +36,7 @@ func (s *session) moves(refused []safety.Finding, changes []object.Change) [][2]
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return [][2]string{{"move each in one change:", s.command("import", "FILE") + ", with both sides in the form of " + s.command(append([]string{"export", "--format", "jsonl"}, operands(names...)...)...)}}
+	return [][2]string{{"move each in one change:", h.command("import", "FILE") + ", with both sides in the form of " + h.command(append([]string{"export", "--format", "jsonl"}, operands(names...)...)...)}}
 }
 
 // movesOf returns the ways to make up for what a finding refuses: each is what
@@ -121,15 +121,15 @@ func importObject(o object.Object, fields []value.Field) value.Value {
 }
 
 // importLine is the command line that imports some objects.
-func (s *session) importLine(objects []value.Value) string {
+func (h *hints) importLine(objects []value.Value) string {
 	line := `printf '%s\n'`
 	for _, o := range objects {
 		line += " " + quote(o.Text())
 	}
 	words := []string{"--yes", "import", "-"}
-	words = append(words, option("--reason", cmp.Or(s.terms.reason, fillIn))...)
-	if s.terms.task != "" {
-		words = append(words, option("--task", s.terms.task)...)
+	words = append(words, option("--reason", cmp.Or(h.terms.reason, fillIn))...)
+	if h.terms.task != "" {
+		words = append(words, option("--task", h.terms.task)...)
 	}
-	return line + " | " + s.command(words...)
+	return line + " | " + h.command(words...)
 }

@@ -19,17 +19,17 @@ import (
 )
 
 // refusalNotServing words a refusal of objects that are pooled already and do not serve.
-func (s *session) refusalNotServing(ctx context.Context, e *change.RefusedError) error {
+func (d *display) refusalNotServing(ctx context.Context, e *change.RefusedError) error {
 	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
-	if s.terms.dryRun {
+	if d.opts.terms.dryRun {
 		msg = "would be refused by " + render.RuleNames(e.Refused)
 	}
-	return &refusalError{msg, strings.Join(s.notServingLines(ctx, e.Idle), "\n")}
+	return &refusalError{msg, strings.Join(d.notServingLines(ctx, e.Idle), "\n")}
 }
 
 // sayNotServing lists objects that were to be pooled, are pooled already, and do not
 // serve.
-func (s *session) sayNotServing(ctx context.Context, idle []safety.Idle) {
+func (d *display) sayNotServing(ctx context.Context, idle []safety.Idle) {
 	if len(idle) == 0 {
 		return
 	}
@@ -38,32 +38,32 @@ func (s *session) sayNotServing(ctx context.Context, idle []safety.Idle) {
 		verb = "does"
 	}
 	line := fmt.Sprintf("refused by %s: %s %s not serve", safety.PoolNeedsWeight, text.Count(len(idle), "object"), verb)
-	s.Say("%s", line)
-	s.SayOnOutput(line)
-	s.Detail(s.notServingLines(ctx, idle)...)
+	d.Say("%s", line)
+	d.SayOnOutput(line)
+	d.Detail(d.notServingLines(ctx, idle)...)
 }
 
 // notServingLines says of each object what keeps it from serving, for how long and by
 // whom as far as the journal knows, and then which commands help.
-func (s *session) notServingLines(ctx context.Context, idle []safety.Idle) []string {
+func (d *display) notServingLines(ctx context.Context, idle []safety.Idle) []string {
 	chosen := make([]object.Object, len(idle))
 	for i := range idle {
 		chosen[i] = idle[i].Object
 	}
-	found, err := s.Journal().LastChanges(ctx, chosen, func(o sal.Object) bool {
-		before, after := s.weighed(o)
+	found, err := d.Journal().LastChanges(ctx, chosen, func(o sal.Object) bool {
+		before, after := weightServes(d.Schema, o)
 		return before != after
 	})
 	if err != nil {
-		s.Warn("who took their weights may not be known: " + err.Error())
+		d.Warn("who took their weights may not be known: " + err.Error())
 	}
 	causes := map[sal.ObjectID]sal.Stored{}
 	var ways []string
 	for _, o := range chosen {
-		way := s.weightLine(o)
-		if r, ok := s.tookWeight(found, o); ok {
+		way := d.hints.weightLine(o)
+		if r, ok := tookWeight(d.Schema, found, o); ok {
 			causes[render.ObjectID(o)] = r
-			way = s.undoLine(r)
+			way = d.hints.undoLine(r)
 		}
 		if !slices.Contains(ways, way) && len(ways) < render.MaxLines {
 			ways = append(ways, way)
@@ -72,10 +72,10 @@ func (s *session) notServingLines(ctx context.Context, idle []safety.Idle) []str
 	return append(render.NotServing(idle, causes, time.Now()), ways...)
 }
 
-// weighed reports whether an object's weight let it serve before a change, and
+// weightServes reports whether an object's weight let it serve before a change, and
 // whether it does after it.
-func (s *session) weighed(o sal.Object) (before, after bool) {
-	t, err := s.Schema.Type(o.Type)
+func weightServes(s *schema.Schema, o sal.Object) (before, after bool) {
+	t, err := s.Type(o.Type)
 	if err != nil {
 		return false, false
 	}
@@ -88,11 +88,11 @@ func (s *session) weighed(o sal.Object) (before, after bool) {
 // tookWeight returns the record of the change that took an object's weight, if
 // that is the last one that the journal has of its weight: else something else
 // did, or it was taken back.
-func (s *session) tookWeight(found map[sal.ObjectID]sal.Stored, o object.Object) (sal.Stored, bool) {
+func tookWeight(s *schema.Schema, found map[sal.ObjectID]sal.Stored, o object.Object) (sal.Stored, bool) {
 	id := render.ObjectID(o)
 	r, ok := found[id]
 	took := ok && slices.ContainsFunc(r.Change.Objects, func(changed sal.Object) bool {
-		before, after := s.weighed(changed)
+		before, after := weightServes(s, changed)
 		return changed.ID() == id && before && !after
 	})
 	return r, took
@@ -100,15 +100,15 @@ func (s *session) tookWeight(found map[sal.ObjectID]sal.Stored, o object.Object)
 
 // undoLine is the command that takes back the change that took a weight. It may
 // have been of more objects.
-func (s *session) undoLine(r sal.Stored) string {
-	return fmt.Sprintf("take that change of %s back:  %s", text.Count(len(r.Change.Objects), "object"), s.command("undo", r.Run()))
+func (h *hints) undoLine(r sal.Stored) string {
+	return fmt.Sprintf("take that change of %s back:  %s", text.Count(len(r.Change.Objects), "object"), h.command("undo", r.Run()))
 }
 
 // weightLine is the command that gives an object a weight.
-func (s *session) weightLine(o object.Object) string {
+func (h *hints) weightLine(o object.Object) string {
 	words := []string{"select", selector.One(o.Type.Tags, o.Tags, o.Name), "set/weight=N"}
-	if s.objectType != schema.Node {
-		words = append(option("--object-type", s.objectType), words...)
+	if h.objectType != schema.Node {
+		words = append(option("--object-type", h.objectType), words...)
 	}
-	return "give it a weight:  " + s.command(words...)
+	return "give it a weight:  " + h.command(words...)
 }

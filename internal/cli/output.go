@@ -48,26 +48,32 @@ func (g *globals) ownFormat(command string, known ...string) (string, error) {
 	return format, nil
 }
 
-// printObjects writes objects in a format: without one, as the contract has
-// it, a line of JSON each.
-func (s *session) printObjects(t *schema.Type, objects []object.Object) error {
-	switch s.output {
-	case "json":
-		return s.Write(func(w *bufio.Writer) { render.WriteJSON(w, objects) })
-	case "yaml":
-		return s.printYAML(render.Documents(objects))
-	case "table":
-		return s.Lines(render.Table(t, objects, term.Colored(s.Out))...)
-	case "name":
-		return s.Write(func(w *bufio.Writer) { render.WriteNames(w, objects) })
-	}
-	return s.Write(func(w *bufio.Writer) { render.WriteLines(w, objects) })
+// printer prints objects in a format; it is empty for that of the contract.
+type printer struct {
+	term.Streams
+	format string
 }
 
-func (s *session) printYAML(v value.Value) error {
+// printObjects writes objects in a format: without one, as the contract has
+// it, a line of JSON each.
+func (p printer) printObjects(t *schema.Type, objects []object.Object) error {
+	switch p.format {
+	case "json":
+		return p.Write(func(w *bufio.Writer) { render.WriteJSON(w, objects) })
+	case "yaml":
+		return p.printYAML(render.Documents(objects))
+	case "table":
+		return p.Lines(render.Table(t, objects, term.Colored(p.Out))...)
+	case "name":
+		return p.Write(func(w *bufio.Writer) { render.WriteNames(w, objects) })
+	}
+	return p.Write(func(w *bufio.Writer) { render.WriteLines(w, objects) })
+}
+
+func (p printer) printYAML(v value.Value) error {
 	text, err := yamldoc.Encode(yamldoc.OfValue(v))
 	if err != nil {
 		return err
 	}
-	return s.Print("%s", text)
+	return p.Print("%s", text)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
@@ -69,13 +70,18 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 				return &usageError{"--announce and --quiet contradict each other", ""}
 			}
 			g.quiet = g.quiet || g.wrapper && !announce
-			prepare := func(s *session) {
-				s.mayBeGone, s.neverAsks = canBeGone, true
-				if host == "" {
-					host = s.thisHost(cmd.Context())
-				}
+			a, err := loadApp(std, g)
+			if err != nil {
+				return err
 			}
-			return with(std, g, func(s *session) error { return s.runPoolVerb(cmd.Context(), verb, host, service) }, prepare)
+			if host == "" { // before the store, to which this leaves the rest of the time
+				host = thisHost(cmd.Context(), std, g, a.Settings)
+			}
+			return withStore(std, g, a, func(a *app.App) error {
+				c := newChanger(std, g, a)
+				c.hints.mayBeGone, c.neverAsks = canBeGone, true
+				return runPoolVerb(cmd.Context(), c, verb, host, service)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&host, "hostname", "", "`HOST` (default this host)")
@@ -84,13 +90,13 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 	if canBeGone {
 		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: safety rules warn and do not refuse")
 	}
-	must(cmd.RegisterFlagCompletionFunc("hostname", g.completeHost))
-	must(cmd.RegisterFlagCompletionFunc("service", g.completeService))
+	must(cmd.RegisterFlagCompletionFunc("hostname", completer{g}.completeHost))
+	must(cmd.RegisterFlagCompletionFunc("service", completer{g}.completeService))
 	return cmd
 }
 
-func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service string) error {
-	t, err := s.Schema.Type(s.objectType)
+func runPoolVerb(ctx context.Context, c *changer, verb poolVerb, host, service string) error {
+	t, err := c.Schema.Type(c.opts.objectType)
 	if err != nil {
 		return err
 	}
@@ -108,31 +114,31 @@ func (s *session) runPoolVerb(ctx context.Context, verb poolVerb, host, service 
 		hint:  "a host is named in full, and literally",
 	}
 	if service != "" {
-		what.hint = "what the host has: " + s.command("select", selector.Name+"="+selector.Literal(host), "get")
+		what.hint = "what the host has: " + c.opts.command("select", selector.Name+"="+selector.Literal(host), "get")
 	}
 	if service == "" && regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
-		what.hint += "; to look for it: " + s.command("select", selector.Name+"=(?i)"+selector.Literal(strings.TrimSuffix(host, "."))+".*", "get")
+		what.hint += "; to look for it: " + c.opts.command("select", selector.Name+"=(?i)"+selector.Literal(strings.TrimSuffix(host, "."))+".*", "get")
 	}
-	overridden := s.terms.emergency || slices.Contains(s.terms.allow, safety.PoolNeedsWeight)
-	if s.wrapper && verb.set == "pooled=yes" && !overridden {
-		what.check = s.refuseWeightless
+	overridden := c.opts.terms.emergency || slices.Contains(c.opts.terms.allow, safety.PoolNeedsWeight)
+	if c.opts.wrapper && verb.set == "pooled=yes" && !overridden {
+		what.check = func(on object.Snapshot, plan object.Plan) error { return refuseWeightless(c.opts, c.App, on, plan) }
 	}
-	return s.change(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
+	return c.run(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }
 
 // refuseWeightless refuses to pool what has no weight, as the wrapper scripts
 // do, also where the rule about it does not.
-func (s *session) refuseWeightless(on object.Snapshot, plan object.Plan) error {
-	verdict := s.Rules.Review(plan, on, safety.Terms{Mode: s.Settings.SafetyMode})
+func refuseWeightless(g *globals, a *app.App, on object.Snapshot, plan object.Plan) error {
+	verdict := a.Rules.Review(plan, on, safety.Terms{Mode: a.Settings.SafetyMode})
 	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
 		return nil // it refuses
 	}
-	if idle := s.Rules.Idle(plan, safety.Terms{Mode: s.Settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
+	if idle := a.Rules.Idle(plan, safety.Terms{Mode: a.Settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
 		return nil // so here
 	}
 	for _, o := range plan.Matched {
 		if n, ok := o.Get("weight").Int(); ok && n == 0 {
-			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + s.command("select", selector.Name+"="+selector.Literal(o.Name), "set/weight=N")}
+			return &refusalError{fmt.Sprintf("refused: %s has weight 0, nothing changed", o), "give it a weight first: " + g.command("select", selector.Name+"="+selector.Literal(o.Name), "set/weight=N")}
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
@@ -40,78 +41,80 @@ or false, with weight 0) are not members.
   confctl pools dc=north,cluster=web
   confctl pools --violations`,
 		Args:              arguments(0, 1),
-		ValidArgsFunction: g.completePools,
+		ValidArgsFunction: completer{g}.completePools,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := g.ownFormat("pools", "table", "wide", "json")
 			if err != nil {
 				return err
 			}
 			everything := len(args) == 0 && !cmd.Flag("object-type").Changed
-			return with(std, g, func(s *session) error { return s.runPools(cmd.Context(), args, everything, violations, format) })
+			return with(std, g, func(a *app.App) error {
+				return runPools(cmd.Context(), std, g, a, args, everything, violations, format)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&violations, "violations", false, "only pools below their floor or above max-pooled; exit code 3 if there are any")
 	return cmd
 }
 
-func (s *session) runPools(ctx context.Context, args []string, everything, violations bool, format string) error {
-	queries, err := s.poolQueries(args, everything)
+func runPools(ctx context.Context, std term.Streams, g *globals, a *app.App, args []string, everything, violations bool, format string) error {
+	queries, err := poolQueries(std, g, a, args, everything)
 	if err != nil {
 		return err
 	}
-	for _, p := range s.Unruled {
-		s.Warn(p.Err.Error() + "; the built-in rules are shown for this type")
+	for _, p := range a.Unruled {
+		std.Warn(p.Err.Error() + "; the built-in rules are shown for this type")
 	}
 	wide := make([]catalog.Query, len(queries))
 	for i, q := range queries {
-		wide[i] = q.Around(s.Rules.Depth(q.Type))
+		wide[i] = q.Around(a.Rules.Depth(q.Type))
 	}
-	snapshot, err := s.Catalog.Read(ctx, wide...)
+	snapshot, err := a.Catalog.Read(ctx, wide...)
 	if err != nil {
 		return err
 	}
-	pools := s.Rules.Capacities(snapshot, choosesAny(queries))
+	pools := a.Rules.Capacities(snapshot, choosesAny(queries))
 	if len(pools) == 0 && len(args) > 0 {
 		return &noMatchError{"no pool matches " + args[0], "see confctl pools"}
 	}
 	if violations {
 		pools = slices.DeleteFunc(pools, func(c safety.Capacity) bool { return !c.Violated() })
 	}
-	if err := s.printPools(ctx, pools, format); err != nil {
+	if err := printPools(ctx, std, a, pools, format); err != nil {
 		return err
 	}
 	if violations && len(pools) > 0 {
 		return &partlyError{exitRefused}
 	}
-	return s.unreadable(snapshot, queries)
+	return unreadable(std, a, snapshot, queries)
 }
 
 // unreadable names the objects that cannot be read, which are taken for out.
-func (s *session) unreadable(on object.Snapshot, queries []catalog.Query) error {
+func unreadable(std term.Streams, a *app.App, on object.Snapshot, queries []catalog.Query) error {
 	var broken limited
 	for _, o := range on.Objects {
 		if o.Malformed != nil && choosesAny(queries)(o) {
-			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))
+			broken.add("%s cannot be read: %v (at %s)", o, o.Malformed, a.Catalog.Key(o))
 		}
 	}
-	if broken.warn(s.Streams); broken.first != nil {
+	if broken.warn(std); broken.first != nil {
 		return &partlyError{exitInvalid}
 	}
 	return nil
 }
 
 // poolQueries returns what to look at: what is chosen, or all that can serve.
-func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, error) {
+func poolQueries(std term.Streams, g *globals, a *app.App, args []string, everything bool) ([]catalog.Query, error) {
 	if everything {
 		var all []catalog.Query
-		for _, t := range s.Schema.Types() {
+		for _, t := range a.Schema.Types() {
 			if safety.HasCapacity(t) {
 				all = append(all, catalog.Query{Type: t})
 			}
 		}
 		return all, nil
 	}
-	t, err := s.Schema.Type(s.objectType)
+	t, err := a.Schema.Type(g.objectType)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +127,7 @@ func (s *session) poolQueries(args []string, everything bool) ([]catalog.Query, 
 			return nil, err
 		}
 	}
-	s.warnOf(chosen)
+	warnDoubts(std, chosen)
 	return []catalog.Query{{Type: t, Selector: chosen}}, nil
 }
 
@@ -135,14 +138,14 @@ func choosesAny(queries []catalog.Query) func(object.Object) bool {
 	}
 }
 
-func (s *session) printPools(ctx context.Context, pools []safety.Capacity, format string) error {
+func printPools(ctx context.Context, std term.Streams, a *app.App, pools []safety.Capacity, format string) error {
 	var out []object.Object
 	for _, c := range pools {
 		out = append(out, c.Out...)
 	}
-	by := s.removedBy(ctx, out)
+	by := removedBy(ctx, std, a, out)
 	if format == "json" {
-		return s.Write(func(w *bufio.Writer) { render.WritePools(w, pools, by) })
+		return std.Write(func(w *bufio.Writer) { render.WritePools(w, pools, by) })
 	}
-	return s.Lines(render.Pools(pools, by, time.Now(), format == "wide", term.Colored(s.Out))...)
+	return std.Lines(render.Pools(pools, by, time.Now(), format == "wide", term.Colored(std.Out))...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
@@ -15,50 +16,59 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
+// display shows what a change would do or has done, and what rules say about it.
+type display struct {
+	term.Streams
+	*app.App
+	opts  *globals
+	hints *hints
+	shown bool // a dry run has shown something
+}
+
 // preview shows on stderr what would change and what there is to know about
 // it: the changes, who else was at the same objects just now, what the rules
 // say, and last a summary.
-func (s *session) preview(ctx context.Context, p change.Proposal) {
-	s.showChanges(p.Plan.Changes)
-	s.warnRecent(ctx, concerned(p.Plan.Changes))
-	s.warnFindings(p.Verdict.Findings)
-	s.sayHeldBack(ctx, "would be held back", p.Held, p.Refused)
-	s.sayNotServing(ctx, p.Idle)
-	s.Note(render.Summary(p))
+func (d *display) preview(ctx context.Context, p change.Proposal) {
+	d.showChanges(p.Plan.Changes)
+	d.warnRecent(ctx, concerned(p.Plan.Changes))
+	d.warnFindings(p.Verdict.Findings)
+	d.sayHeldBack(ctx, "would be held back", p.Held, p.Refused)
+	d.sayNotServing(ctx, p.Idle)
+	d.Note(render.Summary(p))
 }
 
 // showChanges shows on stderr what would change.
-func (s *session) showChanges(changes []object.Change) {
-	for _, line := range render.Changes(changes, term.Colored(s.Err)) {
-		fmt.Fprintln(s.Err, line)
+func (d *display) showChanges(changes []object.Change) {
+	for _, line := range render.Changes(changes, term.Colored(d.Err)) {
+		fmt.Fprintln(d.Err, line)
 	}
 }
 
 // showDryRun shows what a change would do, and whether it may.
-func (s *session) showDryRun(ctx context.Context, p change.Proposal) error {
-	s.shown = true
-	if err := s.judged(p.Plan.Changes); err != nil {
+func (d *display) showDryRun(ctx context.Context, p change.Proposal) error {
+	d.shown = true
+	if err := checkRulesFor(d.Streams, d.opts, d.App, p.Plan.Changes); err != nil {
 		return err
 	}
-	err := s.Lines(render.Changes(p.Plan.Changes, term.Colored(s.Out))...)
-	s.warnRecent(ctx, concerned(p.Plan.Changes))
-	s.warnFindings(p.Verdict.Findings)
-	s.sayHeldBack(ctx, "would be held back", p.Held, p.Refused)
+	err := d.Lines(render.Changes(p.Plan.Changes, term.Colored(d.Out))...)
+	d.warnRecent(ctx, concerned(p.Plan.Changes))
+	d.warnFindings(p.Verdict.Findings)
+	d.sayHeldBack(ctx, "would be held back", p.Held, p.Refused)
 	if len(p.Held) > 0 {
-		s.printWaysOut(p.Refused, p.Held)
+		d.printWaysOut(p.Refused, p.Held)
 	}
-	s.sayNotServing(ctx, p.Idle)
-	s.Note("dry run, nothing is written: " + render.Summary(p))
+	d.sayNotServing(ctx, p.Idle)
+	d.Note("dry run, nothing is written: " + render.Summary(p))
 	return err
 }
 
 // warnFindings says what rules have to say that does not forbid the change.
-func (s *session) warnFindings(findings []safety.Finding) {
+func (d *display) warnFindings(findings []safety.Finding) {
 	var notes limited
 	for _, f := range render.WidestFirst(findings) {
 		notes.add("%s", render.Notice(f))
 	}
-	notes.warn(s.Streams)
+	notes.warn(d.Streams)
 }
 
 // concerned are the objects that some changes are about.
@@ -78,15 +88,15 @@ const (
 )
 
 // warnRecent says which of the objects somebody else has changed just now.
-func (s *session) warnRecent(ctx context.Context, concerned []object.Object) {
-	recent, err := s.Journal().Newest(ctx, latest)
+func (d *display) warnRecent(ctx context.Context, concerned []object.Object) {
+	recent, err := d.Journal().Newest(ctx, latest)
 	if n := len(recent); n > 0 && time.Since(recent[n-1].Time) > justNow && errors.As(err, new(*sal.CutError)) {
 		err = nil // what was not looked at is older still
 	}
 	if err != nil {
-		s.Warn("whether somebody else was at these just now may not be known: " + err.Error())
+		d.Warn("whether somebody else was at these just now may not be known: " + err.Error())
 	}
-	me, now := s.whoami(), time.Now()
+	me, now := d.opts.whoami(), time.Now()
 	mine := make(map[sal.ObjectID]bool, len(concerned))
 	for _, o := range concerned {
 		mine[render.ObjectID(o)] = true
@@ -101,6 +111,6 @@ func (s *session) warnRecent(ctx context.Context, concerned []object.Object) {
 		if n == 0 || now.Sub(r.Time) > justNow || r.Refused() || r.User.Name == me.Name {
 			continue
 		}
-		s.Warn(render.Recent(r, text.Count(n, "object"), now))
+		d.Warn(render.Recent(r, text.Count(n, "object"), now))
 	}
 }

@@ -26,19 +26,19 @@ func (e *refusalError) Error() string { return e.msg }
 
 // refusal puts a refusal into words: each group with its numbers and who is
 // out of it, what would be fine, and the lines that go on from here.
-func (s *session) refusal(ctx context.Context, e *change.RefusedError) error {
+func (d *display) refusal(ctx context.Context, e *change.RefusedError) error {
 	if len(e.Idle) > 0 && len(e.Plan.Changes) == 0 {
-		return s.refusalNotServing(ctx, e)
+		return d.refusalNotServing(ctx, e)
 	}
-	lines := render.Refusal(e, s.removedBy(ctx, render.Out(e.Refused)), time.Now())
-	lines = append(lines, s.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
-	if err := s.ruled(types(e.Plan.Changes)...); err != nil {
+	lines := render.Refusal(e, removedBy(ctx, d.Streams, d.App, render.Out(e.Refused)), time.Now())
+	lines = append(lines, d.hints.waysOut(e.Refused, e.Plan.Changes, len(e.Allowed.Changes) > 0)...)
+	if err := checkRules(d.opts, d.App, types(e.Plan.Changes)...); err != nil {
 		lines = append(lines, "and its declared rules have to be mended first: "+err.Error())
 	}
 	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
-	if s.terms.dryRun {
+	if d.opts.terms.dryRun {
 		msg = fmt.Sprintf("would be refused by %s", render.RuleNames(e.Refused))
-		shown := s.Lines(render.Changes(e.Plan.Changes, term.Colored(s.Out))...)
+		shown := d.Lines(render.Changes(e.Plan.Changes, term.Colored(d.Out))...)
 		if shown != nil {
 			return shown
 		}
@@ -58,35 +58,35 @@ func types(changes []object.Change) []*schema.Type {
 }
 
 // sayHeldBack says what rules hold back of a change that does the rest.
-func (s *session) sayHeldBack(ctx context.Context, word string, held []object.Change, refused []safety.Finding) {
+func (d *display) sayHeldBack(ctx context.Context, word string, held []object.Change, refused []safety.Finding) {
 	if len(held) == 0 {
 		return
 	}
 	line := fmt.Sprintf("refused by %s, %s %s", render.RuleNames(refused), text.Count(len(held), "object"), word)
-	s.Say("%s", line)
-	s.SayOnOutput(line)
-	s.Detail(render.Findings(refused, s.removedBy(ctx, render.Out(refused)), time.Now())...)
+	d.Say("%s", line)
+	d.SayOnOutput(line)
+	d.Detail(render.Findings(refused, removedBy(ctx, d.Streams, d.App, render.Out(refused)), time.Now())...)
 }
 
 // waysOut returns the command lines that do what was refused, or as much of it
 // as may be.
-func (s *session) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
-	override := allowOptions(s.terms.allow, refused)
-	if s.terms.reason == "" {
+func (h *hints) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
+	override := allowOptions(h.terms.allow, refused)
+	if h.terms.reason == "" {
 		override = append(override, "--reason", fillIn)
 	}
-	if s.editing {
-		return s.waysOutOfEdit(changes, override)
+	if h.editing {
+		return h.waysOutOfEdit(changes, override)
 	}
 	var ways [][2]string
-	add := func(label string, options ...string) { ways = append(ways, [2]string{label, s.again(options...)}) }
-	if partly && len(s.terms.allow) == 0 && !s.undoing {
+	add := func(label string, options ...string) { ways = append(ways, [2]string{label, h.again(options...)}) }
+	if partly && len(h.terms.allow) == 0 && !h.undoing {
 		add("only what is allowed:", "--except-refused")
 	}
-	if s.mayBeGone {
+	if h.mayBeGone {
 		add("the host is down anyway:", "--gone")
 	}
-	ways = append(ways, s.moves(refused, changes)...)
+	ways = append(ways, h.moves(refused, changes)...)
 	add(overrideLabel(changes), override...)
 	wide := 0
 	for _, w := range ways {
@@ -102,14 +102,14 @@ func (s *session) waysOut(refused []safety.Finding, changes []object.Change, par
 // waysOutOfEdit returns the command lines that do what an edit was refused: each
 // sets the fields that were edited, on what is there then. What no line can set
 // has to be edited again.
-func (s *session) waysOutOfEdit(changes []object.Change, override []string) []string {
+func (h *hints) waysOutOfEdit(changes []object.Change, override []string) []string {
 	var lines []string
 	for _, c := range changes {
 		words := assigning(c)
 		if words == nil {
-			return []string{"edit again and override: " + s.again(override...)}
+			return []string{"edit again and override: " + h.again(override...)}
 		}
-		lines = append(lines, "override: "+s.command(append(words, override...)...))
+		lines = append(lines, "override: "+h.command(append(words, override...)...))
 	}
 	return lines
 }

@@ -3,29 +3,32 @@ package cli
 import (
 	"context"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
+	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 )
 
 // removedBy asks the journal who took some objects out of service. A failure is only a
 // warning.
-func (s *session) removedBy(ctx context.Context, objects []object.Object) render.RemovedBy {
+func removedBy(ctx context.Context, std term.Streams, a *app.App, objects []object.Object) render.RemovedBy {
 	if len(objects) == 0 {
 		return nil
 	}
-	found, err := s.Journal().Takers(ctx, objects, s.takesOut)
+	found, err := a.Journal().Takers(ctx, objects, func(o sal.Object) bool { return takesOut(a.Schema, o) })
 	if err != nil {
-		s.Warn("who took them out may not be known: " + err.Error())
+		std.Warn("who took them out may not be known: " + err.Error())
 	}
 	return found
 }
 
 // takesOut reports whether an object served before a change and not after it.
-func (s *session) takesOut(o sal.Object) bool {
-	t, err := s.Schema.Type(o.Type)
+func takesOut(s *schema.Schema, o sal.Object) bool {
+	t, err := s.Type(o.Type)
 	if err != nil {
 		return false
 	}

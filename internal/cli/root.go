@@ -149,7 +149,7 @@ func (g *globals) addTo(root *cobra.Command) {
 	for _, name := range []string{"host", "quiet"} {
 		must(f.SetAnnotation(name, changing, nil))
 	}
-	must(root.RegisterFlagCompletionFunc("object-type", g.completeType))
+	must(root.RegisterFlagCompletionFunc("object-type", completer{g}.completeType))
 	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)))
 }
 

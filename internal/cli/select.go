@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/nearest"
@@ -51,20 +52,22 @@ changes and writes nothing.`,
   confctl --object-type mwconfig select name=ReadOnly set 'val=Back at 10:00'
   confctl --object-type mwconfig select scope=common edit`,
 		Args:              arguments(2, -1),
-		ValidArgsFunction: g.completeSelect,
+		ValidArgsFunction: completer{g}.completeSelect,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flag("after").Changed && args[1] != "watch" {
 				return &usageError{"--after is for watch", commandLine(slices.Concat([]string{"confctl", "select"}, option("--after", after), operands(args[0], "watch")))}
 			}
-			return with(std, g, func(s *session) error { return s.runSelect(cmd.Context(), args[0], args[1:], after) })
+			return with(std, g, func(a *app.App) error {
+				return runSelect(cmd.Context(), newChanger(std, g, a), args[0], args[1:], after)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&after, "after", "", "watch: resume after `REVISION`; skip the current state")
 	return cmd
 }
 
-func (s *session) runSelect(ctx context.Context, text string, words []string, after string) error {
-	t, err := s.Schema.Type(s.objectType)
+func runSelect(ctx context.Context, c *changer, text string, words []string, after string) error {
+	t, err := c.Schema.Type(c.opts.objectType)
 	if err != nil {
 		return err
 	}
@@ -76,23 +79,23 @@ func (s *session) runSelect(ctx context.Context, text string, words []string, af
 	if err != nil {
 		return err
 	}
-	s.warnOf(selected)
+	warnDoubts(c.Streams, selected)
 	q := catalog.Query{Type: t, Selector: selected}
 	switch act.verb {
 	case "get":
-		return s.get(ctx, q, s.printObjects)
+		return getObjects(ctx, c.Streams, c.App, q, printer{c.Streams, c.opts.output}.printObjects)
 	case "history":
-		return s.history(ctx, q)
+		return printHistory(ctx, c.Streams, c.App, q)
 	case "watch":
-		return s.watch(ctx, q, after)
+		return watch(ctx, c.Streams, c.opts, c.App, q, after)
 	}
-	return s.change(ctx, chosen{Query: q, text: text}, act, s.confirm)
+	return c.run(ctx, chosen{Query: q, text: text}, act, c.confirm)
 }
 
-// warnOf says what in a selector means another thing to the Python tool.
-func (s *session) warnOf(selected selector.Selector) {
+// warnDoubts warns of what means something else in a selector of the Python tool.
+func warnDoubts(std term.Streams, selected selector.Selector) {
 	for _, doubt := range selected.Doubts() {
-		s.Warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
+		std.Warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/serve"
 	"github.com/conftool/confctl/internal/term"
@@ -47,7 +48,7 @@ otherwise. SIGTERM ends it after the requests under way.`,
 				asked.Gateway.Allow = append(asked.Gateway.Allow, config.Value{Text: key, Option: "--allow-prefix"})
 			}
 			g.needs = []string{"serve"}
-			return with(std, g, func(s *session) error { return s.runServe(cmd.Context(), asked) })
+			return with(std, g, func(a *app.App) error { return runServe(cmd.Context(), std, g, a, asked) })
 		},
 	}
 	f := cmd.Flags()
@@ -60,45 +61,39 @@ otherwise. SIGTERM ends it after the requests under way.`,
 	return cmd
 }
 
-func (s *session) runServe(ctx context.Context, asked config.Serve) error {
-	settings := s.Settings.Serve.Override(asked)
+func runServe(ctx context.Context, std term.Streams, g *globals, a *app.App, asked config.Serve) error {
+	settings := a.Settings.Serve.Override(asked)
 	if err := settings.Check(); err != nil {
 		return err
 	}
-	if settings.Deliver && len(s.Settings.Sinks) == 0 {
+	if settings.Deliver && len(a.Settings.Sinks) == 0 {
 		if settings.Gateway.Listen.Text == "" && settings.Metrics.Text == "" {
 			return noSinks()
 		}
-		s.Warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
+		std.Warn("announcements are not delivered: no sink is configured; sinks are listed under sal: in confctl.yaml")
 		settings.Deliver = false
 	}
 	c := serve.Config{
-		Settings: settings, Store: s.Store, Objects: s.Catalog.Objects(),
-		Namespace: s.Settings.Namespace, APIVersion: s.Settings.APIVersion,
-		Say: s.Say, Warn: s.Warn, Debug: s.debugf,
+		Settings: settings, Store: a.Store, Objects: a.Catalog.Objects(),
+		Namespace: a.Settings.Namespace, APIVersion: a.Settings.APIVersion,
+		Say: std.Say, Warn: std.Warn, Debug: messages(std, g).Debug,
 	}
 	if settings.Deliver {
-		c.Deliver = s.deliver
+		c.Deliver = func(ctx context.Context) { deliverUntilDone(ctx, std, a) }
 	}
 	collectGarbage(100, 160<<20) // a process that stays needs less memory, not a quick end
 	return serve.Run(ctx, c)
 }
 
-// deliver delivers announcements until the context ends.
-func (s *session) deliver(ctx context.Context) {
+// deliverUntilDone delivers announcements until the context ends.
+func deliverUntilDone(ctx context.Context, std term.Streams, a *app.App) {
 	var names []string
-	for _, sink := range s.Settings.Sinks {
+	for _, sink := range a.Settings.Sinks {
 		if _, broken := sink.(sal.Broken); !broken {
 			names = append(names, sink.Name())
 		}
 	}
-	s.Say("delivering announcements to %s", strings.Join(names, ", "))
-	_, _ = s.sayStranded(ctx) // an error of the store is reported below, too
-	s.Journal().KeepDelivering(ctx, func(err error) { s.Warn("not delivered: " + err.Error()) })
-}
-
-func (s *session) debugf(format string, args ...any) {
-	if s.debug {
-		s.Say(format, args...)
-	}
+	std.Say("delivering announcements to %s", strings.Join(names, ", "))
+	_, _ = sayStranded(ctx, std, a) // an error of the store is reported below, too
+	a.Journal().KeepDelivering(ctx, func(err error) { std.Warn("not delivered: " + err.Error()) })
 }

@@ -41,13 +41,23 @@ func (g *globals) where() []string {
 	return words
 }
 
+// hints makes the command lines that lead on from what was refused or not done.
+type hints struct {
+	*globals
+	repeat []string // the words that do what was not done yet; nil for all
+	// mayBeGone says that the command is for taking out a host, which may be down.
+	mayBeGone bool
+	editing   bool // what is refused is kept in files
+	undoing   bool // a change is taken back whole or not at all
+}
+
 // again returns the command line as it was called, with more options and
 // without those that they replace or contradict.
-func (s *session) again(options ...string) string {
+func (h *hints) again(options ...string) string {
 	var called []string
-	words := s.words
-	if s.repeat != nil {
-		words = s.repeat
+	words := h.words
+	if h.repeat != nil {
+		words = h.repeat
 	}
 	scan, drop, end := newScanner(), false, -1
 	for i, word := range words {
@@ -65,7 +75,7 @@ func (s *session) again(options ...string) string {
 	if end < 0 {
 		end = len(called)
 	}
-	return commandLine(slices.Insert(called, end, append(options, s.where()...)...))
+	return commandLine(slices.Insert(called, end, append(options, h.where()...)...))
 }
 
 // optionsEnd returns the index up to which words may be options.

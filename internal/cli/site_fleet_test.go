@@ -50,9 +50,11 @@ func newFleet(t *testing.T, config string) *fleet {
 	f.check(os.WriteFile(filepath.Join(dir, "confctl.yaml"), []byte(patient), 0o600))
 	f.check(os.CopyFS(f.data, os.DirFS(f.source)))
 	f.sync(exitDone)
-	s, err := open(term.Streams{Err: t.Output()}, &globals{config: f.options[1], schema: f.options[3]})
+	std, g := term.Streams{Err: t.Output()}, &globals{config: f.options[1], schema: f.options[3]}
+	a, err := loadApp(std, g)
 	f.check(err)
-	f.store, f.schema = s.Store, s.Schema
+	f.check(a.Open(messages(std, g)))
+	f.store, f.schema = a.Store, a.Schema
 	t.Cleanup(func() { f.check(f.store.Close()) })
 	return f
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/store"
@@ -40,55 +41,55 @@ objects are read. Damage is listed, and the exit code is 7. Nothing is written.`
 		Example:     `  confctl store check`,
 		Args:        arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := g.allTypes(cmd); err != nil {
+			if err := allTypes(cmd); err != nil {
 				return err
 			}
 			if err := g.noFormat("store check"); err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.checkStore(cmd.Context()) })
+			return with(std, g, func(a *app.App) error { return checkStore(cmd.Context(), std, a) })
 		},
 	}
 }
 
-func (s *session) checkStore(ctx context.Context) error {
-	if file, isFile := s.Store.(*local.Store); isFile {
-		if err := s.checkFile(ctx, file); err != nil {
+func checkStore(ctx context.Context, std term.Streams, a *app.App) error {
+	if file, isFile := a.Store.(*local.Store); isFile {
+		if err := checkFile(ctx, std, a, file); err != nil {
 			return err
 		}
 	}
-	types := s.Schema.Types()
-	snapshot, err := s.Catalog.ReadAll(ctx, types...)
+	types := a.Schema.Types()
+	snapshot, err := a.Catalog.ReadAll(ctx, types...)
 	if err != nil {
 		return err
 	}
 	readable := 0
-	err = s.Write(func(w *bufio.Writer) {
+	err = std.Write(func(w *bufio.Writer) {
 		for _, o := range snapshot.Objects {
 			if o.Malformed == nil {
 				readable++
 				continue
 			}
-			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, s.Catalog.Key(o))))
+			fmt.Fprintln(w, text.OneLine(fmt.Sprintf("%s cannot be read: %v (at %s)", o, o.Malformed, a.Catalog.Key(o))))
 		}
 		fmt.Fprintf(w, "%s can be read, at revision %d\n", text.Count(readable, "object"), snapshot.Revision)
 	})
 	if err != nil {
 		return err
 	}
-	for _, p := range s.Schema.Problems() {
-		s.Warn(p.Err.Error() + "; its type was not checked")
+	for _, p := range a.Schema.Problems() {
+		std.Warn(p.Err.Error() + "; its type was not checked")
 	}
 	if readable < len(snapshot.Objects) {
-		s.Say("to write such an object anew: confctl select ... set ... --repair")
+		std.Say("to write such an object anew: confctl select ... set ... --repair")
 		return &partlyError{exitInvalid}
 	}
 	return nil
 }
 
 // checkFile checks the file of the local driver.
-func (s *session) checkFile(ctx context.Context, file *local.Store) error {
-	path, err := s.Settings.LocalPath()
+func checkFile(ctx context.Context, std term.Streams, a *app.App, file *local.Store) error {
+	path, err := a.Settings.LocalPath()
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (s *session) checkFile(ctx context.Context, file *local.Store) error {
 	if err != nil {
 		return err
 	}
-	err = s.Write(func(w *bufio.Writer) {
+	err = std.Write(func(w *bufio.Writer) {
 		for _, p := range report.Problems {
 			fmt.Fprintln(w, text.OneLine("damaged: "+p))
 		}
@@ -111,8 +112,8 @@ func (s *session) checkFile(ctx context.Context, file *local.Store) error {
 	if err != nil || len(report.Problems) == 0 {
 		return err
 	}
-	s.Say("the file %s is damaged; replace it", path)
-	s.Detail(text.Lines(restoreHint(path))...)
+	std.Say("the file %s is damaged; replace it", path)
+	std.Detail(text.Lines(restoreHint(path))...)
 	return &partlyError{exitInvalid}
 }
 

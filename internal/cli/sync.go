@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
@@ -41,28 +42,28 @@ On a terminal it asks for confirmation. --dry-run shows what it would do.`,
   confctl sync --directory conftool-data --dry-run`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := g.allTypes(cmd); err != nil {
+			if err := allTypes(cmd); err != nil {
 				return err
 			}
 			if err := g.noFormat("sync"); err != nil {
 				return err
 			}
-			return with(std, g, func(s *session) error { return s.runSync(cmd.Context(), dir) })
+			return with(std, g, func(a *app.App) error { return runSync(cmd.Context(), newChanger(std, g, a), dir) })
 		},
 	}
 	addDirectory(cmd, &dir)
 	return cmd
 }
 
-func (s *session) runSync(ctx context.Context, dir string) error {
-	if loop := s.dependencyLoop(); loop != nil {
+func runSync(ctx context.Context, c *changer, dir string) error {
+	if loop := dependencyLoop(c.Schema); loop != nil {
 		return loop
 	}
-	d, err := s.readDeclared(dir)
+	d, err := readDeclared(c.Streams, c.opts, c.App, dir)
 	if err != nil {
 		return err
 	}
-	var c seed.Comparison
+	var compared seed.Comparison
 	var strays limited
 	var done change.Done
 	in := change.Intent{
@@ -74,21 +75,22 @@ func (s *session) runSync(ctx context.Context, dir string) error {
 		Seeds:   true,
 		Partial: true,
 		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
-			c, strays = d.Compare(snapshot), limited{}
+			compared, strays = d.Compare(snapshot), limited{}
 			for _, key := range snapshot.Strays {
 				strays.add("key %s is no object of any type; ignored", key)
 			}
-			return d.plan(c), nil
+			return d.plan(compared), nil
 		},
 	}
-	err = s.apply(ctx, in, s.confirmSync, func(all change.Done) {
+	err = c.apply(ctx, in, c.confirmSync, func(all change.Done) {
 		done = all
-		s.saySynced(done)
+		saySynced(c.Streams, done)
 	})
-	strays.warn(s.Streams)
-	faulty := s.sayLeftUndone(s.leftUndone(d, c))
+	strays.warn(c.Streams)
+	faults, left := leftUndone(c.opts, d, compared)
+	faulty := sayLeftUndone(c.Streams, faults, left)
 	if done.ID != "" {
-		s.Say("sync: %s", outcomeOf(done, faulty))
+		c.Say("sync: %s", outcomeOf(done, faulty))
 	}
 	if faulty && (err == nil || isRefusal(err)) {
 		return &faultyError{err}
@@ -118,19 +120,19 @@ func outcomeOf(done change.Done, faulty bool) string {
 
 // confirmSync asks on a terminal whether to go on. Without one there is mostly
 // nobody to ask: the files were agreed on when they were merged.
-func (s *session) confirmSync(p change.Proposal) func(context.Context) error {
-	if s.yes || !s.Interactive() {
+func (c *changer) confirmSync(p change.Proposal) func(context.Context) error {
+	if c.opts.yes || !c.Interactive() {
 		return nil
 	}
 	return func(ctx context.Context) error {
-		s.preview(ctx, p)
-		return s.confirmContinue(ctx)
+		c.display.preview(ctx, p)
+		return c.ask.confirmContinue(ctx)
 	}
 }
 
 // saySynced says what was created and removed: objects one by one if they are
 // few, and by type and tags if they are many.
-func (s *session) saySynced(done change.Done) {
+func saySynced(std term.Streams, done change.Done) {
 	for _, word := range []string{"Creating", "Removing"} {
 		var chosen []sal.Object
 		for _, o := range done.Objects {
@@ -140,12 +142,12 @@ func (s *session) saySynced(done change.Done) {
 		}
 		if len(chosen) <= render.MaxObjects {
 			for _, o := range chosen {
-				s.Say("%s %s %s", word, o.Type, o.Path)
+				std.Say("%s %s %s", word, o.Type, o.Path)
 			}
 			continue
 		}
 		for _, g := range render.GroupBy(chosen, func(o sal.Object) string { return o.Type + " " + o.Path[:strings.LastIndexByte(o.Path, '/')+1] }) {
-			s.Say("%s %d %s", word, len(g.Items), strings.TrimRight(g.Name, " /"))
+			std.Say("%s %d %s", word, len(g.Items), strings.TrimRight(g.Name, " /"))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
@@ -36,14 +37,16 @@ terminal, where a sentence must be typed.`,
 		Example: `  confctl tags dc=north,cluster=web,service=https --action get all
   confctl tags dc=north,cluster=web,service=https --action set/pooled=no web1001`,
 		Args:              arguments(2, -1),
-		ValidArgsFunction: g.completeTags,
+		ValidArgsFunction: completer{g}.completeTags,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return with(std, g, func(s *session) error { return s.runTags(cmd.Context(), args[0], actions, args[1:]) })
+			return with(std, g, func(a *app.App) error {
+				return runTags(cmd.Context(), newChanger(std, g, a), args[0], actions, args[1:])
+			})
 		},
 	}
 	// An action may hold a comma, so this is no list.
 	cmd.Flags().StringArrayVar(&actions, "action", nil, "`ACTION`: get, set/FIELD=VALUE, set/@FILE, edit or delete")
-	must(cmd.RegisterFlagCompletionFunc("action", g.completeAction))
+	must(cmd.RegisterFlagCompletionFunc("action", completer{g}.completeAction))
 	return cmd
 }
 
@@ -56,8 +59,8 @@ type tagsStep struct {
 	most   bool              // half of them or more may be meant
 }
 
-func (s *session) runTags(ctx context.Context, list string, actions, names []string) error {
-	t, err := s.Schema.Type(s.objectType)
+func runTags(ctx context.Context, c *changer, list string, actions, names []string) error {
+	t, err := c.Schema.Type(c.opts.objectType)
 	if err != nil {
 		return err
 	}
@@ -75,10 +78,10 @@ func (s *session) runTags(ctx context.Context, list string, actions, names []str
 		}
 	}
 	for i, step := range steps {
-		s.repeat = rest(s.words, i)
-		if err := s.tagsStep(ctx, step); err != nil {
+		c.hints.repeat = rest(c.opts.words, i)
+		if err := runStep(ctx, c, step); err != nil {
 			if len(steps) > 1 {
-				s.Say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
+				c.Say("action %d of %d, %s %s: those before it are done, those after it were not tried", i+1, len(steps), actions[i], names[i])
 			}
 			return err
 		}
@@ -184,37 +187,37 @@ func tagsStepOf(t *schema.Type, tags map[string]string, words, name, list string
 	return step, nil
 }
 
-func (s *session) tagsStep(ctx context.Context, step tagsStep) error {
-	s.warnOf(step.chosen.Selector)
+func runStep(ctx context.Context, c *changer, step tagsStep) error {
+	warnDoubts(c.Streams, step.chosen.Selector)
 	switch {
 	case step.action.verb == "get":
-		return s.get(ctx, step.chosen.Query, s.showTags(step.whole))
+		return getObjects(ctx, c.Streams, c.App, step.chosen.Query, printer{c.Streams, c.opts.output}.showTags(step.whole))
 	case step.most && step.action.verb == "edit":
 		return &usageError{"edit takes one name here", "to edit several objects: confctl select"}
 	}
-	return s.change(ctx, step.chosen, step.action, func(p change.Proposal) func(context.Context) error {
+	return c.run(ctx, step.chosen, step.action, func(p change.Proposal) func(context.Context) error {
 		if !step.most || (!step.whole && 2*len(p.Plan.Matched) < len(p.On.Select(step.chosen.Type, step.all))) {
 			return nil
 		}
 		return func(ctx context.Context) error {
 			what := fmt.Sprintf("%s on %d objects", step.action.text, len(p.Plan.Matched))
-			return s.confirmMost(ctx, what, func() { s.preview(ctx, p) })
+			return c.ask.confirmMost(ctx, what, func() { c.display.preview(ctx, p) })
 		}
 	})
 }
 
 // showTags prints as get does, but all objects of a directory as one map.
-func (s *session) showTags(all bool) func(*schema.Type, []object.Object) error {
+func (p printer) showTags(all bool) func(*schema.Type, []object.Object) error {
 	return func(t *schema.Type, objects []object.Object) error {
 		switch {
-		case all && s.output == "yaml":
-			return s.printYAML(render.ByName(objects))
-		case all && s.output == "":
-			return s.Print("%s\n", render.ByName(objects).Text())
-		case s.output == "yaml" && len(objects) == 1:
-			return s.printYAML(render.ByName(objects))
+		case all && p.format == "yaml":
+			return p.printYAML(render.ByName(objects))
+		case all && p.format == "":
+			return p.Print("%s\n", render.ByName(objects).Text())
+		case p.format == "yaml" && len(objects) == 1:
+			return p.printYAML(render.ByName(objects))
 		}
-		return s.printObjects(t, objects)
+		return p.printObjects(t, objects)
 	}
 }
 

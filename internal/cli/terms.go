@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/safety"
@@ -77,10 +78,10 @@ func (g *globals) checkTerms(std term.Streams, cmd *cobra.Command) error {
 }
 
 // changeTerms returns how the operator wants a change made.
-func (s *session) changeTerms() change.Terms {
-	t := s.terms
+func changeTerms(g *globals, a *app.App) change.Terms {
+	t := g.terms
 	terms := change.Terms{
-		Mode:      s.Settings.SafetyMode,
+		Mode:      a.Settings.SafetyMode,
 		Allow:     t.allow,
 		Gone:      t.gone,
 		Emergency: t.emergency,
@@ -88,7 +89,7 @@ func (s *session) changeTerms() change.Terms {
 		DryRun:    t.dryRun,
 		Reason:    t.reason,
 		Task:      t.task,
-		Quiet:     s.quiet && !t.emergency,
+		Quiet:     g.quiet && !t.emergency,
 	}
 	if n, err := strconv.Atoi(t.expect); err == nil { // checkTerms has looked at it
 		terms.Expect = &n

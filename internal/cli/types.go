@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
@@ -26,36 +27,36 @@ This reads the schema and does not need a store.`,
 		Example: `  confctl types
   confctl types node`,
 		Args:              arguments(0, 1),
-		ValidArgsFunction: g.completeType,
+		ValidArgsFunction: completer{g}.completeType,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := g.noFormat("types"); err != nil {
 				return err
 			}
-			s, err := openSchema(std, g)
+			a, err := loadApp(std, g)
 			if err != nil {
 				return err
 			}
 			if len(args) == 0 {
-				return s.listTypes()
+				return listTypes(std, a)
 			}
-			return s.explainType(args[0])
+			return explainType(std, a, args[0])
 		},
 	}
 }
 
-func (s *session) listTypes() error {
+func listTypes(std term.Streams, a *app.App) error {
 	rows := [][]string{{"TYPE", "PATH", "TAGS", "FIELDS"}}
-	for _, t := range s.Schema.Types() {
+	for _, t := range a.Schema.Types() {
 		rows = append(rows, []string{render.Plain(t.Name), render.Plain(t.Path), words(t.Tags), words(t.FieldNames())})
 	}
-	err := s.Lines(render.Columns(rows)...)
+	err := std.Lines(render.Columns(rows)...)
 	if err != nil {
 		return err
 	}
-	for _, p := range s.Schema.Problems() {
-		s.Say("%v", p.Err)
+	for _, p := range a.Schema.Problems() {
+		std.Say("%v", p.Err)
 	}
-	if len(s.Schema.Problems()) > 0 {
+	if len(a.Schema.Problems()) > 0 {
 		return &partlyError{exitInvalid}
 	}
 	return nil
@@ -68,12 +69,12 @@ func words(list []string) string {
 	return render.Plain(strings.Join(list, ","))
 }
 
-func (s *session) explainType(name string) error {
-	t, err := s.Schema.Type(name)
+func explainType(std term.Streams, a *app.App, name string) error {
+	t, err := a.Schema.Type(name)
 	if err != nil {
 		return err
 	}
-	err = s.Write(func(w *bufio.Writer) { describeType(w, t, s.Settings) })
+	err = std.Write(func(w *bufio.Writer) { describeType(w, t, a.Settings) })
 	if err != nil {
 		return err
 	}

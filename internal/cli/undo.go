@@ -57,7 +57,7 @@ warn. An undo is a change like any other, and can be undone.`,
   confctl undo 20260102T030405.678900Z-0a1b2c3d
   confctl undo --since 10m --mine`,
 		Args:              arguments(0, 1),
-		ValidArgsFunction: g.completeUndo,
+		ValidArgsFunction: completer{g}.completeUndo,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flag("object-type").Changed {
 				return &usageError{"undo takes back whole changes, and cannot be limited by --object-type", ""}
@@ -70,7 +70,7 @@ warn. An undo is a change like any other, and can be undone.`,
 				return err
 			}
 			g.mends = true
-			return with(std, g, func(s *session) error { return s.runUndo(cmd.Context(), wanted) })
+			return with(std, g, func(a *app.App) error { return newUndoer(std, g, a).run(cmd.Context(), wanted) })
 		},
 	}
 	cmd.Flags().StringVar(&since, "since", "", "undo all your changes since `TIME`: a duration such as 10m or 1h, or a time; needs --mine")
@@ -107,34 +107,46 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 	return undoing{id: args[0]}, checkID(args[0], "see confctl log")
 }
 
-func (s *session) runUndo(ctx context.Context, wanted undoing) error {
-	if s.terms.partial {
+// undoer takes changes back.
+type undoer struct {
+	term.Streams
+	*app.App
+	opts    *globals
+	changes *changer
+}
+
+func newUndoer(std term.Streams, g *globals, a *app.App) *undoer {
+	return &undoer{Streams: std, App: a, opts: g, changes: newChanger(std, g, a)}
+}
+
+func (u *undoer) run(ctx context.Context, wanted undoing) error {
+	if u.opts.terms.partial {
 		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE[@POOL] --reason TEXT"}
 	}
-	s.undoing = true
-	records, err := s.toUndo(ctx, wanted)
+	u.changes.hints.undoing = true
+	records, err := u.toUndo(ctx, wanted)
 	if err != nil {
 		return err
 	}
-	later, err := s.laterThan(ctx, records)
+	later, err := u.laterThan(ctx, records)
 	if err != nil {
 		return err
 	}
 	clock := sal.NewClock(app.Hostname(), time.Now(), later)
-	if records, err = s.inTime(wanted, records, clock); err != nil {
+	if records, err = u.inTime(wanted, records, clock); err != nil {
 		return err
 	}
-	past, err := s.past(records)
+	past, err := u.past(records)
 	if err != nil {
 		return err
 	}
-	if err := s.overtaken(records, later); err != nil {
+	if err := u.overtaken(records, later); err != nil {
 		return err
 	}
-	s.sayUndoing(records)
+	sayUndoing(u.Streams, records)
 	lately := time.Now().Add(-recently)
 	in := change.Intent{
-		Read:    s.queriesOf(past),
+		Read:    queriesOf(past),
 		Action:  wanted.text,
 		Summary: summary,
 		Stop:    true,
@@ -145,7 +157,7 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 		Plan: func(on object.Snapshot) (object.Plan, error) {
 			plan, err := undo(past, on)
 			if err == nil {
-				err = s.unconfirmed(plan, on, records, later)
+				err = u.unconfirmed(plan, on, records, later)
 			}
 			return plan, err
 		},
@@ -153,27 +165,27 @@ func (s *session) runUndo(ctx context.Context, wanted undoing) error {
 	if in.Action == "" {
 		in.Action = "undo " + in.Undoes[0]
 	}
-	return s.apply(ctx, in, s.confirmUndo, s.printChanged)
+	return u.changes.apply(ctx, in, u.confirmUndo, u.changes.display.printChanged)
 }
 
 // confirmUndo asks on a terminal before anything is undone: what is shown comes
 // from a record, and not from the words of the command.
-func (s *session) confirmUndo(p change.Proposal) func(context.Context) error {
-	if s.yes || !s.Interactive() {
-		return s.confirm(p)
+func (u *undoer) confirmUndo(p change.Proposal) func(context.Context) error {
+	if u.opts.yes || !u.Interactive() {
+		return u.changes.confirm(p)
 	}
 	return func(ctx context.Context) error {
-		return s.confirmSelection(ctx, p.Plan.Matched, func() { s.preview(ctx, p) })
+		return u.changes.ask.confirmSelection(ctx, p.Plan.Matched, func() { u.changes.display.preview(ctx, p) })
 	}
 }
 
 // sayUndoing says which changes are to be taken back.
-func (s *session) sayUndoing(records []sal.Stored) {
+func sayUndoing(std term.Streams, records []sal.Stored) {
 	var notes limited
 	for _, r := range records {
 		notes.add("undoing %s", render.Change(r, time.Now()))
 	}
-	notes.say(s.Streams)
+	notes.say(std)
 }
 
 // undo plans to take changes back. If somebody has changed the same since, it
@@ -212,41 +224,41 @@ func (e *overtakenError) hint() string {
 
 // laterThan returns the records committed after the oldest of some, the newest
 // first.
-func (s *session) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
+func (u *undoer) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Stored, error) {
 	concerned := byObjectID(records)
-	later, err := s.Journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision, Objects: func(o sal.Object) bool {
+	later, err := u.Journal().Search(ctx, sal.Query{After: records[len(records)-1].Revision, Objects: func(o sal.Object) bool {
 		return concerned[o.ID()] != nil || o.Deleted() // a deletion is evidence of what it did not delete
 	}})
-	return later, s.allRead(err)
+	return later, allRead(u.Streams, u.opts, err)
 }
 
 // allRead names records that cannot be read. Not to have looked at all is an error:
 // what is not known may speak against an undo.
-func (s *session) allRead(err error) error {
+func allRead(std term.Streams, g *globals, err error) error {
 	if !errors.As(err, new(*sal.CutError)) {
-		_, err = s.brokenRecords(err)
+		_, err = brokenRecords(std, err)
 	}
 	if err != nil {
-		return &unwrittenError{err, s.where()}
+		return &unwrittenError{err, g.where()}
 	}
 	return nil
 }
 
 // overtaken looks in the journal for later changes of the same fields that are
 // still in effect: the values alone do not tell, they may have come back.
-func (s *session) overtaken(records, later []sal.Stored) error {
+func (u *undoer) overtaken(records, later []sal.Stored) error {
 	mine, undone := runsOf(records), sal.Undone(later)
 	of, what := setOf(mine), whatChanged(records)
 	for _, id := range mine {
 		if by := undone[id]; by != "" {
-			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + s.command("undo", by)}
+			return &noMatchError{fmt.Sprintf("%s is undone already, by %s; nothing changed", id, by), "to do it again: " + u.opts.command("undo", by)}
 		}
 	}
 	others := inEffect(slices.DeleteFunc(slices.Clone(later), func(r sal.Stored) bool {
 		begun := undoesOnly(r, of) // in parts, and not finished: this goes on from there
 		return of[r.Run()] || begun
 	}))
-	e := &overtakenError{where: s.where()}
+	e := &overtakenError{where: u.opts.where()}
 	for _, r := range others {
 		for _, o := range r.Change.Objects {
 			if len(e.lines) < render.MaxLines && what.changedAgain(o, r.Revision) {
@@ -323,18 +335,18 @@ func overlap(a, b []object.FieldChange) bool {
 }
 
 // toUndo returns the records of the changes to be taken back, the newest first.
-func (s *session) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
+func (u *undoer) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
 	if wanted.id != "" {
-		return s.oneToUndo(ctx, wanted.id)
+		return u.oneToUndo(ctx, wanted.id)
 	}
 	if wanted.since.IsZero() {
-		return s.lastToUndo(ctx)
+		return u.lastToUndo(ctx)
 	}
-	me := s.whoami()
-	all, err := s.Journal().Search(ctx, sal.Query{Since: wanted.since, Match: func(r sal.Stored) bool {
+	me := u.opts.whoami()
+	all, err := u.Journal().Search(ctx, sal.Query{Since: wanted.since, Match: func(r sal.Stored) bool {
 		return r.User.Name == me.Name || len(r.Change.Undoes) > 0
 	}})
-	if err := s.allRead(err); err != nil {
+	if err := allRead(u.Streams, u.opts, err); err != nil {
 		return nil, err
 	}
 	undone := sal.Undone(all)
@@ -358,39 +370,39 @@ func nothingToUndo(me sal.User, since time.Time) error {
 // lastToUndo returns the records of this person's newest change, the newest
 // first. If what this person did last was refused, something older is not what is
 // meant.
-func (s *session) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
+func (u *undoer) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	me, since := whoami(), time.Now().Add(-recently)
-	last, err := s.Journal().LastOf(ctx, me.Name, since)
-	if err := s.allRead(err); err != nil {
+	last, err := u.Journal().LastOf(ctx, me.Name, since)
+	if err := allRead(u.Streams, u.opts, err); err != nil {
 		return nil, err
 	}
 	switch {
 	case last.Refused != nil:
 		hint := "an older one is undone by its id: see confctl log"
 		if last.Change != nil {
-			hint = s.undoNewest(*last.Change)
+			hint = undoNewest(u.opts, *last.Change)
 		}
 		return nil, &noMatchError{"what you did last was refused, so there is nothing of it to undo, nothing changed: " + render.Change(*last.Refused, time.Now()), hint}
 	case last.Change == nil:
 		return nil, nothingToUndo(me, since)
 	}
-	s.repeat = named(s.words, "last", last.Change.Run())
-	return s.oneToUndo(ctx, last.Change.Run())
+	u.changes.hints.repeat = named(u.opts.words, "last", last.Change.Run())
+	return u.oneToUndo(ctx, last.Change.Run())
 }
 
 // undoNewest is how to undo a person's newest change by its id.
-func (s *session) undoNewest(r sal.Stored) string {
-	return "to undo your newest change, " + render.Change(r, time.Now()) + ": " + s.command("undo", r.Run())
+func undoNewest(g *globals, r sal.Stored) string {
+	return "to undo your newest change, " + render.Change(r, time.Now()) + ": " + g.command("undo", r.Run())
 }
 
 // inTime returns those of the records that were committed in the time that was
 // asked for, as far as that is known. For undo last it is all or none.
-func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) ([]sal.Stored, error) {
+func (u *undoer) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) ([]sal.Stored, error) {
 	switch {
 	case wanted.id != "":
 		return records, nil
 	case wanted.since.IsZero():
-		return records, s.doneLately(records[0], clock)
+		return records, u.doneLately(records[0], clock)
 	}
 	var left limited
 	in := slices.DeleteFunc(slices.Clone(records), func(r sal.Stored) bool {
@@ -400,7 +412,7 @@ func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) 
 		}
 		return out
 	})
-	left.say(s.Streams)
+	left.say(u.Streams)
 	if len(in) == 0 {
 		return nil, nothingToUndo(whoami(), wanted.since)
 	}
@@ -408,7 +420,7 @@ func (s *session) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) 
 }
 
 // doneLately reports that a person's newest change is not one of just now.
-func (s *session) doneLately(r sal.Stored, clock sal.Clock) error {
+func (u *undoer) doneLately(r sal.Stored, clock sal.Clock) error {
 	since := time.Now().Add(-recently)
 	var reason string
 	switch {
@@ -421,7 +433,7 @@ func (s *session) doneLately(r sal.Stored, clock sal.Clock) error {
 	default:
 		reason = fmt.Sprintf("your newest change is older than %s by the changes made after it, nothing changed", render.Age(recently))
 	}
-	return &noMatchError{reason, s.undoNewest(r)}
+	return &noMatchError{reason, undoNewest(u.opts, r)}
 }
 
 // named returns the words of a command with another one in place of an argument.
@@ -437,18 +449,18 @@ func named(words []string, argument, by string) []string {
 }
 
 // oneToUndo returns the records of one change, the newest first.
-func (s *session) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
-	parts, err := s.Journal().Find(ctx, id)
+func (u *undoer) oneToUndo(ctx context.Context, id string) ([]sal.Stored, error) {
+	parts, err := u.Journal().Find(ctx, id)
 	if err == nil && len(parts) > 0 && parts[0].Run() != id { // a part is named, the whole is meant
-		parts, err = s.Journal().Find(ctx, parts[0].Run())
+		parts, err = u.Journal().Find(ctx, parts[0].Run())
 	}
 	switch {
 	case err != nil: // also if it is there and cannot be read
-		return nil, &unwrittenError{err, s.where()}
+		return nil, &unwrittenError{err, u.opts.where()}
 	case len(parts) == 0:
-		return nil, s.noRecord(id, ", nothing changed")
+		return nil, noRecord(u.opts, u.App, id, ", nothing changed")
 	case parts[0].Refused():
-		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + s.command("log", "show", id)}
+		return nil, &noMatchError{fmt.Sprintf("%s was refused: there is nothing to undo", id), "see " + u.opts.command("log", "show", id)}
 	}
 	slices.Reverse(parts)
 	return parts, nil
@@ -476,22 +488,22 @@ func setOf(ids []string) map[string]bool {
 }
 
 // past returns what happened to each object, the newest first.
-func (s *session) past(records []sal.Stored) ([]object.Past, error) {
+func (u *undoer) past(records []sal.Stored) ([]object.Past, error) {
 	var past []object.Past
 	var left error
 	for _, r := range records {
 		for _, o := range r.Change.Objects {
-			p, err := o.Past(s.Schema)
+			p, err := o.Past(u.Schema)
 			switch {
 			case err == nil:
 				past = append(past, p)
-			case s.repair:
-				s.Warn("left as it is: " + err.Error())
+			case u.opts.repair:
+				u.Warn("left as it is: " + err.Error())
 				left = err
 			default:
 				return nil, &object.InvalidError{
 					Reason: fmt.Sprintf("%v; nothing of %s is undone", err, r.Event.ID),
-					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + s.command("log", "show", r.Event.ID),
+					Hint:   "--repair leaves that one as it is and takes back the rest; what was changed: " + u.opts.command("log", "show", r.Event.ID),
 				}
 			}
 		}
@@ -504,7 +516,7 @@ func (s *session) past(records []sal.Stored) ([]object.Past, error) {
 
 // queriesOf returns what to read for some objects: each by itself if they are
 // few, or else all beside them.
-func (s *session) queriesOf(past []object.Past) []catalog.Query {
+func queriesOf(past []object.Past) []catalog.Query {
 	const few = 20
 	for _, around := range []func(object.Past) catalog.Query{itself, neighbours} {
 		if queries := queriesBy(past, around); len(queries) <= few {

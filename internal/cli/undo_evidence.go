@@ -40,7 +40,7 @@ func (e *unconfirmedError) hint() string {
 
 // unconfirmed reports records that the store does not confirm, for what a plan to
 // take them back would change: see sal.Evidence.
-func (s *session) unconfirmed(plan object.Plan, on object.Snapshot, records, later []sal.Stored) error {
+func (u *undoer) unconfirmed(plan object.Plan, on object.Snapshot, records, later []sal.Stored) error {
 	claims := evidence{
 		Evidence: sal.NewEvidence(slices.Concat(later, records)),
 		named:    byObjectID(records), mine: setOf(runsOf(records)),
@@ -57,7 +57,7 @@ func (s *session) unconfirmed(plan object.Plan, on object.Snapshot, records, lat
 		default:
 			e.lines = append(e.lines, reason)
 			if now[o.Key()] != nil {
-				e.hands = append(e.hands, s.command("--object-type", o.Type.Name, "select", selector.One(o.Type.Tags, o.Tags, o.Name), "edit"))
+				e.hands = append(e.hands, u.opts.command("--object-type", o.Type.Name, "select", selector.One(o.Type.Tags, o.Tags, o.Name), "edit"))
 			}
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/feed"
 	"github.com/conftool/confctl/pkg/store"
@@ -17,18 +19,18 @@ import (
 // watch prints what there is and then every change, a line of JSON each, until
 // it is interrupted, or nobody reads them any more. It outlasts a store that is
 // out of reach: nothing is missed then.
-func (s *session) watch(ctx context.Context, q catalog.Query, after string) error {
-	if err := s.noFormat("watch"); err != nil {
+func watch(ctx context.Context, std term.Streams, g *globals, a *app.App, q catalog.Query, after string) error {
+	if err := g.noFormat("watch"); err != nil {
 		return err
 	}
 	revision, err := startOf(after)
 	if err != nil {
 		return err
 	}
-	ctx, stop := s.WhileRead(ctx)
+	ctx, stop := std.WhileRead(ctx)
 	defer stop()
-	f := feed.Feed{Catalog: s.Catalog, Journal: s.Journal().Key("")}
-	if err := s.watchOn(ctx, f, q, revision); err != nil {
+	f := feed.Feed{Catalog: a.Catalog, Journal: a.Journal().Key("")}
+	if err := watchOn(ctx, std, f, q, revision); err != nil {
 		return err
 	}
 	return context.Cause(ctx)
@@ -48,7 +50,7 @@ func startOf(after string) (store.Revision, error) {
 
 // watchOn prints batches until the context or an error ends that, and says when
 // the store goes and comes back.
-func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, revision store.Revision) error {
+func watchOn(ctx context.Context, std term.Streams, f feed.Feed, q catalog.Query, revision store.Revision) error {
 	heard, away := false, false
 	for batch, err := range f.Follow(ctx, q, revision) {
 		switch {
@@ -56,18 +58,18 @@ func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, rev
 			return fmt.Errorf("what happened after revision %d is not known: the store has forgotten it, or was put back to an earlier state; without --after a watch begins with what there is", revision)
 		case heard && errors.As(err, new(*store.UnavailableError)):
 			away = true
-			s.Warn(err.Error() + "; trying again until it answers")
+			std.Warn(err.Error() + "; trying again until it answers")
 			continue
 		case err != nil:
 			return err
 		case away:
-			s.Say("the store is back")
+			std.Say("the store is back")
 		}
 		if batch.Gap {
-			s.Warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
+			std.Warn("the store has forgotten what happened, or was put back to an earlier state; in what it differs is what follows")
 		}
 		heard, away = true, false
-		if err := s.printBatch(batch); err != nil {
+		if err := printBatch(std, batch); err != nil {
 			return err
 		}
 		revision = batch.Revision
@@ -77,11 +79,11 @@ func (s *session) watchOn(ctx context.Context, f feed.Feed, q catalog.Query, rev
 
 // printBatch prints a transaction at once. After what there was, a line says up to
 // which revision that is everything.
-func (s *session) printBatch(b feed.Batch) error {
+func printBatch(std term.Streams, b feed.Batch) error {
 	if len(b.Events) == 0 && !b.State {
 		return nil
 	}
-	return s.Write(func(w *bufio.Writer) {
+	return std.Write(func(w *bufio.Writer) {
 		for _, e := range b.Events {
 			fmt.Fprintln(w, eventDocument(b, e).Text())
 		}

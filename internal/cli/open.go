@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/conftool/confctl/internal/account"
+	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/pkg/sal"
+)
+
+// hasty is how long a name is looked up, and how long each of the two requests
+// of a change may take, where the answer has to be there within three seconds: a
+// host that is going down does not wait.
+const hasty = time.Second
+
+// loadApp reads the configuration and the schema. A command that does not use the
+// store needs no more.
+func loadApp(std term.Streams, g *globals) (*app.App, error) {
+	s, err := g.loadSettings()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Mistake(g.needed()...); err != nil {
+		return nil, err
+	}
+	warnMistakes(std, s)
+	if g.terms.gone {
+		s.Timeout = min(s.Timeout, hasty)
+	}
+	if g.output == "" {
+		g.output = s.Output
+	}
+	if g.yaml {
+		g.output = "yaml"
+	}
+	if err := checkFormat(g.output); err != nil {
+		return nil, err
+	}
+	return app.Load(s)
+}
+
+// with runs a command that works on a store.
+func with(std term.Streams, g *globals, f func(*app.App) error) error {
+	a, err := loadApp(std, g)
+	if err != nil {
+		return err
+	}
+	return withStore(std, g, a, f)
+}
+
+// withStore opens the store, runs a command and closes the store.
+func withStore(std term.Streams, g *globals, a *app.App, f func(*app.App) error) error {
+	if err := a.Open(messages(std, g)); err != nil {
+		return err
+	}
+	err := f(a)
+	if closed := a.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// messages returns how a store reports to the operator while it is used.
+func messages(std term.Streams, g *globals) app.Messages {
+	return app.Messages{Say: std.Say, Warn: std.Warn, Debug: func(format string, args ...any) {
+		if g.debug {
+			std.Say(format, args...)
+		}
+	}}
+}
+
+// whoami returns who makes a change. A directory service may have to be asked.
+func whoami() sal.User {
+	name, id := account.Self().Person()
+	return sal.User{Name: name, ID: id}
+}
+
+// whoami is the same, found out once.
+func (g *globals) whoami() sal.User {
+	g.identified.Do(func() { g.user = whoami() })
+	return g.user
+}
