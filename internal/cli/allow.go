@@ -14,7 +14,7 @@ import (
 // pool may have a comma in its name, so RULE@POOL is a value of its own.
 func (t *termOptions) splitAllow() error {
 	var all []string
-	for _, text := range t.allow {
+	for _, text := range t.Allow {
 		rules, pool, one := strings.Cut(text, "@")
 		names := strings.Split(rules, ",")
 		switch {
@@ -35,7 +35,7 @@ func (t *termOptions) splitAllow() error {
 		}
 		all = append(all, names...)
 	}
-	t.allow = all
+	t.Allow = all
 	return nil
 }
 

@@ -39,7 +39,7 @@ func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report
 		Who:      c.opts.whoami(),
 		Where:    sal.Host{Name: app.Hostname()},
 		Process:  sal.Process{CommandLine: commandLine(c.opts.words)},
-		Terms:    changeTerms(c.opts, c.App),
+		Terms:    c.opts.changeTerms(c.Settings.SafetyMode),
 	}
 	done, err := a.Apply(ctx, in)
 	var refused *change.RefusedError
@@ -48,11 +48,11 @@ func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report
 		return c.display.refusal(ctx, refused)
 	case err != nil && done.ID == "":
 		return &unwrittenError{err, c.opts.where()}
-	case c.opts.terms.dryRun && len(done.Held)+len(done.Idle) > 0:
+	case c.opts.terms.DryRun && len(done.Held)+len(done.Idle) > 0:
 		return &partlyError{exitRefused}
 	case done.ID != "":
 		return errors.Join(err, c.display.printOutcome(ctx, done, a.Terms))
-	case c.opts.terms.dryRun && c.display.shown:
+	case c.opts.terms.DryRun && c.display.shown:
 		return nil
 	}
 	return c.Print("no change\n")
@@ -71,7 +71,7 @@ func (c *changer) warnError(err error) {
 // since safety_mode has a mistake. What takes out a host that is gone, or mends
 // something, does not stop for that.
 func (c *changer) needMode() error {
-	if c.opts.terms.gone || c.opts.terms.emergency || c.hints.undoing {
+	if c.opts.terms.Gone || c.opts.terms.Emergency || c.hints.undoing {
 		return nil
 	}
 	if err := c.Settings.Need("safety_mode", "a change"); err != nil {
@@ -96,7 +96,7 @@ type unruledError struct{ schema.InvalidError }
 // checkRules returns the mistakes in the rules for some types, as far as rules are
 // asked at all; nil for none.
 func checkRules(g *globals, a *app.App, types ...*schema.Type) error {
-	if a.Settings.SafetyMode == safety.None || g.terms.emergency || g.terms.gone {
+	if a.Settings.SafetyMode == safety.None || g.terms.Emergency || g.terms.Gone {
 		return nil
 	}
 	var wrong []schema.Problem

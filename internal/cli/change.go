@@ -57,7 +57,7 @@ func (c *changer) run(ctx context.Context, what chosen, act action, ask asker) e
 // broken object does not keep the others of a host that is going down. A line
 // for each says so.
 func (c *changer) readable(objects []object.Object) (readable []object.Object, left []string) {
-	if !c.opts.terms.gone && !c.opts.terms.emergency || c.opts.repair {
+	if !c.opts.terms.Gone && !c.opts.terms.Emergency || c.opts.repair {
 		return objects, nil
 	}
 	for _, o := range objects {

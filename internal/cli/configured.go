@@ -17,7 +17,7 @@ func (g *globals) loadSettings() (*config.Settings, error) {
 // that say where the objects are. With a tcpircbot_port that is no number the Python
 // tool stops, and scripts may rely on that; a change in an outage does not stop.
 func (g *globals) needed() []string {
-	if g.terms.gone || g.terms.emergency || g.mends {
+	if g.terms.Gone || g.terms.Emergency || g.mends {
 		return g.needs
 	}
 	return append([]string{"tcpircbot_port"}, g.needs...)

@@ -26,7 +26,7 @@ import (
 // commit at the end. What was decided on values that somebody else has changed
 // meanwhile is not written.
 func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent) error {
-	if c.opts.terms.partial {
+	if c.opts.terms.Partial {
 		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
 	}
 	if err := c.needMode(); err != nil { // before anything is typed
@@ -39,7 +39,7 @@ func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent)
 	if err := c.changeable(what, seen.Objects); err != nil {
 		return err
 	}
-	if want := changeTerms(c.opts, c.App).Expect; want != nil && *want != len(seen.Objects) {
+	if want := c.opts.changeTerms(c.Settings.SafetyMode).Expect; want != nil && *want != len(seen.Objects) {
 		return &change.ExpectError{Want: *want, Got: len(seen.Objects)}
 	}
 	c.display.warnRecent(ctx, seen.Objects)

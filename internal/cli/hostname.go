@@ -27,7 +27,7 @@ func thisHost(ctx context.Context, std term.Streams, g *globals, settings *confi
 // store.
 func fullName(ctx context.Context, std term.Streams, g *globals, settings *config.Settings, resolver *net.Resolver, name string) string {
 	limit := min(2*time.Second, settings.Timeout/2)
-	if g.terms.gone {
+	if g.terms.Gone {
 		limit = hasty // as for each request to the store
 	}
 	full, err := fqdn(ctx, resolver, name, limit)
@@ -35,7 +35,7 @@ func fullName(ctx context.Context, std term.Streams, g *globals, settings *confi
 		return full
 	}
 	std.Warn(fmt.Sprintf("%v, so this host is taken for %s; --hostname HOST names it in full", err, name))
-	if !g.terms.gone {
+	if !g.terms.Gone {
 		settings.Timeout -= limit
 	}
 	return name

@@ -27,7 +27,7 @@ func TestSilentNameServerOwnName(t *testing.T) {
 	} {
 		var talk bytes.Buffer
 		g := &globals{}
-		g.terms.gone = c.gone
+		g.terms.Gone = c.gone
 		settings := &config.Settings{Timeout: c.timeout}
 		if got := fullName(t.Context(), term.Streams{Err: &talk}, g, settings, etcdtest.SilentNameServer(t), name); got != name {
 			t.Errorf("gone %v: the host is %s", c.gone, got)

@@ -149,7 +149,7 @@ func runImport(ctx context.Context, std term.Streams, g *globals, a *app.App, o 
 	for _, line := range broken {
 		std.Warn(line + "; its type is left out")
 	}
-	if o.verify && g.terms.dryRun {
+	if o.verify && g.terms.DryRun {
 		return i.compare(ctx)
 	}
 	return i.run(ctx)
@@ -161,7 +161,7 @@ func (i *importer) run(ctx context.Context) error {
 	err := i.commit(ctx)
 	var faulty *faultyError
 	partly := errors.As(err, new(*partlyError)) || errors.As(err, &faulty) && faulty.err == nil
-	if !i.verify || i.opts.terms.dryRun || (err != nil && !partly) {
+	if !i.verify || i.opts.terms.DryRun || (err != nil && !partly) {
 		return err
 	}
 	compared := i.compare(ctx)
@@ -249,7 +249,7 @@ func (i *importer) commit(ctx context.Context) error {
 	err = i.dryReverts(err)
 	i.sayConflict(err)
 	left = append(left, refused...)
-	i.sayTaken(taken, err == nil && !i.opts.terms.dryRun)
+	i.sayTaken(taken, err == nil && !i.opts.terms.DryRun)
 	i.sayLeftOut(left)
 	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
 		return &faultyError{err}

@@ -55,7 +55,7 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 		i.reverts.why = fmt.Sprintf("it does not say at which revision it was exported, so %s may have changed since", text.Count(len(changes), "object"))
 	}
 	i.reverts.lines = i.revertLines(ctx, changes, on)
-	if i.asksReverts() || i.opts.terms.dryRun {
+	if i.asksReverts() || i.opts.terms.DryRun {
 		return nil
 	}
 	return &revertsError{i.reverts, i.from.title, i.changes.hints.again("--overwrite")}
@@ -76,7 +76,7 @@ func (i *importer) warnReverts() {
 
 // dryReverts says what would be taken back and ends a dry run as the import would.
 func (i *importer) dryReverts(err error) error {
-	if !i.opts.terms.dryRun || len(i.reverts.changes) == 0 {
+	if !i.opts.terms.DryRun || len(i.reverts.changes) == 0 {
 		return err
 	}
 	i.warnReverts()

@@ -14,7 +14,7 @@ import (
 // is asked, also about a single object. Scripts are not, nor are those who override the
 // rules.
 func (c *changer) losses(p change.Proposal) string {
-	overridden := c.opts.terms.emergency || c.opts.terms.gone || slices.Contains(c.opts.terms.allow, safety.MinPooled)
+	overridden := c.opts.terms.Emergency || c.opts.terms.Gone || slices.Contains(c.opts.terms.Allow, safety.MinPooled)
 	if !c.Interactive() || c.opts.yes || c.opts.oneHost || c.neverAsks || overridden {
 		return ""
 	}

@@ -127,9 +127,9 @@ func (h *hints) importLine(objects []value.Value) string {
 		line += " " + quote(o.Text())
 	}
 	words := []string{"--yes", "import", "-"}
-	words = append(words, option("--reason", cmp.Or(h.terms.reason, fillIn))...)
-	if h.terms.task != "" {
-		words = append(words, option("--task", h.terms.task)...)
+	words = append(words, option("--reason", cmp.Or(h.terms.Reason, fillIn))...)
+	if h.terms.Task != "" {
+		words = append(words, option("--task", h.terms.Task)...)
 	}
 	return line + " | " + h.command(words...)
 }

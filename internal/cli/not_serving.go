@@ -21,7 +21,7 @@ import (
 // refusalNotServing words a refusal of objects that are pooled already and do not serve.
 func (d *display) refusalNotServing(ctx context.Context, e *change.RefusedError) error {
 	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
-	if d.opts.terms.dryRun {
+	if d.opts.terms.DryRun {
 		msg = "would be refused by " + render.RuleNames(e.Refused)
 	}
 	return &refusalError{msg, strings.Join(d.notServingLines(ctx, e.Idle), "\n")}

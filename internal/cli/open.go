@@ -25,7 +25,7 @@ func loadApp(std term.Streams, g *globals) (*app.App, error) {
 		return nil, err
 	}
 	warnMistakes(std, s)
-	if g.terms.gone {
+	if g.terms.Gone {
 		s.Timeout = min(s.Timeout, hasty)
 	}
 	if g.output == "" {

@@ -88,7 +88,7 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 	cmd.Flags().StringVar(&service, "service", "", "only this `SERVICE`")
 	cmd.Flags().BoolVar(&announce, "announce", false, "announce the change, even if the program is called as "+name)
 	if canBeGone {
-		cmd.Flags().BoolVar(&g.terms.gone, "gone", false, "the host is down or going down: safety rules warn and do not refuse")
+		cmd.Flags().BoolVar(&g.terms.Gone, "gone", false, "the host is down or going down: safety rules warn and do not refuse")
 	}
 	must(cmd.RegisterFlagCompletionFunc("hostname", completer{g}.completeHost))
 	must(cmd.RegisterFlagCompletionFunc("service", completer{g}.completeService))
@@ -119,7 +119,7 @@ func runPoolVerb(ctx context.Context, c *changer, verb poolVerb, host, service s
 	if service == "" && regexp.QuoteMeta(host) == strings.ReplaceAll(host, ".", `\.`) {
 		what.hint += "; to look for it: " + c.opts.command("select", selector.Name+"=(?i)"+selector.Literal(strings.TrimSuffix(host, "."))+".*", "get")
 	}
-	overridden := c.opts.terms.emergency || slices.Contains(c.opts.terms.allow, safety.PoolNeedsWeight)
+	overridden := c.opts.terms.Emergency || slices.Contains(c.opts.terms.Allow, safety.PoolNeedsWeight)
 	if c.opts.wrapper && verb.set == "pooled=yes" && !overridden {
 		what.check = func(on object.Snapshot, plan object.Plan) error { return refuseWeightless(c.opts, c.App, on, plan) }
 	}

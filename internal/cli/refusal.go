@@ -36,7 +36,7 @@ func (d *display) refusal(ctx context.Context, e *change.RefusedError) error {
 		lines = append(lines, "and its declared rules have to be mended first: "+err.Error())
 	}
 	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
-	if d.opts.terms.dryRun {
+	if d.opts.terms.DryRun {
 		msg = fmt.Sprintf("would be refused by %s", render.RuleNames(e.Refused))
 		shown := d.Lines(render.Changes(e.Plan.Changes, term.Colored(d.Out))...)
 		if shown != nil {
@@ -71,8 +71,8 @@ func (d *display) sayHeldBack(ctx context.Context, word string, held []object.Ch
 // waysOut returns the command lines that do what was refused, or as much of it
 // as may be.
 func (h *hints) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
-	override := allowOptions(h.terms.allow, refused)
-	if h.terms.reason == "" {
+	override := allowOptions(h.terms.Allow, refused)
+	if h.terms.Reason == "" {
 		override = append(override, "--reason", fillIn)
 	}
 	if h.editing {
@@ -80,7 +80,7 @@ func (h *hints) waysOut(refused []safety.Finding, changes []object.Change, partl
 	}
 	var ways [][2]string
 	add := func(label string, options ...string) { ways = append(ways, [2]string{label, h.again(options...)}) }
-	if partly && len(h.terms.allow) == 0 && !h.undoing {
+	if partly && len(h.terms.Allow) == 0 && !h.undoing {
 		add("only what is allowed:", "--except-refused")
 	}
 	if h.mayBeGone {

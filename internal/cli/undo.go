@@ -120,7 +120,7 @@ func newUndoer(std term.Streams, g *globals, a *app.App) *undoer {
 }
 
 func (u *undoer) run(ctx context.Context, wanted undoing) error {
-	if u.opts.terms.partial {
+	if u.opts.terms.Partial {
 		return &usageError{"--except-refused is not for undo, which takes changes back whole", "to override the rules: --allow RULE[@POOL] --reason TEXT"}
 	}
 	u.changes.hints.undoing = true
