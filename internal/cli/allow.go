@@ -39,8 +39,8 @@ func (t *termOptions) splitAllow() error {
 	return nil
 }
 
-// mostAllowed is how many pools are named one by one in a line to paste.
-const mostAllowed = 3
+// maxAllowed is how many pools are named one by one in a line to paste.
+const maxAllowed = 3
 
 // allowOptions returns the options that override what refused, besides what is
 // overridden already: for the pools alone if they are few, else the rules.
@@ -65,7 +65,7 @@ func allowOptions(already []string, refused []safety.Finding) []string {
 		}
 		rules[f.Rule] = true
 	}
-	if len(pools) > mostAllowed {
+	if len(pools) > maxAllowed {
 		for _, rule := range safety.Names() {
 			if rules[rule] {
 				add(rule)

@@ -19,8 +19,7 @@ import (
 // asker returns how to ask about a proposal; nil if there is nothing to ask.
 type asker func(change.Proposal) func(context.Context) error
 
-// apply makes a change, the one way there is, and tells the operator what came
-// of it. Ask may be nil: then nothing is asked.
+// apply makes a change, the one way there is, and reports its outcome. Ask may be nil: then nothing is asked.
 func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
 	if err := c.needMode(); err != nil {
 		return err
@@ -68,8 +67,8 @@ func (c *changer) warnError(err error) {
 }
 
 // needMode returns an error if a change cannot be judged as the site wants it,
-// since safety_mode has a mistake. What takes out a host that is gone, or mends
-// something, does not stop for that.
+// since safety_mode has a mistake. A change that depools a host that
+// is gone, or undoes another, is made all the same.
 func (c *changer) needMode() error {
 	if c.opts.terms.Gone || c.opts.terms.Emergency || c.hints.undoing {
 		return nil
@@ -80,8 +79,8 @@ func (c *changer) needMode() error {
 	return nil
 }
 
-// progressOn returns how to tell somebody at a terminal how far a change in parts has come; nobody
-// else waits for it.
+// progressOn returns the function that reports the progress of a change in parts
+// to somebody at a terminal; nil if there is nobody.
 func progressOn(std term.Streams) func(done, left int) {
 	if !term.IsTerminal(std.Err) {
 		return nil
@@ -159,8 +158,8 @@ func (c *changer) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 	return nil
 }
 
-// printOutcome says what came of a change after its own report: to whom it was
-// told, what may still go, how to take it back, and what was not done.
+// printOutcome prints, after the report of a change: its announcement, how many
+// more members may go, how to undo it, and what was not done.
 func (d *display) printOutcome(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
 		d.Note(done.Message)
@@ -181,7 +180,7 @@ func (d *display) printOutcome(ctx context.Context, done change.Done, terms chan
 	return &partlyError{exitRefused}
 }
 
-// printWaysOut tells the lines that would do what is held back.
+// printWaysOut prints the command lines that would do what is held back.
 func (d *display) printWaysOut(refused []safety.Finding, held []object.Change) {
 	d.Detail(d.hints.waysOut(refused, held, false)...)
 }

@@ -121,7 +121,7 @@ func expandFiles(args []string) ([]string, error) {
 			return nil, err
 		}
 		for i, line := range lines {
-			if kind := scan.next(line); kind == optionWord && scan.has(waysOut()...) {
+			if kind := scan.next(line); kind == optionWord && scan.has(overridingOptions()...) {
 				return nil, &usageError{
 					fmt.Sprintf("%s:%d: %s is not taken from a file of arguments", text.OneLine(name), i+1, text.OneLine(line)),
 					"it overrides what protects you: type it on the command line",
@@ -141,9 +141,9 @@ func takesFiles(command string) bool {
 	return poolVerb || slices.Contains([]string{"confctl", "select", "tags", "sync"}, command)
 }
 
-// waysOut are the options that override a rule, answer a question, or give up
+// overridingOptions are the options that override a rule, answer a question, or give up
 // what cannot be read.
-func waysOut() []string {
+func overridingOptions() []string {
 	return []string{"allow", "except-refused", "gone", "emergency", "yes", "repair"}
 }
 

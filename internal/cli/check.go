@@ -65,12 +65,12 @@ func unknownAtWorst(std term.Streams, err error) error {
 		words = append(words, strings.TrimSpace(line))
 	}
 	text := strings.ReplaceAll(text.OneLine(strings.Join(words, "; ")), "|", "/") // behind which there would be perfdata
-	return tellLevel(std, readers.Unknown.String()+": "+text+"\n", readers.Unknown)
+	return printLevel(std, readers.Unknown.String()+": "+text+"\n", readers.Unknown)
 }
 
-// tellLevel prints what a monitoring plugin has to say, and returns the error
+// printLevel prints the output of a monitoring plugin, and returns the error
 // that ends with its exit code.
-func tellLevel(std term.Streams, text string, level readers.Level) error {
+func printLevel(std term.Streams, text string, level readers.Level) error {
 	if err := std.Print("%s", text); err != nil {
 		std.Say("%v", err)
 		level = readers.Unknown // whatever it is, nobody has heard of it
@@ -141,7 +141,7 @@ that. With --since it is WARNING at once.`,
 			if err != nil {
 				return unknownAtWorst(std, err)
 			}
-			return tellLevel(std, text, level)
+			return printLevel(std, text, level)
 		},
 	}
 	f := cmd.Flags()
@@ -338,9 +338,9 @@ func sinceChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.
 	return found, nil
 }
 
-// mostRecords are those of the journal that are looked at. A reader that lacks
+// maxRecords are those of the journal that are looked at. A reader that lacks
 // something older is at least as late as the oldest of them.
-const mostRecords = 2_000
+const maxRecords = 2_000
 
 // readersObjects returns the objects of the readers' types.
 func readersObjects(ctx context.Context, a *app.App, asked []readers.Reader) (object.Snapshot, error) {
@@ -363,7 +363,7 @@ func readersState(ctx context.Context, a *app.App, asked []readers.Reader) (read
 	if err != nil {
 		return readers.State{}, nil, err
 	}
-	records, err := a.Journal().Newest(ctx, mostRecords)
+	records, err := a.Journal().Newest(ctx, maxRecords)
 	if err != nil && !sal.Incomplete(err) {
 		return readers.State{}, nil, err
 	}

@@ -7,9 +7,9 @@ import (
 
 // Limits of what is offered for one completion.
 const (
-	mostOffers   = 1000
-	longestOffer = 255 // bytes of a word
-	longestAbout = 100 // bytes of its description
+	maxOffers      = 1000
+	maxOffer       = 255 // bytes of a word
+	maxDescription = 100 // bytes of its description
 )
 
 // offered returns what a shell is told for a completion, of what cobra printed:
@@ -40,9 +40,9 @@ func offered(printed, typed string) string {
 		}
 		words = append(words, word)
 	}
-	if len(words) > mostOffers { // too many to look through, so the shell's own ways of matching do not matter
+	if len(words) > maxOffers { // too many to look through, so the shell's own ways of matching do not matter
 		words = slices.DeleteFunc(words, func(word string) bool { return !strings.HasPrefix(word, typed) })
-		words = words[:min(len(words), mostOffers)]
+		words = words[:min(len(words), maxOffers)]
 	}
 	return strings.Join(append(words, lines[last]), "\n") + "\n"
 }
@@ -52,7 +52,7 @@ func offered(printed, typed string) string {
 // file of arguments, with a colon the last line for the script; =, % and + mean
 // something to a shell there.
 func mayOffer(word string, option bool) bool {
-	if !isInert(word) || len(word) > longestOffer {
+	if !isInert(word) || len(word) > maxOffer {
 		return false
 	}
 	if word[0] == '-' {
@@ -75,5 +75,5 @@ func describe(text string) string {
 		return r
 	}, text), func(r rune) bool { return r == ' ' })
 	text = strings.Join(words, " ")
-	return strings.TrimRight(text[:min(len(text), longestAbout)], " ")
+	return strings.TrimRight(text[:min(len(text), maxDescription)], " ")
 }

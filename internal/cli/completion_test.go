@@ -39,7 +39,7 @@ func checkOffers(t *testing.T, printed string) {
 	if !all.MatchString(printed) {
 		t.Errorf("offered: %q", printed)
 	}
-	if n := strings.Count(printed, "\n"); n > mostOffers+1 {
+	if n := strings.Count(printed, "\n"); n > maxOffers+1 {
 		t.Errorf("%d lines", n)
 	}
 }
@@ -57,7 +57,7 @@ func TestOffered(t *testing.T) {
 		{"same\ta $(x)1\nsame\ta $(x)2\n:4\n", "", "same\ta x1\n:4\n"}, // bash would insert "same  (a x"
 		{"id\talice: set/pooled=no name=w.*; \"it's\" \u202e\x1b[2J\n:4\n", "", "id\talice: set/pooled=no name=w. , its 2J\n:4\n"},
 		{"id\t\x1b\n:4\n", "", "id\n:4\n"},
-		{strings.Repeat("x", longestOffer+1) + "\nx\t" + strings.Repeat("y", 1000) + "\n:4\n", "", "x\t" + strings.Repeat("y", longestAbout) + "\n:4\n"},
+		{strings.Repeat("x", maxOffer+1) + "\nx\t" + strings.Repeat("y", 1000) + "\n:4\n", "", "x\t" + strings.Repeat("y", maxDescription) + "\n:4\n"},
 	} {
 		got := offered(c.printed, c.typed)
 		if got != c.want {
@@ -74,7 +74,7 @@ func TestOfferedOfMany(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&printed, "web%d\n", i)
 	}
-	for typed, want := range map[string]int{"": mostOffers, "web4": mostOffers, "web49": 111, "--hostname=web49": 111, "x": 0} {
+	for typed, want := range map[string]int{"": maxOffers, "web4": maxOffers, "web49": 111, "--hostname=web49": 111, "x": 0} {
 		got := offered(printed.String()+":4\n", typed)
 		if n := strings.Count(got, "\n") - 1; n != want {
 			t.Errorf("%q: %d words, want %d", typed, n, want)

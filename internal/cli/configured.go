@@ -13,14 +13,14 @@ func (g *globals) loadSettings() (*config.Settings, error) {
 	return config.Load(config.Options{File: g.config, Schema: g.schema, Formats: formats(), Account: account.Self()})
 }
 
-// needed returns the settings in which a mistake stops the command, beside those
+// requiredSettings returns the settings in which a mistake stops the command, beside those
 // that say where the objects are. With a tcpircbot_port that is no number the Python
 // tool stops, and scripts may rely on that; a change in an outage does not stop.
-func (g *globals) needed() []string {
-	if g.terms.Gone || g.terms.Emergency || g.mends {
-		return g.needs
+func (g *globals) requiredSettings() []string {
+	if g.terms.Gone || g.terms.Emergency || g.undoes {
+		return g.required
 	}
-	return append([]string{"tcpircbot_port"}, g.needs...)
+	return append([]string{"tcpircbot_port"}, g.required...)
 }
 
 // warnMistakes reports the mistakes that stop nothing.

@@ -50,14 +50,14 @@ func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent)
 	}
 	c.hints.editing = true
 	e := &editing{Streams: c.Streams, App: c.App, opts: c.opts, changes: c}
-	defer e.end()
-	plan, err := e.all(ctx, seen.Objects)
+	defer e.cleanUp()
+	plan, err := e.openAll(ctx, seen.Objects)
 	if err != nil {
 		return err
 	}
 	in.Stop = true
 	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
-	return e.kept(c.apply(ctx, in, nil, e.report))
+	return e.withHints(c.apply(ctx, in, nil, e.report))
 }
 
 // editing keeps what a person typed until it is stored.
@@ -76,11 +76,11 @@ type typed struct {
 	change object.Change
 }
 
-// all opens an editor for each object.
-func (e *editing) all(ctx context.Context, objects []object.Object) (object.Plan, error) {
+// openAll opens an editor for each object.
+func (e *editing) openAll(ctx context.Context, objects []object.Object) (object.Plan, error) {
 	whole := object.Plan{Matched: objects}
 	for i := range objects {
-		plan, err := e.one(ctx, &objects[i])
+		plan, err := e.openOne(ctx, &objects[i])
 		if err != nil {
 			return object.Plan{}, err
 		}
@@ -90,9 +90,9 @@ func (e *editing) all(ctx context.Context, objects []object.Object) (object.Plan
 	return whole, nil
 }
 
-// one opens an editor for an object, again and again until what comes back is
+// openOne opens an editor for an object, again and again until what comes back is
 // valid or the person has had enough.
-func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error) {
+func (e *editing) openOne(ctx context.Context, o *object.Object) (object.Plan, error) {
 	text, err := buffer(*o)
 	if err != nil {
 		return object.Plan{}, err
@@ -117,7 +117,7 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	edited, err := b.Edit(ctx, check, func(reason error) (bool, error) {
 		e.Interrupts.Resume()
 		defer e.Interrupts.Pause()
-		return e.again(ctx, reason)
+		return e.askAgain(ctx, reason)
 	})
 	e.Interrupts.Resume()
 	switch {
@@ -134,8 +134,8 @@ func (e *editing) one(ctx context.Context, o *object.Object) (object.Plan, error
 	return plan, nil
 }
 
-// again says why a text is not valid and asks whether to go on.
-func (e *editing) again(ctx context.Context, reason error) (bool, error) {
+// askAgain says why a text is not valid and asks whether to go on.
+func (e *editing) askAgain(ctx context.Context, reason error) (bool, error) {
 	if err := e.Ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
 		return false, err
 	}
@@ -150,7 +150,7 @@ func (e *editing) again(ctx context.Context, reason error) (bool, error) {
 	return word == "y" || word == "yes" || e.Interactive() && strings.HasPrefix(word, "y"), err
 }
 
-// report tells what was done, and that the buffers are not needed any more.
+// report prints what was done, and notes that the buffers are not needed any more.
 func (e *editing) report(done change.Done) {
 	e.stored = true
 	for _, o := range done.Objects {
@@ -158,9 +158,9 @@ func (e *editing) report(done change.Done) {
 	}
 }
 
-// end removes what was typed once it is stored. If the edit ended before there
+// cleanUp removes what was typed once it is stored. If the edit ended before there
 // was anything to store, it says where the texts are.
-func (e *editing) end() {
+func (e *editing) cleanUp() {
 	for _, b := range e.typed {
 		if !e.stored {
 			e.Say("your text is kept in %s", b.Path())

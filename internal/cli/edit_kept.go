@@ -28,8 +28,8 @@ func explainUnstored(e *unstoredError, _ error) (code int, msg, hint string) {
 	return code, msg, strings.TrimLeft(hint+"\n"+strings.Join(e.lines, "\n"), "\n")
 }
 
-// kept adds to an error how to store what was edited all the same.
-func (e *editing) kept(err error) error {
+// withHints adds to an error how to store what was edited all the same.
+func (e *editing) withHints(err error) error {
 	if err == nil || e.stored || isRefusal(err) || errors.As(err, new(*store.UnknownError)) {
 		return err // a refusal has its own lines
 	}
@@ -56,9 +56,9 @@ func contested(conflict *change.ConflictError, c object.Change) bool {
 	})
 }
 
-// longestHint is how many bytes a command line may have that is printed to be
+// maxHint is how many bytes a command line may have that is printed to be
 // pasted.
-const longestHint = 1000
+const maxHint = 1000
 
 // assigning returns the words that set the fields that a change is about, and no
 // other; nil if no words do, or very long ones.
@@ -79,7 +79,7 @@ func assigning(c object.Change) []string {
 		}
 		words = append(words, word)
 	}
-	if len(strings.Join(words, " ")) > longestHint {
+	if len(strings.Join(words, " ")) > maxHint {
 		return nil
 	}
 	return words

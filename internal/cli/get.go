@@ -70,15 +70,15 @@ func (l *limited) add(format string, args ...any) {
 
 func (l *limited) count() int { return len(l.first) + l.more }
 
-func (l *limited) warn(std term.Streams) { l.tell(std.Warn) }
+func (l *limited) warn(std term.Streams) { l.each(std.Warn) }
 
-func (l *limited) say(std term.Streams) { l.tell(func(line string) { std.Say("%s", line) }) }
+func (l *limited) say(std term.Streams) { l.each(func(line string) { std.Say("%s", line) }) }
 
-func (l *limited) tell(tell func(string)) {
+func (l *limited) each(report func(string)) {
 	for _, line := range l.first {
-		tell(line)
+		report(line)
 	}
 	if l.more > 0 {
-		tell(fmt.Sprintf("and %d more like these", l.more))
+		report(fmt.Sprintf("and %d more like these", l.more))
 	}
 }

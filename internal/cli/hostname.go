@@ -28,7 +28,7 @@ func thisHost(ctx context.Context, std term.Streams, g *globals, settings *confi
 func fullName(ctx context.Context, std term.Streams, g *globals, settings *config.Settings, resolver *net.Resolver, name string) string {
 	limit := min(2*time.Second, settings.Timeout/2)
 	if g.terms.Gone {
-		limit = hasty // as for each request to the store
+		limit = goneTimeout // as for each request to the store
 	}
 	full, err := fqdn(ctx, resolver, name, limit)
 	if err == nil {

@@ -23,7 +23,7 @@ func TestSilentNameServerOwnName(t *testing.T) {
 		left    time.Duration
 	}{
 		{false, 400 * time.Millisecond, 200 * time.Millisecond},
-		{true, hasty, hasty},
+		{true, goneTimeout, goneTimeout},
 	} {
 		var talk bytes.Buffer
 		g := &globals{}

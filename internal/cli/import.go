@@ -207,7 +207,7 @@ func (i *importer) commit(ctx context.Context) error {
 	if err != nil {
 		return &unwrittenError{err, nil}
 	}
-	if err := i.removable(left); err != nil {
+	if err := i.checkRemovable(left); err != nil {
 		return err
 	}
 	var refused, taken []*yamldoc.Error
@@ -221,7 +221,7 @@ func (i *importer) commit(ctx context.Context) error {
 		Deletes: i.removeOthers,
 		Seeds:   i.removeOthers,
 		Plan: func(on object.Snapshot) (object.Plan, error) {
-			plan, all := d.Plan(on, i.demands())
+			plan, all := d.Plan(on, i.dumpTerms())
 			var faults []*yamldoc.Error
 			if faults, taken = dump.Left(all); len(taken) > 0 {
 				plan.Warnings = append(plan.Warnings, tookOver(taken))
@@ -232,7 +232,7 @@ func (i *importer) commit(ctx context.Context) error {
 			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
 				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)})
 				kept, _ := dump.Left(all)
-				if err := i.removable(kept); err != nil {
+				if err := i.checkRemovable(kept); err != nil {
 					return object.Plan{}, err
 				}
 			}
@@ -257,10 +257,10 @@ func (i *importer) commit(ctx context.Context) error {
 	return err
 }
 
-// removable refuses to remove what the source does not have while something of it
+// checkRemovable refuses to remove what the source does not have while something of it
 // is left out: that may be just what would be removed, under a name or at a place
 // that cannot be read.
-func (i *importer) removable(left []*yamldoc.Error) error {
+func (i *importer) checkRemovable(left []*yamldoc.Error) error {
 	if !i.removeOthers || len(left) == 0 {
 		return nil
 	}
@@ -268,8 +268,8 @@ func (i *importer) removable(left []*yamldoc.Error) error {
 	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
 }
 
-// demands are how the store is to be made what the source says.
-func (i *importer) demands() dump.Terms {
+// dumpTerms are how the store is to be made what the source says.
+func (i *importer) dumpTerms() dump.Terms {
 	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)}
 }
 
@@ -323,7 +323,7 @@ func (i *importer) sayConflict(err error) {
 	}
 }
 
-// printImported tells what changed: object by object if they are few.
+// printImported prints what changed: object by object if they are few.
 func (i *importer) printImported(done change.Done) {
 	if len(done.Objects) <= render.MaxObjects {
 		i.changes.display.printChanged(done)

@@ -44,7 +44,7 @@ func refuseFileAndURL(s *schema.Schema, words []string) error {
 func fileSource(std term.Streams, a *app.App, file string, types []*schema.Type) source {
 	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
 		d, err := dump.Read(file, a.Schema)
-		return of(d, types), nil, err
+		return ofTypes(d, types), nil, err
 	}
 	if file != "-" {
 		return source{name: file, title: file, strict: true, read: read}
@@ -58,12 +58,12 @@ func fileSource(std term.Streams, a *app.App, file string, types []*schema.Type)
 			return dump.Dump{}, nil, fmt.Errorf("reading standard input: %w", err)
 		}
 		d, err := dump.Parse(title, text, a.Schema)
-		return of(d, types), nil, err
+		return ofTypes(d, types), nil, err
 	}}
 }
 
-// of returns a dump without other types and their objects.
-func of(d dump.Dump, types []*schema.Type) dump.Dump {
+// ofTypes returns a dump without other types and their objects.
+func ofTypes(d dump.Dump, types []*schema.Type) dump.Dump {
 	other := func(t *schema.Type) bool { return !slices.Contains(types, t) }
 	d.Types = slices.DeleteFunc(d.Types, other)
 	d.Objects = slices.DeleteFunc(d.Objects, func(i dump.Item) bool { return other(i.Object.Type) })

@@ -137,13 +137,13 @@ func sayStranded(ctx context.Context, std term.Streams, a *app.App) (bool, error
 	waiting, _, err := a.Journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return hasSink(a.Settings.Sinks, w.Sink) })
 	for _, w := range waiting {
-		std.Say("%s: %d waiting, %s", sinkName(w), w.Count, wayOut)
+		std.Say("%s: %d waiting, %s", sinkName(w), w.Count, strandedHint)
 	}
 	return len(waiting) > 0, err
 }
 
-// wayOut is how to be rid of what waits for a sink that is not configured.
-const wayOut = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
+// strandedHint says what to do about what waits for a sink that is not configured.
+const strandedHint = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
 
 func deliverLog(ctx context.Context, std term.Streams, a *app.App) error {
 	if len(a.Settings.Sinks) == 0 {
@@ -221,7 +221,7 @@ func logStatus(ctx context.Context, std term.Streams, g *globals, a *app.App, mo
 		std.Say("something waits for longer than %s; confctl log deliver tries again", most)
 	}
 	if stranded {
-		std.Say("something waits for longer than %s, %s", most, wayOut)
+		std.Say("something waits for longer than %s, %s", most, strandedHint)
 	}
 	if kept {
 		std.Say("something cannot be delivered; confctl log drop ID deletes it")

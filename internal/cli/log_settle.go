@@ -11,9 +11,9 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// settling is for how long a store that does not answer is asked what became of
+// settleTimeout is for how long a store that does not answer is asked what became of
 // a change of unknown outcome.
-const settling = 30 * time.Second
+const settleTimeout = 30 * time.Second
 
 // unsettledError reports that it is still not known whether a change was made.
 type unsettledError struct {
@@ -32,7 +32,7 @@ func settleChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal
 		Host:    sal.Host{Name: app.Hostname()},
 		Process: sal.Process{CommandLine: commandLine(g.words)},
 	}
-	for end := time.Now().Add(settling); ; {
+	for end := time.Now().Add(settleTimeout); ; {
 		settled.Time = time.Now().UTC()
 		found, err := a.Journal().Settle(ctx, id, settled)
 		again := errors.As(err, new(*store.UnavailableError)) || errors.As(err, new(*store.UnknownError))

@@ -25,7 +25,7 @@ After a change whose outcome is unknown (exit code 9), --wait settles it. If
 the change was not made, --wait makes sure that it never will be, even if its
 request is still under way: it writes a void record in its place, and ends with
 exit code 4. This needs the right to write to the journal. If the store does
-not answer, it is asked again for ` + settling.String() + `. If nothing can be settled, the exit
+not answer, it is asked again for ` + settleTimeout.String() + `. If nothing can be settled, the exit
 code is 9.`,
 		Annotations:       using("output", exitCodes(exitDone, exitFailed, exitUsage, exitNoMatch, exitUnavailable, exitInvalid, exitUnknown)),
 		Args:              arguments(1, 1),

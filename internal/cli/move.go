@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// mostMoves is how many lines that move a service are shown.
-const mostMoves = 3
+// maxMoves is how many lines that move a service are shown.
+const maxMoves = 3
 
 // moves returns the lines that move what serves in one change, with their labels,
 // for those refused groups in which neither side can go first: import changes both
@@ -28,7 +28,7 @@ func (h *hints) moves(refused []safety.Finding, changes []object.Change) [][2]st
 			lines = append(lines, [2]string{"move " + render.Subject(f) + " in one change:", h.importLine(move)})
 		}
 	}
-	if len(lines) > 0 && len(lines) <= mostMoves || len(types) == 0 {
+	if len(lines) > 0 && len(lines) <= maxMoves || len(types) == 0 {
 		return lines
 	}
 	var names []string

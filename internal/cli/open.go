@@ -9,10 +9,10 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// hasty is how long a name is looked up, and how long each of the two requests
+// goneTimeout is how long a name is looked up, and how long each of the two requests
 // of a change may take, where the answer has to be there within three seconds: a
 // host that is going down does not wait.
-const hasty = time.Second
+const goneTimeout = time.Second
 
 // loadApp reads the configuration and the schema. A command that does not use the
 // store needs no more.
@@ -21,12 +21,12 @@ func loadApp(std term.Streams, g *globals) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Mistake(g.needed()...); err != nil {
+	if err := s.Mistake(g.requiredSettings()...); err != nil {
 		return nil, err
 	}
 	warnMistakes(std, s)
 	if g.terms.Gone {
-		s.Timeout = min(s.Timeout, hasty)
+		s.Timeout = min(s.Timeout, goneTimeout)
 	}
 	if g.output == "" {
 		g.output = s.Output

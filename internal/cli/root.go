@@ -31,8 +31,8 @@ type globals struct {
 	repair     bool
 	quiet      bool
 	debug      bool
-	needs      []string // settings that the command cannot do without
-	mends      bool     // the command takes changes back
+	required   []string // settings that the command cannot do without
+	undoes     bool     // the command takes changes back
 	terms      termOptions
 	identified sync.Once
 	user       sal.User // who makes a change; see whoami

@@ -47,7 +47,7 @@ otherwise. SIGTERM ends it after the requests under way.`,
 			for _, key := range allow {
 				asked.Gateway.Allow = append(asked.Gateway.Allow, config.Value{Text: key, Option: "--allow-prefix"})
 			}
-			g.needs = []string{"serve"}
+			g.required = []string{"serve"}
 			return with(std, g, func(a *app.App) error { return runServe(cmd.Context(), std, g, a, asked) })
 		},
 	}

@@ -69,7 +69,7 @@ warn. An undo is a change like any other, and can be undone.`,
 			if err != nil {
 				return err
 			}
-			g.mends = true
+			g.undoes = true
 			return with(std, g, func(a *app.App) error { return newUndoer(std, g, a).run(cmd.Context(), wanted) })
 		},
 	}
