@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/conftool/confctl/internal/app"
@@ -13,7 +12,6 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
-	"github.com/conftool/confctl/pkg/schema"
 )
 
 // asker returns how to ask about a proposal; nil if there is nothing to ask.
@@ -86,49 +84,6 @@ func progressOn(std term.Streams) func(done, left int) {
 		return nil
 	}
 	return func(done, left int) { std.Say("%d of %d are done", done, done+left) }
-}
-
-// unruledError reports mistakes in declared rules that a change would have to be
-// judged by: to ignore a rule that somebody wrote down would be to break it.
-type unruledError struct{ schema.InvalidError }
-
-// checkRules returns the mistakes in the rules for some types, as far as rules are
-// asked at all; nil for none.
-func checkRules(g *globals, a *app.App, types ...*schema.Type) error {
-	if a.Settings.SafetyMode == safety.None || g.terms.Emergency || g.terms.Gone {
-		return nil
-	}
-	var wrong []schema.Problem
-	for _, p := range a.Unruled {
-		concerned := func(t *schema.Type) bool { return p.Type == "" || p.Type == t.Name }
-		if slices.ContainsFunc(types, concerned) {
-			wrong = append(wrong, p)
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return &unruledError{schema.InvalidError{Problems: wrong}}
-}
-
-// checkRulesFor reports the mistakes in the rules for what a plan takes away. What
-// only gives, as a repair does, goes on with a warning.
-func checkRulesFor(std term.Streams, g *globals, a *app.App, changes []object.Change) error {
-	var taken, given []*schema.Type
-	for _, c := range changes {
-		if c.After == nil || (c.Before != nil && safety.Serves(*c.Before) && !safety.Serves(*c.After)) {
-			taken = append(taken, c.Object().Type)
-		} else {
-			given = append(given, c.Object().Type)
-		}
-	}
-	if err := checkRules(g, a, taken...); err != nil {
-		return err
-	}
-	if err := checkRules(g, a, given...); err != nil {
-		std.Warn(err.Error())
-	}
-	return nil
 }
 
 // confirmed asks about a proposal where there is something to ask. What rules

@@ -111,3 +111,9 @@ func assignment(o object.Object, f object.FieldChange) string {
 	}
 	return ""
 }
+
+func overlap(a, b []object.FieldChange) bool {
+	return slices.ContainsFunc(a, func(f object.FieldChange) bool {
+		return slices.ContainsFunc(b, func(g object.FieldChange) bool { return f.Name == g.Name })
+	})
+}

@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/term"
+	"github.com/conftool/confctl/internal/text"
+	"github.com/conftool/confctl/pkg/catalog"
+	"github.com/conftool/confctl/pkg/change"
+	"github.com/conftool/confctl/pkg/dump"
+	"github.com/conftool/confctl/pkg/object"
+	"github.com/conftool/confctl/pkg/yamldoc"
+)
+
+// importer is one import on its way.
+type importer struct {
+	term.Streams
+	*app.App
+	importOptions
+	opts    *globals
+	changes *changer
+	from    source
+	words   []string        // the types it is limited to; none for all
+	told    map[string]bool // lines about what is left out
+
+	reverts reverts // of the last plan
+}
+
+// run imports, and compares both sides if that is asked for and something may
+// have been written.
+func (i *importer) run(ctx context.Context) error {
+	err := i.commit(ctx)
+	var faulty *faultyError
+	partly := errors.As(err, new(*partlyError)) || errors.As(err, &faulty) && faulty.err == nil
+	if !i.verify || i.opts.terms.DryRun || (err != nil && !partly) {
+		return err
+	}
+	compared := i.compare(ctx)
+	if err == nil {
+		return compared
+	}
+	if compared != nil && compared.Error() != "" { // else it has said all there is
+		i.Say("%v", compared)
+	}
+	return err
+}
+
+// read reads the source, in which there has to be something to import.
+func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
+	d, left, err := i.from.read(ctx)
+	if err != nil {
+		return dump.Dump{}, nil, err
+	}
+	file := i.fromV2 == ""
+	switch {
+	case file && i.removeOthers && !d.Whole:
+		return d, nil, &usageError{"--remove-others takes only a file with the header of an export that names its types and left nothing out: any other may be a part of what there is", "export it anew, or do without it"}
+	case len(d.Objects)+len(left) > 0, file && i.removeOthers && len(d.Types) > 0:
+		return d, left, nil
+	case len(i.words) > 0:
+		return d, nil, &noMatchError{fmt.Sprintf("%s has no object of type %s", i.from.title, strings.Join(i.words, ", ")), ""}
+	}
+	return d, nil, &noMatchError{i.from.title + " has no object", ""}
+}
+
+// misfitError reports objects of a file that cannot be made as it says, where
+// others may be.
+type misfitError struct{ faults *dump.FaultsError }
+
+func (e *misfitError) Error() string { return e.faults.Error() }
+
+// Unwrap returns what does not fit.
+func (e *misfitError) Unwrap() error { return e.faults }
+
+// commit makes the objects what the source says.
+func (i *importer) commit(ctx context.Context) error {
+	d, left, err := i.read(ctx)
+	if err != nil {
+		return &unwrittenError{err, nil}
+	}
+	if err := i.checkRemovable(left); err != nil {
+		return err
+	}
+	var refused, taken []*yamldoc.Error
+	var first *object.Snapshot // the operator decided on it
+	in := change.Intent{
+		Read:    queries(d.Types),
+		Action:  "import " + i.from.name,
+		Summary: summary,
+		Stop:    true,
+		Split:   true,
+		Deletes: i.removeOthers,
+		Seeds:   i.removeOthers,
+		Plan: func(on object.Snapshot) (object.Plan, error) {
+			plan, all := d.Plan(on, i.dumpTerms())
+			var faults []*yamldoc.Error
+			if faults, taken = dump.Left(all); len(taken) > 0 {
+				plan.Warnings = append(plan.Warnings, tookOver(taken))
+			}
+			if i.from.strict && len(faults) > 0 {
+				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
+			}
+			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
+				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)})
+				kept, _ := dump.Left(all)
+				if err := i.checkRemovable(kept); err != nil {
+					return object.Plan{}, err
+				}
+			}
+			if refused = faults; first == nil {
+				first = &on
+			}
+			if err := changedSince(*first, plan); err != nil {
+				return plan, err
+			}
+			return plan, i.checkReverts(ctx, d, plan, on)
+		},
+	}
+	err = i.changes.apply(ctx, in, i.confirmImport, i.printImported)
+	err = i.dryReverts(err)
+	i.sayConflict(err)
+	left = append(left, refused...)
+	i.sayTaken(taken, err == nil && !i.opts.terms.DryRun)
+	i.sayLeftOut(left)
+	if (len(left) > 0 || i.strict && len(taken) > 0) && (err == nil || isRefusal(err)) {
+		return &faultyError{err}
+	}
+	return err
+}
+
+// checkRemovable refuses to remove what the source does not have while something of it
+// is left out: that may be just what would be removed, under a name or at a place
+// that cannot be read.
+func (i *importer) checkRemovable(left []*yamldoc.Error) error {
+	if !i.removeOthers || len(left) == 0 {
+		return nil
+	}
+	i.sayLeftOut(left)
+	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
+}
+
+// dumpTerms are how the store is to be made what the source says.
+func (i *importer) dumpTerms() dump.Terms {
+	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)}
+}
+
+// unfit returns the function that says why a change cannot be committed; that is
+// empty if it can.
+func unfit(in *catalog.Catalog) func(object.Change) string {
+	return func(c object.Change) string {
+		var invalid *object.InvalidError
+		if errors.As(c.Storable(), &invalid) {
+			return invalid.Reason
+		}
+		if err := change.CheckSize(in, c); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+}
+
+// changedSince is the conflict of a plan that was made anew, with objects that
+// somebody else has changed since the first: a source is a state of the past, and
+// what it would overwrite is what the operator has seen.
+func changedSince(first object.Snapshot, plan object.Plan) error {
+	was := first.ByKey()
+	var conflicts []change.Conflict
+	for _, c := range plan.Changes {
+		before, now := was[c.Object().Key()], c.Before
+		if (before == nil) == (now == nil) && (now == nil || now.Revision == before.Revision) {
+			continue
+		}
+		mine := object.Change{Before: before, After: c.After}
+		if mine.Object() == nil { // somebody created what is to be removed
+			mine.Before = now
+		}
+		conflicts = append(conflicts, change.Conflict{Mine: mine, Theirs: now})
+	}
+	if conflicts == nil {
+		return nil
+	}
+	return &change.ConflictError{Objects: conflicts}
+}
+
+// sayConflict shows both sides of a conflict that ended an import after some of
+// its parts.
+func (i *importer) sayConflict(err error) {
+	var begun *change.PartlyDoneError
+	var conflict *change.ConflictError
+	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
+		for _, line := range text.Lines(conflictText(conflict))[1:] { // the first would say that nothing was written
+			i.Say("%s", strings.TrimSpace(line))
+		}
+	}
+}
+
+// printImported prints what changed: object by object if they are few.
+func (i *importer) printImported(done change.Done) {
+	if len(done.Objects) <= render.MaxObjects {
+		i.changes.display.printChanged(done)
+		return
+	}
+	printDone(i.Streams, text.OneLine(summary(done.Objects)))
+}
+
+// sayLeftOut says what of the source does not fit, all of it: that has to be
+// mended. Each is said once.
+func (i *importer) sayLeftOut(left []*yamldoc.Error) {
+	word, strays := "left out", false
+	if i.from.strict {
+		word = "does not fit"
+	}
+	for _, f := range left {
+		line := faultText(f)
+		if !i.told[line] {
+			i.told[line] = true
+			i.Say("%s: %s", word, line)
+			strays = strays || f.Rule == ruleStray
+		}
+	}
+	if strays && i.Settings.SchemaFile == "" {
+		i.Say("there is no schema file, so the type node is the only one that is known")
+	}
+}
