@@ -144,10 +144,10 @@ func (u *undoer) run(ctx context.Context, wanted undoing) error {
 		Action:  wanted.text,
 		Summary: summary,
 		Stop:    true,
-		Split:   len(records) > len(runsOf(records)), // as the changes were
+		Split:   len(records) > len(sal.Runs(records)), // as the changes were
 		Deletes: slices.ContainsFunc(past, func(p object.Past) bool { return p.Before == nil }),
 		Lenient: !slices.ContainsFunc(records, func(r sal.Stored) bool { return !clock.Since(r, lately) }),
-		Undoes:  runsOf(records),
+		Undoes:  sal.Runs(records),
 		Plan: func(on object.Snapshot) (object.Plan, error) {
 			plan, err := undo(past, on)
 			if err == nil {

@@ -22,35 +22,6 @@ func weighed(at int, hosts ...int) sal.Stored {
 	return r
 }
 
-// TestUndoLooksAtEachLaterChangeOnce: how much work it is to know what overtakes the
-// changes to be undone grows with how many later ones there are, and not with their
-// number times that of the others.
-func TestUndoLooksAtEachLaterChangeOnce(t *testing.T) {
-	const undone, later = 300, 3_000
-	var records []sal.Stored
-	for i := range undone {
-		records = append(records, weighed(i, 0, i%5))
-	}
-	what, overtaken := whatChanged(records), 0
-	for i := range later {
-		for _, o := range weighed(undone+i, i%10, 7).Change.Objects {
-			if what.changedAgain(o, store.Revision(undone+i)) {
-				overtaken++
-			}
-		}
-	}
-	if overtaken != later/2 { // those of the hosts 0 to 4
-		t.Errorf("%d changes overtake, want %d", overtaken, later/2)
-	}
-	if what.compared > 2*later {
-		t.Errorf("%d fields compared for %d later changes of two objects", what.compared, later)
-	}
-	// what was changed before is not overtaken by it
-	if what.changedAgain(weighed(0, 0).Change.Objects[0], 0) {
-		t.Error("an earlier change overtakes a later one")
-	}
-}
-
 // BenchmarkUndoDeep is undo last where 100,000 changes by others came after it.
 func BenchmarkUndoDeep(b *testing.B) {
 	s := newSite(b, localConfig)

@@ -43,8 +43,8 @@ func (e *unconfirmedError) hint() string {
 func (u *undoer) unconfirmed(plan object.Plan, on object.Snapshot, records, later []sal.Stored) error {
 	claims := evidence{
 		Evidence: sal.NewEvidence(slices.Concat(later, records)),
-		named:    byObjectID(records), mine: setOf(runsOf(records)),
-		undone: sal.Undone(later), what: whatChanged(records),
+		named:    byObjectID(records), mine: sal.RunSet(records),
+		undone: sal.Undone(later), what: sal.NewFieldsChanged(records),
 	}
 	now, e := on.ByKey(), &unconfirmedError{}
 	for _, c := range plan.Changes {
@@ -73,7 +73,7 @@ type evidence struct {
 	named  map[sal.ObjectID][]statement
 	mine   map[string]bool   // their ids
 	undone map[string]string // which later changes are said to be undone, and by which
-	what   *changed
+	what   *sal.FieldsChanged
 }
 
 // statement is what a record says of an object.
@@ -124,7 +124,7 @@ func (e evidence) againstUndone(trace sal.Trace) string {
 		o := trace.Changes[at]
 		for _, run := range e.RunsAt(at) {
 			by := e.undone[run]
-			if !e.mine[run] && by != "" && !trace.Runs[by] && e.what.changedAgain(o, at) {
+			if !e.mine[run] && by != "" && !trace.Runs[by] && e.what.ChangedAgain(o, at) {
 				return fmt.Sprintf("%s, by the record %s since, and the store does not confirm that %s has undone it", render.Effect(o), render.Plain(run), render.Plain(by))
 			}
 		}
