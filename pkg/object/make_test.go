@@ -242,17 +242,22 @@ func TestMakeRepair(t *testing.T) {
 	}
 }
 
-// TestMakeOneLine: a name cannot forge a line of what is said about it, nor move
-// the cursor of a terminal.
+// TestMakeOneLine: a name, of an object or a field, cannot forge a line of what is
+// said about it, nor move the cursor of a terminal.
 func TestMakeOneLine(t *testing.T) {
 	typ := node(t)
 	forged := object.Wanted{Object: object.New(typ, []string{"a\x1b[2J", "b\u202e", "c\rd"}, "x\nconfctl: done"), Foreign: true}
+	forged.Object = forged.Object.WithFields([]value.Field{{Name: "x\x1b[2J\u202e\n", Value: value.OfInt(1)}})
 	plan, refusals := object.Make([]object.Wanted{forged}, object.Snapshot{})
-	diffs := object.Differences([]object.Wanted{forged}, object.Snapshot{})
-	if len(plan.Changes) != 1 || len(plan.Warnings) != 1 || len(refusals) > 0 || len(diffs) != 1 {
+	there := object.New(typ, forged.Object.Tags, forged.Object.Name)
+	diffs := object.Differences([]object.Wanted{forged}, object.Snapshot{Objects: []object.Object{there}})
+	if len(plan.Changes) != 1 || len(plan.Warnings) != 2 || len(refusals) > 0 || len(diffs) != 1 {
 		t.Fatalf("%+v, %v, %v", plan, refusals, diffs)
 	}
-	for _, line := range []string{plan.Warnings[0], diffs[0].String()} {
+	form := typeOf(t, types(t, formText), "t")
+	odd := wanted(t, form, `{"x\u001b[2J\u202e\n": 1}`)
+	unclear, _ := object.Make([]object.Wanted{odd}, object.Snapshot{Objects: []object.Object{stored(t, form, "{}")}})
+	for _, line := range slices.Concat(plan.Warnings, unclear.Warnings, []string{diffs[0].String()}) {
 		if !text.IsLine(line) {
 			t.Errorf("%q", line)
 		}
