@@ -39,7 +39,9 @@ func (f *finder) mutate(file *ast.File, text string) string {
 		if d, ok := n.(*ast.GenDecl); ok && d.Tok != token.VAR {
 			return false // types, and constants, which a mutant that is turned on later cannot change
 		}
-		f.visit(n, stack)
+		if !f.isBesideError(n, stack) {
+			f.visit(n, stack)
+		}
 		return true
 	})
 	all := maps.Clone(f.open)
@@ -55,6 +57,20 @@ func (f *finder) mutate(file *ast.File, text string) string {
 		last = at + f.cut[at]
 	}
 	return b.String() + text[last:]
+}
+
+// isBesideError reports whether a node is returned together with an error, so that
+// nobody looks at it.
+func (f *finder) isBesideError(n ast.Node, stack []ast.Node) bool {
+	if len(stack) == 0 {
+		return false
+	}
+	r, ok := stack[len(stack)-1].(*ast.ReturnStmt)
+	if !ok || len(r.Results) < 2 {
+		return false
+	}
+	last := f.types[r.Results[len(r.Results)-1]]
+	return n != ast.Node(r.Results[len(r.Results)-1]) && !last.IsNil() && last.Type.String() == "error"
 }
 
 func (f *finder) visit(n ast.Node, stack []ast.Node) {
