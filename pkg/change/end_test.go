@@ -119,6 +119,9 @@ func TestVoidIDIsReplaced(t *testing.T) {
 		}
 		var parts []int
 		made, _ := s.journal()
+		if !slices.ContainsFunc(made, func(r sal.Stored) bool { return r.Event.ID == done.ID && !r.Change.Void }) {
+			t.Errorf("%d: no part is recorded as %s", after, done.ID)
+		}
 		for _, r := range made {
 			if r.Change.Run != done.ID && !r.Change.Void {
 				t.Errorf("record %s is of run %s, not %s", r.Event.ID, r.Change.Run, done.ID)
@@ -254,6 +257,21 @@ func TestRefusalsAreKept(t *testing.T) {
 	}
 }
 
+// TestLargeRefusalIsKeptInPart: of a change too large for a record, the refusal has
+// as many objects as fit.
+func TestLargeRefusalIsKeptInPart(t *testing.T) {
+	s := newSite(t, 5000)
+	enforce(s.applier)
+	_, err := s.apply(s.set("dc=dc", "pooled=no"))
+	var refused *change.RefusedError
+	if !errors.As(err, &refused) || refused.ID == "" || len(refused.Plan.Changes) != 5000 || len(s.warned) > 0 {
+		t.Fatalf("%v, warned %q", err, s.warned)
+	}
+	if _, records := s.journal(); len(records) != 1 || len(records[0].Change.Objects) < 1000 || len(records[0].Change.Objects) == 5000 {
+		t.Errorf("%d records", len(records))
+	}
+}
+
 // TestAllowedPoolHasToBeThere: a rule that is overridden for what is not in the
 // change is a mistake, unless no rules are asked.
 func TestAllowedPoolHasToBeThere(t *testing.T) {
@@ -271,7 +289,9 @@ func TestAllowedPoolHasToBeThere(t *testing.T) {
 func TestErrorsInWords(t *testing.T) {
 	o := object.Object{Type: noted(), Name: "x"}
 	mine := object.Change{Before: &o}
+	void := &sal.VoidError{Record: sal.Record{Event: sal.Event{ID: "id"}, User: sal.User{Name: "bob"}}}
 	for want, err := range map[string]error{
+		void.Error():                                                         &change.ConflictError{Void: void},
 		"only partly done, 1 objects as id: odd":                             &change.PartlyDoneError{Done: change.Done{ID: "id", Objects: []sal.Object{{}}}, Err: errors.New("odd")},
 		"refused by min-pooled: a 1 -> 0":                                    &change.RefusedError{Proposal: change.Proposal{Refused: []safety.Finding{{Rule: "min-pooled", Subject: "a", Msg: "1 -> 0"}, {Rule: "x"}}}},
 		"somebody else changed note x meanwhile":                             &change.ConflictError{Objects: []change.Conflict{{Mine: mine}}},
