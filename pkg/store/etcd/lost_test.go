@@ -160,7 +160,7 @@ func TestAnswerLost(t *testing.T) {
 	if !errors.As(err, &unknown) || unknown.Once != "/journal/2" || errors.As(err, new(*store.UnavailableError)) {
 		t.Errorf("with no other endpoint: %T %v", err, err)
 	}
-	wantText(t, err, "the store did not say whether the change was made: store unavailable: "+p.url()+": no answer within 1s")
+	wantText(t, err, "the store did not say whether the change was made: store unavailable: "+p.url()+": no answer within 4s")
 	p.keep(false)
 	p.cut()
 	if receipt, err = s.Commit(t.Context(), once("2")); err != nil || string(receipt.Stored) != "2" {

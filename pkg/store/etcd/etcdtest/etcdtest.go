@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func Cluster(t testing.TB, size int, options ...Option) *Server {
 	for _, m := range s.members {
 		select {
 		case <-m.etcd.Server.ReadyNotify():
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("etcd does not get ready")
 		}
 	}
@@ -231,20 +232,25 @@ func (s *Server) Calls() map[string]int {
 
 // freeAddress returns a loopback address that nobody listens on. A member is told
 // its address before it listens there, so the port could be given to somebody
-// else meanwhile; where all of 127.0.0.0/8 is this host, an address of its own
-// keeps it.
+// else meanwhile: it is none of those that systems hand out and, where all of
+// 127.0.0.0/8 is this host, one of an address of its own.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	host := "127.0.0.1"
-	if runtime.GOOS == "linux" {
-		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	const firstPort, ports, tries = 10_000, 20_000, 100
+	var err error
+	for range tries {
+		host := "127.0.0.1"
+		if runtime.GOOS == "linux" {
+			host = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(firstPort+rand.IntN(ports)))); err == nil {
+			_ = l.Close()
+			return l.Addr().String()
+		}
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 func parse(t testing.TB, address string) url.URL {
