@@ -746,8 +746,8 @@ func TestWarningsAreSaidOnce(t *testing.T) {
 		s.put(fmt.Sprintf("%shost%02d", pool, i), `{"weight": "x", "pooled": "no"}`)
 	}
 	s.applier.Confirm = func(context.Context, change.Proposal) error {
-		if len(s.warned) != 11 {
-			t.Errorf("%d warnings before the question, want 10 and a count", len(s.warned))
+		if len(s.warned) != 11 || s.warned[10] != "and 2 more like these" {
+			t.Errorf("warnings before the question: %q, want 10 and a count", s.warned)
 		}
 		return nil
 	}

@@ -140,20 +140,53 @@ func TestVoidIDIsReplaced(t *testing.T) {
 func TestRecordsOfParts(t *testing.T) {
 	s := newSite(t, 0)
 	s.applier.Terms.Reason, s.applier.Terms.Task = "why", "T1"
-	if _, err := s.apply(s.creating(5000, nil)); err != nil {
+	done, err := s.apply(writing(noted(), make([]int, store.MaxWrites-19)...)) // one too many
+	if err != nil {
 		t.Fatal(err)
 	}
 	made, _ := s.journal()
-	var partial []bool
+	partial := map[string]bool{}
 	for _, r := range made {
-		partial = append(partial, r.Change.Partial)
+		partial[r.Event.ID] = r.Change.Partial
 		if r.Event.Reason != "why" || r.Change.Task != "T1" || r.Event.Outcome != sal.Success {
 			t.Errorf("%+v", r.Event)
 		}
 	}
-	slices.SortFunc(partial, func(a, b bool) int { return strings.Compare(fmt.Sprint(b), fmt.Sprint(a)) })
-	if !slices.Equal(partial, []bool{true, false}) {
+	if want := map[string]bool{done.ID: true, sal.PartID(done.ID, 2): false}; !maps.Equal(partial, want) {
 		t.Errorf("more follows: %v", partial)
+	}
+}
+
+// repeated is a store where an earlier attempt of each commit has left a record.
+type repeated struct {
+	store.Store
+	record []byte
+}
+
+func (r repeated) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
+	earlier := store.Txn{Once: txn.Once, Writes: []store.Write{{Key: txn.Once, Value: r.record}}}
+	if _, err := r.Store.Commit(ctx, earlier); err != nil {
+		return store.Receipt{}, err
+	}
+	return r.Store.Commit(ctx, txn)
+}
+
+// TestEarlierAttempt: if an earlier attempt turns out to have been made, its record
+// says what was done. One that cannot be read is named.
+func TestEarlierAttempt(t *testing.T) {
+	earlier := sal.Record{Change: sal.ChangeRecord{Run: "x", Objects: []sal.Object{{Type: "node", Path: "earlier"}}}}
+	text, err := earlier.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for record, want := range map[string]string{string(text): "earlier", "{": "dc/c/s/host0"} {
+		s := newSite(t, 1)
+		s.catalog = catalog.New(repeated{s.store, []byte(record)}, "/conftool", "v1")
+		s.applier.Catalog = s.catalog
+		done, err := s.apply(s.set("name=host0", "weight=5"))
+		if err != nil || len(done.Objects) != 1 || done.Objects[0].Path != want || (len(s.warned) > 0) != (record == "{") {
+			t.Errorf("%v, %+v, warned %q", err, done.Objects, s.warned)
+		}
 	}
 }
 

@@ -89,14 +89,14 @@ func TestPartsLeaveRoomForWrites(t *testing.T) {
 	s := newSite(t, 0)
 	var told []string
 	s.applier.Progress = func(done, left int) { told = append(told, fmt.Sprintf("%d done, %d left", done, left)) }
-	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites)...)); err != nil {
+	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites-19)...)); err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("[%d done, 20 left %d done, 0 left]", store.MaxWrites-20, store.MaxWrites); fmt.Sprint(told) != want {
+	if want := fmt.Sprintf("[%d done, 1 left %d done, 0 left]", store.MaxWrites-20, store.MaxWrites-19); fmt.Sprint(told) != want {
 		t.Errorf("%v, want %s", told, want)
 	}
 	told = nil
-	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites+10)...)); err != nil || told != nil {
+	if _, err := s.apply(writing(noted(), make([]int, store.MaxWrites-10)...)); err != nil || told != nil {
 		t.Errorf("%v; in one part, but told %v", err, told)
 	}
 }
