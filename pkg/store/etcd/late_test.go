@@ -398,12 +398,15 @@ func TestFullStoreInDoubt(t *testing.T) {
 	l := newLate(t, etcdtest.Quota(256<<10))
 	l.queue.Next(etcdtest.Hold)
 	l.queue.Before(func() {
-		var err error
-		for i := 0; err == nil && i < 1000; i++ { // the size is measured now and then
-			_, err = l.direct.Commit(context.WithoutCancel(t.Context()), store.Txn{Once: fmt.Sprint("/", i), Writes: []store.Write{put(fmt.Sprint("/", i), string(make([]byte, 64<<10)))}})
-		}
-		if !errors.As(err, new(*store.UnavailableError)) {
-			t.Errorf("filling the store: %T %v", err, err)
+		for _, size := range []int{64 << 10, 0} { // small writes are refused a moment after large ones
+			var err error
+			for i := 0; err == nil && i < 1000; i++ { // the size is measured now and then
+				key := fmt.Sprintf("/%d/%d", size, i)
+				_, err = l.direct.Commit(context.WithoutCancel(t.Context()), store.Txn{Once: key, Writes: []store.Write{put(key, string(make([]byte, size)))}})
+			}
+			if !errors.As(err, new(*store.UnavailableError)) {
+				t.Errorf("filling the store: %T %v", err, err)
+			}
 		}
 	})
 	_, err := l.Commit(t.Context(), creation("1", "/h9"))
