@@ -6,7 +6,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// A value is printed and stored in the form of Python's json.dumps.
+// Parse returns the value in the form of Python's json.dumps.
 func ExampleParse() {
 	v, err := value.Parse([]byte(`{"weight":10,"pooled":"yes"}`))
 	if err != nil {

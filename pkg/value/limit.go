@@ -2,23 +2,24 @@ package value
 
 import "fmt"
 
-// The limits of a value, which Parse holds to. A value within them is read in
-// time proportional to its size, and an object as large as that fits into one
+// The limits that Parse enforces on a value. Parse reads a value within them in
+// time proportional to its size, and an object of that size fits into one
 // transaction of a store together with its journal record.
 const (
-	MaxBytes = 512 << 10 // of its text, as it is read and in the form of the contract
-	MaxDepth = 64        // of lists and maps within one another
+	MaxBytes = 512 << 10 // bytes of the text, both as given and in the contract's form
+	MaxDepth = 64        // levels of nested lists and maps
 )
 
-// Check reports why a text is beyond the limits of a value. It does not check
-// that the text is JSON.
+// Check returns an error if text exceeds the limits of a value. It does not
+// check that text is JSON.
 func Check(text []byte) error { return limits{MaxBytes, MaxDepth}.check(text) }
 
-// ParseAround is Parse for a text that has a value in it, such as a line of a
-// file with an object and its name: twice as large, and a few levels deeper.
+// ParseAround is like Parse, for a text that contains a value, such as a line of
+// a file with an object and its name. It allows twice MaxBytes, and 8 levels more
+// than MaxDepth.
 func ParseAround(text []byte) (Value, error) { return parse(text, limits{2 * MaxBytes, MaxDepth + 8}) }
 
-// limits are those of a text.
+// limits are the largest size in bytes, and the deepest nesting, of a text.
 type limits struct{ bytes, depth int }
 
 func (l limits) check(text []byte) error {

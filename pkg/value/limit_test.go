@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// nested is a text that is so many levels deep, with more inside.
+// nested returns depth copies of open, then inner, then depth copies of end.
 func nested(open, inner, end string, depth int) string {
 	return strings.Repeat(open, depth) + inner + strings.Repeat(end, depth)
 }
@@ -43,13 +43,13 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// What repeats at every level takes no more memory than its size times the
-// levels, and what cannot be read takes next to none.
+// A text that repeats keys at every level takes at most its size times the levels
+// of memory, and a refused text takes almost none.
 func TestParseAllocatesInProportion(t *testing.T) {
-	repeats := `{"a": 0, "a": ` // the value that counts is the deepest
+	repeats := `{"a": 0, "a": ` // the last value of each map is the next map
 	for _, c := range []struct {
 		name, text string
-		most       uint64 // bytes allocated for each of the text
+		most       uint64 // bytes allocated for each byte of the text
 	}{
 		{"a repeated key at every level", nested(repeats, `"`+strings.Repeat("x", MaxBytes/2)+`"`, "}", MaxDepth), 2 * MaxDepth},
 		{"many keys", manyKeys(30_000), 40},
@@ -60,7 +60,7 @@ func TestParseAllocatesInProportion(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _ = Parse([]byte(c.text)) // which copies the text once
+		_, _ = Parse([]byte(c.text)) // the conversion copies the text once
 		runtime.ReadMemStats(&after)
 		got, most := after.TotalAlloc-before.TotalAlloc, (c.most+1)*uint64(len(c.text))
 		if got > most {

@@ -6,8 +6,9 @@ import (
 	"unicode"
 )
 
-// Python returns v as Python prints it inside a message: a string bare, and
-// everything else as repr does (True, None, ['a'], {'k': 1}).
+// Python returns v as Python prints it in a message: a string without quotes, any
+// other value as repr prints it (True, None, ['a'], {'k': 1}). The absent value
+// is None.
 func (v Value) Python() string {
 	if s, ok := v.Str(); ok {
 		return s
@@ -57,8 +58,8 @@ func separate(b *strings.Builder, i int) {
 	}
 }
 
-// writeStringRepr follows Python's choice of quotes: single ones, unless the
-// string holds a single quote and no double one.
+// writeStringRepr writes s as repr does. Like Python, it uses single quotes unless
+// s contains a single quote and no double quote.
 func writeStringRepr(b *strings.Builder, s string) {
 	quote := '\''
 	if strings.ContainsRune(s, '\'') && !strings.ContainsRune(s, '"') {

@@ -2,7 +2,7 @@ package value
 
 import "testing"
 
-// The right column is what Python's repr prints.
+// The right column is the output of Python's repr.
 func TestPythonQuotesAsRepr(t *testing.T) {
 	for _, c := range []struct{ s, want string }{
 		{``, `''`},

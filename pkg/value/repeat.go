@@ -2,12 +2,12 @@ package value
 
 import "hash/maphash"
 
-// repeatsKey reports whether a map in text, in the contract's form, has a key
-// twice.
+// repeatsKey reports whether any map in text, which is in the contract's form,
+// has the same key more than once.
 func repeatsKey(text string) bool {
-	var room [16]string
-	keys := room[:0] // of the maps around i, the outermost first
-	var maps []int   // where the keys of each begin
+	var buffer [16]string
+	keys := buffer[:0] // the keys read so far of the maps that enclose i, outermost map first
+	var maps []int     // for each of these maps, the index of its first key in keys
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '{':
@@ -29,11 +29,11 @@ func repeatsKey(text string) bool {
 	return false
 }
 
-// hasRepeat reports whether a key is among some twice.
+// hasRepeat reports whether keys contains a key more than once.
 func hasRepeat(keys []string) bool {
-	const few = 8 // that are compared with each other
-	if len(keys) > few {
-		for i, first := range firsts(keys) {
+	const maxPairwise = 8 // so few keys are compared pairwise, without a hash table
+	if len(keys) > maxPairwise {
+		for i, first := range firstIndexes(keys) {
 			if first != i {
 				return true
 			}
@@ -50,15 +50,15 @@ func hasRepeat(keys []string) bool {
 	return false
 }
 
-// firsts returns for each key the place of the first one that is the same. It is
-// a hash table without what a map takes for it, since a value may have a hundred
-// thousand keys.
-func firsts(keys []string) []int {
+// firstIndexes returns, for each key, the index of the first equal key. It uses a
+// hash table of its own, which takes less memory than a map, since a value may
+// have a hundred thousand keys.
+func firstIndexes(keys []string) []int {
 	size := 4
 	for size < 2*len(keys) {
 		size *= 2
 	}
-	table := make([]int32, size) // places, counted from 1
+	table := make([]int32, size) // indexes plus 1; 0 is an empty slot
 	seed := maphash.MakeSeed()
 	all := make([]int, len(keys))
 	for i, key := range keys {
@@ -74,22 +74,22 @@ func firsts(keys []string) []int {
 	return all
 }
 
-// withoutRepeats returns the value of a text in the contract's form, in which of
-// a key that a map has twice only the last value is left, at the place of the
-// first. It reads the text once; what it writes again is bounded by MaxDepth.
+// withoutRepeats returns the value of text, which is in the contract's form. If a
+// map repeats a key, the result has the key once, at its first position, with its
+// last value. It reads the text once; MaxDepth bounds how often it copies a byte.
 func withoutRepeats(text string) Value {
 	p := pruner{text: text, out: make([]byte, 0, len(text))}
 	p.value()
 	return Value{string(p.out)}
 }
 
-// pruner copies a text and leaves out what repeats.
+// pruner copies a JSON text without the repeated keys of its maps.
 type pruner struct {
-	text   string // what is still to be read
+	text   string // the text that is not read yet
 	out    []byte
-	kept   []byte   // room for the fields of one map
-	keys   []string // of the maps that are being read, the outermost first
-	values []span   // and where in out the value of each is
+	kept   []byte   // a buffer for the fields of one map
+	keys   []string // the keys read so far of the enclosing maps, outermost map first
+	values []span   // the position in out of each key's value
 }
 
 type span struct{ begin, end int }
@@ -99,7 +99,6 @@ func (p *pruner) copy(n int) {
 	p.text = p.text[n:]
 }
 
-// value copies a value.
 func (p *pruner) value() {
 	switch p.text[0] {
 	case '"':
@@ -126,7 +125,7 @@ func (p *pruner) separator() {
 	}
 }
 
-// fields copies the fields of a map.
+// fields copies the fields of a map, each key once.
 func (p *pruner) fields() {
 	first, begin := len(p.keys), len(p.out)
 	for p.text[0] != '}' {
@@ -144,9 +143,10 @@ func (p *pruner) fields() {
 	p.keys, p.values = p.keys[:first], p.values[:first]
 }
 
-// keepLast writes the fields of a map again, each key once.
+// keepLast replaces the fields of a map, which begin at begin in out: each key
+// once, at its first position, with its last value.
 func (p *pruner) keepLast(begin int, keys []string, values []span) {
-	first := firsts(keys)
+	first := firstIndexes(keys)
 	for i, at := range first {
 		values[at] = values[i]
 	}

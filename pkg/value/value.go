@@ -1,11 +1,12 @@
-// Package value is a value as it is stored: JSON text in the form the
-// command-line contract prints.
+// Package value implements JSON values, kept as text in the form that the store
+// holds and that the command-line contract prints.
 //
-// That form is Python's json.dumps: ", " and ": " between parts, all but the
-// printable characters of ASCII as \uXXXX, numbers as they were typed, keys in
-// the order they came in. Keeping the text rather than a tree of Go values means that what
-// nobody changed is passed on byte for byte, that equality is comparison, and
-// that reading ten thousand objects decodes none of them.
+// That form is the output of Python's json.dumps: ", " and ": " as separators,
+// all characters but printable ASCII escaped, numbers as they were typed, and
+// keys in their order in the text that was read. Since a Value keeps the text
+// rather than a tree of Go values, an unchanged value is written byte for byte,
+// two values are compared with ==, and ten thousand objects are read without
+// decoding any of them.
 package value
 
 import (
@@ -19,13 +20,13 @@ import (
 	"unicode/utf8"
 )
 
-// Value is a JSON value. The zero Value is absent: it is no JSON value, not
-// even null. Two values are equal (==) if they print the same.
+// Value is a JSON value. The zero Value is absent: it is not a JSON value, not
+// even null. Two values are equal (==) if they have the same text.
 type Value struct {
 	text string
 }
 
-// Kind is what sort of JSON value a Value is.
+// Kind is the kind of a JSON value.
 type Kind int
 
 // The kinds of JSON values.
@@ -39,7 +40,7 @@ const (
 	Map
 )
 
-// String names the kind as an error message would.
+// String returns the kind as an error message names it, such as "a list".
 func (k Kind) String() string {
 	return [...]string{"nothing", "null", "a boolean", "a number", "a string", "a list", "a map"}[k]
 }
@@ -50,7 +51,8 @@ type Field struct {
 	Value Value
 }
 
-// Index returns the place of a field, -1 if it is not there.
+// Index returns the index of the first field with the name, or -1 if there is no
+// such field.
 func Index(fields []Field, name string) int {
 	for i := range fields {
 		if fields[i].Name == name {
@@ -60,7 +62,8 @@ func Index(fields []Field, name string) int {
 	return -1
 }
 
-// Get returns the value of a field, which is absent if it is not there.
+// Get returns the value of the first field with the name. The value is absent if
+// there is no such field.
 func Get(fields []Field, name string) Value {
 	if i := Index(fields, name); i >= 0 {
 		return fields[i].Value
@@ -68,22 +71,22 @@ func Get(fields []Field, name string) Value {
 	return Value{}
 }
 
-// The values that need no making.
+// Constant values.
 var (
 	NullValue = Value{"null"} //nolint:gochecknoglobals // an immutable value
 	EmptyList = Value{"[]"}   //nolint:gochecknoglobals // an immutable value
 	EmptyMap  = Value{"{}"}   //nolint:gochecknoglobals // an immutable value
 )
 
-// Parse reads JSON text. It refuses what could not be written back without
-// loss: bytes that are not UTF-8, and halves of surrogate pairs. Of a key that
-// is there twice the last value counts, at the place of the first, as in Python.
-// It also refuses what is beyond MaxBytes or MaxDepth, so that the time it takes
-// is bounded whatever the text is.
+// Parse reads JSON text. It returns an error for text that could not be written
+// back without loss: bytes that are not UTF-8, and halves of surrogate pairs. If
+// a map repeats a key, the value has the key once, at its first position, with
+// its last value, as in Python. Parse also returns an error for text that exceeds
+// MaxBytes or MaxDepth, so that its time is bounded for any text.
 func Parse(text []byte) (Value, error) { return parse(text, limits{MaxBytes, MaxDepth}) }
 
-func parse(text []byte, most limits) (Value, error) {
-	normal, err := normalize(text, most)
+func parse(text []byte, lim limits) (Value, error) {
+	normal, err := normalize(text, lim)
 	if err != nil {
 		return Value{}, err
 	}
@@ -94,9 +97,9 @@ func parse(text []byte, most limits) (Value, error) {
 	return v, nil
 }
 
-// ParseTyped is Parse for what a person has typed. It also refuses what is most
-// likely a mistake and means different things to different readers: a key that
-// is there twice, and a number beyond the range of a float64.
+// ParseTyped is like Parse, for text that a person has typed. It also returns an
+// error for text that is probably a mistake and that JSON parsers read
+// differently: a repeated key, and a number beyond the range of a float64.
 func ParseTyped(text []byte) (Value, error) {
 	v, err := Parse(text)
 	if err != nil {
@@ -113,19 +116,19 @@ func ParseTyped(text []byte) (Value, error) {
 	return v, nil
 }
 
-// OfString returns the JSON string for s. Bytes of s that are not UTF-8 become
-// U+FFFD.
+// OfString returns a JSON string with the text s. Bytes of s that are not valid
+// UTF-8 become U+FFFD.
 func OfString(s string) Value {
 	return Value{string(AppendString(make([]byte, 0, len(s)+2), s))}
 }
 
-// OfBool returns true or false.
+// OfBool returns the JSON value true or false.
 func OfBool(b bool) Value { return Value{strconv.FormatBool(b)} }
 
-// OfInt returns a number.
+// OfInt returns a JSON number.
 func OfInt(n int64) Value { return Value{strconv.FormatInt(n, 10)} }
 
-// OfList returns a list. No element may be absent.
+// OfList returns a list of the elements, none of which may be absent.
 func OfList(elements ...Value) Value {
 	var b strings.Builder
 	b.WriteByte('[')
@@ -139,13 +142,14 @@ func OfList(elements ...Value) Value {
 	return Value{b.String()}
 }
 
-// OfMap returns a map with its fields in the given order. No value may be
-// absent, and no name there twice.
+// OfMap returns a map with the fields in the given order. No value may be absent,
+// and no two fields may have the same name.
 func OfMap(fields ...Field) Value {
 	return Value{string(AppendMap(nil, fields))}
 }
 
-// AppendMap appends the text of a map to b.
+// AppendMap appends the JSON text of a map with the fields to b, and returns the
+// extended buffer. The conditions of OfMap apply to the fields.
 func AppendMap(b []byte, fields []Field) []byte {
 	b = append(b, '{')
 	for i, f := range fields {
@@ -159,13 +163,13 @@ func AppendMap(b []byte, fields []Field) []byte {
 	return append(b, '}')
 }
 
-// Text returns the JSON text; it is empty for the absent value.
+// Text returns the JSON text of v. It is empty for the absent value.
 func (v Value) Text() string { return v.text }
 
-// IsAbsent reports whether v is no value at all.
+// IsAbsent reports whether v is the absent value.
 func (v Value) IsAbsent() bool { return v.text == "" }
 
-// Kind returns what sort of value v is.
+// Kind returns the kind of v.
 func (v Value) Kind() Kind {
 	if v.text == "" {
 		return Absent
@@ -185,7 +189,7 @@ func (v Value) Kind() Kind {
 	return Number
 }
 
-// Str returns the string that v is, and whether it is one.
+// Str returns the decoded text of v, and whether v is a string.
 func (v Value) Str() (string, bool) {
 	if v.Kind() != String {
 		return "", false
@@ -204,13 +208,14 @@ func (v Value) Str() (string, bool) {
 // True reports whether v is the boolean true.
 func (v Value) True() bool { return v.text == "true" }
 
-// Int returns the integer that v is, and whether it is one that fits.
+// Int returns v as an integer, and whether v is an integer that fits into an
+// int64.
 func (v Value) Int() (int64, bool) {
 	n, err := strconv.ParseInt(v.text, 10, 64)
 	return n, err == nil
 }
 
-// Elements returns the elements of a list, nil for any other kind.
+// Elements returns the elements of a list. It returns nil for any other kind.
 func (v Value) Elements() []Value {
 	if v.Kind() != List {
 		return nil
@@ -227,7 +232,8 @@ func (v Value) Elements() []Value {
 	return all
 }
 
-// Fields returns the fields of a map in their order, nil for any other kind.
+// Fields returns the fields of a map in their order. It returns nil for any other
+// kind.
 func (v Value) Fields() []Field {
 	if v.Kind() != Map {
 		return nil
@@ -247,8 +253,8 @@ func (v Value) Fields() []Field {
 	return all
 }
 
-// Len returns how many elements a list has, or fields a map; it is 0 for any
-// other kind.
+// Len returns the number of elements of a list, or of fields of a map. It returns
+// 0 for any other kind.
 func (v Value) Len() int {
 	if k := v.Kind(); k != List && k != Map || len(v.text) == len("{}") {
 		return 0
@@ -286,7 +292,8 @@ func (v Value) Decode() any {
 	return decoded
 }
 
-// MarshalJSON returns the text; the absent value marshals to null.
+// MarshalJSON returns the text of v, or null for the absent value. The error is
+// always nil.
 func (v Value) MarshalJSON() ([]byte, error) {
 	if v.IsAbsent() {
 		return []byte("null"), nil
@@ -294,7 +301,8 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	return []byte(v.text), nil
 }
 
-// UnmarshalJSON is Parse.
+// UnmarshalJSON sets v to the result of Parse. If Parse returns an error, v is
+// unchanged.
 func (v *Value) UnmarshalJSON(text []byte) error {
 	parsed, err := Parse(text)
 	if err != nil {
@@ -304,18 +312,18 @@ func (v *Value) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// What json.Valid lets pass, and its decoder would change without a word: bytes
-// that are no text, and \ud800 to \udfff standing alone, which have no UTF-8
-// form.
+// Errors for text that json.Valid accepts and that encoding/json would change
+// silently: bytes that are not UTF-8, and an unpaired surrogate (\ud800 to
+// \udfff), which UTF-8 cannot represent.
 var (
 	errNotUTF8   = errors.New("a string that is not UTF-8")
 	errSurrogate = errors.New("half of a surrogate pair in a string")
 )
 
-// normalize returns text in the contract's form: text itself if it is in that
-// form already.
-func normalize(text []byte, most limits) ([]byte, error) {
-	if err := most.check(text); err != nil {
+// normalize returns text in the contract's form. It returns text itself if that
+// is in the form already.
+func normalize(text []byte, lim limits) ([]byte, error) {
+	if err := lim.check(text); err != nil {
 		return nil, err
 	}
 	if !json.Valid(text) {
@@ -326,7 +334,7 @@ func normalize(text []byte, most limits) ([]byte, error) {
 	}
 	b, err := rewrite(text)
 	if err == nil {
-		err = most.checkSize(len(b))
+		err = lim.checkSize(len(b))
 	}
 	return b, err
 }
@@ -356,8 +364,9 @@ func rewrite(text []byte) ([]byte, error) {
 	return b, nil
 }
 
-// isNormal reports whether valid JSON is in the contract's form already. It may
-// say no to text that is (one with escapes): normalize then finds the same.
+// isNormal reports whether valid JSON is in the contract's form already. It
+// returns false for any text with escapes, also if that is in the form; rewriting
+// such a text does not change it.
 func isNormal(text []byte) bool {
 	inString := false
 	for i, c := range text {
@@ -384,7 +393,8 @@ func isNormal(text []byte) bool {
 	return true
 }
 
-// stringLen returns the length of the JSON string that text begins with.
+// stringLen returns the length of the JSON string at the beginning of text, with
+// its quotes.
 func stringLen[T string | []byte](text T) int {
 	for i := 1; i < len(text); i++ {
 		switch text[i] {
@@ -397,8 +407,8 @@ func stringLen[T string | []byte](text T) int {
 	return len(text)
 }
 
-// skipValue returns the length of the value that text, in the contract's form,
-// begins with.
+// skipValue returns the length of the value at the beginning of text, which is in
+// the contract's form.
 func skipValue(text string) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -428,7 +438,7 @@ func skipValue(text string) int {
 	return len(text)
 }
 
-// appendQuoted appends a string of valid JSON in the contract's form.
+// appendQuoted appends a valid JSON string to b, in the contract's form.
 func appendQuoted(b, quoted []byte) ([]byte, error) {
 	if isNormal(quoted) {
 		return append(b, quoted...), nil
@@ -437,12 +447,13 @@ func appendQuoted(b, quoted []byte) ([]byte, error) {
 	return AppendString(b, s), err
 }
 
-// unquote returns the string that valid JSON stands for, if it stands for one.
+// unquote decodes a valid JSON string. It returns errNotUTF8 or errSurrogate for
+// a string that it cannot decode without loss.
 func unquote(quoted []byte) (string, error) {
 	if !utf8.Valid(quoted) {
 		return "", errNotUTF8
 	}
-	if hasHalfPair(quoted) {
+	if hasLoneSurrogate(quoted) {
 		return "", errSurrogate
 	}
 	var s string
@@ -450,12 +461,12 @@ func unquote(quoted []byte) (string, error) {
 	return s, err
 }
 
-func hasHalfPair(quoted []byte) bool {
+func hasLoneSurrogate(quoted []byte) bool {
 	for i := 0; i < len(quoted); i++ {
 		if quoted[i] != '\\' {
 			continue
 		}
-		i++ // what the backslash escapes
+		i++ // now at the character after the backslash
 		unit := escapedUnit(quoted[i:])
 		if !utf16.IsSurrogate(unit) {
 			continue
@@ -468,7 +479,8 @@ func hasHalfPair(quoted []byte) bool {
 	return false
 }
 
-// escapedUnit returns the UTF-16 unit of uXXXX, -1 for any other escape.
+// escapedUnit returns the UTF-16 code unit of the escape uXXXX, or -1 for any
+// other escape. The backslash is not a part of escape.
 func escapedUnit(escape []byte) rune {
 	if escape[0] != 'u' {
 		return -1
@@ -495,8 +507,9 @@ func syntaxError(text []byte) error {
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends the text of the JSON string for s: all but the printable
-// characters of ASCII escaped.
+// AppendString appends the JSON string for s to b, with all characters but
+// printable ASCII escaped, and returns the extended buffer. Bytes of s that are
+// not valid UTF-8 become U+FFFD.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	plain := plainLen(s)
@@ -528,7 +541,7 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// plainLen returns how much of s, from its start, needs no escapes.
+// plainLen returns the length of the longest prefix of s that needs no escapes.
 func plainLen(s string) int {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The right column is what Python's json.dumps(json.loads(left)) prints.
+// The right column is the output of Python's json.dumps(json.loads(left)).
 func TestParsePrintsAsPython(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`null`, `null`},
@@ -49,7 +49,7 @@ func TestParsePrintsAsPython(t *testing.T) {
 		{`"\\ufffd\ufffd"`, `"\\ufffd\ufffd"`},
 		{`"\\ud800"`, `"\\ud800"`},
 		{`[0.5,-12]`, `[0.5, -12]`},
-		// Here Python prints other digits: 0, 100000.0, 1.5.
+		// Python prints these numbers as 0, 100000.0 and 1.5.
 		{`[-0,1E5,1.50]`, `[-0, 1E5, 1.50]`},
 		{`12345678901234567890123`, `12345678901234567890123`},
 	} {
@@ -60,8 +60,8 @@ func TestParsePrintsAsPython(t *testing.T) {
 	}
 }
 
-// Of a key that is there twice the last value counts, at the place of the
-// first, however the key is written and however deep it is.
+// A repeated key keeps its first position and its last value, with any escapes
+// and at any depth.
 func TestParseRepeatedKey(t *testing.T) {
 	many := func(last string) string {
 		var b strings.Builder
@@ -204,7 +204,7 @@ func TestOfStringOfNoText(t *testing.T) {
 	}
 }
 
-// texts are strings with all that JSON, Python and Go write each in their way.
+// texts generates strings of characters that JSON, Python and Go write differently.
 func texts() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringOfN(rapid.SampledFrom([]rune("ab ,:[]{}\"'\\/<\n\r\t\b\f\x00\x7f\u0085\u00a0é\u2028\ud7ff\ue000\ufeff\ufffd\uffff\U0001f600\U0010ffff")), 0, 8, -1),
@@ -236,7 +236,7 @@ func fieldsOf(v *rapid.Generator[Value]) *rapid.Generator[[]Field] {
 	return rapid.SliceOfNDistinct(field, 0, 4, func(f Field) string { return f.Name })
 }
 
-// However a value is spaced and escaped, it is read as the same one.
+// Parse reads the same value from any spacing and any escapes.
 func TestParseUndoesSpacingAndEscapes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := values(3).Draw(t, "value")
@@ -293,7 +293,7 @@ func TestParseUndoesSpacingAndEscapes(t *testing.T) {
 	})
 }
 
-// What a value is made of is what it is taken apart into.
+// Elements and Fields return what OfList and OfMap were given.
 func TestTakenApartAsPutTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fields := fieldsOf(values(2)).Draw(t, "fields")
@@ -385,7 +385,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// decode is encoding/json's opinion.
+// decode decodes text with encoding/json, and reports whether that succeeds.
 func decode(text []byte, to *any) bool {
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.UseNumber()
@@ -417,7 +417,7 @@ func BenchmarkFields(b *testing.B) {
 	}
 }
 
-// TestParseTyped: what a person typed is refused where readers would differ.
+// ParseTyped refuses text that JSON parsers read differently.
 func TestParseTyped(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a": 1, "b": [2.50]}`:       "",
