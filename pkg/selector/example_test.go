@@ -6,7 +6,7 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// Each expression has to match the whole of its tag.
+// Each regular expression must match the whole value of its tag.
 func ExampleParse() {
 	s, err := selector.Parse("dc=north,name=web[12]", []string{"dc", "cluster", "service"})
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestCanMatch: a tag or name that would have to be empty, or to hold what neither
-// may hold, cannot match.
+// A selector cannot match if a tag or the name would have to be empty, or to
+// contain a character that is not allowed in it.
 func TestCanMatch(t *testing.T) {
 	for text, want := range map[string]bool{
 		"name=.*": true, "name=x": true, "dc=a|b": true, "dc=.+,name=.*": true, "dc=a(b| )": true, `dc=a\.b`: true, "dc=(?i)ab": true, "dc=é": true,
@@ -32,7 +32,7 @@ func TestCanMatch(t *testing.T) {
 	}
 }
 
-// TestErrorNamesTheSelector, which is in front of what is wrong with it.
+// An error begins with the selector.
 func TestErrorNamesTheSelector(t *testing.T) {
 	_, err := Parse("dc=(a", nodeTags)
 	if e := new(*Error); !errors.As(err, e) || err.Error() != `selector "dc=(a": dc: bad regular expression: missing closing ): "(a"` {
@@ -40,8 +40,8 @@ func TestErrorNamesTheSelector(t *testing.T) {
 	}
 }
 
-// TestLiteralIsNarrow: what is typed for an object chooses it by its tags too, and
-// so is one key to read.
+// The selector of one object gives the values of all its tags, so that only one
+// key is read.
 func TestLiteralIsNarrow(t *testing.T) {
 	for _, c := range []struct{ value, want string }{
 		{"a.b", `dc=a\.b,name=x`}, {"a,b", `dc=a\,b,name=x`}, {" a b", `dc=\x{20}a b,name=x`}, {"a\u00a0", `dc=a\x{A0},name=x`}, {"a\xff", `dc=a\x{FFFD},name=x`},

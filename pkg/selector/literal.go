@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Literal returns a pattern that matches a text and nothing else, for a selector
-// that is to be typed. Bytes that are no UTF-8 are all alike to a pattern.
+// Literal returns a pattern that matches text and nothing else, in the form in
+// which it is typed in a selector. If text contains U+FFFD or bytes that are not
+// valid UTF-8, the pattern also matches other such bytes in their place.
 func Literal(text string) string {
 	var b strings.Builder
 	for i, r := range text {
@@ -19,7 +20,7 @@ func Literal(text string) string {
 		case r == utf8.RuneError:
 			b.WriteString(`\x{FFFD}`)
 		case edge && unicode.IsSpace(r):
-			b.WriteString(hex(r)) // blanks around a pattern are ignored
+			b.WriteString(hex(r)) // Parse ignores blanks around a pattern
 		default:
 			b.WriteString(regexp.QuoteMeta(string(r)))
 		}
@@ -29,7 +30,8 @@ func Literal(text string) string {
 
 func hex(r rune) string { return `\x{` + strings.ToUpper(strconv.FormatInt(int64(r), 16)) + `}` }
 
-// One returns the selector, to be typed, that chooses one object.
+// One returns the text of the selector that chooses one object, in the form in
+// which it is typed. The values are those of the tags, in the same order.
 func One(tags, values []string, name string) string {
 	var parts []string
 	for i, tag := range tags {

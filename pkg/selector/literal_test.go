@@ -7,8 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestOneChoosesOne: the selector for an object, typed, chooses that object and
-// no other, whatever it is called.
+// The selector that One returns chooses that object and no other, for any name.
 func TestOneChoosesOne(t *testing.T) {
 	part := rapid.SampledFrom([]string{"a", "b", ",", "name=", ".", "*", "|", "(", ")", "[", "]", "{", "}", `\`, "^", "$", " ", "\n", "\u00a0", "=", "é", "'", "-", "(?i)", ".*"})
 	word := rapid.Custom(func(t *rapid.T) string { return strings.Join(rapid.SliceOfN(part, 1, 6).Draw(t, "parts"), "") })

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// CanMatch reports whether an object could match. It looks at plain text alone: it
-// returns false if a tag or the name would have to be empty, or to hold a character
-// that neither may hold, such as a blank or a slash. A pattern that cannot match for
-// any other reason is not found out.
+// CanMatch reports whether an object could match the selector. It considers only
+// the plain text in each pattern: it returns false if a tag or the name would have
+// to be empty, or to contain a character that neither may contain, such as a blank
+// or a slash. It returns true for a pattern that cannot match for any other reason.
 func (s Selector) CanMatch() bool {
 	return !slices.ContainsFunc(append(slices.Clone(s.terms), s.name), term.isImpossible)
 }
@@ -28,24 +28,25 @@ func (t term) isImpossible() bool {
 	return whole && text == "" || strings.ContainsFunc(text, isForbidden)
 }
 
-// isForbidden reports whether no tag value and no name may hold a character.
+// isForbidden reports whether r is not allowed in tag values and names.
 func isForbidden(r rune) bool {
 	return r == '/' || r == utf8.RuneError || !unicode.IsPrint(r) || unicode.IsSpace(r)
 }
 
-// literal returns the one text a pattern matches, if there is just one.
+// literal returns the only text that a pattern matches, and whether there is such
+// a text.
 func literal(re *regexp.Regexp) (string, bool) {
 	text, whole := requiredText(re)
-	// A RuneError matches any byte that is not valid UTF-8.
-	return text, whole && isWord(text) && !strings.ContainsRune(text, utf8.RuneError)
+	// A RuneError in a pattern matches any byte that is not valid UTF-8.
+	return text, whole && canBeValue(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// requiredText returns the plain text that each match of a pattern holds, and
-// whether that is all it holds.
+// requiredText returns the plain text that is a part of every match of a pattern,
+// and whether it is the whole match.
 func requiredText(re *regexp.Regexp) (text string, whole bool) {
 	parsed, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
-		return "", false // not reached: it was compiled
+		return "", false // not reached: the pattern has been compiled
 	}
 	var all strings.Builder
 	whole = true
@@ -62,9 +63,9 @@ func requiredText(re *regexp.Regexp) (text string, whole bool) {
 	return all.String(), whole
 }
 
-// isWord reports whether a tag or name could be s. If not it is not worth
-// reading a key for: no object has it.
-func isWord(s string) bool { return s != "" && !strings.Contains(s, "/") }
+// canBeValue reports whether s could be a tag value or a name, which are parts of
+// a key. No key is read for another s, since no object has it.
+func canBeValue(s string) bool { return s != "" && !strings.Contains(s, "/") }
 
 func flatten(re *syntax.Regexp) []*syntax.Regexp {
 	if re.Op != syntax.OpConcat && re.Op != syntax.OpCapture {

@@ -1,5 +1,5 @@
-// Package selector is the language that says which objects are meant:
-// tag=regex,... over an object type's tags and its name.
+// Package selector implements the language that chooses objects: tag=regex,...
+// over the tags of an object type and the object's name.
 package selector
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/conftool/confctl/pkg/nearest"
 )
 
-// Name is the selector's word for an object's name, beside the tags.
+// Name is the key for an object's name in a selector. It is used like a tag.
 const Name = "name"
 
-// Selector chooses objects of one type. The zero Selector matches all.
+// Selector chooses objects of one type. The zero Selector chooses all objects.
 type Selector struct {
 	text  string
 	tags  []string // of the type, without Name
@@ -24,14 +24,15 @@ type Selector struct {
 	name  term
 }
 
-// term is what is asked of one tag, or of the name. The zero term asks nothing.
+// term is the condition on one tag, or on the name. The zero term matches
+// everything.
 type term struct {
 	given   bool
-	pattern string         // as it is written; empty if it is no regular expression
-	any     bool           // everything matches
-	re      *regexp.Regexp // nil: text is all that matches
-	text    string         // what every match is, if plain
-	plain   bool
+	pattern string         // the regular expression as it is written; empty if re is nil
+	any     bool           // the term matches everything
+	re      *regexp.Regexp // nil if the term matches text alone
+	text    string         // the only match, if plain is true or re is nil
+	plain   bool           // text is the only match, and can be a part of a key
 }
 
 func (t term) match(value string) bool {
@@ -44,7 +45,7 @@ func (t term) match(value string) bool {
 	return t.re.MatchString(value)
 }
 
-// Error says what is wrong with a selector, and what would be right.
+// Error reports a selector that is not valid.
 type Error struct {
 	Selector string
 	Msg      string
@@ -53,9 +54,10 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("selector %q: %s", e.Selector, e.Msg) }
 
-// Parse reads a selector for a type with the given tags. Each regex is RE2 and
-// must match the whole of its tag; a tag that is left out matches all. A comma
-// inside (), [] or {} belongs to the regex. All errors are *Error.
+// Parse reads a selector for a type with the given tags. Each regex has the syntax
+// of RE2 and must match the whole value of its tag; a tag without a regex may have
+// any value. A comma inside (), [] or {}, or after a backslash, is a part of the
+// regex. All errors are *Error.
 func Parse(text string, tags []string) (Selector, error) {
 	s := Selector{text: text, tags: tags, terms: make([]term, len(tags))}
 	if strings.TrimSpace(text) == "" {
@@ -69,14 +71,15 @@ func Parse(text string, tags []string) (Selector, error) {
 	return s, nil
 }
 
-// Exactly returns the selector for one literal value of each given tag and
-// name, which may hold any characters.
+// Exactly returns the selector for objects whose tags have exactly the given
+// values, which may contain any characters. The key Name in values stands for the
+// object's name. Values of other keys than the tags and Name are ignored.
 func Exactly(tags []string, values map[string]string) Selector {
 	s := Selector{tags: tags, terms: make([]term, len(tags))}
 	var parts []string
-	for i, tag := range s.words() {
+	for i, tag := range s.keys() {
 		if v, ok := values[tag]; ok {
-			*s.term(i) = term{given: true, text: v, plain: isWord(v)}
+			*s.term(i) = term{given: true, text: v, plain: canBeValue(v)}
 			parts = append(parts, tag+"="+v)
 		}
 	}
@@ -84,22 +87,22 @@ func Exactly(tags []string, values map[string]string) Selector {
 	return s
 }
 
-// WithName returns the selector with a pattern for the name in place of its
-// own. The error is an *Error.
+// WithName returns a copy of the selector with another pattern for the name. The
+// error is an *Error.
 func (s Selector) WithName(pattern string) (Selector, error) {
-	with := s // the terms are shared: only the name's is another
-	with.name = term{}
-	err := with.add(Name + "=" + pattern)
-	return with, err
+	changed := s // shares the terms of the tags, which add does not change here
+	changed.name = term{}
+	err := changed.add(Name + "=" + pattern)
+	return changed, err
 }
 
-// words returns what may stand before a =.
-func (s *Selector) words() []string { return append(slices.Clone(s.tags), Name) }
+// words returns the allowed keys of a selector: the tags, and Name.
+func (s *Selector) keys() []string { return append(slices.Clone(s.tags), Name) }
 
-// term returns the term for the word at a place of words.
-func (s *Selector) term(at int) *term {
-	if at < len(s.terms) {
-		return &s.terms[at]
+// term returns the term of the key with the given index in keys.
+func (s *Selector) term(index int) *term {
+	if index < len(s.terms) {
+		return &s.terms[index]
 	}
 	return &s.name
 }
@@ -107,8 +110,8 @@ func (s *Selector) term(at int) *term {
 func (s *Selector) add(part string) error {
 	tag, pattern, found := strings.Cut(part, "=")
 	tag, pattern = strings.TrimSpace(tag), strings.TrimSpace(pattern)
-	all := s.words()
-	at := slices.Index(all, tag)
+	all := s.keys()
+	index := slices.Index(all, tag)
 	switch {
 	case strings.TrimSpace(part) == "":
 		return s.errorf("take the extra comma out; a selector is one word, without blanks or in quotes", "nothing between two commas, or a comma at the end")
@@ -116,9 +119,9 @@ func (s *Selector) add(part string) error {
 		return s.errorf(fmt.Sprintf("write %s=VALUE", tag), "no = after %q", tag)
 	case !found:
 		return s.errorf(fmt.Sprintf("write %s=%s to mean the object's name", Name, tag), "no = in %q", tag)
-	case at < 0:
+	case index < 0:
 		return s.errorf("known here: "+strings.Join(all, ", "), "no tag %q%s", tag, nearest.Suggest(tag, all))
-	case s.term(at).given:
+	case s.term(index).given:
 		return s.errorf(fmt.Sprintf("to match either of two, write %s=(a|b)", tag), "tag %q is there twice", tag)
 	}
 	re, err := compile(pattern)
@@ -126,13 +129,14 @@ func (s *Selector) add(part string) error {
 		return s.badRegex(tag, pattern, err)
 	}
 	text, plain := literal(re)
-	plain = plain && re.MatchString(text) // a$b matches nothing at all
-	*s.term(at) = term{given: true, pattern: pattern, any: pattern == ".*", re: re, text: text, plain: plain}
+	plain = plain && re.MatchString(text) // a$b matches nothing
+	*s.term(index) = term{given: true, pattern: pattern, any: pattern == ".*", re: re, text: text, plain: plain}
 	return nil
 }
 
-// compile anchors a pattern at both ends. The pattern has to be one by itself:
-// anchoring a)|(b would make it match what begins with a.
+// compile compiles a pattern, anchored at both ends. It checks the pattern by
+// itself first, since a)|(b becomes valid when it is anchored, and would match any
+// text that begins with a.
 func compile(pattern string) (*regexp.Regexp, error) {
 	if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
 		return nil, err
@@ -166,13 +170,13 @@ func (s *Selector) errorf(hint, format string, args ...any) error {
 	return &Error{Selector: s.text, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-var namedClass = regexp.MustCompile(`^\[:\^?\w*:\]`) // [:alpha:], in a class
+var namedClass = regexp.MustCompile(`^\[:\^?\w*:\]`) // such as [:alpha:], in a character class
 
-// split cuts at commas that are outside brackets and not escaped. A brace that
-// is not closed, or closes nothing, is a letter, as it is to the regex.
+// split splits text at the commas that are outside brackets and not escaped. A
+// brace without its counterpart is plain text, as in a regex.
 func split(text string) []string {
 	var parts []string
-	var open []byte // the brackets around i
+	var open []byte // the opening brackets that enclose i
 	start, class := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -199,8 +203,8 @@ func split(text string) []string {
 	return append(parts, text[start:])
 }
 
-// classOpening returns what may follow a [ and is not yet the class's end:
-// []a] and [^]a] hold a bracket.
+// classOpening returns the prefix of rest, the text after a [, that cannot end the
+// character class: []a] and [^]a] contain a bracket.
 func classOpening(rest string) string {
 	for _, opening := range []string{"^]", "]", "^"} {
 		if strings.HasPrefix(rest, opening) {
@@ -210,8 +214,9 @@ func classOpening(rest string) string {
 	return ""
 }
 
-// Match reports whether the selector chooses an object. The tags are in the
-// order that was given to Parse.
+// Match reports whether the selector chooses the object with these values of its
+// tags and this name. The values must be in the order of the tags that Parse was
+// given; if there are fewer, Match returns false.
 func (s Selector) Match(tags []string, name string) bool {
 	if len(tags) < len(s.terms) {
 		return false
@@ -224,8 +229,10 @@ func (s Selector) Match(tags []string, name string) bool {
 	return s.name.match(name)
 }
 
-// Literals returns the leading values that every match has: those of the first
-// tags, and after all tags the name, as long as each is given as plain text.
+// Literals returns the longest sequence of values that all matches have in common
+// at the beginning of their keys: the values of the first tags, in order, and,
+// after those of all tags, the name. It ends before the first tag whose pattern
+// is not plain text.
 func (s Selector) Literals() []string {
 	var values []string
 	for _, t := range append(slices.Clone(s.terms), s.name) {
@@ -237,7 +244,7 @@ func (s Selector) Literals() []string {
 	return values
 }
 
-// String returns the selector as it was typed.
+// String returns the text of the selector, as Parse was given it.
 func (s Selector) String() string { return s.text }
 
 func example(tags []string) string {

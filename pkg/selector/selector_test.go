@@ -21,12 +21,12 @@ func parse(t *testing.T, text string) Selector {
 	return s
 }
 
-// The objects are written dc/cluster/service/name.
+// An object is written as dc/cluster/service/name.
 func TestMatch(t *testing.T) {
 	for _, c := range []struct {
 		selector  string
 		yes, no   []string
-		wantsRead string // what Literals says has to be read
+		wantsRead string // the values that Literals returns
 	}{
 		{"name=web1", []string{"a/b/c/web1"}, []string{"a/b/c/web11", "a/b/c/xweb1", "a/b/c/", "web1/web1/web1/x"}, ""},
 		{"dc=eqiad,cluster=cache_text,service=https,name=cp1008", []string{"eqiad/cache_text/https/cp1008"},
@@ -35,7 +35,7 @@ func TestMatch(t *testing.T) {
 		{"name=a.b", []string{"x/y/z/a.b", "x/y/z/acb"}, []string{"x/y/z/a.bc"}, ""},
 		{`dc=a\.b`, []string{"a.b/y/z/n"}, []string{"acb/y/z/n"}, "a.b"},
 
-		// Both ends, whatever is between them.
+		// Patterns are anchored at both ends.
 		{"name=a|b", []string{"x/y/z/a", "x/y/z/b"}, []string{"x/y/z/a1", "x/y/z/1b"}, ""},
 		{"name=(a|b)", []string{"x/y/z/a", "x/y/z/b"}, []string{"x/y/z/ab"}, ""},
 		{"name=^a|b$", []string{"x/y/z/a", "x/y/z/b"}, []string{"x/y/z/a1", "x/y/z/1b"}, ""},
@@ -47,7 +47,7 @@ func TestMatch(t *testing.T) {
 		{"name=", nil, []string{"x/y/z/n"}, ""},
 		{"name=.*", []string{"x/y/z/n"}, nil, ""},
 
-		// Commas of the regex.
+		// Commas that are a part of the regex.
 		{"name=a{1,3}", []string{"x/y/z/a", "x/y/z/aaa"}, []string{"x/y/z/aaaa"}, ""},
 		{"name=[a,b]", []string{"x/y/z/,"}, []string{"x/y/z/ab"}, ""},
 		{"name=(a,b|c),dc=d", []string{"d/y/z/a,b", "d/y/z/c"}, []string{"x/y/z/c"}, "d"},
@@ -75,7 +75,7 @@ func TestMatch(t *testing.T) {
 		{" dc = d ,\tname = n\n", []string{"d/y/z/n"}, nil, "d"},
 		{"dc=a b", []string{"a b/y/z/n"}, []string{"ab/y/z/n"}, "a b"},
 
-		// Not worth a key.
+		// Values that are not a part of any key.
 		{"dc=a/b", nil, []string{"a/y/z/n"}, ""},
 		{"dc=()", nil, []string{"a/y/z/n"}, ""},
 		{"dc=(a)(?:b)c{2}", []string{"abcc/y/z/n"}, nil, "abcc"},
@@ -170,10 +170,11 @@ func TestTooFewTagsNeverMatch(t *testing.T) {
 	}
 }
 
-// literalOf returns the plain text a tag or the name is given as, if it is.
+// literalOf returns the only text that a tag or the name may be, and whether there
+// is such a text.
 func literalOf(s Selector, tag string) (string, bool) {
-	if at := slices.Index(s.words(), tag); at >= 0 {
-		return s.term(at).text, s.term(at).plain
+	if index := slices.Index(s.keys(), tag); index >= 0 {
+		return s.term(index).text, s.term(index).plain
 	}
 	return "", false
 }
@@ -187,7 +188,7 @@ func TestLiteral(t *testing.T) {
 	}
 }
 
-// U+FFFD in a regex matches bytes that are no text, so it is no literal.
+// U+FFFD in a regex also matches invalid bytes, so it is not a literal.
 func TestReplacementCharacterIsNoLiteral(t *testing.T) {
 	s := parse(t, "dc=\ufffd")
 	if !s.Match([]string{"\xff", "b", "c"}, "n") || s.Literals() != nil {
@@ -236,12 +237,12 @@ func TestExactly(t *testing.T) {
 	}
 }
 
-// words are values of tags that patterns of the same letters often match.
+// words generates values of tags from few letters, so that patterns often match.
 func words() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.StringOfN(rapid.SampledFrom([]rune("abAB1.,]-[\n\ufffd")), 1, 3, -1), rapid.SampledFrom([]string{"\xff", "ab", "aab", "1"}))
 }
 
-// patterns are regexes whose commas are all in brackets or escaped.
+// patterns generates regexes with all commas in brackets or escaped.
 func patterns(depth int) *rapid.Generator[string] {
 	leaf := rapid.OneOf(
 		rapid.SampledFrom([]string{
@@ -276,8 +277,8 @@ func patterns(depth int) *rapid.Generator[string] {
 	})
 }
 
-// A selector is cut where its writer put the commas, matches what all its
-// regexes match by themselves, and what it reads holds all it matches.
+// Parse splits a selector at the commas between its terms, Match agrees with the
+// regexes one by one, and all matches begin with the values of Literals.
 func TestSelectorIsItsParts(t *testing.T) {
 	matched, narrowed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -326,7 +327,7 @@ func TestSelectorIsItsParts(t *testing.T) {
 	}
 }
 
-// Plain text is always read by its key.
+// Literals returns the values of plain text.
 func TestQuotedTextIsLiteral(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[a-zA-Z0-9.+_,()\[\]é-]{1,6}`)
@@ -342,7 +343,7 @@ func TestQuotedTextIsLiteral(t *testing.T) {
 	})
 }
 
-// Exactly is equality, for any bytes.
+// Exactly matches a value only if it is equal, for any bytes.
 func TestExactlyIsEquality(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		val := rapid.OneOf(words(), rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
