@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// MaxPEM is the size in bytes of the largest file of certificates. A system's
-// bundle of authorities has 230 KB.
+// MaxPEM is the size in bytes of the largest PEM file that is read. For
+// comparison, a system's bundle of certificate authorities has 230 KB.
 const MaxPEM = 1 << 20
 
-// CertPool returns the certificates of authorities in a file in PEM format, of at
-// most MaxPEM.
+// CertPool returns the certificates in a PEM file of at most MaxPEM bytes. A file
+// without a certificate is an error.
 func CertPool(path string) (*x509.CertPool, error) {
 	pem, err := Read(path, MaxPEM)
 	if err != nil {
@@ -23,8 +23,8 @@ func CertPool(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// ReadKeyPair reads a certificate and its key, which are files in PEM format and may
-// be the same one.
+// ReadKeyPair reads the files of a certificate and its key, each of at most MaxPEM
+// bytes. They may be the same file. It does not check that the content is PEM.
 func ReadKeyPair(cert, key string) (certPEM, keyPEM []byte, err error) {
 	if certPEM, err = Read(cert, MaxPEM); err != nil {
 		return nil, nil, err

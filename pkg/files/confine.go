@@ -10,16 +10,16 @@ import (
 	"syscall"
 )
 
-// tree is a directory that reading is confined to.
+// tree is one of the directories that a Files is confined to.
 type tree struct {
-	dir  string // absolute, as it was named
-	real string // the same without symbolic links
-	root *os.Root
+	dir  string   // the absolute path, as the caller named it
+	real string   // the absolute path without symbolic links
+	root *os.Root // nil if the directory cannot be opened
 }
 
-// Within returns Files that are confined to some directories. Symbolic links may
-// lead from one to another. Directories that cannot be opened hold nothing. The
-// caller closes it.
+// Within returns a Files that is confined to the directories. Symbolic links may
+// lead from one of them to another. Paths in a directory that cannot be opened count
+// as outside. The caller must call Close.
 func Within(dirs ...string) *Files {
 	f := &Files{}
 	for _, dir := range dirs {
@@ -28,7 +28,7 @@ func Within(dirs ...string) *Files {
 			continue
 		}
 		t := tree{dir: abs, real: resolve(abs)}
-		t.root, _ = os.OpenRoot(abs) // what is in it cannot be read then, which is said of that
+		t.root, _ = os.OpenRoot(abs) // if it fails, paths in it count as outside
 		f.trees = append(f.trees, t)
 	}
 	return f
@@ -45,19 +45,20 @@ func (f *Files) Close() error {
 	return all
 }
 
-// Holds reports whether a path is below one of the directories, as it is written
-// or as symbolic links lead: what is not is nothing that their content could have
-// led to.
+// Holds reports whether a path is one of the directories or below one, either as
+// written or with its symbolic links resolved. Holds returns true if it cannot make
+// the path absolute. A nil *Files holds no path.
 func (f *Files) Holds(path string) bool {
 	if f == nil {
 		return false
 	}
 	abs, err := filepath.Abs(path)
-	return err != nil || f.holding(abs) != nil || f.holding(resolve(abs)) != nil
+	return err != nil || f.treeOf(abs) != nil || f.treeOf(resolve(abs)) != nil
 }
 
-// find returns where a path is to be opened, and under which name.
-func (f *Files) find(path string) (opener, string, error) {
+// locate returns the directory in which to open a path, and the path relative to
+// it. The error is an OutsideError if the path is in none of the directories.
+func (f *Files) locate(path string) (opener, string, error) {
 	if f == nil {
 		return system{}, path, nil
 	}
@@ -65,29 +66,31 @@ func (f *Files) find(path string) (opener, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if in, at, ok := f.within(abs); ok {
-		return in, at, nil
+	if dir, name, ok := f.within(abs); ok {
+		return dir, name, nil
 	}
-	// A Root knows neither absolute links nor the other directories.
-	if in, at, ok := f.within(resolve(abs)); ok {
-		return in, at, nil
+	// A Root follows neither absolute links nor links to the other directories.
+	if dir, name, ok := f.within(resolve(abs)); ok {
+		return dir, name, nil
 	}
 	return nil, "", OutsideError{}
 }
 
-// within returns where a path is to be opened, unless that leads out.
-func (f *Files) within(abs string) (in opener, at string, ok bool) {
-	t := f.holding(abs)
+// within is like locate, but does not resolve symbolic links itself. It returns
+// false if the path is in none of the directories, or if a symbolic link leads out
+// of the one that it is in.
+func (f *Files) within(abs string) (dir opener, name string, ok bool) {
+	t := f.treeOf(abs)
 	if t == nil {
 		return nil, "", false
 	}
-	c, at := confined{t.root}, t.relative(abs)
-	_, err := c.Stat(at)
-	return c, at, !errors.As(err, new(OutsideError))
+	c, name := confined{t.root}, t.relative(abs)
+	_, err := c.Stat(name)
+	return c, name, !errors.As(err, new(OutsideError))
 }
 
-// holding returns the deepest of the directories that a path is in.
-func (f *Files) holding(abs string) *tree {
+// treeOf returns the deepest of the directories that contain a path, or nil.
+func (f *Files) treeOf(abs string) *tree {
 	var found *tree
 	for i := range f.trees {
 		t := &f.trees[i]
@@ -104,15 +107,16 @@ func (t *tree) relative(abs string) string {
 			return rel
 		}
 	}
-	return "." // not reached: the path is in it
+	return "." // not reached: the directory contains the path
 }
 
-// isIn reports whether a path is a directory or below it, by their names.
+// isIn reports whether path is dir or below it. It compares only the names.
 func isIn(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator))
 }
 
-// resolve follows symbolic links; a path that leads nowhere it returns as it is.
+// resolve returns the path without symbolic links. If they cannot be followed, it
+// returns the path unchanged.
 func resolve(abs string) string {
 	if linked, err := filepath.EvalSymlinks(abs); err == nil {
 		return linked
@@ -120,22 +124,23 @@ func resolve(abs string) string {
 	return abs
 }
 
-// confined is a Root whose errors tell a way out from everything else.
+// confined is a Root that returns an OutsideError for a path that leads out of it.
 type confined struct{ root *os.Root }
 
 func (c confined) Stat(path string) (fs.FileInfo, error) {
 	info, err := c.root.Stat(path)
-	return info, escape(err)
+	return info, outsideError(err)
 }
 
 func (c confined) OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error) {
 	file, err := c.root.OpenFile(path, flag, mode)
-	return file, escape(err)
+	return file, outsideError(err)
 }
 
-// escape makes an OutsideError of a Root's own error, which package os does not
-// export: all others are of the system.
-func escape(err error) error {
+// outsideError returns an OutsideError in place of the error that a Root returns
+// for a path that leads out. Package os does not export that error, but it is the
+// only one that is not a syscall.Errno.
+func outsideError(err error) error {
 	if err == nil || errors.As(err, new(syscall.Errno)) {
 		return err
 	}

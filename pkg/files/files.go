@@ -1,8 +1,8 @@
-// Package files reads files that somebody else may have written.
+// Package files reads files that an attacker may have written.
 //
-// It reads regular files only, since a pipe or a device may never end, and no more
-// bytes of them than the caller asks for. Confined to directories, it reads nothing
-// outside of them, wherever a path or a symbolic link leads.
+// It reads only regular files, since a pipe or a device may never end, and limits
+// the bytes it reads of each. A Files that is confined to directories reads nothing
+// outside them, whatever paths and symbolic links it is given.
 package files
 
 import (
@@ -17,12 +17,13 @@ import (
 	"syscall"
 )
 
-// OutsideError reports a path that leads out of the directories a Files is confined to.
+// OutsideError reports a path that leads out of the directories to which a Files is
+// confined.
 type OutsideError struct{}
 
 func (OutsideError) Error() string { return "leads out of the tree under review" }
 
-// KindError reports a path that is not a regular file.
+// KindError reports a file that is not a regular file.
 type KindError struct{ Mode fs.FileMode }
 
 func (e KindError) Error() string {
@@ -39,10 +40,10 @@ func (e KindError) Error() string {
 	return "is not a regular file"
 }
 
-// SizeError reports a file that is too large to be read.
+// SizeError reports a file or a stream that is too large to be read.
 type SizeError struct {
-	Size int64 // 0 if it is not known
-	Most int64
+	Size int64 // in bytes; 0 if it is unknown
+	Most int64 // the largest size in bytes that is read
 }
 
 func (e SizeError) Error() string {
@@ -52,14 +53,15 @@ func (e SizeError) Error() string {
 	return fmt.Sprintf("is %d bytes, more than the %d that are read", e.Size, e.Most)
 }
 
-// Refused reports whether an error is about a file that is not read whatever is in
-// it: one of this package's errors.
+// Refused reports whether err is or wraps an OutsideError, a KindError or a
+// SizeError: an error of this package, not of the file system.
 func Refused(err error) bool {
 	return errors.As(err, new(OutsideError)) || errors.As(err, new(KindError)) || errors.As(err, new(SizeError))
 }
 
-// Cause returns an error of the file system without the operation and the path, for
-// a message that names them in its own way. Other errors are returned as they are.
+// Cause returns the error inside an *fs.PathError or an *os.LinkError, without the
+// operation and the path, for a message that names them itself. It returns any
+// other error unchanged.
 func Cause(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -72,28 +74,29 @@ func Cause(err error) error {
 	return err
 }
 
-// Read reads a file that may be anywhere. See Files.Read.
-func Read(path string, most int64) ([]byte, error) { return (*Files)(nil).Read(path, most) }
+// Read is like Files.Read, without confinement to directories.
+func Read(path string, maxBytes int64) ([]byte, error) { return (*Files)(nil).Read(path, maxBytes) }
 
-// ReadAll is io.ReadAll for what may have no end.
-func ReadAll(from io.Reader, most int64) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(from, most+1))
-	if err == nil && int64(len(text)) > most {
-		return nil, SizeError{Most: most}
+// ReadAll is like io.ReadAll, but returns a SizeError if there are more than
+// maxBytes bytes.
+func ReadAll(r io.Reader, maxBytes int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err == nil && int64(len(text)) > maxBytes {
+		return nil, SizeError{Most: maxBytes}
 	}
 	return text, err
 }
 
-// Files reads files. A nil *Files reads them anywhere.
+// Files reads files. A nil *Files is not confined to any directory.
 type Files struct{ trees []tree }
 
-// opener is a directory that paths are relative to.
+// opener opens files by their paths in a directory.
 type opener interface {
 	Stat(path string) (fs.FileInfo, error)
 	OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error)
 }
 
-// system is the whole file system.
+// system opens files anywhere in the file system.
 type system struct{}
 
 func (system) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
@@ -101,59 +104,59 @@ func (system) OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error
 	return os.OpenFile(path, flag, mode)
 }
 
-// Read returns the content of a regular file of at most so many bytes. The null
-// device is an empty file; standard input and the other descriptors of /dev/fd,
-// which the caller of the program has opened, may be pipes. Errors are *fs.PathError,
-// around an OutsideError, a KindError or a SizeError if the file is not read.
-func (f *Files) Read(path string, most int64) ([]byte, error) {
-	file, err := f.open(path, most)
+// Read returns the content of a regular file of at most maxBytes bytes. A nil *Files also reads the null device, which is empty, and
+// /dev/stdin and the descriptors in /dev/fd, which may be pipes, since the caller
+// of the program has opened them. Errors are *fs.PathError; they wrap an
+// OutsideError, a KindError or a SizeError if Read refuses the file.
+func (f *Files) Read(path string, maxBytes int64) ([]byte, error) {
+	file, err := f.open(path, maxBytes)
 	if err != nil {
-		return nil, failed("open", path, err)
+		return nil, pathError("open", path, err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	text, err := ReadAll(file, most)
+	text, err := ReadAll(file, maxBytes)
 	if err != nil {
-		return nil, failed("read", path, err)
+		return nil, pathError("read", path, err)
 	}
 	return text, nil
 }
 
-// Head returns the first n bytes of a regular file, or all of one that has fewer.
-// Errors are *fs.PathError, around a KindError if the file is not read.
+// Head returns the first n bytes of a regular file, or the whole file if it has
+// fewer. Errors are *fs.PathError; they wrap a KindError if Head refuses the file.
 func Head(path string, n int64) ([]byte, error) {
 	file, err := (*Files)(nil).open(path, math.MaxInt64)
 	if err != nil {
-		return nil, failed("open", path, err)
+		return nil, pathError("open", path, err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	text, err := io.ReadAll(io.LimitReader(file, n))
 	if err != nil {
-		return nil, failed("read", path, err)
+		return nil, pathError("read", path, err)
 	}
 	return text, nil
 }
 
-// open opens a regular file of at most so many bytes. The file is looked at before
-// it is opened, since opening a device may have effects, and again afterwards,
-// since it may be another one by then.
-func (f *Files) open(path string, most int64) (*os.File, error) {
-	in, at, err := f.find(path)
+// open opens a regular file of at most maxBytes bytes. It checks the kind and the size of the file before
+// opening it, since opening a device may have side effects, and again afterwards,
+// since the path may lead to another file by then.
+func (f *Files) open(path string, maxBytes int64) (*os.File, error) {
+	dir, name, err := f.locate(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := in.Stat(at)
+	info, err := dir.Stat(name)
 	if err == nil {
-		err = f.readable(path, info, most)
+		err = f.checkReadable(path, info, maxBytes)
 	}
 	if err != nil {
 		return nil, err
 	}
-	file, err := in.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	if info, err = file.Stat(); err == nil {
-		err = f.readable(path, info, most)
+		err = f.checkReadable(path, info, maxBytes)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -161,13 +164,14 @@ func (f *Files) open(path string, most int64) (*os.File, error) {
 	return file, nil
 }
 
-// readable refuses what may not end, and what is too large.
-func (f *Files) readable(path string, info fs.FileInfo, most int64) error {
+// checkReadable returns a KindError for a file that may never end, and a SizeError
+// for one that is too large.
+func (f *Files) checkReadable(path string, info fs.FileInfo, maxBytes int64) error {
 	switch {
 	case !info.Mode().IsRegular() && (f != nil || !isNull(info) && !isDescriptor(path) || info.IsDir()):
 		return KindError{info.Mode()}
-	case info.Size() > most:
-		return SizeError{info.Size(), most}
+	case info.Size() > maxBytes:
+		return SizeError{info.Size(), maxBytes}
 	}
 	return nil
 }
@@ -177,48 +181,50 @@ func isNull(info fs.FileInfo) bool {
 	return err == nil && os.SameFile(info, null)
 }
 
-// isDescriptor reports whether a path names a descriptor of this process.
+// isDescriptor reports whether a path names a file descriptor of this process.
 func isDescriptor(path string) bool {
 	return path == "/dev/stdin" || strings.HasPrefix(path, "/dev/fd/")
 }
 
-// Stat is os.Stat.
+// Stat is like os.Stat. Errors are *fs.PathError; one for a path that leads out of
+// the directories wraps an OutsideError.
 func (f *Files) Stat(path string) (fs.FileInfo, error) {
-	in, at, err := f.find(path)
+	dir, name, err := f.locate(path)
 	if err != nil {
-		return nil, failed("stat", path, err)
+		return nil, pathError("stat", path, err)
 	}
-	info, err := in.Stat(at)
+	info, err := dir.Stat(name)
 	if err != nil {
-		return nil, failed("stat", path, err)
+		return nil, pathError("stat", path, err)
 	}
 	return info, nil
 }
 
-// ReadDir is os.ReadDir.
+// ReadDir is like os.ReadDir. Errors are *fs.PathError; one for a path that leads
+// out of the directories wraps an OutsideError.
 func (f *Files) ReadDir(path string) ([]fs.DirEntry, error) {
-	in, at, err := f.find(path)
+	dir, name, err := f.locate(path)
 	if err != nil {
-		return nil, failed("open", path, err)
+		return nil, pathError("open", path, err)
 	}
-	dir, err := in.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_DIRECTORY, 0)
+	file, err := dir.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_DIRECTORY, 0)
 	if err != nil {
-		return nil, failed("open", path, err)
+		return nil, pathError("open", path, err)
 	}
-	defer dir.Close() //nolint:errcheck // it was only read
-	entries, err := dir.ReadDir(-1)
+	defer file.Close() //nolint:errcheck // it was only read
+	entries, err := file.ReadDir(-1)
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	if err != nil {
-		return entries, failed("read", path, err)
+		return entries, pathError("read", path, err)
 	}
 	return entries, nil
 }
 
-// failed makes an error of a path as the caller named it.
-func failed(op, path string, err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err
+// pathError returns an *fs.PathError with the path as the caller named it.
+func pathError(op, path string, err error) error {
+	var inner *fs.PathError
+	if errors.As(err, &inner) {
+		err = inner.Err
 	}
 	return &fs.PathError{Op: op, Path: path, Err: err}
 }

@@ -39,7 +39,7 @@ func link(t *testing.T, target, path string) {
 	}
 }
 
-// Nothing waits for a pipe, and nothing reads a device without end.
+// Read does not wait for a pipe, and does not read an endless device.
 func TestOnlyRegularFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -55,7 +55,7 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 		"/dev/zero":                 "is a device, not a regular file",
 		filepath.Join(dir, "zero"):  "is a device, not a regular file",
 		filepath.Join(dir, "large"): "is 1025 bytes, more than the 1024 that are read",
-		"/proc/self/cmdline":        "", // a regular file, of which nobody says how large it is
+		"/proc/self/cmdline":        "", // a regular file of unknown size
 		os.DevNull:                  "",
 		filepath.Join(dir, "none"):  "no such file or directory",
 	} {
@@ -75,7 +75,7 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	}
 }
 
-// What the caller of the program has opened is read, also if it is a pipe.
+// Read reads a file descriptor of the process, also if it is a pipe.
 func TestDescriptorMayBeAPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -93,7 +93,8 @@ func TestDescriptorMayBeAPipe(t *testing.T) {
 	}
 }
 
-// Confined to two directories, nothing else is read, wherever a path leads.
+// A Files that is confined to two directories reads nothing outside them, whatever
+// the path.
 func TestConfined(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -150,7 +151,7 @@ func TestConfined(t *testing.T) {
 	}
 }
 
-// A head is the beginning of a file, whatever its size.
+// Head returns the beginning of a file of any size.
 func TestHead(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, filepath.Join(dir, "x"), "abcdef")
