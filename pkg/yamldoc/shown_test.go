@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestHiddenTextIsEscaped: what cannot be seen stands in double quotes, escaped. The
-// library does so with all characters above U+FFFF, too.
+// Characters that are not visible are escaped in double quotes. The library also
+// escapes all characters above U+FFFF.
 func TestHiddenTextIsEscaped(t *testing.T) {
 	for _, c := range []struct{ json, want string }{
 		{`"a\u202eb\u2066"`, `"a\u202eb\u2066"` + "\n"},
@@ -31,8 +31,7 @@ func TestHiddenTextIsEscaped(t *testing.T) {
 	}
 }
 
-// TestEncodedHidesNothing: whatever a value holds, its YAML can be shown, and stands
-// for just that value.
+// The YAML of any value has only visible characters, and is read as the same value.
 func TestEncodedHidesNothing(t *testing.T) {
 	hidden := rapid.StringOfN(rapid.SampledFrom([]rune("a 1#:\n\t\"\\\x00\x1b\x7f\u009b\u202e\u200b\u200d\u2028\ufe0f\u20e3\u3164\U000e0041😀❤é")), 0, 8, -1)
 	rapid.Check(t, func(t *rapid.T) {

@@ -14,9 +14,9 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Value returns the node as YAML's core schema understands it: plain true and
-// false are booleans, but yes and no are words. Map keys become strings. The
-// error is an *Error: a number that JSON has no form for, binary data.
+// Value returns the node's value by the core schema of YAML: true and false without
+// quotes are booleans, but yes and no are strings. Map keys become strings. The error
+// is an *Error, such as for a number that JSON cannot represent, or for binary data.
 func (n Node) Value() (value.Value, error) {
 	switch {
 	case n.IsEmpty():
@@ -69,15 +69,16 @@ func (n Node) scalarValue() (value.Value, error) {
 		return value.OfBool(strings.EqualFold(text, "true")), nil
 	case "!!int", "!!float":
 		return n.number(text)
-	case "!!str", "!!timestamp", "!!merge": // << merges as a key only
+	case "!!str", "!!timestamp", "!!merge": // << is a merge key only as a key
 		return value.OfString(text), nil
 	default:
 		return value.Value{}, n.Errorf("%s is no type that can be stored", tag)
 	}
 }
 
-// number keeps the digits as typed where JSON can hold them. Digits after a 0
-// that are not octal, as in 08, are text, as they are to PyYAML.
+// number returns the value of a number. It keeps the digits as typed if they are
+// valid JSON. Like PyYAML, it returns a string for digits after a 0 that are not
+// octal, such as 08.
 func (n Node) number(text string) (value.Value, error) {
 	if v, ok := jsonNumber(text); ok {
 		return v, nil
@@ -100,8 +101,8 @@ func jsonNumber(text string) (value.Value, bool) {
 	return v, err == nil && v.Kind() == value.Number
 }
 
-// decimal writes a number as JSON wants it: no plus, no zeros in front, a digit
-// on both sides of the point.
+// decimal rewrites a number in the syntax of JSON: without a plus sign and leading
+// zeros, and with a digit on both sides of the decimal point.
 func decimal(text string) string {
 	digits, negative := strings.CutPrefix(text, "-")
 	digits = strings.TrimLeft(strings.TrimPrefix(digits, "+"), "0")
@@ -120,8 +121,9 @@ func decimal(text string) string {
 
 func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
 
-// OfValue returns the YAML node for a value. A string that could be taken for
-// something else is in single quotes, as PyYAML writes it.
+// OfValue returns a YAML node with the value. A string that a YAML parser could read
+// as another type is in single quotes, as PyYAML writes it. The absent value becomes
+// null.
 func OfValue(v value.Value) *yaml.Node {
 	switch v.Kind() {
 	case value.Map:
@@ -154,7 +156,8 @@ func flowIfEmpty(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// numberNode is plain, unless YAML would take the number for text (1e999).
+// numberNode returns a scalar without quotes. It tags a number that YAML would read
+// as a string, such as 1e999.
 func numberNode(text string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	if tag := n.ShortTag(); tag != "!!int" && tag != "!!float" {
@@ -166,7 +169,7 @@ func numberNode(text string) *yaml.Node {
 func stringNode(s string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
 	switch {
-	case isLines(s):
+	case fitsBlock(s):
 		n.Style = yaml.LiteralStyle
 	case !isPlain(s):
 		n.Style = yaml.DoubleQuotedStyle
@@ -176,9 +179,9 @@ func stringNode(s string) *yaml.Node {
 	return n
 }
 
-// isLines reports whether s is best shown as a block of lines: nothing in it
-// would be lost in one, or not be seen.
-func isLines(s string) bool {
+// fitsBlock reports whether s has several lines and can be written as a literal block
+// in which all of its characters are visible.
+func fitsBlock(s string) bool {
 	lines := strings.Split(s, "\n")
 	for _, line := range lines {
 		if !isPlain(line) || strings.HasSuffix(line, " ") {
@@ -188,33 +191,34 @@ func isLines(s string) bool {
 	return len(lines) > 1 && lines[0] != "" && lines[0][0] != ' '
 }
 
-// isPlain reports whether all of s can be seen and is on one line.
+// isPlain reports whether s is a single line of printable characters.
 func isPlain(s string) bool {
 	return text.IsLine(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// What PyYAML, which reads YAML 1.1, takes for a number, a date or an operator.
+// yaml11 matches text without quotes that PyYAML, a YAML 1.1 parser, reads as a
+// number, a date or an operator.
 var yaml11 = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`=|<<`,
 	`[-+]?0b[01_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+`,
 	`[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?`,
-	`[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?`, // 12:30:45 is 45045
+	`[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?`, // sexagesimal: 12:30:45 is 45045
 	`[0-9]{4}-[0-9][0-9]?-[0-9][0-9]?.*`,
 }, "|") + `)$`)
 
-// What is none of these words and so plainly a name, as most text is, need not be
-// parsed to know it.
-var name = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+// plainName matches text that is always a string unless it is one of the words in
+// ambiguous. Most text matches, which saves parsing it.
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
-// ambiguous reports whether a plain scalar would be read as something else
-// than this string, by YAML 1.1 readers too.
+// ambiguous reports whether a YAML parser, of version 1.1 or 1.2, could read s
+// without quotes as anything but the string s.
 func ambiguous(s string) bool {
 	switch strings.ToLower(s) {
 	case "yes", "no", "on", "off", "y", "n", "true", "false", "null", "~", "":
 		return true
 	}
 	switch {
-	case name.MatchString(s):
+	case plainName.MatchString(s):
 		return false
 	case yaml11.MatchString(s):
 		return true
@@ -226,9 +230,9 @@ func ambiguous(s string) bool {
 	return plain.Kind != yaml.ScalarNode || plain.ShortTag() != "!!str" || plain.Value != s
 }
 
-// Encode returns the text of a node, indented by two. Of a node of OfValue, what
-// package text does not show is escaped: it stands in double quotes, where YAML has
-// the same escapes.
+// Encode returns the text of a node, indented by two spaces. It escapes characters
+// that package text does not show. In a node that OfValue returns, they are always in
+// double quotes, where YAML has the same escapes.
 func Encode(n *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)

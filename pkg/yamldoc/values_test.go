@@ -11,7 +11,7 @@ import (
 
 func TestValue(t *testing.T) {
 	for _, c := range []struct{ yaml, want string }{
-		// Words stay words.
+		// Words that are strings.
 		{`[yes, no, on, off, y, n, Yes, NO]`, `["yes", "no", "on", "off", "y", "n", "Yes", "NO"]`},
 		{`[true, True, TRUE, false, False, FALSE]`, `[true, true, true, false, false, false]`},
 		{`["true", 'null', "1", !!str 1, !!str null, !!str ]`, `["true", "null", "1", "1", "null", ""]`},
@@ -20,7 +20,7 @@ func TestValue(t *testing.T) {
 		{``, `null`},
 		{"# nothing\n", `null`},
 
-		// Numbers keep their digits as far as JSON has a form for them.
+		// Numbers keep their digits if these are valid JSON.
 		{`[0, -0, 7, -7, +5, 1_000]`, `[0, -0, 7, -7, 5, 1000]`},
 		{`[0x10, -0x10, 010, 0o17, 0b101]`, `[16, -16, 8, 15, 5]`},
 		{`[0xFFFFFFFFFFFFFFFF, 12345678901234567890123, 1_000_000_000_000_000_000_001]`,
@@ -30,12 +30,12 @@ func TestValue(t *testing.T) {
 		{`[!!float 5, !!float .5, !!int 010, !!int "5"]`, `[5, 0.5, 8, 5]`},
 		{`[1e999]`, `["1e999"]`},
 
-		// What only looks like a number, a date or an operator is text.
+		// Strings that look like a number, a date or an operator.
 		{`[08, 09, -08, 12:30:45, 2001-01-01, 2001-12-14t21:59:43.10-05:00, 1.2.3, 10.0.0.1]`,
 			`["08", "09", "-08", "12:30:45", "2001-01-01", "2001-12-14t21:59:43.10-05:00", "1.2.3", "10.0.0.1"]`},
 		{`[=, <<, -, ., _, 0x, 1__, e3]`, `["=", "<<", "-", ".", "_", "0x", 1, "e3"]`},
 
-		// Keys are text.
+		// Keys are strings.
 		{"1: a\ntrue: b\n~: c\n2001-01-01: d\n\"\": e\n", `{"1": "a", "true": "b", "~": "c", "2001-01-01": "d", "": "e"}`},
 		{"\"<<\": {a: 1}", `{"<<": {"a": 1}}`},
 
@@ -46,7 +46,7 @@ func TestValue(t *testing.T) {
 		{"a: x\n  y\n", `{"a": "x y"}`},
 		{"a: 1\r\nb: |\r\n  x\r\n  y\r\n", `{"a": 1, "b": "x\ny\n"}`},
 
-		// What files begin and end with.
+		// Byte order marks, and markers of the beginning and the end of a document.
 		{"\ufeffa: 1\n", `{"a": 1}`},
 		{"%YAML 1.1\n---\na: 1\n...\n", `{"a": 1}`},
 		{"a: 1\n# end", `{"a": 1}`},
@@ -58,7 +58,8 @@ func TestValue(t *testing.T) {
 		{"a: &x k\n*x : 1\n", `{"a": "k", "k": 1}`},
 		{"a: &x\nb: *x\n", `{"a": null, "b": null}`},
 
-		// Merge keys: what is the map's own wins, then what is merged first.
+		// Merge keys: the map's own keys take precedence, then those that are merged
+		// first.
 		{"a: &a {x: 1, y: 1}\nb:\n  <<: *a\n  y: 2\n", `{"a": {"x": 1, "y": 1}, "b": {"y": 2, "x": 1}}`},
 		{"b:\n  y: 2\n  <<: {x: 1, y: 1}\n", `{"b": {"y": 2, "x": 1}}`},
 		{"<<: [{x: 1}, {x: 2, y: 2}]\nz: 3\n", `{"z": 3, "x": 1, "y": 2}`},
@@ -122,13 +123,13 @@ func TestEncode(t *testing.T) {
 		{`["no", "On", "y", "~", "", "null", "True"]`, "- 'no'\n- 'On'\n- 'y'\n- '~'\n- ''\n- 'null'\n- 'True'\n"},
 		{`["1", "-1.5", "0x1F", "0b1", "017", "0o17", "08", "1_000", "1e3", "+.inf", ".5"]`,
 			"- '1'\n- '-1.5'\n- '0x1F'\n- '0b1'\n- '017'\n- '0o17'\n- '08'\n- '1_000'\n- '1e3'\n- '+.inf'\n- '.5'\n"},
-		// YAML 1.1 reads these as a number, a date, an error and another one.
+		// YAML 1.1 reads these as a number or a date, or refuses them.
 		{`["12:30:45", "1:30", "190:20:30.15", "2001-01-01", "2001-99-99", "=", "<<", "0x_", "1."]`,
 			"- '12:30:45'\n- '1:30'\n- '190:20:30.15'\n- '2001-01-01'\n- '2001-99-99'\n- '='\n- '<<'\n- '0x_'\n- '1.'\n"},
 		{`[" a", "a ", "a: b", "a #b", "#a", "- a", "it's", "[a]", "*a", "&a", "!a", "%a", "@a", "` + "`a" + `", "---", "? a", "|"]`,
 			"- ' a'\n- 'a '\n- 'a: b'\n- 'a #b'\n- '#a'\n- '- a'\n- it's\n- '[a]'\n- '*a'\n- '&a'\n- '!a'\n- '%a'\n- '@a'\n- '`a'\n- '---'\n- '? a'\n- '|'\n"},
 		{`{"no": 1, "1": 2, "<<": 3, "a: b": 4}`, "'no': 1\n'1': 2\n'<<': 3\n'a: b': 4\n"},
-		// Lines are shown as such if none of them hides something.
+		// Strings of several lines are a block if all characters are visible.
 		{`["a\nb\n", "a\nb", "a\n\n  b\n\n"]`, "- |\n  a\n  b\n- |-\n  a\n  b\n- |+\n  a\n\n    b\n\n"},
 		{`["a \nb", "a\n b ", " a\nb", "\na", "\n", "a\r\nb", "a\tb\nc"]`,
 			`- "a \nb"` + "\n" + `- "a\n b "` + "\n" + `- " a\nb"` + "\n" + `- "\na"` + "\n" + `- "\n"` + "\n" + `- "a\r\nb"` + "\n" + `- "a\tb\nc"` + "\n"},
@@ -186,7 +187,7 @@ func values(depth int) *rapid.Generator[value.Value] {
 	)
 }
 
-// Every value comes back from its YAML.
+// The YAML of every value is read as the same value.
 func TestEncodedIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := values(3).Draw(t, "value")

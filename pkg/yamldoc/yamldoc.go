@@ -1,9 +1,9 @@
-// Package yamldoc reads YAML files so that every complaint can name file, line
-// and column, and so that nothing in them is taken for what it is not.
+// Package yamldoc reads YAML files so that every error can name the file, the line
+// and the column, and so that no scalar is read as the wrong type.
 //
-// It works on nodes rather than decoded Go values: whether `no` is a word or a
-// boolean is for the schema to say, so scalars keep the text they were written
-// with until somebody who knows the type asks.
+// It returns nodes rather than decoded Go values. Whether `no` is a string or a
+// boolean depends on the schema, so a scalar keeps its text until a caller that
+// knows the type asks for its value.
 package yamldoc
 
 import (
@@ -25,23 +25,23 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// Limits on one file, against files that are something else and against
-// aliases that multiply.
+// Limits on one file. They protect against files that are no YAML and against
+// aliases that multiply the content.
 const (
-	MaxBytes     = 64 << 20 // of an export, or of values
-	MaxData      = 8 << 20  // of a file that declares objects
-	MaxSettings  = 1 << 20  // of any other: a schema, rules, settings
-	maxNodes     = 2 << 20  // after aliases are followed
-	deepestLevel = 100      // of maps and lists in each other in a file, aliases followed
+	MaxBytes    = 64 << 20 // bytes of an export, or of values
+	MaxData     = 8 << 20  // bytes of a file that declares objects
+	MaxSettings = 1 << 20  // bytes of any other file: a schema, rules, settings
+	maxNodes    = 2 << 20  // nodes, with all aliases followed
+	maxLevels   = 100      // levels of nested maps and lists in a file, with all aliases followed
 )
 
-// Pos is a place in a file. Line and Column count from 1; 0 means unknown.
+// Pos is a position in a file. Line and Column count from 1; 0 means unknown.
 type Pos struct {
 	File         string
 	Line, Column int
 }
 
-// String returns file:line:column as far as it is known.
+// String returns file:line:column, or file:line or file if the rest is unknown.
 func (p Pos) String() string {
 	switch {
 	case p.Line == 0:
@@ -52,20 +52,20 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// Error is a complaint about a place in a file.
+// Error reports a problem at a position in a file.
 type Error struct {
 	Pos  Pos
 	Msg  string
-	Rule string // what sort of complaint it is, such as yaml-syntax; may be empty
-	Err  error  // what the file system said, if the file could not be read
+	Rule string // the kind of problem, such as yaml-syntax; may be empty
+	Err  error  // the file system's error if the file could not be read
 }
 
 func (e *Error) Error() string { return e.Pos.String() + ": " + e.Msg }
 
-// Unwrap returns the file system's error, if there was one.
+// Unwrap returns Err, which may be nil.
 func (e *Error) Unwrap() error { return e.Err }
 
-// The rules of what this package itself complains about.
+// The rules of the errors that this package returns.
 const (
 	RuleSyntax     = "yaml-syntax"
 	RuleDuplicate  = "yaml-duplicate-key"
@@ -73,26 +73,26 @@ const (
 	RuleEscapes    = "path-escapes" // a path or a link leads out of the directories that are read
 )
 
-// WithRule says of an *Error what sort of complaint it is, unless that is said
-// already: who sees it first knows best. Any other error it returns as it is.
+// WithRule returns a copy of the *Error that err is or wraps, with the rule. It
+// returns err unchanged if there is no *Error, or if that has a rule already: the
+// function that found the problem knows its rule best.
 func WithRule(err error, rule string) error {
-	var at *Error
-	if !errors.As(err, &at) || at.Rule != "" {
+	var e *Error
+	if !errors.As(err, &e) || e.Rule != "" {
 		return err
 	}
-	ruled := *at
-	ruled.Rule = rule
-	return &ruled
+	changed := *e
+	changed.Rule = rule
+	return &changed
 }
 
-// Of says what sort of complaint it is, and returns it.
+// Of sets the rule of e, and returns e.
 func (e *Error) Of(rule string) *Error {
 	e.Rule = rule
 	return e
 }
 
-// Node is a part of a document. Aliases are followed, and merge keys applied,
-// by its methods.
+// Node is a part of a document. Its methods follow aliases and apply merge keys.
 type Node struct {
 	file string
 	n    *yaml.Node // nil for a file without a document
@@ -105,42 +105,44 @@ type Pair struct {
 	Value Node
 }
 
-// Read reads the one document of a file of at most MaxSettings. All errors are
-// *Error.
+// Read reads a file of at most MaxSettings bytes, which may have one document. If it
+// has none, the Node is empty. All errors are *Error.
 func Read(file string) (Node, error) { return ReadFrom(nil, file, MaxSettings) }
 
-// ReadFrom is Read for files that are read in a certain way, of at most so many
-// bytes.
-func ReadFrom(from *files.Files, file string, most int64) (Node, error) {
-	text, err := readFile(from, file, most)
+// ReadFrom is like Read, but reads the file with the given Files, and of at most
+// maxBytes bytes. If from is nil, the file may be anywhere.
+func ReadFrom(from *files.Files, file string, maxBytes int64) (Node, error) {
+	text, err := readFile(from, file, maxBytes)
 	if err != nil {
 		return Node{}, err
 	}
-	if parts(text) > most/4 {
-		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("has more than %d lines, lists, maps and commas", most/4), Rule: RuleUnreadable}
+	if estimateNodes(text) > maxBytes/4 {
+		return Node{}, &Error{Pos: Pos{File: file}, Msg: fmt.Sprintf("has more than %d lines, lists, maps and commas", maxBytes/4), Rule: RuleUnreadable}
 	}
-	return parse(file, text, deepestLevel)
+	return parse(file, text, maxLevels)
 }
 
-// parts returns about how many nodes a text may have: each takes a hundred times
-// the memory of the bytes it is written with.
-func parts(text []byte) int64 {
+// estimateNodes returns an estimate of the number of nodes in a text. Each node
+// takes a hundred times the memory of its text.
+func estimateNodes(text []byte) int64 {
 	return int64(2*bytes.Count(text, []byte("\n")) + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")))
 }
 
-// ReadFile reads a regular file of at most MaxBytes, whatever is in it.
+// ReadFile returns the content of a regular file of at most MaxBytes bytes. It does
+// not check that the content is YAML.
 func ReadFile(file string) ([]byte, *Error) { return readFile(nil, file, MaxBytes) }
 
-func readFile(from *files.Files, file string, most int64) ([]byte, *Error) {
-	text, err := from.Read(file, most)
+func readFile(from *files.Files, file string, maxBytes int64) ([]byte, *Error) {
+	text, err := from.Read(file, maxBytes)
 	if err != nil {
 		return nil, Unreadable(file, err)
 	}
 	return text, nil
 }
 
-// Unreadable returns the complaint about a file or a directory that cannot be read,
-// or is not, for the reason that package files gives.
+// Unreadable returns an *Error for a file or a directory that could not be read, or
+// that package files refused to read. Its message gives the reason of err, which is
+// an error of package files. Its Err is err, or nil if package files refused.
 func Unreadable(file string, err error) *Error {
 	switch {
 	case errors.As(err, new(files.OutsideError)):
@@ -151,12 +153,12 @@ func Unreadable(file string, err error) *Error {
 	return &Error{Pos: Pos{File: file}, Msg: "cannot be read: " + cause(err), Rule: RuleUnreadable, Err: err}
 }
 
-// ReadAll is io.ReadAll for what may have no end, such as /dev/zero: more than
-// MaxBytes are an error.
+// ReadAll is like io.ReadAll, but returns a files.SizeError if there are more than
+// MaxBytes bytes, since the input may be endless, such as /dev/zero.
 func ReadAll(from io.Reader) ([]byte, error) { return files.ReadAll(from, MaxBytes) }
 
-// cause is the reason without the operation and the path, which are said
-// already.
+// cause returns the message of err without the operation and the path, which the
+// caller's message already has.
 func cause(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {
@@ -165,8 +167,8 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// Parse reads the one document of a text. The file is only named in errors,
-// all of which are *Error.
+// Parse reads a text, which may have one document. If it has none, the Node is
+// empty. The file is only used in errors, all of which are *Error.
 func Parse(file string, text []byte) (Node, error) { return parse(file, text, math.MaxInt) }
 
 func parse(file string, text []byte, levels int) (Node, error) {
@@ -187,9 +189,9 @@ func parse(file string, text []byte, levels int) (Node, error) {
 	return Node{file, first}, nil
 }
 
-// decode returns the content of the first document and of a second one. The
-// YAML library is known to panic on some malformed input; that is a syntax
-// error like any other.
+// decode returns the content of the first document and of the second one; each is
+// nil if there is none. The YAML library panics on some malformed input; decode
+// returns that as an error.
 func decode(text []byte) (first, second *yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -216,13 +218,13 @@ func next(d *yaml.Decoder) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// What the YAML library's errors look like.
+// Patterns of the YAML library's error messages.
 var (
 	yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?(?:line (\d+): )?`)
-	// Of what its scanner finds it counts lines from 1, of what its parser
-	// finds from 0.
+	// The library's scanner counts lines from 1, its parser from 0. These messages
+	// are from the parser.
 	fromParser = regexp.MustCompile(`^did not find expected (<|node content|'-'|key|',' or)|^found (undefined tag handle|duplicate %|incompatible)`)
-	// Of what does not get as far it knows no line.
+	// These messages have no line.
 	fromReader  = regexp.MustCompile(`UTF-8|UTF-16|Unicode character$|surrogate|control characters`)
 	fromNowhere = regexp.MustCompile(`^unknown anchor|^runtime error`)
 )
@@ -241,13 +243,14 @@ func syntaxError(file string, text []byte, err error) *Error {
 	default:
 		line = 1
 	}
-	// What is missing at the end of the text is missing after its last word.
+	// If something is missing at the end of the text, the line is that of the last
+	// text that is not blank.
 	last := 1 + bytes.Count(bytes.TrimSpace(text), []byte("\n"))
 	return &Error{Pos: Pos{File: file, Line: min(line, last)}, Msg: "not valid YAML: " + msg, Rule: RuleSyntax}
 }
 
-// badLine returns the first line with something that is no text, 0 if there is
-// none.
+// badLine returns the number of the first line with a control character or with
+// bytes that are not UTF-8. It returns 0 if there is no such line.
 func badLine(text []byte) int {
 	for i, line := range bytes.Split(text, []byte("\n")) {
 		control := bytes.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\r' && r != '\u0085' })
@@ -258,40 +261,40 @@ func badLine(text []byte) int {
 	return 0
 }
 
-// checker walks a document once, so that later walks need not fear aliases:
-// none contains itself, and following all of them stays within limits.
+// checker checks a document once, so that its nodes can be visited later with all
+// aliases followed: no alias contains itself, and the limits hold.
 type checker struct {
 	file   string
-	lines  int                 // how many the text has
-	levels int                 // how many there may be
-	sizes  map[*yaml.Node]size // of what has an anchor, once it is known
+	lines  int                 // the number of lines of the text
+	levels int                 // the largest number of levels allowed
+	sizes  map[*yaml.Node]size // the sizes of the nodes with an anchor that are checked already
 }
 
-// size is how large a part of a document is, all aliases followed.
+// size is the size of a part of a document, with all aliases followed.
 type size struct{ nodes, levels int }
 
 func (c checker) check(n *yaml.Node) (size, error) {
-	n.Line = min(n.Line, c.lines) // what is missing at the end of the text has the line after it
+	n.Line = min(n.Line, c.lines) // a node that is missing at the end of the text has the next line
 	if n.Kind == yaml.AliasNode {
-		of, known := c.sizes[n.Alias]
+		part, known := c.sizes[n.Alias]
 		if !known {
 			return size{}, c.errorf(n, "alias *%s stands inside what it names", n.Value)
 		}
-		return of, nil
+		return part, nil
 	}
-	if n.Style&yaml.TaggedStyle != 0 && !fits(n) {
+	if n.Style&yaml.TaggedStyle != 0 && !tagFits(n) {
 		return size{}, c.errorf(n, "tag %s is not known here", n.ShortTag())
 	}
 	all := size{nodes: 1, levels: 1}
 	for _, child := range n.Content {
-		of, err := c.check(child)
+		part, err := c.check(child)
 		if err != nil {
 			return size{}, err
 		}
-		if all.nodes += of.nodes; all.nodes > maxNodes {
+		if all.nodes += part.nodes; all.nodes > maxNodes {
 			return size{}, c.errorf(child, "with all aliases followed there are more than %d values", maxNodes)
 		}
-		if all.levels = max(all.levels, of.levels+1); all.levels > c.levels {
+		if all.levels = max(all.levels, part.levels+1); all.levels > c.levels {
 			return size{}, c.errorf(child, "with all aliases followed there are more than %d levels of maps and lists", c.levels)
 		}
 	}
@@ -301,9 +304,9 @@ func (c checker) check(n *yaml.Node) (size, error) {
 	return all, nil
 }
 
-// fits reports whether a node's tag says what the node is. What a scalar is
-// taken for is for its reader to say.
-func fits(n *yaml.Node) bool {
+// tagFits reports whether a node's tag fits the node. For scalars it only checks
+// the tag !!null; Value checks the others.
+func tagFits(n *yaml.Node) bool {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return n.ShortTag() == "!!map"
@@ -317,15 +320,15 @@ func (c checker) errorf(n *yaml.Node, format string, args ...any) error {
 	return WithRule(Node{c.file, n}.Errorf(format, args...), RuleSyntax)
 }
 
-// Errorf returns an *Error at the node's place.
+// Errorf returns an *Error at the node's position.
 func (n Node) Errorf(format string, args ...any) error { return Errorf(n.Pos(), format, args...) }
 
-// Errorf returns a complaint about a place in a file.
+// Errorf returns an *Error at a position in a file.
 func Errorf(pos Pos, format string, args ...any) *Error {
 	return &Error{Pos: pos, Msg: fmt.Sprintf(format, args...)}
 }
 
-// Pos returns where the node is written: for an alias, where the alias is.
+// Pos returns the position of the node. For an alias, it is the alias's own.
 func (n Node) Pos() Pos {
 	if n.n == nil {
 		return Pos{File: n.file}
@@ -333,7 +336,8 @@ func (n Node) Pos() Pos {
 	return Pos{n.file, n.n.Line, n.n.Column}
 }
 
-// target is the node an alias stands for, or the node itself.
+// target returns the node that an alias refers to, or the node itself if it is not
+// an alias. It returns nil if there is no document.
 func (n Node) target() *yaml.Node {
 	if n.n != nil && n.n.Kind == yaml.AliasNode {
 		return n.n.Alias
@@ -341,7 +345,7 @@ func (n Node) target() *yaml.Node {
 	return n.n
 }
 
-// IsEmpty reports whether there is no document, or nothing but null.
+// IsEmpty reports whether the node is null, or there is no document.
 func (n Node) IsEmpty() bool { return n.n == nil || n.IsNull() }
 
 // IsMap reports whether the node is a map.
@@ -350,28 +354,28 @@ func (n Node) IsMap() bool { t := n.target(); return t != nil && t.Kind == yaml.
 // IsList reports whether the node is a list.
 func (n Node) IsList() bool { t := n.target(); return t != nil && t.Kind == yaml.SequenceNode }
 
-// IsScalar reports whether the node is neither a map nor a list; null is one.
+// IsScalar reports whether the node is a scalar, such as null.
 func (n Node) IsScalar() bool { t := n.target(); return t != nil && t.Kind == yaml.ScalarNode }
 
-// IsNull reports whether the node is null: written as such, or left out.
+// IsNull reports whether the node is null, either written or left out.
 func (n Node) IsNull() bool { return n.IsScalar() && n.target().ShortTag() == "!!null" }
 
-// IsQuoted reports whether a scalar is certain to be text: quoted, a block, or
-// tagged as a string.
+// IsQuoted reports whether the node is a scalar that every YAML parser reads as a
+// string: quoted, a block, or tagged !!str.
 func (n Node) IsQuoted() bool {
 	t := n.target()
 	const text = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	return n.IsScalar() && (t.Style&text != 0 || (t.Style&yaml.TaggedStyle != 0 && t.ShortTag() == "!!str"))
 }
 
-// IsUnclear reports whether this is a word without quotes that readers of YAML 1.1,
-// such as PyYAML, take for something else than text.
+// IsUnclear reports whether the node is a scalar without quotes that may not be a
+// string to a YAML 1.1 parser such as PyYAML. It returns false for null.
 func (n Node) IsUnclear() bool {
 	return n.IsScalar() && !n.IsNull() && !n.IsQuoted() && ambiguous(n.Text())
 }
 
-// Text returns a scalar's text as it was written, less its quotes; it is empty
-// for anything else.
+// Text returns the text of a scalar, without its quotes. It returns an empty string
+// for any other node.
 func (n Node) Text() string {
 	if !n.IsScalar() {
 		return ""
@@ -379,7 +383,8 @@ func (n Node) Text() string {
 	return n.target().Value
 }
 
-// Describe says what the node is, for an error message.
+// Describe returns a description of the node for an error message: "a map", "a list",
+// "nothing", or the quoted text of a scalar, cut to 60 characters.
 func (n Node) Describe() string {
 	switch {
 	case n.IsMap():
@@ -389,12 +394,12 @@ func (n Node) Describe() string {
 	case n.IsEmpty():
 		return "nothing"
 	}
-	const most = 60
-	return strconv.Quote(text.Cut(n.Text(), most))
+	const maxText = 60
+	return strconv.Quote(text.Cut(n.Text(), maxText))
 }
 
-// Items returns the elements of a list; anything else is an *Error that says
-// what was expected.
+// Items returns the elements of a list. If the node is not a list, the error is an
+// *Error. Its message begins with what, the name of the node.
 func (n Node) Items(what string) ([]Node, error) {
 	if !n.IsList() {
 		return nil, n.Errorf("%s must be a list, not %s", what, n.Describe())
@@ -407,16 +412,17 @@ func (n Node) Items(what string) ([]Node, error) {
 	return items, nil
 }
 
-// Pairs returns the keys and values of a map in the order they are written,
-// those of merge keys (<<) after them. Anything that is no map, a key that is
-// there twice and a key that is no scalar are *Errors.
+// Pairs returns the keys and values of a map in the order in which they are written,
+// followed by those of its merge key (<<) that are not keys of the map itself. The
+// error is an *Error: the node is not a map, a key is repeated, or a key is not a
+// scalar. Its message uses what, the name of the node.
 func (n Node) Pairs(what string) ([]Pair, error) {
 	if !n.IsMap() {
 		return nil, n.Errorf("%s must be a map, not %s", what, n.Describe())
 	}
 	t := n.target()
 	var pairs []Pair
-	var merge Pair // of readers of YAML, some take the first of two, some the last
+	var merge Pair // only one is allowed: of two, some YAML parsers use the first, others the last
 	seen := make(map[string]Pos, len(t.Content)/2)
 	for i := 0; i < len(t.Content); i += 2 {
 		key, val := Node{n.file, t.Content[i]}, Node{n.file, t.Content[i+1]}
@@ -450,8 +456,8 @@ func (n Node) Pairs(what string) ([]Pair, error) {
 	return pairs, nil
 }
 
-// merged returns what a merge key brings in: the pairs of one map, or of a
-// list of maps.
+// merged returns the pairs that a merge key with the value n adds: those of a map,
+// or of a list of maps.
 func (n Node) merged(what string) ([]Pair, error) {
 	if !n.IsList() {
 		return n.Pairs(what)

@@ -29,26 +29,27 @@ func TestSyntaxErrors(t *testing.T) {
 		{"a: @x", "f:1: not valid YAML: found character that cannot start any token"},
 		{"l1: x\nl2: \"\\q\"", "f:2: not valid YAML: found unknown escape character"},
 		{"k: |0\n x", "f:1: not valid YAML: found an indentation indicator equal to 0"},
-		// At the end of the text the last word is where something is missing.
+		// For a part that is missing at the end of the text, the error names the last
+		// line that is not blank.
 		{"{a", "f:1: not valid YAML: did not find expected ',' or '}'"},
 		{"a: [\n\n", "f:1: not valid YAML: did not find expected node content"},
 		{"a: 'x\n", "f:1: not valid YAML: found unexpected end of stream"},
-		// What is no text.
+		// Bytes that are not text.
 		{"a: \xff\n", "f:1: not valid YAML: invalid leading UTF-8 octet"},
 		{"x: 1\r\ny: caf\xe9\r\n", "f:2: not valid YAML: invalid trailing UTF-8 octet"},
 		{"x: \u0085 # \ta\nb: \x00\n", "f:2: not valid YAML: control characters are not allowed"},
 		{"a: b\n\nc: *foo\n", "f: not valid YAML: unknown anchor 'foo' referenced"},
-		// The second document.
+		// A second document.
 		{"a: 1\n---\nb: 2\n", "f:3:1: a second document begins here; only one is allowed in a file"},
 		{"--- a\n--- b\n", "f:2:5: a second document begins here; only one is allowed in a file"},
 		{"a: 1\n---\nb: [\n", "f:3: not valid YAML: did not find expected node content"},
-		// Tags that are not of this world.
+		// Unknown tags.
 		{"a: 1\nb: !foo {c: 1}", "f:2:4: tag !foo is not known here"},
 		{"b: !!set {c, d}", "f:1:4: tag !!set is not known here"},
 		{"- !!str [1]", "f:1:3: tag !!str is not known here"},
 		{"- !!map [1]", "f:1:3: tag !!map is not known here"},
 		{"- !!null x", "f:1:3: tag !!null is not known here"},
-		// Aliases that never end.
+		// Aliases that contain themselves.
 		{"a: &x [1, *x]", "f:1:11: alias *x stands inside what it names"},
 		{"a: &x\n  <<: *x\n", "f:2:7: alias *x stands inside what it names"},
 		{"&x {k: {*x : 1}}", "f:1:9: alias *x stands inside what it names"},
@@ -79,8 +80,8 @@ func pairs(t *testing.T, n Node) []Pair {
 	return p
 }
 
-// Each key and value is where it is written: an alias where it stands, what is
-// merged where it comes from.
+// Each key and value has the position where it is written: an alias its own, a merged
+// pair that in the map that is merged.
 func TestPositions(t *testing.T) {
 	n := mustParse(t, "# top\na: 1\nb: &b\n  c: [x,\r\n    {y: z}]\ném: *b\nd:\n  <<: *b\ne:\n")
 	var got []string
@@ -126,7 +127,7 @@ func TestPosString(t *testing.T) {
 	}
 }
 
-// What a node is, seen directly and through an alias.
+// A node and an alias of it have the same kind and text.
 func TestNodes(t *testing.T) {
 	for _, c := range []struct {
 		yaml, is, text, describe string
@@ -177,7 +178,7 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
-// Aliases of aliases multiply: that is refused before anybody follows them, which
+// Aliases of aliases multiply. Parse refuses them before a caller follows them, which
 // would not end.
 func TestAliasBombIsRefusedQuickly(t *testing.T) {
 	var bomb strings.Builder
@@ -194,7 +195,7 @@ func TestAliasBombIsRefusedQuickly(t *testing.T) {
 	}
 }
 
-// Nested as deep as the parser goes, with an alias at each step.
+// The document is nested as deep as the parser allows, with an alias at each level.
 func TestDeepNesting(t *testing.T) {
 	const depth = 9990
 	for i, text := range []string{
@@ -253,8 +254,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What is refused of a file is refused before it takes time or memory: no end, more
-// parts than anybody writes, levels without end.
+// Read refuses a file that is endless, has too many nodes or too many levels before
+// it takes much time or memory.
 func TestHostileFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.yaml")
 	for text, want := range map[string]string{
