@@ -9,12 +9,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Other packages declare things for each type, such as safety rules: in the schema,
-// under a key of the type, or in a file of their own beside the schema, which is a
-// map by the names of types.
+// Other packages read declarations for each type, such as safety rules. These are in
+// the schema file, under a key of the type, or in a separate file, which is a map with
+// the names of types as keys.
 
-// ReadBeside reads a file that goes with the schema, with the same limits as the
-// schema. Without a name, or if the file does not exist, the document is empty.
+// ReadBeside reads a file with declarations for the types of the schema. The limits
+// and the directories are those of the schema file. The document is empty if the
+// name is empty or the file does not exist. The error is a *yamldoc.Error.
 func (s *Schema) ReadBeside(file string) (yamldoc.Node, error) {
 	if file == "" {
 		return yamldoc.Node{}, nil
@@ -26,9 +27,9 @@ func (s *Schema) ReadBeside(file string) (yamldoc.Node, error) {
 	return doc, err
 }
 
-// ByType returns what a document declares for each type. What names the document in
-// an error; a name that is not a type is an error of the rule unknown. All errors are
-// *yamldoc.Error.
+// ByType returns the declarations in a document by the names of their types. In errors
+// the document is called what. A name that is not a type is an error with the rule
+// unknown; its declaration is in the result, too. All errors are *yamldoc.Error.
 func (s *Schema) ByType(doc yamldoc.Node, what, unknown string) (map[string]yamldoc.Node, []error) {
 	if doc.IsEmpty() {
 		return nil, nil
@@ -48,11 +49,11 @@ func (s *Schema) ByType(doc yamldoc.Node, what, unknown string) (map[string]yaml
 	return declared, errs
 }
 
-// NewProblem returns a problem with what is declared for a type. An error that has
-// no rule yet gets this one.
+// NewProblem returns a problem with the declaration for a type. The problem has the
+// rule of err, or this rule if err has none.
 func NewProblem(typ string, err error, rule string) Problem {
 	var at *yamldoc.Error
-	if !errors.As(yamldoc.WithRule(err, rule), &at) { // an error of no file
+	if !errors.As(yamldoc.WithRule(err, rule), &at) { // the error has no position
 		at = &yamldoc.Error{Msg: err.Error(), Rule: rule, Err: err}
 	}
 	return Problem{Type: typ, Err: at}

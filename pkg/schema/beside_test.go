@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// TestByType: what a file beside the schema declares is found by the name of its
-// type, and a name that is not a type does not hide the others.
+// ByType returns the declarations of a file by the names of types. A name that is not
+// a type does not hide the others.
 func TestByType(t *testing.T) {
 	s := schema.BuiltIn("pools")
 	dir := t.TempDir()

@@ -12,42 +12,43 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// DefaultTime is how long the JSON schemas of a schema may take together, to be
-// compiled and to check objects with. Each check of an object gives back up to
-// perCheck of it, which is a hundred times what it takes: what is checked with
-// ordinary schemas may be any number of objects.
+// DefaultTime limits the total time that the JSON schemas of a schema may take to be
+// compiled and to check objects. Each check of an object adds perCheck to the time
+// that is left, up to the limit. Since that is a hundred times what a check with an
+// ordinary schema takes, such schemas can check any number of objects.
 const (
 	DefaultTime = 5 * time.Second
 	perCheck    = time.Millisecond
 )
 
-// clock is the time that is left for the JSON schemas of a schema.
+// clock measures the time that is left for the JSON schemas of a schema.
 type clock struct {
-	all time.Duration
+	limit time.Duration // on the total time
 
-	mu   sync.Mutex // one of them at a time
-	left time.Duration
-	over string // the file of the JSON schema that used it up; empty while there is some
+	mu       sync.Mutex // held while a JSON schema runs, so that only one does
+	left     time.Duration
+	usedUpBy string // the file of the JSON schema that used up the time; empty while time is left
 }
 
-func newClock(all time.Duration) *clock {
-	if all <= 0 {
-		all = DefaultTime
+func newClock(limit time.Duration) *clock {
+	if limit <= 0 {
+		limit = DefaultTime
 	}
-	return &clock{all: all, left: all}
+	return &clock{limit: limit, left: limit}
 }
 
-// timed runs what a JSON schema is needed for, and does not wait for it longer than
-// there is time. What is left running then has been told to stop, and does so with
-// the next part of the schema.
-func timed[T any](c *clock, m *meter, file string, back time.Duration, f func() T) (T, error) {
+// runTimed calls f, which uses the JSON schema in a file, and returns its result. It
+// returns an error if no time is left, or if f does not return in time. In the second
+// case f continues to run, but m stops it at the next part of the schema. Before the
+// call, runTimed adds refund to the time that is left.
+func runTimed[T any](c *clock, m *meter, file string, refund time.Duration, f func() T) (T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var none T
-	if c.over != "" {
-		return none, c.late(file)
+	var zero T
+	if c.usedUpBy != "" {
+		return zero, c.timeError(file)
 	}
-	c.left = min(c.left+back, c.all)
+	c.left = min(c.left+refund, c.limit)
 	start, done := time.Now(), make(chan T, 1)
 	timer := time.NewTimer(c.left)
 	defer timer.Stop()
@@ -55,43 +56,44 @@ func timed[T any](c *clock, m *meter, file string, back time.Duration, f func() 
 	select {
 	case result := <-done:
 		if c.left -= time.Since(start); c.left <= 0 {
-			c.over = file
+			c.usedUpBy = file
 		}
 		return result, nil
 	case <-timer.C:
 		m.stop.Store(true)
-		c.over = file
-		return none, c.late(file)
+		c.usedUpBy = file
+		return zero, c.timeError(file)
 	}
 }
 
-// late is the error of a JSON schema for which there is no time.
-func (c *clock) late(file string) error {
-	msg := fmt.Sprintf("the JSON schema takes longer than the %v that there are for all of them", c.all)
-	if c.over != file {
-		msg = fmt.Sprintf("the JSON schema is not used: the %v that there are for all of them were over with %s", c.all, c.over)
+// timeError returns the error for a JSON schema for which no time is left.
+func (c *clock) timeError(file string) error {
+	msg := fmt.Sprintf("the JSON schema takes longer than the %v that there are for all of them", c.limit)
+	if c.usedUpBy != file {
+		msg = fmt.Sprintf("the JSON schema is not used: the %v that there are for all of them were over with %s", c.limit, c.usedUpBy)
 	}
 	return yamldoc.Errorf(yamldoc.Pos{File: file}, "%s", msg).Of(RuleJSONTooLarge)
 }
 
-// mostSteps is how many parts of a JSON schema may be looked at to check an object:
-// so many, and as many again for each value in it.
+// A check of an object may visit maxSteps parts of a JSON schema, and stepsPerValue
+// more for each value in the object.
 const (
-	mostSteps = 100_000
-	perValue  = 50
+	maxSteps      = 100_000
+	stepsPerValue = 50
 )
 
-// meter stops a JSON schema that takes too long. The library knows no way to
-// interrupt it, but asks its extensions at each part of a schema.
+// meter stops a JSON schema that takes too long. The library has no other way to
+// interrupt it, but calls its extensions for each part of a schema.
 type meter struct {
 	stop  atomic.Bool
-	steps int // that are left
+	steps int // the number of steps left
 }
 
-// tooManySteps is what a meter panics with.
+// tooManySteps is the value that a meter panics with.
 type tooManySteps struct{}
 
-// Compile makes the meter a part of every part of a schema.
+// Compile adds the meter to a part of a schema. It returns an error if the meter is
+// stopped.
 func (m *meter) Compile(jsonschema.CompilerContext, map[string]any) (jsonschema.ExtSchema, error) {
 	if m.stop.Load() {
 		return nil, errors.New("stopped")
@@ -99,7 +101,8 @@ func (m *meter) Compile(jsonschema.CompilerContext, map[string]any) (jsonschema.
 	return m, nil
 }
 
-// Validate counts a step.
+// Validate counts a step. It panics with tooManySteps if no step is left or the meter
+// is stopped.
 func (m *meter) Validate(jsonschema.ValidationContext, any) error {
 	if m.steps--; m.steps < 0 || m.stop.Load() {
 		panic(tooManySteps{})

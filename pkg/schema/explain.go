@@ -17,19 +17,18 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// violations checks a decoded object. The rule is compiled. The error is a
-// *yamldoc.Error: it takes too long.
+// violations checks a decoded object. The rule must be compiled. The error is a
+// *yamldoc.Error if the check takes too long.
 //
-// A message depends on the part of the object it is about and on nothing else,
-// so that what a change leaves as wrong as it was has the same words before and
-// after.
-func (r *Rule) violations(by jsonSchema, object any) ([]Violation, error) {
+// A message depends only on the part of the object that it is about. If a change does
+// not alter that part, the messages before and after the change are equal.
+func (r *Rule) violations(s jsonSchema, object any) ([]Violation, error) {
 	type outcome struct {
 		found []Violation
 		err   error
 	}
-	o, err := timed(r.clock, by.meter, r.File, perCheck, func() outcome {
-		found, err := r.check(by, object)
+	o, err := runTimed(r.clock, s.meter, r.File, perCheck, func() outcome {
+		found, err := r.check(s, object)
 		return outcome{found, err}
 	})
 	if err != nil {
@@ -38,23 +37,23 @@ func (r *Rule) violations(by jsonSchema, object any) ([]Violation, error) {
 	return o.found, o.err
 }
 
-// check is violations without a limit of time.
-func (r *Rule) check(by jsonSchema, object any) (found []Violation, err error) {
+// check is like violations, without a limit on the time.
+func (r *Rule) check(s jsonSchema, object any) (found []Violation, err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
 		case tooManySteps:
-			found, err = nil, tooLarge(yamldoc.Pos{File: r.File}, "takes too long to check an object: more than %d steps, and %d for each value in it", mostSteps, perValue)
-		default: // the library expects no schema that a $schema of one's own permits
+			found, err = nil, tooLarge(yamldoc.Pos{File: r.File}, "takes too long to check an object: more than %d steps, and %d for each value in it", maxSteps, stepsPerValue)
+		default: // the library panics on some schemas that only a custom $schema permits
 			found, err = []Violation{{Rule: r.Name, Msg: fmt.Sprintf("cannot be checked with %s: %v", r.File, p)}}, nil
 		}
 	}()
-	values, large := survey(object, nil)
+	values, large := countValues(object, nil)
 	if large != nil {
 		return r.all([]complaint{*large}), nil
 	}
-	by.meter.steps = mostSteps + perValue*values
-	err = by.Validate(object)
+	s.meter.steps = maxSteps + stepsPerValue*values
+	err = s.Validate(object)
 	if err == nil {
 		return nil, nil
 	}
@@ -62,7 +61,7 @@ func (r *Rule) check(by jsonSchema, object any) (found []Violation, err error) {
 	if !errors.As(err, &invalid) {
 		return []Violation{{Rule: r.Name, Msg: strings.TrimPrefix(err.Error(), "jsonschema: ")}}, nil
 	}
-	return r.all(explainer{by.parts, object}.complaints(invalid)), nil
+	return r.all(explainer{s.parts, object}.complaints(invalid)), nil
 }
 
 func (r *Rule) all(complaints []complaint) []Violation {
@@ -70,9 +69,9 @@ func (r *Rule) all(complaints []complaint) []Violation {
 	seen := map[Violation]bool{}
 	for _, c := range complaints {
 		v := Violation{Rule: r.Name, Msg: c.msg}
-		if len(c.at) > 0 {
-			v.Field = c.at[0]
-			v.Msg = within(c.at[1:]) + c.msg
+		if len(c.path) > 0 {
+			v.Field = c.path[0]
+			v.Msg = pathPrefix(c.path[1:]) + c.msg
 		}
 		if !seen[v] {
 			seen[v] = true
@@ -82,19 +81,19 @@ func (r *Rule) all(complaints []complaint) []Violation {
 	return all
 }
 
-// survey counts the values in an object, and finds the first number so large that
-// nobody calculates with it, which the library would do.
-func survey(v any, at []string) (values int, large *complaint) {
+// countValues returns the number of values in an object, and a complaint about the first
+// number that is too large: the library would take too long to calculate with it.
+func countValues(v any, path []string) (values int, large *complaint) {
 	values = 1
 	more := func(v any, step string) bool {
-		n, found := survey(v, append(at, step))
+		n, found := countValues(v, append(path, step))
 		values, large = values+n, found
 		return found != nil
 	}
 	switch v := v.(type) {
 	case json.Number:
 		if isExcessive(string(v)) {
-			large = &complaint{at: slices.Clone(at), msg: abbreviate(string(v)) + " is too large a number"}
+			large = &complaint{path: slices.Clone(path), msg: abbreviate(string(v)) + " is too large a number"}
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -112,53 +111,54 @@ func survey(v any, at []string) (values int, large *complaint) {
 	return values, large
 }
 
-// complaint is one thing that is wrong with a part of an object.
+// complaint is a message about a part of an object.
 type complaint struct {
-	at  []string // the steps down to the part
-	msg string
+	path []string // the keys and indexes that lead to the part
+	msg  string
 }
 
-// within names a place below another: "/groups/api: ".
-func within(steps []string) string {
+// pathPrefix returns the prefix of a message about a part of a field, such as
+// "/groups/api: ".
+func pathPrefix(steps []string) string {
 	if len(steps) == 0 {
 		return ""
 	}
 	return "/" + strings.Join(steps, "/") + ": "
 }
 
-// explainer words the library's errors, which do not always say what is
-// allowed, and not always the same.
+// explainer makes messages of the library's errors. The library's own messages do
+// not always name the allowed values, and vary between checks of the same object.
 type explainer struct {
 	parts  map[string]*jsonschema.Schema
 	object any
 }
 
-// complaints returns the errors that stand for themselves, in the order of the
-// places they are about.
+// complaints returns a complaint for each innermost cause of an error, ordered by
+// path. The causes of anyOf and oneOf become one complaint.
 func (x explainer) complaints(e *jsonschema.ValidationError) []complaint {
 	s, keyword := x.origin(e)
-	at := steps(e.InstanceLocation)
+	path := steps(e.InstanceLocation)
 	switch keyword {
 	case "oneOf", "anyOf":
-		return []complaint{{at, x.choice(e, at)}}
+		return []complaint{{path, x.choice(e, path)}}
 	case "required":
-		return x.missing(s, at)
+		return x.missing(s, path)
 	case "additionalProperties":
-		if extra := x.extra(s, at); len(extra) > 0 {
+		if extra := x.extra(s, path); len(extra) > 0 {
 			return extra
 		}
 	case "minContains":
-		return []complaint{{at, fmt.Sprintf("must hold at least %d of what \"contains\" in the JSON schema says", s.MinContains)}}
+		return []complaint{{path, fmt.Sprintf("must hold at least %d of what \"contains\" in the JSON schema says", s.MinContains)}}
 	}
 	if len(e.Causes) == 0 {
-		return []complaint{{at, x.message(e, s, keyword, at)}}
+		return []complaint{{path, x.message(e, s, keyword, path)}}
 	}
 	var all []complaint
 	for _, c := range e.Causes {
 		all = append(all, x.complaints(c)...)
 	}
 	slices.SortFunc(all, func(a, b complaint) int {
-		if c := slices.Compare(a.at, b.at); c != 0 {
+		if c := slices.Compare(a.path, b.path); c != 0 {
 			return c
 		}
 		return strings.Compare(a.msg, b.msg)
@@ -166,8 +166,9 @@ func (x explainer) complaints(e *jsonschema.ValidationError) []complaint {
 	return all
 }
 
-// origin returns the part of the JSON schema that an error is of, and the
-// keyword; there is no keyword if nothing at all is allowed there.
+// origin returns the part of the JSON schema that an error comes from, and the
+// keyword in it. The keyword is empty if that part allows no value at all, and
+// "other" if the part is unknown.
 func (x explainer) origin(e *jsonschema.ValidationError) (*jsonschema.Schema, string) {
 	slash := strings.LastIndexByte(e.AbsoluteKeywordLocation, '/')
 	if part := x.parts[e.AbsoluteKeywordLocation]; part != nil && part.Always != nil {
@@ -180,13 +181,13 @@ func (x explainer) origin(e *jsonschema.ValidationError) (*jsonschema.Schema, st
 	return s, e.AbsoluteKeywordLocation[slash+1:]
 }
 
-// choice says what each alternative wants.
-func (x explainer) choice(e *jsonschema.ValidationError, at []string) string {
+// choice returns a message with the requirements of each alternative.
+func (x explainer) choice(e *jsonschema.ValidationError, path []string) string {
 	var alternatives []string
 	for _, c := range e.Causes {
 		var words []string
 		for _, c := range x.complaints(c) {
-			words = append(words, within(c.at[min(len(at), len(c.at)):])+c.msg)
+			words = append(words, pathPrefix(c.path[min(len(path), len(c.path)):])+c.msg)
 		}
 		if alternative := strings.Join(words, " and "); !slices.Contains(alternatives, alternative) {
 			alternatives = append(alternatives, alternative)
@@ -198,22 +199,22 @@ func (x explainer) choice(e *jsonschema.ValidationError, at []string) string {
 	return strings.Join(few(alternatives), "; or ")
 }
 
-// mostWords is how many alternatives or words a message names.
-const mostWords = 100
+// maxListed is the largest number of alternatives or values that a message lists.
+const maxListed = 100
 
-func (x explainer) missing(s *jsonschema.Schema, at []string) []complaint {
-	have, _ := x.part(at).(map[string]any)
+func (x explainer) missing(s *jsonschema.Schema, path []string) []complaint {
+	have, _ := x.part(path).(map[string]any)
 	var all []complaint
 	for _, name := range s.Required {
 		if _, ok := have[name]; !ok {
-			all = append(all, complaint{append(slices.Clone(at), name), "is missing"})
+			all = append(all, complaint{append(slices.Clone(path), name), "is missing"})
 		}
 	}
 	return all
 }
 
-// extra complains about keys that are not allowed, one by one.
-func (x explainer) extra(s *jsonschema.Schema, at []string) []complaint {
+// extra returns a complaint for each key that is not allowed.
+func (x explainer) extra(s *jsonschema.Schema, path []string) []complaint {
 	if allowed, isBool := s.AdditionalProperties.(bool); !isBool || allowed {
 		return nil
 	}
@@ -231,22 +232,22 @@ func (x explainer) extra(s *jsonschema.Schema, at []string) []complaint {
 	if allowed == "" {
 		allowed = "none"
 	}
-	have, _ := x.part(at).(map[string]any)
+	have, _ := x.part(path).(map[string]any)
 	var all []complaint
 	for _, name := range slices.Sorted(maps.Keys(have)) {
 		matches := func(p *regexp.Regexp) bool { return p.MatchString(name) }
 		if s.Properties[name] == nil && !slices.ContainsFunc(expressions, matches) {
-			all = append(all, complaint{append(slices.Clone(at), name), "is not allowed here; allowed: " + allowed})
+			all = append(all, complaint{append(slices.Clone(path), name), "is not allowed here; allowed: " + allowed})
 		}
 	}
 	return all
 }
 
-// message words an error that has no causes.
-func (x explainer) message(e *jsonschema.ValidationError, s *jsonschema.Schema, keyword string, at []string) string {
-	is := jsonText(x.part(at))
+// message returns the message for an error that has no causes.
+func (x explainer) message(e *jsonschema.ValidationError, s *jsonschema.Schema, keyword string, path []string) string {
+	is := jsonText(x.part(path))
 	if strings.Contains(e.KeywordLocation, "/propertyNames") {
-		is = jsonText(at[len(at)-1])
+		is = jsonText(path[len(path)-1])
 	}
 	switch keyword {
 	case "":
@@ -262,13 +263,13 @@ func (x explainer) message(e *jsonschema.ValidationError, s *jsonschema.Schema, 
 	case "format":
 		return fmt.Sprintf("must be a valid %s, not %s", s.Format, is)
 	case "minimum":
-		return bound("at least", s.Minimum, is)
+		return limitMessage("at least", s.Minimum, is)
 	case "maximum":
-		return bound("at most", s.Maximum, is)
+		return limitMessage("at most", s.Maximum, is)
 	case "exclusiveMinimum":
-		return bound("more than", s.ExclusiveMinimum, is)
+		return limitMessage("more than", s.ExclusiveMinimum, is)
 	case "exclusiveMaximum":
-		return bound("less than", s.ExclusiveMaximum, is)
+		return limitMessage("less than", s.ExclusiveMaximum, is)
 	case "minProperties":
 		return fmt.Sprintf("must have %d keys or more", s.MinProperties)
 	case "maxProperties":
@@ -279,7 +280,7 @@ func (x explainer) message(e *jsonschema.ValidationError, s *jsonschema.Schema, 
 	return e.Message
 }
 
-func bound(words string, limit *big.Rat, is string) string {
+func limitMessage(words string, limit *big.Rat, is string) string {
 	n := limit.RatString()
 	if !limit.IsInt() {
 		f, _ := limit.Float64()
@@ -299,11 +300,11 @@ func oneOf(values []any) string {
 	return "one of " + strings.Join(few(texts), ", ")
 }
 
-// jsonText returns a decoded value as the contract prints it.
+// jsonText returns a decoded value in the form that the contract prints, abbreviated.
 func jsonText(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Sprint(v) // not reached: it was decoded from JSON
+		return fmt.Sprint(v) // not reached: the value was decoded from JSON
 	}
 	parsed, err := value.Parse(text)
 	if err != nil {
@@ -312,10 +313,10 @@ func jsonText(v any) string {
 	return abbreviate(parsed.Text())
 }
 
-// part returns what some steps lead to in the object.
-func (x explainer) part(at []string) any {
+// part returns the part of the object at a path, or nil if there is no such part.
+func (x explainer) part(path []string) any {
 	v := x.object
-	for _, step := range at {
+	for _, step := range path {
 		switch in := v.(type) {
 		case map[string]any:
 			v = in[step]
@@ -332,18 +333,18 @@ func (x explainer) part(at []string) any {
 	return v
 }
 
-// index gathers a JSON schema and all it is made of by location.
-func index(s *jsonschema.Schema, into map[string]*jsonschema.Schema) {
-	if into[s.Location] != nil {
+// index adds a JSON schema and all of its parts to a map by location.
+func index(s *jsonschema.Schema, parts map[string]*jsonschema.Schema) {
+	if parts[s.Location] != nil {
 		return
 	}
-	into[s.Location] = s
+	parts[s.Location] = s
 	for _, p := range children(s) {
-		index(p, into)
+		index(p, parts)
 	}
 }
 
-// children returns the parts that a part of a JSON schema names or holds.
+// children returns the parts that a part of a JSON schema contains or refers to.
 func children(s *jsonschema.Schema) []*jsonschema.Schema {
 	parts := []*jsonschema.Schema{
 		s.Ref, s.RecursiveRef, s.DynamicRef, s.Not, s.If, s.Then, s.Else, s.PropertyNames,
@@ -355,7 +356,7 @@ func children(s *jsonschema.Schema) []*jsonschema.Schema {
 	parts = slices.AppendSeq(parts, maps.Values(s.Properties))
 	parts = slices.AppendSeq(parts, maps.Values(s.PatternProperties))
 	parts = slices.AppendSeq(parts, maps.Values(s.DependentSchemas))
-	mixed := []any{s.AdditionalProperties, s.Items, s.AdditionalItems} // a bool, a schema, schemas
+	mixed := []any{s.AdditionalProperties, s.Items, s.AdditionalItems} // each is a bool, a schema or a list of schemas
 	for _, m := range slices.AppendSeq(mixed, maps.Values(s.Dependencies)) {
 		switch m := m.(type) {
 		case *jsonschema.Schema:

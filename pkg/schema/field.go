@@ -8,16 +8,16 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	txt "github.com/conftool/confctl/internal/text" // text is a function here
+	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Kind is what a field may hold.
+// Kind is the type of a field's values.
 type Kind string
 
-// The kinds of fields, as a schema file names them. Enum stands there with its
-// words: enum:yes|no.
+// The kinds of fields, as they are written in a schema file. Enum is written with its
+// values: enum:yes|no.
 const (
 	Text  Kind = "string"
 	Int   Kind = "int"
@@ -29,18 +29,18 @@ const (
 	Any   Kind = "any"
 )
 
-// Field is one value that all objects of a type have.
+// Field declares a value that every object of a type has.
 type Field struct {
 	Name        string
 	Kind        Kind
-	Words       []string // those an Enum may be
-	NotNegative bool     // for an Int
+	Words       []string // the values of an Enum
+	NotNegative bool     // an Int must not be below 0
 	Default     value.Value
-	Pos         yamldoc.Pos
-	DefaultPos  yamldoc.Pos // zero if built in
+	Pos         yamldoc.Pos // zero if the field is built in
+	DefaultPos  yamldoc.Pos // zero if the field is built in
 }
 
-// Type returns the kind as a schema file writes it.
+// Type returns the kind as it is written in a schema file, with the values of an Enum.
 func (f Field) Type() string {
 	if f.Kind == Enum {
 		return "enum:" + strings.Join(f.Words, "|")
@@ -48,7 +48,7 @@ func (f Field) Type() string {
 	return string(f.Kind)
 }
 
-// Allowed says in a few words what the field may hold.
+// Allowed returns a short description of the allowed values, for a message.
 func (f Field) Allowed() string {
 	switch f.Kind {
 	case Text:
@@ -74,7 +74,8 @@ func (f Field) Allowed() string {
 	return string(f.Kind)
 }
 
-// Check returns an error that says what is expected if the field cannot hold v.
+// Check returns an error if v is not allowed in the field. The message describes the
+// allowed values.
 func (f Field) Check(v value.Value) error {
 	switch f.Kind {
 	case Text:
@@ -123,9 +124,9 @@ func (f Field) checkNetworks(v value.Value) error {
 
 var digits = regexp.MustCompile(`^-?[0-9]+$`)
 
-// Parse reads a value as it is typed on a command line. It returns what the
-// text may mean, the likeliest first: more than one value only where a JSON
-// schema has the last word.
+// Parse reads a value as it is typed on a command line. It returns the possible
+// meanings of the text, the most likely first. There is more than one only for a
+// field of kind Any, where a JSON schema decides between them.
 func (f Field) Parse(text string) ([]value.Value, error) {
 	if !utf8.ValidString(text) {
 		return nil, fmt.Errorf("%s cannot be %q, which is not valid UTF-8", f.Name, abbreviate(text))
@@ -154,7 +155,8 @@ func (f Field) Parse(text string) ([]value.Value, error) {
 	return f.parseAny(text)
 }
 
-// only returns the one thing a text can mean, if the field can hold it.
+// only returns v as the only meaning of a text. It returns an error if v is not
+// allowed in the field.
 func (f Field) only(v value.Value) ([]value.Value, error) {
 	if err := f.Check(v); err != nil {
 		return nil, err
@@ -183,7 +185,7 @@ func (f Field) parseInt(text string) ([]value.Value, error) {
 	return f.only(v)
 }
 
-// parseList splits at commas, unless the text is JSON.
+// parseList reads a JSON list, or splits a text at its commas.
 func (f Field) parseList(text string) ([]value.Value, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "{") {
@@ -209,9 +211,9 @@ func (f Field) parseList(text string) ([]value.Value, error) {
 	return f.only(value.OfList(elements...))
 }
 
-// parseAny follows one rule that keeps a site from being read-only by the
-// string "false": a bare true, false or null is never a string. Nor is JSON that
-// cannot be stored as it is.
+// parseAny never reads a bare true, false or null as a string, since the string
+// "false" would make a site read-only. JSON that cannot be stored unchanged is an
+// error, not a string.
 func (f Field) parseAny(text string) ([]value.Value, error) {
 	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "true":
@@ -232,9 +234,9 @@ func (f Field) parseAny(text string) ([]value.Value, error) {
 	return []value.Value{asString}, nil
 }
 
-// FromYAML reads a value from a file or an edited buffer, where the field's
-// type decides what a plain word is: `no` is the word for an enum and the
-// boolean for a bool. The error has the position.
+// FromYAML reads a value from a file or an edited buffer. The kind of the field
+// decides the type of a scalar without quotes: `no` is a string in an Enum and a
+// boolean in a Bool. The error is a *yamldoc.Error with the position.
 func (f Field) FromYAML(n yamldoc.Node) (value.Value, error) {
 	v, err := f.fromYAML(n)
 	if err != nil {
@@ -249,7 +251,7 @@ func (f Field) FromYAML(n yamldoc.Node) (value.Value, error) {
 func (f Field) fromYAML(n yamldoc.Node) (value.Value, error) {
 	plain := n.IsScalar() && !n.IsNull() && !n.IsQuoted()
 	switch {
-	case f.Kind == Int && n.IsScalar() && !n.IsNull(): // quoted digits are digits, 1_000 and 0x10 are not
+	case f.Kind == Int && n.IsScalar() && !n.IsNull(): // digits may be quoted; 1_000 and 0x10 are not allowed
 		v, err := f.parseInt(n.Text())
 		if err != nil {
 			return value.Value{}, n.Errorf("%v", err)
@@ -269,6 +271,6 @@ func (f Field) fromYAML(n yamldoc.Node) (value.Value, error) {
 }
 
 func abbreviate(s string) string {
-	const most = 100
-	return txt.Cut(s, most)
+	const maxText = 100
+	return text.Cut(s, maxText)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// kinds is a field of every kind, called f.
+// kinds returns a field of each kind, with the name f.
 func kinds() []schema.Field {
 	return []schema.Field{
 		{Name: "f", Kind: schema.Text},
@@ -37,7 +37,7 @@ func TestFieldParse(t *testing.T) {
 	tests := []struct {
 		field schema.Field
 		text  string
-		want  string // the JSON it may mean, or "error: " and a part of the error
+		want  string // the possible values as JSON, or "error: " and a part of the error
 	}{
 		{field(schema.Text), "", `""`},
 		{field(schema.Text), "true", `"true"`},
@@ -182,8 +182,8 @@ func TestFieldFromYAML(t *testing.T) {
 	}
 }
 
-// Whatever Parse takes, Check takes: but for the meanings of an any, of which a
-// JSON schema chooses, there is just one.
+// Check allows every value that Parse returns. Parse returns one value, except for the
+// kind Any.
 func TestParsedValuesAreAllowed(t *testing.T) {
 	typed := rapid.OneOf(rapid.String(), rapid.StringMatching(`[-+0-9_.eE]{0,6}`), rapid.StringMatching(`[a-z0-9,:./\[\]"{} ]{0,12}`),
 		rapid.SampledFrom([]string{"true", "False", "NULL", "yes", "no", "[]", "{}", "10.0.0.0/8"}))
@@ -205,7 +205,7 @@ func TestParsedValuesAreAllowed(t *testing.T) {
 	})
 }
 
-// A value that is allowed can be typed: its JSON means itself, if not text.
+// Parse reads the JSON of an allowed value, or the text of a string, as that value.
 func TestAllowedValuesCanBeTyped(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := rapid.SampledFrom(kinds()).Draw(t, "field")

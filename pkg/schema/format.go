@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// ignoreFormats lets a compiler accept every format and every content. Python's
-// validate() asserts neither, in any draft, so stored values may have any.
+// ignoreFormats makes a compiler accept every format and every content. Python's
+// validate() does not assert them in any draft, so stored values may violate them.
 func ignoreFormats(c *jsonschema.Compiler) {
 	for name := range jsonschema.Formats {
 		c.Formats[name] = func(any) bool { return true }
@@ -23,7 +23,7 @@ func ignoreFormats(c *jsonschema.Compiler) {
 }
 
 // hasFormats reports whether a part of the JSON schema has a keyword that
-// ignoreFormats disarms.
+// ignoreFormats disables.
 func (s jsonSchema) hasFormats() bool {
 	for _, part := range s.parts {
 		if part.Format != "" || part.ContentEncoding != "" || part.ContentMediaType != "" {
@@ -33,23 +33,23 @@ func (s jsonSchema) hasFormats() bool {
 	return false
 }
 
-// doubts returns what the JSON schema would refuse of an object, besides what it
-// does refuse, if its formats were asserted. The rule is compiled.
+// doubts returns the violations that the JSON schema would report only if its formats
+// were asserted. The rule must be compiled.
 func (r *Rule) doubts(object any) []Violation {
 	r.onceAsserting.Do(func() {
-		if !r.judge.hasFormats() {
+		if !r.validator.hasFormats() {
 			return
 		}
 		if c := r.compile(true); c.err == nil {
-			r.asserting = c.judge
+			r.asserting = c.validator
 		}
 	})
 	if r.asserting.Schema == nil {
 		return nil
 	}
-	refused, err := r.violations(r.judge, object)
+	refused, err := r.violations(r.validator, object)
 	if err != nil {
-		return nil // who checks the object is told
+		return nil // Violations returns this error
 	}
 	doubts, err := r.violations(r.asserting, object)
 	if err != nil {
@@ -62,10 +62,10 @@ func (r *Rule) doubts(object any) []Violation {
 	return slices.DeleteFunc(doubts, func(v Violation) bool { return known[v] })
 }
 
-// Doubts returns what is accepted in an object's fields, as the Python tool
-// accepts it, and is most likely not what was meant: networks written in an
-// unusual way, and values that are not in the format that a JSON schema names.
-// JSON schemas that cannot be used have none.
+// Doubts returns the values of an object's fields that are accepted, as the Python
+// tool accepts them, but are probably a mistake: networks written in an unusual way,
+// and values that violate a format in a JSON schema. A JSON schema that cannot be used
+// adds nothing.
 func (t *Type) Doubts(tags []string, name string, fields []value.Field) []Violation {
 	var found []Violation
 	for _, have := range fields {
@@ -80,7 +80,7 @@ func (t *Type) Doubts(tags []string, name string, fields []value.Field) []Violat
 	return found
 }
 
-// Doubts is Type.Doubts for one JSON schema.
+// Doubts is like Type.Doubts, for the JSON schema of this rule only.
 func (r *Rule) Doubts(fields []value.Field) []Violation {
 	if r.Compile() != nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// doubts returns what is doubtful about an object given as JSON.
+// doubts returns the violations and the doubts of an object, which is given as JSON.
 func doubts(t *testing.T, text, object string) (refused, doubtful []string) {
 	t.Helper()
 	typ := ruled(t, text)

@@ -9,8 +9,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Whatever is in a schema file: each complaint has a line, and a type without
-// complaints can be used.
+// For any schema file, each problem has a line, and a type without problems can be used.
 func FuzzLoad(f *testing.F) {
 	for _, text := range []string{
 		"", "t: {path: ts, tags: [a, b], schema: {f: {type: 'enum:a|b', default: a}}, depends: [node], free_form: yes}",

@@ -14,8 +14,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// doubled returns n definitions, each of which is the next one twice, by a text
-// that has REF where the next one is.
+// doubled returns a JSON schema with a chain of n definitions and last at its end. The
+// text of a definition is twice, in which REF is replaced by a reference to the next.
 func doubled(n int, twice, last string) string {
 	var b strings.Builder
 	for i := range n {
@@ -34,8 +34,8 @@ func repeat(n int, each func(int) string) string {
 
 func quoted(i int) string { return fmt.Sprintf("%q", fmt.Sprintf("w%d", i)) }
 
-// hostile are JSON schemas that take too long, or too much memory, if nobody
-// counts, each with the beginning of what is said of it.
+// hostile returns JSON schemas that take too long, or too much memory, without limits,
+// each with the beginning of its error.
 func hostile() map[string][2]string {
 	const parts, values, deep = "comes to more than 100000 parts", "has more than 10000 values", "has more than 100 levels"
 	nested := func(open, end string) string { return strings.Repeat(open, 4000) + "{}" + strings.Repeat(end, 4000) }
@@ -64,14 +64,15 @@ func hostile() map[string][2]string {
 	}
 }
 
-// compileOne returns the rule of a schema with one JSON schema.
+// compileOne returns a rule with the given JSON schema.
 func compileOne(t *testing.T, text string, o schema.Options) *schema.Rule {
 	t.Helper()
 	r, _ := compileBoth(t, text, o)
 	return r
 }
 
-// compileBoth returns that, and another one.
+// compileBoth returns a rule with the given JSON schema, and another rule of the same
+// schema.
 func compileBoth(t *testing.T, text string, o schema.Options) (r, other *schema.Rule) {
 	t.Helper()
 	dir := t.TempDir()
@@ -95,7 +96,7 @@ func compileBoth(t *testing.T, text string, o schema.Options) (r, other *schema.
 	return typ.Rules[0], typ.Rules[1]
 }
 
-// deepObject is an object with a value of so many levels.
+// deepObject returns the fields of an object with a value of the given number of levels.
 func deepObject(t *testing.T, levels int) []value.Field {
 	t.Helper()
 	v, err := value.Parse([]byte(strings.Repeat(`{"val": `, levels) + "{}" + strings.Repeat("}", levels)))
@@ -105,8 +106,8 @@ func deepObject(t *testing.T, levels int) []value.Field {
 	return []value.Field{{Name: "val", Value: v}}
 }
 
-// A JSON schema that would never end is refused by what it is, and not by how long
-// the machine takes for it.
+// A JSON schema whose check would not end is refused because of its content, not because
+// of the time that the machine takes for it.
 func TestJSONSchemaThatNeverEnds(t *testing.T) {
 	object := deepObject(t, 60)
 	for name, c := range hostile() {
@@ -133,7 +134,7 @@ func TestJSONSchemaThatNeverEnds(t *testing.T) {
 	}
 }
 
-// What is as large as it may be is used.
+// The largest allowed JSON schemas are used.
 func TestLargestJSONSchemas(t *testing.T) {
 	object := deepObject(t, 1)
 	for name, text := range map[string]string{
@@ -160,12 +161,12 @@ func TestLargestJSONSchemas(t *testing.T) {
 	}
 }
 
-// The JSON schemas of a schema have their time together. The one that uses it up
-// is named, by itself and by the others, which are not used.
+// All JSON schemas of a schema share one time limit. The errors of the one that exceeds
+// it and of the others, which are not used, name that one.
 func TestTimeOfJSONSchemasIsOver(t *testing.T) {
 	slow := `{"allOf": [` + repeat(3_000, func(i int) string { return `{"properties": {"val": {"enum": ["x"]}}}` }) + `]}`
 	r, other := compileBoth(t, slow, schema.Options{Time: 1})
-	_ = r.Compile() // as long as it takes, or cut off
+	_ = r.Compile() // may take as long as it needs, or be stopped
 	_, err := r.Violations(deepObject(t, 1))
 	var at *yamldoc.Error
 	if !errors.As(err, &at) || at.Rule != schema.RuleJSONTooLarge || !strings.HasSuffix(at.Pos.File, "a.json") || at.Msg != "the JSON schema takes longer than the 1ns that there are for all of them" {
@@ -176,8 +177,8 @@ func TestTimeOfJSONSchemasIsOver(t *testing.T) {
 	}
 }
 
-// A JSON schema is compiled, or refused with a reason and a file, and so is an
-// object checked with it: within the time.
+// Any JSON schema is compiled, and any object is checked with it, within the time limit,
+// or the error has a reason and a file.
 func FuzzJSONSchema(f *testing.F) {
 	for _, c := range hostile() {
 		if len(c[0]) < 10_000 {

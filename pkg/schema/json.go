@@ -11,7 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// checkJSON parses a text, or finds where it stops being JSON.
+// checkJSON decodes a JSON text. The error is a *yamldoc.Error with the position of
+// the first byte that is not JSON.
 func checkJSON(file string, text []byte) (any, error) {
 	var parsed any
 	err := json.Unmarshal(text, &parsed)
@@ -22,7 +23,7 @@ func checkJSON(file string, text []byte) (any, error) {
 	return nil, yamldoc.Errorf(position(file, text, int(syntax.Offset)-1), "not valid JSON: %v", syntax)
 }
 
-// position is the place of a byte in a file.
+// position returns the position in a file of the byte at an offset of its text.
 func position(file string, text []byte, offset int) yamldoc.Pos {
 	before := text[:max(0, min(offset, len(text)))]
 	return yamldoc.Pos{
@@ -32,7 +33,8 @@ func position(file string, text []byte, offset int) yamldoc.Pos {
 	}
 }
 
-// find returns where in a JSON text the value begins that some steps lead to.
+// find returns the offset in a JSON text of the value at a path, and whether there is
+// such a value.
 func find(text []byte, steps []string) (offset int, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	for {
@@ -49,7 +51,8 @@ func find(text []byte, steps []string) (offset int, ok bool) {
 	}
 }
 
-// descend goes to a member of the map or list that the decoder has entered.
+// descend moves the decoder to the value of a key or an index in the map or list that
+// it has entered with open. It reports whether there is such a value.
 func descend(d *json.Decoder, open json.Token, step string) bool {
 	for i := 0; d.More(); i++ {
 		name := any(strconv.Itoa(i))
@@ -70,8 +73,8 @@ func descend(d *json.Decoder, open json.Token, step string) bool {
 	return false
 }
 
-// steps takes a JSON pointer apart, as the library writes it: escaped as a URL
-// is, too.
+// steps splits a JSON pointer into its keys and indexes. The library escapes pointers
+// as in a URL, too.
 func steps(ptr string) []string {
 	if ptr == "" {
 		return nil

@@ -11,30 +11,30 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Limits on a schema file: what is larger is not written for objects that people
-// set, and some of what is done with it takes the square of its size.
+// Limits on a schema file. No schema for objects that people edit is larger, and some
+// of the checks take time proportional to the square of its size.
 const (
-	mostTypes  = 200
-	mostFields = 1_000 // of a type, and rules of its json_schema, and words of a list
+	maxTypes  = 200
+	maxFields = 1_000 // fields of a type, rules of its json_schema, and items of a list
 )
 
-// Limits on the JSON schema of one rule, with all documents that it refers to.
+// Limits on the JSON schema of one rule, including all documents that it refers to.
 const (
-	mostJSON         = 1 << 20 // bytes of a document
-	mostDocuments    = 100
-	mostValues       = 10_000  // in all documents
-	deepestJSON      = 100     // levels of maps and lists
-	mostInstructions = 10_000  // of a compiled regular expression
-	mostParts        = 100_000 // with what is referred to counted each time
-	longestChain     = 500     // of parts that refer to each other
-	mostDigits       = 1_000   // of a number, and its largest exponent
+	maxJSONBytes    = 1 << 20 // bytes of a document
+	maxDocuments    = 100
+	maxValues       = 10_000  // in all documents
+	maxLevels       = 100     // levels of nested maps and lists
+	maxInstructions = 10_000  // instructions of all compiled regular expressions
+	maxParts        = 100_000 // parts, with a part counted again for each reference to it
+	maxChain        = 500     // parts in a chain of references
+	maxDigits       = 1_000   // characters of a number, and its largest exponent
 )
 
-// bound refuses a document that would take too long to compile. It is asked before
-// anything parses the text.
-func (d *documents) bound(file string, text []byte) *yamldoc.Error {
-	if len(d.all) >= mostDocuments {
-		return tooLarge(yamldoc.Pos{File: file}, "is one of more than %d documents that a JSON schema refers to", mostDocuments)
+// checkSize returns an error for a document that would take too long to compile. It
+// scans the text before the text is parsed.
+func (d *documents) checkSize(file string, text []byte) *yamldoc.Error {
+	if len(d.all) >= maxDocuments {
+		return tooLarge(yamldoc.Pos{File: file}, "is one of more than %d documents that a JSON schema refers to", maxDocuments)
 	}
 	level := 0
 	for i := 0; i < len(text); i++ {
@@ -43,8 +43,8 @@ func (d *documents) bound(file string, text []byte) *yamldoc.Error {
 			i = endOfString(text, i)
 		case c == '{', c == '[':
 			d.values++
-			if level++; level > deepestJSON {
-				return tooLarge(position(file, text, i), "has more than %d levels of maps and lists", deepestJSON)
+			if level++; level > maxLevels {
+				return tooLarge(position(file, text, i), "has more than %d levels of maps and lists", maxLevels)
 			}
 		case c == '}', c == ']':
 			level--
@@ -56,18 +56,18 @@ func (d *documents) bound(file string, text []byte) *yamldoc.Error {
 				end++
 			}
 			if isExcessive(string(text[i:end])) {
-				return tooLarge(position(file, text, i), "has a number of more than %d digits", mostDigits)
+				return tooLarge(position(file, text, i), "has a number of more than %d digits", maxDigits)
 			}
 			i = end - 1
 		}
-		if d.values > mostValues {
-			return tooLarge(position(file, text, i), "has more than %d values, with those of all documents that the JSON schema refers to", mostValues)
+		if d.values > maxValues {
+			return tooLarge(position(file, text, i), "has more than %d values, with those of all documents that the JSON schema refers to", maxValues)
 		}
 	}
 	return nil
 }
 
-// endOfString returns where the string ends that begins at i.
+// endOfString returns the index of the quote that ends the string that begins at i.
 func endOfString(text []byte, i int) int {
 	for i++; i < len(text) && text[i] != '"'; i++ {
 		if text[i] == '\\' {
@@ -77,31 +77,31 @@ func endOfString(text []byte, i int) int {
 	return i
 }
 
-// isExcessive reports whether a number is so large, or so small, that to calculate
-// with it takes long.
+// isExcessive reports whether a number has so many digits, or so large an exponent,
+// that calculating with it takes too long.
 func isExcessive(number string) bool {
 	_, exponent, _ := strings.Cut(strings.ToLower(number), "e")
 	n, err := strconv.Atoi(strings.TrimPrefix(exponent, "+"))
-	return len(number) > mostDigits || exponent != "" && (err != nil || n > mostDigits || n < -mostDigits)
+	return len(number) > maxDigits || exponent != "" && (err != nil || n > maxDigits || n < -maxDigits)
 }
 
 func tooLarge(pos yamldoc.Pos, format string, args ...any) *yamldoc.Error {
 	return yamldoc.Errorf(pos, "the JSON schema "+format, args...).Of(RuleJSONTooLarge)
 }
 
-// boundPatterns refuses regular expressions that take too much memory when they are
-// compiled. It looks at whatever may be one, wherever it is.
-func (d *documents) boundPatterns(v any, at []string) *yamldoc.Error {
+// checkPatterns returns an error if the regular expressions take too much memory to
+// compile. It counts every value that may be a regular expression, at any depth.
+func (d *documents) checkPatterns(v any, path []string) *yamldoc.Error {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if err := d.boundMember(name, member, append(at, name)); err != nil {
+			if err := d.checkMember(name, member, append(path, name)); err != nil {
 				return err
 			}
 		}
 	case []any:
 		for i, e := range v {
-			if err := d.boundPatterns(e, append(at, strconv.Itoa(i))); err != nil {
+			if err := d.checkPatterns(e, append(path, strconv.Itoa(i))); err != nil {
 				return err
 			}
 		}
@@ -109,35 +109,35 @@ func (d *documents) boundPatterns(v any, at []string) *yamldoc.Error {
 	return nil
 }
 
-func (d *documents) boundMember(name string, member any, at []string) *yamldoc.Error {
+func (d *documents) checkMember(name string, member any, path []string) *yamldoc.Error {
 	var patterns []string
-	switch of := member.(type) {
+	switch typed := member.(type) {
 	case string:
 		if name == "pattern" {
-			patterns = []string{of}
+			patterns = []string{typed}
 		}
 	case map[string]any:
 		if name == "patternProperties" {
-			for p := range of {
+			for p := range typed {
 				patterns = append(patterns, p)
 			}
 		}
 	}
 	for _, p := range patterns {
-		if d.instructions += instructions(p); d.instructions > mostInstructions {
+		if d.instructions += instructions(p); d.instructions > maxInstructions {
 			doc := d.all[len(d.all)-1]
 			pos := yamldoc.Pos{File: doc.file}
-			if offset, ok := find(doc.text, at); ok {
+			if offset, ok := find(doc.text, path); ok {
 				pos = position(doc.file, doc.text, offset)
 			}
-			return tooLarge(pos, "has regular expressions of more than %d instructions, with all repetitions written out", mostInstructions)
+			return tooLarge(pos, "has regular expressions of more than %d instructions, with all repetitions written out", maxInstructions)
 		}
 	}
-	return d.boundPatterns(member, at)
+	return d.checkPatterns(member, path)
 }
 
-// instructions returns about how large a compiled regular expression is. One that is
-// not valid is refused by who compiles it.
+// instructions returns an estimate of the size of a compiled regular expression. It
+// returns 0 for one that is not valid, which fails to compile later.
 func instructions(pattern string) int {
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -154,54 +154,55 @@ func size(re *syntax.Regexp) int {
 	if re.Op == syntax.OpRepeat {
 		n *= max(re.Min+1, re.Max)
 	}
-	return min(n, mostInstructions+1)
+	return min(n, maxInstructions+1)
 }
 
-// expansion counts the parts that a JSON schema stands for when each reference is
-// followed, which is what checking with it may come to.
+// expansion counts the parts of a JSON schema with each reference followed: a check of
+// an object may visit as many.
 type expansion struct {
 	known  map[*jsonschema.Schema]extent
 	inside map[*jsonschema.Schema]bool
 }
 
-// extent is how large a part is with all that it refers to.
+// extent is the size of a part, including the parts that it refers to.
 type extent struct{ parts, levels int }
 
-func (x expansion) of(s *jsonschema.Schema) extent {
+func (x expansion) measure(s *jsonschema.Schema) extent {
 	if e, ok := x.known[s]; ok {
 		return e
 	}
-	if x.inside[s] { // it is of itself: how often is for the object to say
+	if x.inside[s] { // a recursive reference: the object decides how often it is followed
 		return extent{1, 1}
 	}
 	x.inside[s] = true
 	all := extent{1, 1}
 	for _, child := range children(s) {
-		e := x.of(child)
-		all = extent{min(all.parts+e.parts, mostParts+1), max(all.levels, e.levels+1)}
+		e := x.measure(child)
+		all = extent{min(all.parts+e.parts, maxParts+1), max(all.levels, e.levels+1)}
 	}
 	delete(x.inside, s)
 	x.known[s] = all
 	return all
 }
 
-// boundExpansion refuses a compiled JSON schema that would take too long to check
-// with.
-func boundExpansion(s *jsonschema.Schema, file string) error {
-	all := expansion{map[*jsonschema.Schema]extent{}, map[*jsonschema.Schema]bool{}}.of(s)
+// checkExpansion returns an error for a compiled JSON schema that would take too long
+// to check an object.
+func checkExpansion(s *jsonschema.Schema, file string) error {
+	all := expansion{map[*jsonschema.Schema]extent{}, map[*jsonschema.Schema]bool{}}.measure(s)
 	switch {
-	case all.parts > mostParts:
-		return tooLarge(yamldoc.Pos{File: file}, "comes to more than %d parts when each reference is followed", mostParts)
-	case all.levels > longestChain:
-		return tooLarge(yamldoc.Pos{File: file}, "has more than %d parts that refer to each other in a row", longestChain)
+	case all.parts > maxParts:
+		return tooLarge(yamldoc.Pos{File: file}, "comes to more than %d parts when each reference is followed", maxParts)
+	case all.levels > maxChain:
+		return tooLarge(yamldoc.Pos{File: file}, "has more than %d parts that refer to each other in a row", maxChain)
 	}
 	return nil
 }
 
-// few returns the words that a message names of a list.
+// few returns the items of a list that a message names: at most maxListed, followed
+// by the number of the others.
 func few(words []string) []string {
-	if len(words) <= mostWords {
+	if len(words) <= maxListed {
 		return words
 	}
-	return append(words[:mostWords:mostWords], fmt.Sprintf("and %d more", len(words)-mostWords))
+	return append(words[:maxListed:maxListed], fmt.Sprintf("and %d more", len(words)-maxListed))
 }

@@ -16,20 +16,24 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Load reads a schema file and adds the built-in type, in the given path,
-// unless the file redefines it. A file that is no YAML map is an error (a
-// *yamldoc.Error); what is wrong with single types becomes Problems.
+// Load reads a schema file. It adds the built-in type, with the path poolsPath, unless
+// the file redefines it. If the file is not a YAML map or has too many types, Load
+// returns a *yamldoc.Error. Mistakes in single types are not errors; Problems returns
+// them.
 func Load(file, poolsPath string) (*Schema, error) { return LoadWith(file, poolsPath, Options{}) }
 
-// Options say how a schema is read.
+// Options control how a schema is read.
 type Options struct {
-	// Locate returns where a JSON schema is, or with isDir a directory of them, that
-	// a schema file names at a position. An empty answer leaves it where it is named.
+	// Locate returns the path of a JSON schema, or of a directory of them if isDir is
+	// true, that a schema file names at a position. If it returns an empty string, the
+	// name in the schema file is used. Locate may be nil.
 	Locate func(at yamldoc.Pos, named string, isDir bool) string
-	// From returns what reads a file, the schema file or a JSON schema, and all that
-	// it refers to.
+	// From returns the Files with which to read a file, which is the schema file or a
+	// JSON schema, and the files that it refers to. If From is nil, files may be
+	// anywhere.
 	From func(file string) *files.Files
-	// Time is how long all JSON schemas may take together, DefaultTime if it is 0.
+	// Time limits the total time that all JSON schemas may take. It is DefaultTime if
+	// it is not above 0.
 	Time time.Duration
 }
 
@@ -40,7 +44,7 @@ func (o Options) from(file string) *files.Files {
 	return o.From(file)
 }
 
-// LoadWith is Load with options.
+// LoadWith is like Load, with options.
 func LoadWith(file, poolsPath string, o Options) (*Schema, error) {
 	from := o.from(file)
 	doc, err := yamldoc.ReadFrom(from, file, yamldoc.MaxSettings)
@@ -55,8 +59,8 @@ func LoadWith(file, poolsPath string, o Options) (*Schema, error) {
 	return s, nil
 }
 
-// Parse is Load for a text that is already read. JSON schemas are looked for
-// as if the text were in the file.
+// Parse is like Load, for a text that has been read already. Paths of JSON schemas are
+// relative to the directory of file.
 func Parse(file string, text []byte, poolsPath string) (*Schema, error) {
 	doc, err := yamldoc.Parse(file, text)
 	if err != nil {
@@ -72,8 +76,8 @@ func load(doc yamldoc.Node, file, poolsPath string, o Options) (*Schema, error) 
 		if err != nil {
 			return nil, yamldoc.WithRule(err, RuleShape)
 		}
-		if len(pairs) > mostTypes {
-			return nil, yamldoc.Errorf(pairs[mostTypes].Key.Pos(), "there are more than %d types", mostTypes).Of(RuleShape)
+		if len(pairs) > maxTypes {
+			return nil, yamldoc.Errorf(pairs[maxTypes].Key.Pos(), "there are more than %d types", maxTypes).Of(RuleShape)
 		}
 		clock := newClock(o.Time)
 		for _, p := range pairs {
@@ -89,8 +93,7 @@ func load(doc yamldoc.Node, file, poolsPath string, o Options) (*Schema, error) 
 	return s, nil
 }
 
-// add loads one type. A type with problems is kept under its name, so that
-// whoever asks for it is told what is wrong.
+// add loads one type. It also adds a type with problems, so that Type can return these.
 func (s *Schema) add(p yamldoc.Pair, l loader) {
 	t := l.load(p)
 	s.types = append(s.types, t)
@@ -101,17 +104,17 @@ func (s *Schema) add(p yamldoc.Pair, l loader) {
 	s.oddities = append(s.oddities, l.odd...)
 }
 
-// loader reads one type and gathers what is wrong with it.
+// loader reads one type and collects its problems.
 type loader struct {
-	dir      string // of the schema file
+	dir      string // the directory of the schema file
 	options  Options
-	clock    *clock           // of all JSON schemas
+	clock    *clock           // shared by all JSON schemas
 	problems []Problem        // without the name of the type
-	odd      []*yamldoc.Error // what is most likely a mistake, and harms nobody
+	odd      []*yamldoc.Error // probable mistakes with which the type can be used
 }
 
-// fail records a part that is missing or cannot be read. An error that does not
-// say of which rule it is, is of the shape of what is read.
+// fail records a problem with a part that is missing or cannot be read. An error
+// without a rule gets RuleShape.
 func (l *loader) fail(err error) {
 	var at *yamldoc.Error
 	if errors.As(yamldoc.WithRule(err, RuleShape), &at) {
@@ -119,18 +122,19 @@ func (l *loader) fail(err error) {
 	}
 }
 
-// failAt is fail for what is found wrong here.
+// failAt is like fail, with a new error at a node.
 func (l *loader) failAt(n yamldoc.Node, rule, format string, args ...any) {
 	l.fail(yamldoc.WithRule(n.Errorf(format, args...), rule))
 }
 
-// refuseAt records a part that can be read, but not be used.
+// refuseAt records a problem with a part that can be read, but not used.
 func (l *loader) refuseAt(n yamldoc.Node, rule, format string, args ...any) {
 	l.problems = append(l.problems, Problem{Err: yamldoc.Errorf(n.Pos(), format, args...).Of(rule)})
 }
 
-// known looks for keys that nothing reads. A newer version may.
-func (l *loader) known(what string, pairs []yamldoc.Pair, keys ...string) {
+// checkKeys records unknown keys as oddities. They are not problems, since a newer
+// version may read them.
+func (l *loader) checkKeys(what string, pairs []yamldoc.Pair, keys ...string) {
 	for _, p := range pairs {
 		if slices.Contains(keys, p.Name) {
 			continue
@@ -142,7 +146,7 @@ func (l *loader) known(what string, pairs []yamldoc.Pair, keys ...string) {
 
 func (l *loader) load(p yamldoc.Pair) *Type {
 	t := &Type{Name: p.Name, Pos: p.Key.Pos()}
-	if !isStep(t.Name) {
+	if !isPathPart(t.Name) {
 		l.failAt(p.Key, RuleName, "%q cannot be the name of a type: letters, digits, - and _ can", t.Name)
 	}
 	parts, err := p.Value.Pairs("type " + t.Name)
@@ -154,7 +158,7 @@ func (l *loader) load(p yamldoc.Pair) *Type {
 	for _, part := range parts {
 		found[part.Name] = part.Value
 	}
-	l.known("type "+t.Name, parts, "path", "tags", "schema", "depends", "free_form", "json_schema", "safety", "readers")
+	l.checkKeys("type "+t.Name, parts, "path", "tags", "schema", "depends", "free_form", "json_schema", "safety", "readers")
 	for _, key := range []string{"path", "tags", "schema"} {
 		if _, ok := found[key]; !ok {
 			l.failAt(p.Key, RuleMissingKey, "type %s has no %s", t.Name, key)
@@ -163,7 +167,7 @@ func (l *loader) load(p yamldoc.Pair) *Type {
 	l.path(t, found["path"])
 	l.tags(t, found["tags"])
 	l.fields(t, found["schema"])
-	t.Depends = l.words(found["depends"], "depends")
+	t.Depends = l.wordList(found["depends"], "depends")
 	l.freeForm(t, found["free_form"])
 	l.rules(t, found["json_schema"])
 	t.Safety = found["safety"]
@@ -177,39 +181,39 @@ func isWord(s string) bool {
 	})
 }
 
-// isStep reports whether a word can be a part of a path.
-func isStep(s string) bool { return isWord(s) && s != "." && s != ".." }
+// isPathPart reports whether s can be a part of a path.
+func isPathPart(s string) bool { return isWord(s) && s != "." && s != ".." }
 
-// text is a scalar's text; null is none.
-func text(n yamldoc.Node) string {
+// scalarText returns the text of a scalar, or an empty string for null.
+func scalarText(n yamldoc.Node) string {
 	if n.IsNull() {
 		return ""
 	}
 	return n.Text()
 }
 
-func absent(n yamldoc.Node) bool { return n == (yamldoc.Node{}) }
+func isAbsent(n yamldoc.Node) bool { return n == (yamldoc.Node{}) }
 
 func (l *loader) path(t *Type, n yamldoc.Node) {
-	if absent(n) {
+	if isAbsent(n) {
 		return
 	}
-	t.Path = strings.Trim(text(n), "/")
+	t.Path = strings.Trim(scalarText(n), "/")
 	parts := strings.Split(t.Path, "/")
-	if slices.ContainsFunc(parts, func(p string) bool { return !isStep(p) }) {
+	if slices.ContainsFunc(parts, func(p string) bool { return !isPathPart(p) }) {
 		l.refuseAt(n, RulePath, "path of type %s cannot be %s; it is the part of the key above the tags, such as %q", t.Name, n.Describe(), t.Name+"s")
 	}
 }
 
 func (l *loader) tags(t *Type, n yamldoc.Node) {
-	if absent(n) {
+	if isAbsent(n) {
 		return
 	}
 	if n.IsEmpty() {
 		l.failAt(n, RuleMissingKey, "tags of type %s are missing; a type without tags has: tags: []", t.Name)
 		return
 	}
-	t.Tags = l.words(n, "tags")
+	t.Tags = l.wordList(n, "tags")
 	for i, tag := range t.Tags {
 		if tag == selector.Name {
 			l.failAt(n, RuleName, "a tag of type %s cannot be called %s: that is the object's own name", t.Name, tag)
@@ -220,8 +224,8 @@ func (l *loader) tags(t *Type, n yamldoc.Node) {
 	}
 }
 
-// words reads a list of words; absent and null are the empty list.
-func (l *loader) words(n yamldoc.Node, what string) []string {
+// wordList reads a list of words. It returns nil for null and for a missing node.
+func (l *loader) wordList(n yamldoc.Node, what string) []string {
 	if n.IsEmpty() {
 		return nil
 	}
@@ -230,8 +234,8 @@ func (l *loader) words(n yamldoc.Node, what string) []string {
 		l.fail(err)
 		return nil
 	}
-	if len(items) > mostFields {
-		l.failAt(items[mostFields], RuleShape, "%s has more than %d words", what, mostFields)
+	if len(items) > maxFields {
+		l.failAt(items[maxFields], RuleShape, "%s has more than %d words", what, maxFields)
 		return nil
 	}
 	var words []string
@@ -266,8 +270,8 @@ func (l *loader) fields(t *Type, n yamldoc.Node) {
 		l.fail(err)
 		return
 	}
-	if len(pairs) > mostFields {
-		l.failAt(pairs[mostFields].Key, RuleShape, "type %s has more than %d fields", t.Name, mostFields)
+	if len(pairs) > maxFields {
+		l.failAt(pairs[maxFields].Key, RuleShape, "type %s has more than %d fields", t.Name, maxFields)
 		return
 	}
 	for _, p := range pairs {
@@ -285,7 +289,7 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 	if f.Name == "" {
 		l.failAt(p.Key, RuleName, "a field of type %s has no name", t.Name)
 	}
-	l.known(fmt.Sprintf("field %s of type %s", f.Name, t.Name), parts, "type", "default")
+	l.checkKeys(fmt.Sprintf("field %s of type %s", f.Name, t.Name), parts, "type", "default")
 	var def yamldoc.Node
 	for _, part := range parts {
 		switch part.Name {
@@ -295,7 +299,7 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 			def = part.Value
 		}
 	}
-	// A weight below 0 means nothing to a load balancer.
+	// A weight below 0 has no meaning for a load balancer.
 	f.NotNegative = t.Name == Node && f.Name == "weight" && f.Kind == Int
 	f.DefaultPos = def.Pos()
 	if f.Kind == Any && def.IsUnclear() {
@@ -305,7 +309,7 @@ func (l *loader) field(t *Type, p yamldoc.Pair) {
 		}
 	}
 	t.Fields = append(t.Fields, f)
-	if absent(def) {
+	if isAbsent(def) {
 		l.failAt(p.Key, RuleMissingKey, "field %s of type %s has no default", f.Name, t.Name)
 		return
 	}
@@ -330,8 +334,8 @@ func (l *loader) kind(f *Field, n yamldoc.Node) {
 	}
 }
 
-// rules reads the json_schema part. The schemas themselves are read when they
-// are first needed, so that no get waits for them or fails by them.
+// rules reads the key json_schema. The JSON schemas themselves are read when they are
+// first used, so that reading objects does not wait for them or fail because of them.
 func (l *loader) rules(t *Type, n yamldoc.Node) {
 	if n.IsEmpty() {
 		return
@@ -341,7 +345,7 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		l.fail(err)
 		return
 	}
-	l.known("json_schema of type "+t.Name, pairs, "base_path", "rules")
+	l.checkKeys("json_schema of type "+t.Name, pairs, "base_path", "rules")
 	var base, rules yamldoc.Node
 	for _, p := range pairs {
 		switch p.Name {
@@ -351,7 +355,7 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 			rules = p.Value
 		}
 	}
-	if text(base) == "" || rules.IsEmpty() {
+	if scalarText(base) == "" || rules.IsEmpty() {
 		l.failAt(n, RuleMissingKey, "json_schema of type %s needs base_path (a directory) and rules", t.Name)
 		return
 	}
@@ -361,8 +365,8 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 		l.fail(err)
 		return
 	}
-	if len(named) > mostFields {
-		l.failAt(named[mostFields].Key, RuleShape, "type %s has more than %d rules", t.Name, mostFields)
+	if len(named) > maxFields {
+		l.failAt(named[maxFields].Key, RuleShape, "type %s has more than %d rules", t.Name, maxFields)
 		return
 	}
 	for _, p := range named {
@@ -370,8 +374,9 @@ func (l *loader) rules(t *Type, n yamldoc.Node) {
 	}
 }
 
-// basePath returns the directory of that name beside the schema file if there
-// is one, or else the one in the working directory, where the original looked.
+// basePath returns the directory of the JSON schemas. A relative name is looked up in
+// the directory of the schema file, then in the working directory, which the Python
+// tool uses. If neither exists, basePath returns the first.
 func (l *loader) basePath(n yamldoc.Node) string {
 	dir := n.Text()
 	if located := l.located(n, dir, true); located != "" {
@@ -389,7 +394,8 @@ func (l *loader) basePath(n yamldoc.Node) string {
 	return beside
 }
 
-// located returns where something that is named there is, if it is elsewhere.
+// located returns the path that the option Locate gives for a name at a node, or an
+// empty string.
 func (l *loader) located(n yamldoc.Node, named string, isDir bool) string {
 	if l.options.Locate == nil {
 		return ""
@@ -403,41 +409,41 @@ func (l *loader) rule(t *Type, p yamldoc.Pair) {
 		l.fail(err)
 		return
 	}
-	l.known(fmt.Sprintf("rule %s of type %s", p.Name, t.Name), parts, "schema", "selector")
+	l.checkKeys(fmt.Sprintf("rule %s of type %s", p.Name, t.Name), parts, "schema", "selector")
 	r := &Rule{Name: p.Name, Pos: p.Key.Pos(), clock: l.clock}
-	chooses := false
+	hasSelector := false
 	for _, part := range parts {
 		switch part.Name {
 		case "schema":
-			switch file := text(part.Value); {
+			switch file := scalarText(part.Value); {
 			case filepath.IsAbs(file):
 				r.File = cmp.Or(l.located(part.Value, file, false), file)
 			case file != "":
 				r.File = filepath.Join(t.RulesDir, file)
 			}
 		case "selector":
-			chooses, r.SelectorPos = true, part.Value.Pos()
-			if r.Selector, err = selector.Parse(text(part.Value), t.Tags); err != nil {
+			hasSelector, r.SelectorPos = true, part.Value.Pos()
+			if r.Selector, err = selector.Parse(scalarText(part.Value), t.Tags); err != nil {
 				l.refuseAt(part.Value, RuleSelector, "rule %s: %v", p.Name, err)
 			}
 		}
 	}
-	if r.File == "" || !chooses {
+	if r.File == "" || !hasSelector {
 		l.failAt(p.Key, RuleMissingKey, "rule %s of type %s needs schema (a file) and selector", p.Name, t.Name)
 	}
 	r.from = l.options.from(r.File)
 	t.Rules = append(t.Rules, r)
 }
 
-// checkDepends finds types that depend on what is not there, and loops.
+// checkDepends records dependencies on unknown types, and dependency loops.
 func (s *Schema) checkDepends() {
-	state := map[string]int{} // 1 while it is being visited, 2 after
+	state := map[string]int{} // 1 while the type is being visited, 2 afterwards
 	var visit func(t *Type, above []string)
 	visit = func(t *Type, above []string) {
 		if state[t.Name] == 1 {
 			loop := slices.Concat(above[slices.Index(above, t.Name):], []string{t.Name})
 			for _, name := range loop[1:] {
-				s.between(name, t, RuleLoop, "dependency loop: %s", strings.Join(loop, " -> "))
+				s.addProblem(name, t, RuleLoop, "dependency loop: %s", strings.Join(loop, " -> "))
 			}
 		}
 		if state[t.Name] != 0 {
@@ -448,7 +454,7 @@ func (s *Schema) checkDepends() {
 			if d := s.find(name); d != nil {
 				visit(d, append(slices.Clone(above), t.Name))
 			} else {
-				s.between(t.Name, t, RuleDepends, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
+				s.addProblem(t.Name, t, RuleDepends, "type %s depends on %s, which is no type%s", t.Name, name, nearest.Suggest(name, s.Names()))
 			}
 		}
 		state[t.Name] = 2
@@ -467,8 +473,8 @@ func (s *Schema) find(name string) *Type {
 	return nil
 }
 
-// between records a problem between types: at is the type whose line is named.
-func (s *Schema) between(name string, at *Type, rule, format string, args ...any) {
+// addProblem records a problem of the type name, at the position of the type at.
+func (s *Schema) addProblem(name string, at *Type, rule, format string, args ...any) {
 	pos := at.Pos
 	if pos.File == "" {
 		pos.File = s.file
@@ -476,8 +482,8 @@ func (s *Schema) between(name string, at *Type, rule, format string, args ...any
 	s.problems = append(s.problems, Problem{Type: name, Err: yamldoc.Errorf(pos, format, args...).Of(rule)})
 }
 
-// checkPaths finds types whose objects could be taken for each other's: on one
-// path, or one path inside the other.
+// checkPaths records types whose keys could be confused: their paths are equal, or one
+// path is inside the other.
 func (s *Schema) checkPaths() {
 	for i, a := range s.types {
 		for _, b := range s.types[:i] {
@@ -485,7 +491,7 @@ func (s *Schema) checkPaths() {
 				continue
 			}
 			for _, name := range []string{a.Name, b.Name} {
-				s.between(name, a, RulePath, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
+				s.addProblem(name, a, RulePath, "type %s has path %s, which is in the way of type %s with path %s", a.Name, a.Path, b.Name, b.Path)
 			}
 		}
 	}

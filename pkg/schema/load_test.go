@@ -15,7 +15,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// parse reads a schema and wants it to be a map at least.
+// parse reads a schema, which must be a map.
 func parse(t *testing.T, text string) *schema.Schema {
 	t.Helper()
 	s, err := schema.Parse("s.yaml", []byte(text), "pools")
@@ -25,7 +25,7 @@ func parse(t *testing.T, text string) *schema.Schema {
 	return s
 }
 
-// problems returns what is wrong with a schema, a line each.
+// problems returns the problems of a schema, one line for each.
 func problems(s *schema.Schema) []string {
 	var lines []string
 	for _, p := range s.Problems() {
@@ -88,8 +88,8 @@ all:
 	}
 }
 
-// Each schema has just one thing wrong, and the message says where, what, and
-// what is allowed.
+// Each schema has one mistake. The message names its position, the mistake and the
+// allowed values.
 func TestProblems(t *testing.T) {
 	const ok = "t: {path: ts, tags: [a], schema: {f: {type: int, default: 0}}"
 	tests := []struct{ name, text, want string }{
@@ -152,7 +152,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// A problem says whether it leaves it open what the type is meant to be.
+// A problem is unclear if the intended type is not known because of it.
 func TestUnclear(t *testing.T) {
 	const rest = ", path: ts, schema: {f: {type: int, default: 0}}"
 	for text, want := range map[string]bool{
@@ -309,8 +309,8 @@ func TestBuiltIn(t *testing.T) {
 	}
 }
 
-// Problems between types come after those of single types were found, but are
-// told in the order of the file all the same.
+// Problems between types are found after those of single types, but all problems are
+// in the order of the file.
 func TestProblemsAreInTheOrderOfTheFile(t *testing.T) {
 	s := parse(t, "a: {path: as, tags: [], schema: {}, depends: [z]}\nb: {path: b s, tags: [], schema: {}}\n")
 	if got := problems(s); len(got) != 2 || !strings.HasPrefix(got[0], "s.yaml:1:") || !strings.HasPrefix(got[1], "s.yaml:2:") {
@@ -342,7 +342,7 @@ func TestExampleSchemas(t *testing.T) {
 	}
 }
 
-// What harms nobody is told apart from what does.
+// Oddities are not problems.
 func TestOddities(t *testing.T) {
 	s := parse(t, `
 t:
@@ -373,7 +373,7 @@ t:
 	}
 }
 
-// Types that cannot be used are there for those who look for more that is wrong.
+// Declared also returns the types with problems, so that other checks can use them.
 func TestDeclared(t *testing.T) {
 	s := parse(t, "t: {path: ts, tags: [dc], schema: {f: {type: int, default: x}}}\nu: {path: us, tags: [], schema: {}}\n")
 	if got := names(s.Declared()); !slices.Equal(got, []string{"node", "t", "u"}) {

@@ -11,10 +11,10 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// parseNetwork returns the network that text denotes, if it is one. It accepts what Python's
-// ip_network(text, strict=False) accepts: an address, or an address and a prefix
-// length, where bits to the right of the prefix may be set; for IPv4, a netmask
-// or a host mask may stand in place of the length.
+// parseNetwork parses a network, and reports whether text is one. It accepts the same
+// texts as Python's ip_network(text, strict=False): an address, or an address and a
+// prefix length. Bits to the right of the prefix may be set. For IPv4, a netmask or a
+// host mask may replace the prefix length.
 func parseNetwork(text string) (netip.Prefix, bool) {
 	address, mask, hasMask := strings.Cut(text, "/")
 	a, err := netip.ParseAddr(address)
@@ -36,17 +36,18 @@ func parseNetwork(text string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, length).Masked(), true
 }
 
-// prefixLength reads a prefix length, which may have leading zeros.
-func prefixLength(text string, most int) (int, bool) {
+// prefixLength parses a prefix length, which may have leading zeros. It reports whether
+// the length is valid.
+func prefixLength(text string, maxLength int) (int, bool) {
 	if text == "" || strings.Trim(text, "0123456789") != "" {
 		return 0, false
 	}
 	n, err := strconv.Atoi("0" + strings.TrimLeft(text, "0"))
-	return n, err == nil && n <= most
+	return n, err == nil && n <= maxLength
 }
 
-// maskLength returns the prefix length of a netmask, such as 255.255.255.0, or
-// of a host mask, such as 0.0.0.255.
+// maskLength returns the prefix length of a netmask, such as 255.255.255.0, or of a
+// host mask, such as 0.0.0.255. It reports whether the mask is valid.
 func maskLength(text string) (int, bool) {
 	m, err := netip.ParseAddr(text)
 	if err != nil || !m.Is4() {
@@ -61,8 +62,8 @@ func maskLength(text string) (int, bool) {
 	return zeros, bits.OnesCount32(n) == 32-zeros
 }
 
-// doubtNetwork says what is unusual about a network; it is empty for one that is
-// written as every reader expects.
+// doubtNetwork describes what is unusual about a network. It returns an empty string
+// for a text that is not a network, and for a network in the usual form.
 func doubtNetwork(text string) string {
 	network, ok := parseNetwork(text)
 	if !ok {
@@ -91,7 +92,8 @@ func doubtNetwork(text string) string {
 	return fmt.Sprintf("%q %s; the network is %s", text, strings.Join(why, " and "), network)
 }
 
-// Doubts returns what is unusual about a value that the field accepts.
+// Doubts describes what is unusual about a value that the field accepts, one line for
+// each network in it.
 func (f Field) Doubts(v value.Value) []string {
 	if f.Kind != CIDRs || v.Kind() != value.List {
 		return nil

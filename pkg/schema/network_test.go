@@ -8,13 +8,13 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// The networks are what ip_network(text, strict=False) of Python 3.11 returned;
-// an empty one stands for an error.
+// The networks are the results of ip_network(text, strict=False) in Python 3.11. An
+// empty one means an error.
 func TestNetworksAsPythonReadsThem(t *testing.T) {
 	f := schema.Field{Name: "cidrs", Kind: schema.CIDRs}
 	for _, c := range []struct {
 		text, network string
-		usual         bool // no warning is due
+		usual         bool // there is no doubt
 	}{
 		{"1.2.3.4", "1.2.3.4/32", true},
 		{"192.168.1.0/24", "192.168.1.0/24", true},

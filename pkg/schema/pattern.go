@@ -12,9 +12,9 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Check returns all that is wrong with the rule's JSON schema, and not only
-// what is found first: each of its regular expressions that RE2 does not know,
-// where it is written, and whatever else Compile has to say.
+// Check returns all errors in the rule's JSON schema that it can find, while Compile
+// returns only the first: one for each regular expression that RE2 does not support,
+// with its position, and any other error of Compile.
 func (r *Rule) Check() []*yamldoc.Error {
 	err := r.Compile()
 	var first *yamldoc.Error
@@ -31,15 +31,15 @@ func (r *Rule) Check() []*yamldoc.Error {
 	return all
 }
 
-// Oddities returns what is no mistake in the rule's JSON schema and may not be
-// meant: regular expressions that RE2 and Python read differently, and formats,
-// which are not asserted.
+// Oddities returns the parts of the rule's JSON schema that are valid but may be a
+// mistake: regular expressions that RE2 and Python read differently, and formats, which
+// are not asserted.
 func (r *Rule) Oddities() []*yamldoc.Error {
-	_ = r.Compile() // which says what is wrong to those who ask
+	_ = r.Compile() // Check returns its errors
 	var all []*yamldoc.Error
 	for _, d := range r.files {
 		w := patterns{decoder: json.NewDecoder(bytes.NewReader(d.text)), document: d}
-		_ = w.schema() // what is no JSON is reported by who compiles it
+		_ = w.schema() // Compile returns the error for text that is not JSON
 		all = append(all, w.odd...)
 	}
 	return all
@@ -49,7 +49,7 @@ func (w *patterns) oddity(offset int, rule, format string, args ...any) {
 	w.odd = append(w.odd, yamldoc.Errorf(position(w.file, w.text, offset), format, args...).Of(rule))
 }
 
-// differences notes what of a pattern means another thing in Python.
+// differences records the parts of a pattern that Python reads differently.
 func (w *patterns) differences(pattern string, offset int) {
 	for _, d := range selector.Differences(pattern) {
 		rule := RuleRegex
@@ -60,31 +60,32 @@ func (w *patterns) differences(pattern string, offset int) {
 	}
 }
 
-// badPatterns returns the regular expressions of a JSON schema that cannot be
-// used. Of a text that is no JSON schema, it returns those before the mistake.
+// badPatterns returns an error for each regular expression of a JSON schema that cannot
+// be used. If the text is not valid JSON, it returns those before the first mistake.
 func badPatterns(d document) []*yamldoc.Error {
 	w := patterns{decoder: json.NewDecoder(bytes.NewReader(d.text)), document: d}
-	_ = w.schema() // what is no JSON is reported by who compiles it
+	_ = w.schema() // Compile returns the error for text that is not JSON
 	return w.bad
 }
 
-// patterns walks through a JSON schema as its keywords lead, since elsewhere, as
-// in an enum or in what a newer draft may add, a pattern is any word.
+// patterns finds the regular expressions of a JSON schema. It follows only keywords
+// that hold schemas: elsewhere, such as in an enum or in keywords of a newer draft,
+// "pattern" need not be a keyword.
 type patterns struct {
 	document
 	decoder *json.Decoder
 	depth   int
 	bad     []*yamldoc.Error
-	odd     []*yamldoc.Error // what is no mistake, and may not be meant
+	odd     []*yamldoc.Error // valid parts that may be a mistake
 }
 
-// deepest is how many JSON schemas within each other are walked through: more
-// than anybody writes.
-const deepest = 1_000
+// maxDepth is the deepest nesting of JSON schemas that patterns follows. No schema in
+// use is nested as deep.
+const maxDepth = 1_000
 
-// schema walks through what is a schema, or a list of them.
+// schema reads a schema, or a list of schemas.
 func (w *patterns) schema() error {
-	if w.depth++; w.depth > deepest {
+	if w.depth++; w.depth > maxDepth {
 		return errors.New("too deep")
 	}
 	defer func() { w.depth-- }()
@@ -106,8 +107,8 @@ func (w *patterns) schema() error {
 	return err
 }
 
-// members walks through a map that was entered: f reads the value of a key,
-// which is at an offset.
+// members reads the rest of a map after its opening brace. It calls f for each key, with
+// the offset of the key; f must read the value.
 func (w *patterns) members(f func(key string, offset int) error) error {
 	for w.decoder.More() {
 		offset := w.offset()
@@ -124,20 +125,20 @@ func (w *patterns) members(f func(key string, offset int) error) error {
 	return err
 }
 
-// offset returns where the next key or value begins.
+// offset returns the offset of the next key or value.
 func (w *patterns) offset() int {
 	rest := w.text[w.decoder.InputOffset():]
 	return len(w.text) - len(bytes.TrimLeft(rest, " \t\r\n:,"))
 }
 
-func (w *patterns) keyword(key string, at int) error {
+func (w *patterns) keyword(key string, keyOffset int) error {
 	switch {
 	case slices.Contains([]string{"format", "contentEncoding", "contentMediaType"}, key):
 		var format any
 		if err := w.decoder.Decode(&format); err != nil {
 			return err
 		}
-		w.oddity(at, RuleJSONFormat, "%s %s is not asserted: a value that does not fit is stored, with a warning", key, jsonText(format))
+		w.oddity(keyOffset, RuleJSONFormat, "%s %s is not asserted: a value that does not fit is stored, with a warning", key, jsonText(format))
 		return nil
 	case key == "pattern":
 		offset := w.offset()
@@ -166,7 +167,7 @@ func (w *patterns) keyword(key string, at int) error {
 	return w.decoder.Decode(&skipped)
 }
 
-// named walks through a map of names, if it is one.
+// named reads a map of names like members. It skips any other value.
 func (w *patterns) named(f func(name string, offset int) error) error {
 	if !bytes.HasPrefix(w.text[w.offset():], []byte("{")) {
 		var skipped json.RawMessage

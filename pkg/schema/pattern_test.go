@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// All patterns that cannot be used are found, each where it is, and no word
-// that only looks like one.
+// Check finds all patterns that cannot be used, each with its position, and nothing that
+// only looks like a pattern.
 func TestCheckOfJSONSchema(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.json"), `{
@@ -52,7 +52,7 @@ func TestCheckOfJSONSchema(t *testing.T) {
 	}
 }
 
-// What else is wrong is found beside the patterns.
+// Check also finds other errors than those of patterns.
 func TestCheckOfJSONSchemaFindsMore(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -89,8 +89,7 @@ func TestFilesOfJSONSchema(t *testing.T) {
 	}
 }
 
-// TestCheckOfHostileFiles: a JSON schema that nobody has written is refused as
-// soon as any other, however deep and however long it is.
+// A JSON schema is refused quickly, whatever its depth and length.
 func TestCheckOfHostileFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"deep":     strings.Repeat(`{"not":`, 200_000) + `{"pattern": "("}` + strings.Repeat("}", 200_000),

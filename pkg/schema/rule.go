@@ -19,42 +19,43 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Rule says which JSON schema holds for which objects of a type.
+// Rule applies a JSON schema to the objects of a type that a selector chooses.
 type Rule struct {
 	Name     string
-	File     string // the JSON schema's
+	File     string // the path of the JSON schema
 	Selector selector.Selector
 	Pos      yamldoc.Pos
-	// SelectorPos is where the selector is written.
+	// SelectorPos is the position of the selector in the schema file.
 	SelectorPos yamldoc.Pos
 
-	from  *files.Files // what reads its JSON schema
-	clock *clock       // of all JSON schemas
+	from  *files.Files // reads the JSON schema
+	clock *clock       // shared by all JSON schemas
 
 	once sync.Once
 	compiled
 
 	onceAsserting sync.Once
-	asserting     jsonSchema // the same with all formats asserted; zero if there are none
+	asserting     jsonSchema // asserts all formats; zero if the JSON schema has none
 }
 
-// compiled is what comes of compiling a rule's JSON schema.
+// compiled is the result of compiling a rule's JSON schema.
 type compiled struct {
-	judge jsonSchema
-	files []document // what was read
-	err   error
+	validator jsonSchema
+	files     []document // the files that were read
+	err       error
 }
 
 // jsonSchema is a compiled JSON schema.
 type jsonSchema struct {
 	*jsonschema.Schema
-	parts map[string]*jsonschema.Schema // by location
+	parts map[string]*jsonschema.Schema // the schema and all of its parts, by location
 	meter *meter
 }
 
-// Compile reads the rule's JSON schema, once. A schema that names no draft is
-// of 2020-12. The error is a *yamldoc.Error with a place in the JSON schema's
-// file, or in the schema file if there is no such file.
+// Compile reads and compiles the rule's JSON schema on the first call. Later calls
+// return the same result. A JSON schema without $schema uses draft 2020-12. The error
+// is a *yamldoc.Error with a position in the JSON schema, or in the schema file if the
+// JSON schema cannot be read.
 func (r *Rule) Compile() error {
 	r.once.Do(func() {
 		r.compiled = r.compile(false)
@@ -63,28 +64,28 @@ func (r *Rule) Compile() error {
 	return r.err
 }
 
-// compile compiles the JSON schema, if there is time. The keywords format,
-// contentEncoding and contentMediaType only count if they are to be asserted.
+// compile compiles the JSON schema if time is left. The keywords format,
+// contentEncoding and contentMediaType have an effect only if asserting is true.
 func (r *Rule) compile(asserting bool) compiled {
 	m := &meter{}
-	c, err := timed(r.clock, m, r.File, 0, func() compiled { return r.compileWith(m, asserting) })
+	c, err := runTimed(r.clock, m, r.File, 0, func() compiled { return r.compileWith(m, asserting) })
 	if err != nil {
 		return compiled{files: []document{{file: r.File}}, err: err}
 	}
 	return c
 }
 
-func (r *Rule) compileWith(m *meter, asserting bool) (made compiled) {
+func (r *Rule) compileWith(m *meter, asserting bool) (result compiled) {
 	dir, err := filepath.Abs(filepath.Dir(r.File))
 	if err != nil {
 		return compiled{err: yamldoc.Errorf(r.Pos, "rule %s: %v", r.Name, err)}
 	}
 	d := &documents{from: r.from, dir: dir, shown: filepath.Dir(r.File), named: r.Pos}
-	// A $schema of one's own may permit what the library does not expect.
+	// The library panics on some schemas that only a custom $schema permits.
 	defer func() {
-		made.files = d.all
+		result.files = d.all
 		if p := recover(); p != nil {
-			made.err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
+			result.err = yamldoc.Errorf(yamldoc.Pos{File: r.File}, "cannot be used as a JSON schema: %v", p)
 		}
 	}()
 	c := jsonschema.NewCompiler()
@@ -99,32 +100,32 @@ func (r *Rule) compileWith(m *meter, asserting bool) (made compiled) {
 	if err != nil {
 		return compiled{err: d.explain(err)}
 	}
-	if err := boundExpansion(root, r.File); err != nil {
+	if err := checkExpansion(root, r.File); err != nil {
 		return compiled{err: err}
 	}
 	s := jsonSchema{root, map[string]*jsonschema.Schema{}, m}
 	index(root, s.parts)
 	if !asserting {
 		for _, part := range s.parts {
-			part.ContentSchema = nil // which Python ignores like a format
+			part.ContentSchema = nil // Python ignores it, like a format
 		}
 	}
-	return compiled{judge: s}
+	return compiled{validator: s}
 }
 
-// Description returns what the JSON schema says it is for; it is empty if the
-// schema does not say, or cannot be used.
+// Description returns the description in the JSON schema. It returns an empty string if
+// there is none, or if the JSON schema cannot be used.
 func (r *Rule) Description() string {
 	if r.Compile() != nil {
 		return ""
 	}
-	return strings.TrimSpace(r.judge.Description)
+	return strings.TrimSpace(r.validator.Description)
 }
 
-// Files returns the files that the rule's JSON schema is made of, as errors
-// name them: its own and those it refers to, as far as they can be read.
+// Files returns the paths, as in errors, of the rule's JSON schema and of the files that
+// it refers to. It omits files that cannot be read.
 func (r *Rule) Files() []string {
-	_ = r.Compile() // which says what is wrong to those who ask
+	_ = r.Compile() // Check returns its errors
 	files := make([]string, len(r.files))
 	for i, d := range r.files {
 		files[i] = d.file
@@ -132,25 +133,26 @@ func (r *Rule) Files() []string {
 	return files
 }
 
-// Violations returns what the JSON schema refuses of an object with the given
-// fields. The error is that of Compile.
+// Violations returns the violations of the JSON schema by an object with the given
+// fields. The error is a *yamldoc.Error: the JSON schema cannot be used, or takes too
+// long to check the object.
 func (r *Rule) Violations(fields []value.Field) ([]Violation, error) {
 	if err := r.Compile(); err != nil {
 		return nil, err
 	}
-	return r.violations(r.judge, value.OfMap(fields...).Decode())
+	return r.violations(r.validator, value.OfMap(fields...).Decode())
 }
 
-// documents are the JSON files that one rule's schema is made of.
+// documents are the JSON files of one rule's JSON schema.
 type documents struct {
-	from  *files.Files // what reads them
-	dir   string       // of the first one
-	shown string       // the same as errors name it
-	named yamldoc.Pos
-	all   []document // in the order they were read
+	from  *files.Files // reads them
+	dir   string       // the absolute directory of the first one
+	shown string       // the same directory as errors name it
+	named yamldoc.Pos  // the position of the rule in the schema file
+	all   []document   // in the order in which they were read
 
-	values       int // in all of them
-	instructions int // of their regular expressions
+	values       int // the number of values in all documents
+	instructions int // the number of instructions of all regular expressions
 }
 
 type document struct {
@@ -158,24 +160,24 @@ type document struct {
 	text []byte
 }
 
-// load reads a file that a compiler asks for. Errors are *yamldoc.Error, with
-// the place where the file is asked for.
+// load reads a file for the compiler. Errors are *yamldoc.Error, with the position of
+// the reference to a file that cannot be read, or of the mistake in the file.
 func (d *documents) load(address string) (io.ReadCloser, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "file" {
-		return nil, missing(d.asking(address), "%s is not known here, and nothing is read from the network", address)
+		return nil, missing(d.referrer(address), "%s is not known here, and nothing is read from the network", address)
 	}
 	file := d.show(u.Path)
-	text, err := d.from.Read(u.Path, mostJSON)
+	text, err := d.from.Read(u.Path, maxJSONBytes)
 	if err != nil {
 		why := yamldoc.Unreadable(file, err)
 		rule := RuleJSONMissing
-		if why.Err == nil { // it is there, and is not read
+		if why.Err == nil { // package files refused to read it
 			rule = why.Rule
 		}
-		return nil, yamldoc.Errorf(d.asking(address), "JSON schema %s %s", file, why.Msg).Of(rule)
+		return nil, yamldoc.Errorf(d.referrer(address), "JSON schema %s %s", file, why.Msg).Of(rule)
 	}
-	if err := d.bound(file, text); err != nil {
+	if err := d.checkSize(file, text); err != nil {
 		d.all = append(d.all, document{file: file})
 		return nil, err
 	}
@@ -184,7 +186,7 @@ func (d *documents) load(address string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.boundPatterns(parsed, nil); err != nil {
+	if err := d.checkPatterns(parsed, nil); err != nil {
 		return nil, err
 	}
 	return io.NopCloser(bytes.NewReader(text)), nil
@@ -194,7 +196,8 @@ func missing(pos yamldoc.Pos, format string, args ...any) error {
 	return yamldoc.Errorf(pos, format, args...).Of(RuleJSONMissing)
 }
 
-// show returns the path as a person would name it who knows the first one.
+// show returns a path as errors name it: relative to the directory of the first document,
+// as that is named in the schema file.
 func (d *documents) show(path string) string {
 	rel, err := filepath.Rel(d.dir, path)
 	if err != nil {
@@ -205,9 +208,9 @@ func (d *documents) show(path string) string {
 
 var reference = regexp.MustCompile(`"\$(?:ref|schema)"\s*:\s*"([^"#]+)`)
 
-// asking finds where a document is referred to: in the schema file, or in the
-// last document that does.
-func (d *documents) asking(address string) yamldoc.Pos {
+// referrer returns the position of a reference to a document: in the last document that
+// contains one, or else the last document, or else in the schema file.
+func (d *documents) referrer(address string) yamldoc.Pos {
 	for _, doc := range slices.Backward(d.all) {
 		for _, at := range reference.FindAllSubmatchIndex(doc.text, -1) {
 			if strings.HasSuffix(address, strings.TrimLeft(string(doc.text[at[2]:at[3]]), "./")) {
@@ -221,7 +224,7 @@ func (d *documents) asking(address string) yamldoc.Pos {
 	return d.named
 }
 
-// explain says why a JSON document is no JSON schema, and where.
+// explain returns a *yamldoc.Error for an error of the compiler, with a position.
 func (d *documents) explain(err error) error {
 	var at *yamldoc.Error
 	if errors.As(err, &at) {
@@ -248,8 +251,8 @@ func (d *documents) explain(err error) error {
 	return yamldoc.Errorf(pos, "no valid JSON schema: %s", strings.TrimPrefix(err.Error(), "jsonschema: "))
 }
 
-// place finds a JSON pointer in the document that was read last, since each is
-// checked when it is read, or else in those before it.
+// place returns the position of a JSON pointer. It looks in the last document first,
+// since each document is checked when it is read, and then in those before.
 func (d *documents) place(ptr string) yamldoc.Pos {
 	for _, doc := range slices.Backward(d.all) {
 		if offset, ok := find(doc.text, steps(ptr)); ok {
@@ -266,7 +269,7 @@ func pointer(ptr string) string {
 	return ptr
 }
 
-// leaves returns the innermost causes, in the order of where they are.
+// leaves returns the innermost causes of an error, ordered by location.
 func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
 	if len(e.Causes) == 0 {
 		return []*jsonschema.ValidationError{e}

@@ -16,8 +16,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// ruled returns a type with one rule, for all its objects, whose JSON schema is
-// in a.json; further files come as pairs of name and text.
+// ruled returns a type with one rule for all its objects, whose JSON schema, in a.json,
+// is text. More files are given as pairs of name and text.
 func ruled(t *testing.T, text string, more ...string) *schema.Type {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// violations validates an object given as JSON.
+// violations returns the violations of an object, which is given as JSON.
 func violations(t *testing.T, typ *schema.Type, object string) []string {
 	t.Helper()
 	v, err := value.Parse([]byte(object))
@@ -75,7 +75,7 @@ func violations(t *testing.T, typ *schema.Type, object string) []string {
 	return all
 }
 
-// The messages say where, and what is allowed.
+// The messages name the place and the allowed values.
 func TestViolations(t *testing.T) {
 	val := func(schema string) string { return `{"properties": {"val": ` + schema + `}}` }
 	tests := []struct{ name, schema, object, want string }{
@@ -141,7 +141,7 @@ func TestDrafts(t *testing.T) {
 	}
 }
 
-// What is wrong with a JSON schema is told with file and line.
+// The error for a JSON schema that cannot be used names file and line.
 func TestUnusableJSONSchemas(t *testing.T) {
 	tests := []struct {
 		name, text string
@@ -208,7 +208,7 @@ func TestRefToSibling(t *testing.T) {
 	}
 }
 
-// A loop over two files is only found when an object is checked.
+// A reference loop through two files is found only when an object is checked.
 func TestEndlessRefByTwoFiles(t *testing.T) {
 	typ := ruled(t, `{"$ref": "b.json"}`, "b.json", `{"$ref": "a.json"}`)
 	if got := violations(t, typ, `{"val": 1}`); len(got) != 1 || !strings.HasPrefix(got[0], "infinite loop ") {
@@ -216,7 +216,7 @@ func TestEndlessRefByTwoFiles(t *testing.T) {
 	}
 }
 
-// A path is no URL: its # and % stand for themselves.
+// A path is not a URL: # and % in it are ordinary characters.
 func TestOddDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b#c%20?d")
 	if err := os.Mkdir(dir, 0o700); err != nil {

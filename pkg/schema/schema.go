@@ -1,9 +1,8 @@
-// Package schema is what kinds of objects there are: their tags, their fields
-// and what these may hold.
+// Package schema implements the schema, which declares the types of objects: their
+// tags, their fields and the values that these allow.
 //
-// A schema is read from a YAML file. What is wrong in it is reported with file
-// and line, by type: a mistake in one type does not take the others away from
-// an operator who needs them now.
+// A schema is read from a YAML file. Mistakes are reported with file and line, by type:
+// if one type has a mistake, an operator can still use the others.
 package schema
 
 import (
@@ -24,65 +23,66 @@ const Node = "node"
 // Schema is a set of object types.
 type Schema struct {
 	file     string
-	from     *files.Files // what reads it, and the files beside it
+	from     *files.Files // reads the schema file, and the files for ReadBeside
 	types    []*Type
 	problems []Problem
 	oddities []*yamldoc.Error
 }
 
-// Type is a kind of objects. It is read-only once loaded.
+// Type is a type of objects. It must not be changed after it is loaded.
 type Type struct {
 	Name     string
-	Path     string   // where its objects are, below namespace and version, such as "pools"
-	Tags     []string // the parts of a key above the object's name, in order
-	Fields   []Field  // in the order they are stored
-	Depends  []string // types whose objects must be created first
-	FreeForm bool     // objects may have further fields
-	Rules    []*Rule  // JSON schemas for some or all of its objects
-	RulesDir string   // where their files are; empty if there are none
-	Safety   yamldoc.Node
-	Readers  yamldoc.Node // programs that read its objects
-	Pos      yamldoc.Pos  // where it is declared; zero if built in
+	Path     string       // the part of a key between namespace and version, and the tags, such as "pools"
+	Tags     []string     // the parts of a key above the object's name, in order
+	Fields   []Field      // in the order in which they are stored
+	Depends  []string     // types whose objects must be created first
+	FreeForm bool         // objects may have other fields, too
+	Rules    []*Rule      // JSON schemas for some or all objects
+	RulesDir string       // the directory of the JSON schemas; empty without Rules
+	Safety   yamldoc.Node // the safety rules; may be empty
+	Readers  yamldoc.Node // the programs that read the objects; may be empty
+	Pos      yamldoc.Pos  // the position in the schema file; zero if the type is built in
 }
 
-// Problem is something wrong with a type. Its Error names file and line.
+// Problem is a mistake because of which a type cannot be used. Its Err names file and
+// line.
 type Problem struct {
-	Type string // empty if the problem is of no single type
+	Type string // the type's name; empty if the problem is not about a single type
 	Err  *yamldoc.Error
-	// Unclear says that a part of the type is missing or cannot be read, so that
-	// the type is not what it was meant to be. Else all of it is known, and
-	// something is refused.
+	// Unclear is true if a part of the type is missing or cannot be read, so that the
+	// intended type is not known. It is false if the whole type is known, and a part
+	// of it is not allowed.
 	Unclear bool
 }
 
-// The rules of what is wrong with a schema, and with a JSON schema: which sort
-// of mistake a yamldoc.Error is about.
+// The rules of the errors in a schema and in a JSON schema: the kind of mistake that a
+// yamldoc.Error reports. An oddity is a probable mistake that is not an error.
 const (
-	RuleShape        = "schema-shape"       // a map, a list or a word is expected
-	RuleName         = "schema-name"        // what a type, a tag or a field cannot be called
-	RuleMissingKey   = "schema-missing-key" // a part that has to be there
-	RuleUnknownKey   = "schema-unknown-key" // a part that nothing reads: an oddity
-	RuleUnquoted     = "schema-unquoted"    // a default that YAML 1.1 takes for no text: an oddity
-	RuleType         = "schema-type"        // no such type of fields
-	RuleDefault      = "schema-default"     // the field's type refuses it
-	RulePath         = "schema-path"        // none at all, or in the way of another type's
-	RuleDepends      = "schema-depends"     // on what is no type
-	RuleLoop         = "schema-loop"        // of types that depend on each other
-	RuleSelector     = "schema-selector"    // no selector over the type's tags
-	RuleJSONInvalid  = "json-schema-invalid"
-	RuleJSONMissing  = "json-schema-missing"   // a file that is not there, or not read
-	RuleJSONPattern  = "json-schema-pattern"   // a regular expression that RE2 does not know
-	RuleJSONFormat   = "json-schema-format"    // a format, which is not asserted: an oddity
-	RuleJSONTooLarge = "json-schema-too-large" // larger, or slower, than is read
-	RuleRegex        = "regex-two-meanings"    // that RE2 and Python read differently: an oddity
-	RuleRegexASCII   = "regex-ascii"           // the same, beyond ASCII: an oddity
+	RuleShape        = "schema-shape"          // not the expected map, list or word, or too many of them
+	RuleName         = "schema-name"           // the name of a type, a tag or a field is not allowed
+	RuleMissingKey   = "schema-missing-key"    // a required key is missing
+	RuleUnknownKey   = "schema-unknown-key"    // a key is unknown: an oddity
+	RuleUnquoted     = "schema-unquoted"       // YAML 1.1 may not read a default as a string: an oddity
+	RuleType         = "schema-type"           // a field has an unknown type
+	RuleDefault      = "schema-default"        // the field's type does not allow the default
+	RulePath         = "schema-path"           // a path is not valid, or overlaps with another type's
+	RuleDepends      = "schema-depends"        // a type depends on an unknown type
+	RuleLoop         = "schema-loop"           // types depend on each other in a loop
+	RuleSelector     = "schema-selector"       // a selector is not valid for the type's tags
+	RuleJSONInvalid  = "json-schema-invalid"   // a file is not a valid JSON schema
+	RuleJSONMissing  = "json-schema-missing"   // a file is missing or cannot be read
+	RuleJSONPattern  = "json-schema-pattern"   // RE2 does not support a regular expression
+	RuleJSONFormat   = "json-schema-format"    // a format is not asserted: an oddity
+	RuleJSONTooLarge = "json-schema-too-large" // a JSON schema is too large, or too slow
+	RuleRegex        = "regex-two-meanings"    // RE2 and Python read a regular expression differently: an oddity
+	RuleRegexASCII   = "regex-ascii"           // the same, only for characters outside ASCII: an oddity
 )
 
 // UnknownTypeError reports a type that the schema does not have.
 type UnknownTypeError struct {
 	Name  string
 	Known []string
-	File  string // the schema file; empty if there is only the built-in type
+	File  string // the schema file; empty for a schema without a file
 }
 
 func (e *UnknownTypeError) Error() string {
@@ -102,7 +102,7 @@ func (e *InvalidError) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap returns the problems.
+// Unwrap returns the errors of the problems.
 func (e *InvalidError) Unwrap() []error {
 	all := make([]error, len(e.Problems))
 	for i, p := range e.Problems {
@@ -111,8 +111,8 @@ func (e *InvalidError) Unwrap() []error {
 	return all
 }
 
-// BuiltIn returns the schema there is without a file: the type node alone, in
-// the given path.
+// BuiltIn returns the schema that is used without a schema file. Its only type is node,
+// with the path poolsPath.
 func BuiltIn(poolsPath string) *Schema {
 	return &Schema{types: []*Type{node(poolsPath)}}
 }
@@ -129,8 +129,8 @@ func node(poolsPath string) *Type {
 	}
 }
 
-// Type returns the type of that name. The error is an *UnknownTypeError or an
-// *InvalidError.
+// Type returns the type with the name. The error is an *UnknownTypeError, or an
+// *InvalidError with the problems of the type.
 func (s *Schema) Type(name string) (*Type, error) {
 	var wrong []Problem
 	for _, p := range s.problems {
@@ -149,8 +149,8 @@ func (s *Schema) Type(name string) (*Type, error) {
 	return nil, &UnknownTypeError{Name: name, Known: s.Names(), File: s.file}
 }
 
-// Types returns the types that can be used: the built-in one first if no
-// file redefines it, then in the order of the file.
+// Types returns the types without problems, in the order of the file. The built-in type
+// is first if the file does not redefine it.
 func (s *Schema) Types() []*Type {
 	return slices.DeleteFunc(slices.Clone(s.types), func(t *Type) bool { return s.isBroken(t.Name) })
 }
@@ -159,7 +159,7 @@ func (s *Schema) isBroken(name string) bool {
 	return slices.ContainsFunc(s.problems, func(p Problem) bool { return p.Type == name })
 }
 
-// Names returns the names of all types, also of those that cannot be used.
+// Names returns the names of all types, including those with problems.
 func (s *Schema) Names() []string {
 	names := make([]string, len(s.types))
 	for i, t := range s.types {
@@ -168,22 +168,22 @@ func (s *Schema) Names() []string {
 	return names
 }
 
-// Problems returns what is wrong with the schema, in the order of its file.
+// Problems returns the problems of the schema, in the order of their lines.
 func (s *Schema) Problems() []Problem { return s.problems }
 
-// Oddities returns what harms nobody who uses the schema and is most likely a
-// mistake all the same: keys that nothing reads, in the order of the file.
+// Oddities returns probable mistakes with which the schema can be used, such as unknown
+// keys, type by type in the order of the file.
 func (s *Schema) Oddities() []*yamldoc.Error { return s.oddities }
 
-// Declared returns all types, in the order of Types, also those that cannot be
-// used: of these, only what no problem is about is as the file has it.
+// Declared returns all types, including those with problems, in the order of Types. In a
+// type with problems, the parts that a problem is about may differ from the file.
 func (s *Schema) Declared() []*Type { return slices.Clone(s.types) }
 
-// File returns the file the schema was read from; it is empty without one.
+// File returns the schema file. It is empty for a schema without a file.
 func (s *Schema) File() string { return s.file }
 
-// InDependencyOrder returns the usable types so that each comes after those it
-// depends on, and otherwise in their own order.
+// InDependencyOrder returns the types without problems, each after those on which it
+// depends, and otherwise in the order of Types.
 func (s *Schema) InDependencyOrder() []*Type {
 	usable := s.Types()
 	var order []*Type
@@ -199,13 +199,13 @@ func (s *Schema) InDependencyOrder() []*Type {
 		}
 		order = append(order, t)
 	}
-	for _, t := range usable { // loops are problems, so none is left here
+	for _, t := range usable { // types in a loop have problems, so usable has no loops
 		visit(t)
 	}
 	return order
 }
 
-// Field returns the type's field of that name.
+// Field returns the type's field with the name, and whether there is one.
 func (t *Type) Field(name string) (Field, bool) {
 	for _, f := range t.Fields {
 		if f.Name == name {
@@ -224,7 +224,7 @@ func (t *Type) FieldNames() []string {
 	return names
 }
 
-// Defaults returns the fields a new object has.
+// Defaults returns the fields of a new object.
 func (t *Type) Defaults() []value.Field {
 	fields := make([]value.Field, len(t.Fields))
 	for i, f := range t.Fields {

@@ -9,14 +9,14 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Violation is something in an object that its type does not allow.
+// Violation reports a value in an object that its type does not allow.
 type Violation struct {
-	Field string // the field it is in; empty if it is of the object as a whole
-	Rule  string // the JSON schema rule that says so; empty for the type itself
+	Field string // the field's name; empty if the violation is about the whole object
+	Rule  string // the name of the JSON schema rule; empty if the type itself is violated
 	Msg   string
 }
 
-// String names the rule behind a message, if there is one.
+// String returns the message, and the field and the rule if a rule is violated.
 func (v Violation) String() string {
 	msg := v.Msg
 	if v.Rule != "" && v.Field != "" {
@@ -28,7 +28,7 @@ func (v Violation) String() string {
 	return msg
 }
 
-// RulesFor returns the JSON schema rules that hold for an object.
+// RulesFor returns the JSON schema rules whose selectors choose an object.
 func (t *Type) RulesFor(tags []string, name string) []*Rule {
 	var rules []*Rule
 	for _, r := range t.Rules {
@@ -39,8 +39,8 @@ func (t *Type) RulesFor(tags []string, name string) []*Rule {
 	return rules
 }
 
-// Validate returns all that is wrong with an object's fields. The error is for
-// a JSON schema that cannot be used: a *yamldoc.Error.
+// Validate returns all violations in an object's fields. The error is a *yamldoc.Error:
+// a JSON schema cannot be used, or takes too long to check the object.
 func (t *Type) Validate(tags []string, name string, fields []value.Field) ([]Violation, error) {
 	found := t.ValidateFields(fields)
 	rules := t.RulesFor(tags, name)
@@ -52,7 +52,7 @@ func (t *Type) Validate(tags []string, name string, fields []value.Field) ([]Vio
 		if err := r.Compile(); err != nil {
 			return nil, err
 		}
-		refused, err := r.violations(r.judge, object)
+		refused, err := r.violations(r.validator, object)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (t *Type) Validate(tags []string, name string, fields []value.Field) ([]Vio
 	return found, nil
 }
 
-// ValidateFields is Validate without the JSON schemas.
+// ValidateFields is like Validate, without the JSON schemas.
 func (t *Type) ValidateFields(fields []value.Field) []Violation {
 	var found []Violation
 	for _, have := range fields {
@@ -79,7 +79,7 @@ func (t *Type) ValidateFields(fields []value.Field) []Violation {
 	return found
 }
 
-// NoField is the error for a field that the type does not have.
+// NoField returns the error for a name that is not a field of the type.
 func (t *Type) NoField(name string) error {
 	names := t.FieldNames()
 	if slices.Contains(t.Tags, name) {
