@@ -13,25 +13,25 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// call is one request to the store: attempts at one endpoint after the other,
-// until one is answered or the budget is used up.
+// call is one request to the store. It consists of attempts at one endpoint after
+// another, until one answers or the budget is used up.
 type call struct {
 	what    string // for the debug log
-	needs   []need // the permissions it takes
+	needs   []need // the permissions that it needs
 	writes  bool   // it changes the store
 	once    bool   // it must not be sent again when it may have been performed
-	patient bool   // it goes on although no endpoint can be reached
-	own     bool   // it wants a session of its own
+	patient bool   // it continues even if no endpoint can be reached
+	own     bool   // it needs a session of its own
 	do      func(ctx context.Context, u *session) error
 
 	endpoints []*endpoint
 	budget    time.Duration
 	attempts  int
 	pause     time.Duration // before the next round of attempts
-	at        *endpoint     // of the last attempt, if it got that far
-	failed    []error       // what each endpoint failed with last; nil for not yet
-	doubt     error         // of an attempt that may have been performed, or may be yet
-	said      error         // what a server refused the call with, if an attempt may have been performed
+	at        *endpoint     // where the last attempt was sent; nil if it was not sent
+	failed    []error       // the last error of each endpoint; nil if it has not failed
+	doubt     error         // the error of an attempt that may have been performed or may still be
+	rejection error         // the error of a server that refused the call although an attempt may have been performed
 }
 
 // run performs a call within the store's timeout.
@@ -75,21 +75,20 @@ func (s *Store) perform(parent context.Context, c *call) (err error) {
 		case v == done || v == refused:
 			return err
 		case v == lost && c.once:
-			return c.settle(c.inTime(err))
-		case v == nowhere && c.doubt == nil && !c.patient && ctx.Err() == nil:
+			return c.settle(c.orTimeout(err))
+		case v == unreachable && c.doubt == nil && !c.patient && ctx.Err() == nil:
 			return c.unavailable()
 		}
 		if !c.wait(ctx, v) {
-			return c.gaveUp(parent)
+			return c.timedOut(parent)
 		}
 	}
 }
 
-// wait is what lies between two attempts: nothing while there are endpoints
-// that have not had their turn, else a little more each time. It reports
-// whether there is time left.
+// wait pauses between two attempts: not at all while there are endpoints that have
+// not been tried, then longer each time. It reports whether there is time left.
 func (c *call) wait(ctx context.Context, v verdict) bool {
-	if v != nowhere && c.attempts%len(c.endpoints) != 0 {
+	if v != unreachable && c.attempts%len(c.endpoints) != 0 {
 		return ctx.Err() == nil
 	}
 	c.pause = min(max(2*c.pause, 20*time.Millisecond), 250*time.Millisecond)
@@ -101,13 +100,13 @@ func (c *call) wait(ctx context.Context, v verdict) bool {
 	}
 }
 
-// attempt sends the request once, and keeps what came of it.
+// attempt sends the request once and records the outcome.
 func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 	c.attempts++
 	u, sent, err := s.send(ctx, c)
 	v := judge(err, c.at, sent, c.writes)
 	if v == denied && s.cfg.User != "" && isAny(err, rpctypes.ErrUserEmpty) {
-		v = again // the store began to ask after the session had begun
+		v = retry // authentication was enabled after the session began
 	}
 	if v != done && !u.shared {
 		defer u.end()
@@ -116,11 +115,11 @@ func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 	case done:
 		return done, nil
 	case denied:
-		return refused, c.ends(s.denied(ctx, c, u, err), c.doubt != nil)
+		return refused, c.fail(s.denied(ctx, c, u, err), c.doubt != nil)
 	case refused:
-		return refused, c.ends(c.refusal(err), c.doubt != nil)
+		return refused, c.fail(c.refusal(err), c.doubt != nil)
 	case ended:
-		return refused, c.ends(c.refusal(err), true)
+		return refused, c.fail(c.refusal(err), true)
 	}
 	why := s.note(ctx, c, u, err)
 	if v == lost && c.writes {
@@ -129,25 +128,25 @@ func (s *Store) attempt(ctx context.Context, c *call) (verdict, error) {
 	return v, why
 }
 
-// send logs in if need be and performs the call's own part. The endpoint may
-// be mute as long as an attempt may last, but an answer that has begun to
-// arrive may take the rest of the budget, and so may a request that is sent
-// but once, and the way to an endpoint. The way of a session of its own may
-// not: who stays for long is to find another one soon.
+// send logs in if necessary and performs the call's function. An endpoint may stay
+// silent for the time of one attempt. An answer that has begun to arrive may take the
+// rest of the budget, and so may a request that is sent only once. Connecting may
+// also take the rest of the budget, except for a session of its own: a long-lived
+// session must find another endpoint soon.
 func (s *Store) send(ctx context.Context, c *call) (u *session, sent bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lost := func() { cancel(noAnswer(s.cfg.Attempt)) }
 	m := &mark{patience: s.cfg.Attempt, lost: lost}
-	arrived := c.departs(m)
+	stop := c.limitConnect(m)
 	u, err = s.session(context.WithValue(ctx, markKey{}, m), c.own)
-	arrived()
+	stop()
 	if err == nil {
 		m = &mark{patience: s.cfg.Attempt, lost: lost}
 		if c.once {
 			m.patience = 0
 		}
-		defer c.departs(m)()
+		defer c.limitConnect(m)()
 		err = c.do(context.WithValue(ctx, markKey{}, m), u)
 		sent = m.at.Load() != nil
 	}
@@ -158,9 +157,9 @@ func (s *Store) send(ctx context.Context, c *call) (u *session, sent bool, err e
 	return u, sent, err
 }
 
-// departs begins the time that an attempt may be on its way to an endpoint, which
-// what is returned ends.
-func (c *call) departs(m *mark) (arrived func()) {
+// limitConnect limits the time that a call with a session of its own may take to
+// connect. The caller calls stop once it is connected.
+func (c *call) limitConnect(m *mark) (stop func()) {
 	if !c.own {
 		return func() {}
 	}
@@ -172,8 +171,8 @@ func (c *call) departs(m *mark) (arrived func()) {
 	return func() { late.Stop() }
 }
 
-// note keeps what each endpoint failed with, and returns what ended the
-// attempt. The next one has a new session, which begins with another endpoint.
+// note records the error of each endpoint, and returns the cause of the failed
+// attempt. The next attempt has a new session, which begins with another endpoint.
 func (s *Store) note(ctx context.Context, c *call, u *session, err error) error {
 	why := err
 	at := slices.Index(c.endpoints, c.at)
@@ -183,10 +182,10 @@ func (s *Store) note(ctx context.Context, c *call, u *session, err error) error 
 		case i == at:
 			why = explain(err, seen)
 			seen = why
-		case seen == nil && at < 0 && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded): // none is left that might connect
+		case seen == nil && at < 0 && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded): // no endpoint is still connecting
 			seen = errors.New("the server does not answer as etcd does")
 		}
-		if seen != nil && (ctx.Err() == nil || c.failed[i] == nil) { // when time is up, what it failed with before says more
+		if seen != nil && (ctx.Err() == nil || c.failed[i] == nil) { // after the timeout, the earlier error is more specific
 			c.failed[i] = seen
 		}
 	}
@@ -194,30 +193,30 @@ func (s *Store) note(ctx context.Context, c *call, u *session, err error) error 
 	return why
 }
 
-// explain says why an attempt failed, by what the server said or, if it did
-// not, by what was seen of its connection.
+// explain returns the cause of a failed attempt: the server's own error or, without
+// one, the error seen on its connection.
 func explain(err, seen error) error {
 	switch {
 	case errors.As(err, new(*cause)):
 		return err
 	case seen == nil || errors.As(err, new(rpctypes.EtcdError)):
-		return saying(err, "%s", reason(err))
+		return causef(err, "%s", reason(err))
 	}
 	return seen
 }
 
-// ends is how a call ends that a server refused. An attempt may have been
-// performed all the same: an earlier one, or this one itself.
-func (c *call) ends(err error, performed bool) error {
+// fail returns the error of a call that a server refused. If performed is true, an
+// attempt may have been performed nevertheless: an earlier one or this one.
+func (c *call) fail(err error, performed bool) error {
 	if !performed {
 		return err
 	}
-	c.said = err
+	c.rejection = err
 	return c.unknown(err)
 }
 
-// settle is how a call ends with an error, when an earlier attempt may have been
-// performed all the same.
+// settle returns the error of a call, which is unknown's if an earlier attempt may
+// have been performed.
 func (c *call) settle(err error) error {
 	if c.doubt == nil {
 		return err
@@ -225,52 +224,53 @@ func (c *call) settle(err error) error {
 	return c.unknown(err)
 }
 
-// unknown is the error of a call that may have been performed. What the error
-// would promise of it holds for its last attempt alone: only its text is kept.
+// unknown returns the error of a call that may have been performed. It keeps only the
+// text of err: its type would make a promise that holds only for the last attempt.
 func (c *call) unknown(err error) error {
 	kept := c.doubt
 	if errors.Is(err, context.Canceled) {
 		kept = err
 	}
-	return &store.UnknownError{Err: saying(kept, "%s", err)}
+	return &store.UnknownError{Err: causef(kept, "%s", err)}
 }
 
-// refusal is the error of a request that no server would perform.
+// refusal returns the error of a request that every server would refuse.
 func (c *call) refusal(err error) error {
 	switch {
 	case isAny(err, rpctypes.ErrNoSpace):
-		return c.only(saying(err, "the store is full, it takes no writes until somebody made room (etcdctl alarm list)"))
+		return c.unavailableHere(causef(err, "the store is full, it takes no writes until somebody made room (etcdctl alarm list)"))
 	case isAny(err, rpctypes.ErrCorrupt):
-		return c.only(saying(err, "the members of the store contradict each other (etcdctl alarm list)"))
+		return c.unavailableHere(causef(err, "the members of the store contradict each other (etcdctl alarm list)"))
 	}
-	return saying(err, "refused by the store: %s", reason(err))
+	return causef(err, "refused by the store: %s", reason(err))
 }
 
-// only is the error of a call that one endpoint decided.
-func (c *call) only(err error) error {
+// unavailableHere returns the error of a call that failed because of one endpoint.
+func (c *call) unavailableHere(err error) error {
 	return &store.UnavailableError{Tried: []store.Endpoint{{Address: c.at.address, Err: err}}}
 }
 
-// unavailable is the error of a call that failed at all endpoints. One that was
-// mute in its last attempt has not answered within the budget.
+// unavailable returns the error of a call that failed at all endpoints. An endpoint
+// that was silent in its last attempt has not answered within the budget.
 func (c *call) unavailable() error {
 	e := &store.UnavailableError{Tried: make([]store.Endpoint, len(c.endpoints))}
 	for i, at := range c.endpoints {
-		e.Tried[i] = store.Endpoint{Address: at.address, Err: c.inTime(c.failed[i])}
+		e.Tried[i] = store.Endpoint{Address: at.address, Err: c.orTimeout(c.failed[i])}
 	}
 	return e
 }
 
-// inTime is an error, or that there was no answer within the budget.
-func (c *call) inTime(err error) error {
+// orTimeout returns err, or an error that says that there was no answer within the
+// budget if err is nil or a timeout.
+func (c *call) orTimeout(err error) error {
 	if err == nil || errors.Is(err, context.DeadlineExceeded) {
 		return noAnswer(c.budget)
 	}
 	return err
 }
 
-// gaveUp is the error of a call whose time is over.
-func (c *call) gaveUp(ctx context.Context) error {
+// timedOut returns the error of a call whose time is over.
+func (c *call) timedOut(ctx context.Context) error {
 	err := ctx.Err()
 	if !errors.Is(err, context.Canceled) {
 		err = c.unavailable()

@@ -14,21 +14,21 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// How transactions nest. etcd takes 128 operations in one: along each path the
-// larger of a transaction's conditions and its branches adds up. All conditions
-// stand in the root, where they decide over everything; two levels of
-// innerWidth below it hold store.MaxWrites beside store.MaxGuards and the once
-// key.
+// Limits of nesting. etcd accepts 128 operations in one transaction: along each path
+// of nested transactions, it adds up the larger of the number of conditions and the
+// number of operations in a branch. All conditions are in the root, where they decide
+// over everything. Two levels of innerWidth below it hold store.MaxWrites beside
+// store.MaxGuards and the once key.
 const (
 	maxWidth   = 128
 	innerWidth = 8
 )
 
-// Commit is described by the contract. It is one request, which either writes
-// or reads what kept it from writing.
+// Commit implements store.Store. It is one request, which either writes or reads the
+// keys whose guards failed.
 //
-// A transaction without a once key is sent but once: there would be no telling
-// its own traces from somebody else's.
+// A transaction without a once key is sent only once: its own effect could not be
+// distinguished from another writer's.
 func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
 	if err := txn.Check(); err != nil {
 		return store.Receipt{}, err
@@ -56,9 +56,9 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 		if r, err = receipt(txn, answer); err == nil || c.doubt == nil || isFinal(err) {
 			return r, err
 		}
-		c.said, err = err, c.settle(err)
+		c.rejection, err = err, c.settle(err)
 	}
-	if c.said != nil && txn.Once != "" {
+	if c.rejection != nil && txn.Once != "" {
 		ctx, cancel := context.WithDeadline(ctx, end)
 		defer cancel()
 		return s.settle(ctx, c, txn, err)
@@ -67,10 +67,10 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 }
 
 // isFinal reports whether a conflict holds for all attempts of its transaction,
-// those that are still on their way too: a key is not any more as it was at some
-// revision, and never will be again, since revisions only grow. A key that was
-// to be absent may be so again, and so may a prefix that was to have nothing
-// newer, once that is deleted.
+// including those that have not arrived yet. It does if a guard names a positive
+// revision of a key: the key has changed since and never returns to that revision,
+// since revisions only grow. A guard on an absent key may hold again once the key is
+// deleted, and so may a guard on a prefix.
 func isFinal(err error) bool {
 	var conflict *store.ConflictError
 	return errors.As(err, &conflict) && slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool {
@@ -78,20 +78,20 @@ func isFinal(err error) bool {
 	})
 }
 
-// settle finds out what became of a transaction that the store has refused with
-// c.said, although an attempt of it may have been performed. It returns the
-// receipt of that attempt, or what was said once it is certain that no attempt
-// was performed or can be, or else the error that leaves it open.
+// settle finds the outcome of a transaction that the store has refused with c.rejection
+// although an attempt may have been performed. It returns the receipt of that
+// attempt, or commitError of c.rejection once it is certain that no attempt was or will be
+// performed, or else the error open, which leaves the outcome unknown.
 //
-// An attempt that has come to its end is to be seen by a read. One that got no
-// answer may be performed later, so that its absence proves nothing: the void
-// value takes the once key from it. Both go by the one order in which the store
-// performs transactions. Either the attempt comes first, and the once key holds
-// what it wrote; or the void does, and the attempt's condition on the once key
-// fails, whenever it arrives and whatever its guards find. The read comes first
-// since a full store takes no void, not even one that would write nothing.
+// A read shows an attempt that has ended. An attempt without an answer may still be
+// performed later, so its absence proves nothing: settle therefore writes the void
+// value to the once key. The store performs transactions in one order. If the attempt
+// comes first, the once key holds what it wrote. If the void value comes first, the
+// attempt's condition on the once key fails whenever it arrives, even if its guards
+// hold. The read comes first because a full store accepts no void value, not even one
+// that would write nothing.
 func (s *Store) settle(ctx context.Context, c *call, txn store.Txn, open error) (store.Receipt, error) {
-	open, said := commitError(txn, open), commitError(txn, c.said)
+	open, rejection := commitError(txn, open), commitError(txn, c.rejection)
 	found, err := s.Read(ctx, txn.Once)
 	switch {
 	case err != nil:
@@ -99,7 +99,7 @@ func (s *Store) settle(ctx context.Context, c *call, txn store.Txn, open error) 
 	case len(found.Entries) > 0:
 		return store.Receipt{Revision: found.Entries[0].Created, Stored: found.Entries[0].Value}, nil
 	case c.doubt == nil:
-		return store.Receipt{}, said
+		return store.Receipt{}, rejection
 	case txn.Void == nil:
 		return store.Receipt{}, open
 	}
@@ -111,13 +111,13 @@ func (s *Store) settle(ctx context.Context, c *call, txn store.Txn, open error) 
 		return void, nil
 	}
 	var conflict *store.ConflictError
-	if errors.As(said, &conflict) {
+	if errors.As(rejection, &conflict) {
 		conflict.Spent = true
 	}
-	return store.Receipt{}, said
+	return store.Receipt{}, rejection
 }
 
-// commitError adds to an error what only Commit knows.
+// commitError adds the facts of the transaction to an error.
 func commitError(txn store.Txn, err error) error {
 	var unknown *store.UnknownError
 	if errors.As(err, &unknown) {
@@ -134,8 +134,8 @@ func commitError(txn store.Txn, err error) error {
 	return err
 }
 
-// conditions are those of a transaction, and for each what to read when it
-// fails. That of the once key comes first.
+// conditions returns the conditions of a transaction, and for each the operation that
+// reads what it compares. The condition on the once key comes first.
 func conditions(txn store.Txn) ([]clientv3.Cmp, []clientv3.Op) {
 	var conditions []clientv3.Cmp
 	var reads []clientv3.Op
@@ -144,7 +144,7 @@ func conditions(txn store.Txn) ([]clientv3.Cmp, []clientv3.Op) {
 		reads = append(reads, clientv3.OpGet(txn.Once))
 	}
 	for _, g := range txn.Guards {
-		sp, at := guarded(g), int64(g.Revision) // 0 is that of an absent key there too
+		sp, at := guarded(g), int64(g.Revision) // etcd, too, gives an absent key revision 0
 		if g.Prefix {
 			conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(sp.key).WithRange(sp.end), "<", at+1))
 			reads = append(reads, sp.get(clientv3.WithMinModRev(at+1), clientv3.WithLimit(1), clientv3.WithKeysOnly()))
@@ -168,7 +168,7 @@ func ops(writes []store.Write) []clientv3.Op {
 	return ops
 }
 
-// pack nests operations if there are too many to stand side by side.
+// pack nests operations that are too many for one level.
 func pack(ops []clientv3.Op) []clientv3.Op {
 	if len(ops) <= maxWidth {
 		return ops
@@ -176,7 +176,7 @@ func pack(ops []clientv3.Op) []clientv3.Op {
 	return nest(nest(ops))
 }
 
-// nest makes a transaction of every few operations.
+// nest puts every innerWidth operations into a transaction.
 func nest(ops []clientv3.Op) []clientv3.Op {
 	var outer []clientv3.Op
 	for part := range slices.Chunk(ops, innerWidth) {
@@ -202,8 +202,8 @@ func receipt(txn store.Txn, answer *clientv3.TxnResponse) (store.Receipt, error)
 	return r, nil
 }
 
-// refusedReceipt is that of the transaction that wrote the once key, or an
-// error that says which guards failed.
+// refusedReceipt returns the receipt of the transaction that wrote the once key, or
+// an error that names the failed guards.
 func refusedReceipt(txn store.Txn, answer *clientv3.TxnResponse) (store.Receipt, error) {
 	found := slices.Collect(ranges(answer.Responses))
 	if txn.Once != "" {
@@ -215,7 +215,8 @@ func refusedReceipt(txn store.Txn, answer *clientv3.TxnResponse) (store.Receipt,
 	return store.Receipt{}, conflict(txn.Guards, found)
 }
 
-// conflict compares guards with what was found for each.
+// conflict returns the error for the guards that do not match what was found for
+// each.
 func conflict(guards []store.Guard, found [][]*mvccpb.KeyValue) error {
 	e := &store.ConflictError{}
 	for i, g := range guards {
@@ -239,7 +240,7 @@ func conflict(guards []store.Guard, found [][]*mvccpb.KeyValue) error {
 	return e
 }
 
-// needs are the permissions a transaction takes.
+// needs returns the permissions that a transaction needs.
 func needs(txn store.Txn) []need {
 	var all []need
 	if txn.Once != "" {

@@ -13,35 +13,35 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// need is a permission that a request takes.
+// need is a permission that a request needs.
 type need struct {
 	span
 	write bool
 }
 
-// denied is the error of a request that the user may not make. The server does
-// not say which permission is missing, but it tells everybody their own.
+// denied returns the error of a request that the user may not make. The server does
+// not report which permission is missing, but every user may read their own.
 func (s *Store) denied(ctx context.Context, c *call, u *session, err error) error {
-	e := &store.DeniedError{User: s.who, Err: saying(err, "%s", reason(err))}
+	e := &store.DeniedError{User: s.user, Err: causef(err, "%s", reason(err))}
 	switch {
 	case errors.Is(err, rpctypes.ErrAuthFailed):
-		e.Err = saying(err, "wrong user or password")
+		e.Err = causef(err, "wrong user or password")
 	case errors.Is(err, rpctypes.ErrUserEmpty):
-		e.Err = saying(err, "the store wants a user")
+		e.Err = causef(err, "the store wants a user")
 	default:
 		e.Grant = missing(c.needs, s.permissions(ctx, u))
 	}
 	return e
 }
 
-// permissions returns what the user may do; nothing if that is not to be had.
+// permissions returns the user's permissions, or nil if they are not available.
 func (s *Store) permissions(ctx context.Context, u *session) []*authpb.Permission {
-	if s.who == "" {
+	if s.user == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Attempt)
 	defer cancel()
-	user, err := u.UserGet(ctx, s.who)
+	user, err := u.UserGet(ctx, s.user)
 	if err != nil {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (s *Store) permissions(ctx context.Context, u *session) []*authpb.Permissio
 	return all
 }
 
-// missing words the first needs, to read and to write, that no permission
+// missing names the first need to read and the first need to write that no permission
 // covers, such as "read /conftool/v1/pools/ and write /conftool/.confctl/journal/".
 func missing(needs []need, has []*authpb.Permission) string {
 	var phrases []string
@@ -72,7 +72,7 @@ func missing(needs []need, has []*authpb.Permission) string {
 	return strings.Join(phrases, " and ")
 }
 
-// coveredBy reports whether one permission is enough for a need.
+// coveredBy reports whether one permission covers a need.
 func (n need) coveredBy(p *authpb.Permission) bool {
 	if p.PermType != authpb.Permission_READWRITE && (p.PermType == authpb.Permission_WRITE) != n.write {
 		return false

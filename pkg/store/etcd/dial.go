@@ -18,15 +18,15 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// record is what went wrong first on a connection. The libraries say of a
-// failure only that there was one, so each layer notes its own.
+// record holds the first error of a connection. The libraries report only that a
+// connection failed, so each layer records its cause.
 type record struct {
 	at     *endpoint
 	naming *netcause.Naming
-	begun  atomic.Bool // a byte has come
+	begun  atomic.Bool // a byte has arrived
 	mu     sync.Mutex
 	err    error
-	noted  chan struct{} // closed once there is one
+	noted  chan struct{} // closed when err is set
 }
 
 func (r *record) note(err error) {
@@ -38,7 +38,7 @@ func (r *record) note(err error) {
 	}
 }
 
-// dial makes a connection of a session and begins its record.
+// dial opens a connection for a session and begins its record.
 func (s *Store) dial(ctx context.Context, to *session, target string) (net.Conn, error) {
 	i := slices.IndexFunc(s.endpoints, func(e *endpoint) bool { return e.target == target })
 	ctx, naming := netcause.Trace(ctx)
@@ -61,7 +61,7 @@ func (u *session) record(target string) *record {
 	return u.records[target]
 }
 
-// cause says why there is no connection to an endpoint; nil if that is not
+// cause returns why there is no connection to an endpoint, or nil if that is not
 // known.
 func (s *Store) cause(ctx context.Context, u *session, e *endpoint) error {
 	r := u.record(e.target)
@@ -81,34 +81,35 @@ func (s *Store) cause(ctx context.Context, u *session, e *endpoint) error {
 		return known
 	case !e.secure && !r.begun.Load() && isClosed(err):
 		if netcause.SpeaksTLS(ctx, e.target) {
-			return saying(err, "%s", wantsTLS)
+			return causef(err, "%s", wantsTLS)
 		}
-		return saying(err, "connection closed by the server")
+		return causef(err, "connection closed by the server")
 	}
-	return plainly(err, s.cfg.CACert)
+	return connectionCause(err, s.cfg.CACert)
 }
 
-// isClosed reports whether the other side has closed a connection, for which a
-// proxy may have had a reason of its own.
+// isClosed reports whether the other side closed a connection. A proxy may have done
+// so for a reason of its own.
 func isClosed(err error) bool { return isAny(err, io.EOF, syscall.ECONNRESET, syscall.EPIPE) }
 
-// What a server says by speaking the other protocol.
+// Errors for a server that speaks the other protocol.
 const (
 	wantsTLS  = "the server speaks TLS, the address is to begin with https"
 	wantsHTTP = "the server does not speak TLS, the address is to begin with http"
 )
 
-// noting are credentials that note why a handshake failed, and what the
-// connection fails with afterwards: a server that wants a client certificate
-// says so only then.
-type noting struct {
+// recordingCredentials is transport credentials that record why a handshake failed, and the later
+// error of the connection: a server that requires a client certificate reports that
+// only then.
+type recordingCredentials struct {
 	credentials.TransportCredentials // of the first endpoint
 	store                            *Store
 	session                          *session
 }
 
-// credentials are those of an endpoint, and why they are not those that are there
-// now.
+// credentials returns the credentials for an endpoint. The error says why the current
+// certificate files are unusable; the credentials are then those of the last usable
+// files.
 func (s *Store) credentials(e *endpoint) (credentials.TransportCredentials, error) {
 	if !e.secure {
 		return insecure.NewCredentials(), nil
@@ -117,40 +118,40 @@ func (s *Store) credentials(e *endpoint) (credentials.TransportCredentials, erro
 	return credentials.NewTLS(c), err
 }
 
-func (n noting) Clone() credentials.TransportCredentials { return n }
+func (n recordingCredentials) Clone() credentials.TransportCredentials { return n }
 
-func (n noting) ClientHandshake(ctx context.Context, target string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (n recordingCredentials) ClientHandshake(ctx context.Context, target string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	r := n.session.record(target)
 	c, unusable := n.store.credentials(r.at)
 	conn, info, err := c.ClientHandshake(ctx, target, raw)
 	if err != nil {
-		err = distrust(err, n.store.cfg.CACert)
+		err = handshakeCause(err, n.store.cfg.CACert)
 		if isClosed(err) && netcause.SpeaksHTTP(ctx, r.at.target) {
-			err = saying(err, "%s", wantsHTTP)
+			err = causef(err, "%s", wantsHTTP)
 		}
 		if unusable != nil {
-			err = saying(err, "%v, with the certificates from before, since those that are there cannot be used: %v", err, unusable)
+			err = causef(err, "%v, with the certificates from before, since those that are there cannot be used: %v", err, unusable)
 		}
 		r.note(err)
 		return nil, nil, err
 	}
-	return &notingConn{Conn: conn, record: r}, info, nil
+	return &recordingConn{Conn: conn, record: r}, info, nil
 }
 
-type notingConn struct {
+type recordingConn struct {
 	net.Conn
 	*record
 }
 
-// remote is an address that knows its endpoint.
+// remote is a network address with its endpoint.
 type remote struct {
 	net.Addr
 	*endpoint
 }
 
-func (c *notingConn) RemoteAddr() net.Addr { return remote{c.Conn.RemoteAddr(), c.at} }
+func (c *recordingConn) RemoteAddr() net.Addr { return remote{c.Conn.RemoteAddr(), c.at} }
 
-func (c *notingConn) Read(p []byte) (int, error) {
+func (c *recordingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 && !c.begun.Swap(true) {
 		err = errors.Join(c.foreign(p[:n]), err)
@@ -161,9 +162,9 @@ func (c *notingConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write leaves it to Read to say why the other side broke off, if that is what
-// it did.
-func (c *notingConn) Write(p []byte) (int, error) {
+// Write waits briefly for Read to record why the other side closed the connection,
+// which is a better cause than its own error.
+func (c *recordingConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		select {
@@ -175,14 +176,14 @@ func (c *notingConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// foreign is an error if the first bytes of a server are not those of HTTP/2.
-// The library would wait for more.
-func (c *notingConn) foreign(first []byte) error {
+// foreign returns an error if the first bytes of a server are not HTTP/2. The library
+// would wait for more.
+func (c *recordingConn) foreign(first []byte) error {
 	switch {
-	case !c.at.secure && bytes.HasPrefix(first, []byte{0x15, 0x03}): // an alert, and the version
-		return saying(nil, "%s", wantsTLS)
+	case !c.at.secure && bytes.HasPrefix(first, []byte{0x15, 0x03}): // a TLS alert and the major version
+		return causef(nil, "%s", wantsTLS)
 	case bytes.HasPrefix(first, []byte("HTTP/")):
-		return saying(nil, "the server is not etcd")
+		return causef(nil, "the server is not etcd")
 	}
 	return nil
 }

@@ -37,14 +37,14 @@ func parseEndpoints(addresses []string, secure bool) ([]*endpoint, error) {
 			return nil, fmt.Errorf("etcd: endpoint %q: %w", withoutUser(a), err)
 		}
 		twice := func(other *endpoint) bool { return other.target == e.target }
-		if !slices.ContainsFunc(endpoints, twice) { // else what fails would be followed by itself, again and again
+		if !slices.ContainsFunc(endpoints, twice) { // a failed endpoint must not be the next one to try
 			endpoints = append(endpoints, e)
 		}
 	}
 	return endpoints, nil
 }
 
-// withoutUser is an address without what stands before its @, which may be a
+// withoutUser returns an address without the part before its @, which may be a
 // password.
 func withoutUser(address string) string {
 	scheme, rest, found := strings.Cut(address, "://")
@@ -60,7 +60,7 @@ func withoutUser(address string) string {
 }
 
 func parseEndpoint(address string, secure bool) (*endpoint, error) {
-	if strings.Contains(address, "@") { // before an error can quote it
+	if strings.Contains(address, "@") { // first, because later errors quote the address
 		return nil, errors.New("a URL takes no user and no password: they are username and password in an etcdrc")
 	}
 	full := address
@@ -97,7 +97,7 @@ func parseEndpoint(address string, secure bool) (*endpoint, error) {
 	return &endpoint{address: address, target: net.JoinHostPort(u.Hostname(), port), secure: u.Scheme == "https"}, nil
 }
 
-// resolve returns the endpoints, by SRV records if none are configured.
+// resolve returns the endpoints, from SRV records if none are configured.
 func (s *Store) resolve(ctx context.Context) ([]*endpoint, error) {
 	s.mu.Lock()
 	known := s.endpoints
@@ -108,7 +108,7 @@ func (s *Store) resolve(ctx context.Context) ([]*endpoint, error) {
 	found, err := s.lookup(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
-			err = saying(context.DeadlineExceeded, "%s", netcause.NoNameServer)
+			err = causef(context.DeadlineExceeded, "%s", netcause.NoNameServer)
 		}
 		return nil, &store.UnavailableError{Tried: []store.Endpoint{{Address: s.cfg.SRVDomain, Err: err}}}
 	}
@@ -120,9 +120,9 @@ func (s *Store) resolve(ctx context.Context) ([]*endpoint, error) {
 	return s.endpoints, nil
 }
 
-// lookup finds the endpoints by SRV records. Where TLS is asked for, or offered
-// as far as can be told, nothing else is taken: whoever forges an answer, or
-// holds one back, must not get a password in clear.
+// lookup finds the endpoints by SRV records. If TLS is configured, or records for TLS
+// exist, it uses nothing else: an attacker who forges or suppresses an answer must
+// not receive a password in clear.
 func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 	type service struct{ name, scheme string }
 	services := []service{{"etcd-client-ssl", "https"}, {"etcd-client", "http"}, {"etcd", "http"}}
@@ -139,12 +139,12 @@ func (s *Store) lookup(ctx context.Context) ([]*endpoint, error) {
 		}
 		var dns *net.DNSError
 		if absent := err == nil || errors.As(err, &dns) && dns.IsNotFound; !absent {
-			return nil, plainly(err, s.cfg.CACert)
+			return nil, connectionCause(err, s.cfg.CACert)
 		}
 		asked = append(asked, "_"+one.name+"._tcp")
 	}
 	last := len(asked) - 1
-	return nil, saying(err, "no SRV record %s or %s", strings.Join(asked[:last], ", "), asked[last])
+	return nil, causef(err, "no SRV record %s or %s", strings.Join(asked[:last], ", "), asked[last])
 }
 
 // addressesOf returns the URLs of services.

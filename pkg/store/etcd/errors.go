@@ -16,36 +16,36 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// cause is an error in the words of this package.
+// cause is an error with a text of this package.
 type cause struct {
 	text string
-	err  error // what it was made of
+	err  error // the underlying error
 }
 
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-func saying(err error, format string, args ...any) error {
+func causef(err error, format string, args ...any) error {
 	return &cause{fmt.Sprintf(format, args...), err}
 }
 
 func noAnswer(within time.Duration) error {
-	return saying(context.DeadlineExceeded, "no answer within %v", within)
+	return causef(context.DeadlineExceeded, "no answer within %v", within)
 }
 
-// plainly says in few words why a connection failed.
-func plainly(err error, ca string) error {
+// connectionCause returns a short cause of a failed connection.
+func connectionCause(err error, ca string) error {
 	if netcause.Alert(err) != "" {
-		return distrust(err, ca)
+		return handshakeCause(err, ca)
 	}
 	if why := netcause.Network(err); why != "" {
-		return saying(err, "%s", why)
+		return causef(err, "%s", why)
 	}
 	return err
 }
 
-// distrust says why a TLS handshake failed.
-func distrust(err error, ca string) error {
+// handshakeCause returns a short cause of a failed TLS handshake.
+func handshakeCause(err error, ca string) error {
 	if ca == "" {
 		ca = "the system's"
 	}
@@ -55,43 +55,43 @@ func distrust(err error, ca string) error {
 	)
 	switch {
 	case errors.As(err, &unknown):
-		return saying(err, "certificate signed by unknown authority (ca_cert %s)", ca)
+		return causef(err, "certificate signed by unknown authority (ca_cert %s)", ca)
 	case netcause.Certificate(err) != "":
-		return saying(err, "%s", netcause.Certificate(err))
+		return causef(err, "%s", netcause.Certificate(err))
 	case errors.As(err, &record):
-		return saying(err, "%s", wantsHTTP)
+		return causef(err, "%s", wantsHTTP)
 	case netcause.WantsCertificate(err):
-		return saying(err, "the server wants a client certificate that it accepts (cert, key)")
+		return causef(err, "the server wants a client certificate that it accepts (cert, key)")
 	case netcause.Alert(err) != "":
-		return saying(err, "refused by the server: %s", netcause.Alert(err))
+		return causef(err, "refused by the server: %s", netcause.Alert(err))
 	case isClosed(err):
-		return saying(err, "connection closed during the TLS handshake")
+		return causef(err, "connection closed during the TLS handshake")
 	case errors.Is(err, context.DeadlineExceeded):
-		return saying(err, "no answer")
+		return causef(err, "no answer")
 	}
-	return saying(err, "TLS failed: %s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: "), "x509: "))
+	return causef(err, "TLS failed: %s", strings.TrimPrefix(strings.TrimPrefix(err.Error(), "tls: "), "x509: "))
 }
 
-// verdict is what the failure of an attempt means for the request.
+// verdict is the consequence of a failed attempt for its request.
 type verdict int
 
 const (
-	done    verdict = iota
-	refused         // it was not performed, and no server would: the error says why
-	denied          // nor was it: the user may not
-	again           // nor was it: another server may, or this one later
-	nowhere         // nor was it: no endpoint could be reached
-	ended           // it was performed, or was not and will not be
-	lost            // it may have been performed, or may be yet
+	done        verdict = iota
+	refused             // it was not performed, and every server would refuse it
+	denied              // it was not performed: the user lacks a permission
+	retry               // it was not performed; another server may perform it, or this one later
+	unreachable         // it was not performed: no endpoint could be reached
+	ended               // it has ended: it was performed, or never will be
+	lost                // it may have been performed, or may still be
 )
 
-// judge reads the error of an attempt. Of one that was sent and writes, only
-// what unperformed knows says that nothing was written.
+// judge returns the verdict on the error of an attempt. If the attempt was sent and
+// writes, only notPerformed proves that nothing was written.
 func judge(err error, at *endpoint, sent, writes bool) verdict {
 	if err == nil {
 		return done
 	}
-	if writes && sent && !unperformed(err) {
+	if writes && sent && !notPerformed(err) {
 		if isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt) {
 			return ended
 		}
@@ -101,10 +101,10 @@ func judge(err error, at *endpoint, sent, writes bool) verdict {
 	case isAny(err, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty):
 		return denied
 	case isAny(err, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
-		return again // the next session logs in again
+		return retry // the next session logs in
 	case isAny(err, rpctypes.ErrNoLeader, rpctypes.ErrTooManyRequests, rpctypes.ErrNotCapable, rpctypes.ErrNotLeader) ||
 		isForLearner(err):
-		return again
+		return retry
 	case isAny(err, rpctypes.ErrNoSpace, rpctypes.ErrCorrupt) || tooLarge(err):
 		return refused
 	}
@@ -115,31 +115,31 @@ func judge(err error, at *endpoint, sent, writes bool) verdict {
 	switch {
 	case sent:
 		return lost
-	case at == nil && !errors.Is(err, context.DeadlineExceeded): // else it might have been
-		return nowhere
+	case at == nil && !errors.Is(err, context.DeadlineExceeded): // otherwise it may have been sent
+		return unreachable
 	}
-	return again
+	return retry
 }
 
-// unperformed reports whether an error proves that the transaction it answers
-// was not performed and will not be. The list is of servers 3.4 to 3.7, by what
-// they do before a transaction is proposed to the cluster and when it is
-// applied. It supposes that an attempt is one request: nothing between here and
-// the server repeats requests.
+// notPerformed reports whether an error proves that the transaction was not performed
+// and will not be. The list applies to servers 3.4 to 3.7, and follows from what they
+// check before a transaction is proposed to the cluster and when it is applied. It
+// assumes that an attempt is one request: nothing between here and the server repeats
+// requests.
 //
-// What is not in the list proves nothing. That are above all the errors of a
-// server that has proposed and does not learn what came of it: request timed
-// out in its variants, request cancelled, server stopped, leader changed, the
-// deadline, and any that a proxy or a library made up. Two more are of a
-// transaction that has come to its end, so that a read shows which:
+// Any other error proves nothing. These are above all the errors of a server that has
+// proposed a transaction and does not learn the outcome: request timed out in its
+// variants, request cancelled, server stopped, leader changed, the deadline, and any
+// error made by a proxy or a library. Two more belong to a transaction that has
+// ended, so that a read shows its outcome:
 //
-//   - NoSpace: the quota is checked before the proposal, where nothing happens,
-//     but when the transaction is applied, too, and there (quotaApplierV3.Txn)
-//     it is performed first and the error returned all the same. The two look
-//     the same.
-//   - Corrupt: with that alarm no member performs anything (applierV3Corrupt),
-//     but what members that contradict each other have done is better looked at.
-func unperformed(err error) bool {
+//   - NoSpace: the server checks the quota before the proposal, where nothing has
+//     happened. It also checks it when the transaction is applied
+//     (quotaApplierV3.Txn), where it performs the transaction and returns the
+//     error nevertheless. The two errors are the same.
+//   - Corrupt: with that alarm no member performs anything (applierV3Corrupt), but
+//     members that contradict each other may have done so, which a read shows.
+func notPerformed(err error) bool {
 	switch {
 	case isAny(err, rpctypes.ErrNotCapable, rpctypes.ErrNoLeader) || isForLearner(err):
 		// newUnaryInterceptor, before the request has a handler. No leader is also
@@ -147,7 +147,7 @@ func unperformed(err error) bool {
 	case isAny(err, rpctypes.ErrEmptyKey, rpctypes.ErrTooManyOps, rpctypes.ErrDuplicateKey):
 		// kvServer.Txn checks the form of a transaction before all else.
 	case isAny(err, rpctypes.ErrTooManyRequests, rpctypes.ErrInvalidAuthToken, rpctypes.ErrRequestTooLarge):
-		// processInternalRaftRequestOnce: too far behind, who asks, and the size, in
+		// processInternalRaftRequestOnce: the backlog, the user, and the size, in
 		// this order, before the proposal.
 	case isAny(err, rpctypes.ErrPermissionDenied, rpctypes.ErrUserEmpty, rpctypes.ErrAuthOldRevision):
 		// authApplierV3.Txn, when the transaction is applied, checks the whole of it
@@ -162,13 +162,13 @@ func unperformed(err error) bool {
 	return true
 }
 
-// isForLearner reports whether a member that only learns has refused a request.
+// isForLearner reports whether a learner, a member without a vote, has refused a
+// request.
 func isForLearner(err error) bool {
 	return reason(err) == reason(rpctypes.ErrGRPCNotSupportedForLearner)
 }
 
-// code is the status that a server, or the library in its place, ended a
-// request with.
+// code returns the status with which a server, or the library, ended a request.
 func code(err error) codes.Code {
 	var known rpctypes.EtcdError
 	if errors.As(err, &known) {
@@ -177,16 +177,17 @@ func code(err error) codes.Code {
 	return status.Code(err)
 }
 
-// tooLarge reports whether a server takes no request as large as this one. If
-// it is by far too large, the server's library says so, for which there is but
-// its text.
+// tooLarge reports whether a server accepts no request as large as this one. If it is
+// far too large, the server's library refuses it, which only the text of the error
+// shows.
 func tooLarge(err error) bool {
 	return isAny(err, rpctypes.ErrRequestTooLarge, rpctypes.ErrTooManyOps) ||
 		err != nil && strings.Contains(err.Error(), "received message larger than max")
 }
 
-// answerSize reports whether the library refused the answer to a request for
-// its size, and that size; 0 if it is not known. For both there is but its text.
+// answerSize reports whether the library refused the answer to a request because of
+// its size, and returns that size, or 0 if it is not known. Only the text of the
+// error shows either.
 func answerSize(err error) (size int, refused bool) {
 	if err == nil || code(err) != codes.ResourceExhausted {
 		return 0, false
@@ -207,20 +208,20 @@ func isAny(err error, these ...error) bool {
 	return false
 }
 
-// reason is what the server said, without what the libraries add.
+// reason returns the server's error without the prefixes that libraries add.
 func reason(err error) string {
 	text := rpctypes.ErrorDesc(err)
 	return strings.TrimPrefix(strings.TrimPrefix(text, "etcdserver: "), "mvcc: ")
 }
 
-// fromText finds the error of a server in one that holds it as mere text, as
-// the library returns of a watch.
+// fromText returns the server's error inside an error that holds it only as text, as
+// the library returns for a watch.
 func fromText(err error) error {
 	if err == nil {
 		return nil
 	}
 	if _, desc, ok := strings.Cut(err.Error(), "desc = "); ok {
-		err = saying(err, "%s", desc)
+		err = causef(err, "%s", desc)
 	}
 	return rpctypes.Error(err)
 }

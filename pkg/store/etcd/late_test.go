@@ -22,7 +22,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// late is a store behind a queue, and another way to the same server.
+// late is a store behind a queue, and a second store connected directly to the same
+// server.
 type late struct {
 	testing.TB
 	*Store
@@ -41,7 +42,7 @@ func newLate(t testing.TB, options ...etcdtest.Option) *late {
 	}
 }
 
-// creation is a transaction that creates a key under an id.
+// creation returns a transaction that creates a key, with a once key made of id.
 func creation(id, key string) store.Txn {
 	return store.Txn{
 		Once: "/journal/" + id, Void: []byte("void " + id),
@@ -50,7 +51,7 @@ func creation(id, key string) store.Txn {
 	}
 }
 
-// value is what is stored at a key; empty if it is absent.
+// value returns the value of a key; empty if it is absent.
 func (l *late) value(key string) string {
 	l.Helper()
 	snap, err := l.direct.Read(l.Context(), key)
@@ -70,9 +71,9 @@ func (l *late) must(txn store.Txn) {
 	}
 }
 
-// TestConflictIsFinal has a commit held back, its second attempt conflict, and
-// what it conflicted with go away again: the first attempt arrives at a store
-// where all its guards hold, and does nothing.
+// TestConflictIsFinal delays a commit, lets its second attempt conflict, and removes
+// the conflicting key: the first attempt arrives when all its guards hold, and must
+// do nothing.
 func TestConflictIsFinal(t *testing.T) {
 	t.Parallel()
 	l := newLate(t)
@@ -99,7 +100,8 @@ func TestConflictIsFinal(t *testing.T) {
 	}
 }
 
-// TestConflictWithoutDoubt leaves no trace: the key can be used again.
+// TestConflictWithoutDoubt checks that a conflict leaves no void value: the once key
+// can be used again.
 func TestConflictWithoutDoubt(t *testing.T) {
 	t.Parallel()
 	l := newLate(t)
@@ -113,8 +115,8 @@ func TestConflictWithoutDoubt(t *testing.T) {
 	}
 }
 
-// TestConflictForGood has a commit held back whose key is never again as it was:
-// nothing needs to be written for it.
+// TestConflictForGood delays a commit whose key never returns to the guarded
+// revision: no void value is needed.
 func TestConflictForGood(t *testing.T) {
 	t.Parallel()
 	l := newLate(t)
@@ -136,8 +138,8 @@ func TestConflictForGood(t *testing.T) {
 	}
 }
 
-// TestConflictInDoubt cannot be made final without a void value, nor when that
-// is not written: then it is not known what becomes of the transaction.
+// TestConflictInDoubt checks that the outcome is unknown if there is no void value or
+// it cannot be written.
 func TestConflictInDoubt(t *testing.T) {
 	t.Parallel()
 	l := newLate(t)
@@ -158,8 +160,8 @@ func TestConflictInDoubt(t *testing.T) {
 	}
 }
 
-// TestConflictAfterSuccess finds that the attempt without an answer was the one
-// that made it.
+// TestConflictAfterSuccess checks that a conflict with the commit's own first
+// attempt, which got no answer, is a success.
 func TestConflictAfterSuccess(t *testing.T) {
 	t.Parallel()
 	l := newLate(t)
@@ -170,8 +172,8 @@ func TestConflictAfterSuccess(t *testing.T) {
 	}
 }
 
-// TestDenialInDoubt has a commit held back, and its user's rights taken before the
-// second attempt. What became of the first one cannot be asked any more.
+// TestDenialInDoubt delays a commit and revokes its user's permission before the
+// second attempt. The outcome of the first attempt can no longer be read.
 func TestDenialInDoubt(t *testing.T) {
 	t.Parallel()
 	q := &etcdtest.Queue{}
@@ -195,48 +197,47 @@ func TestDenialInDoubt(t *testing.T) {
 	}
 }
 
-// TestEveryErrorOfACommit has a server answer with each of its errors, which the
-// transaction was performed under, or is performed later. Only those of which
-// the driver knows that they come before anything happens may say that nothing
-// was written, and then no server performs it.
+// TestEveryErrorOfACommit makes a server answer with each of its errors although it
+// has performed the transaction or performs it later. Commit may report that nothing
+// was written only for errors that precede any effect, and those do not occur here.
 func TestEveryErrorOfACommit(t *testing.T) {
 	t.Parallel()
 	l, answers := newErring(t)
-	for i, said := range serverErrors() {
+	for i, reply := range serverErrors() {
 		for _, fate := range []etcdtest.Fate{etcdtest.Mute, etcdtest.Hold} {
 			id := fmt.Sprintf("%d-%d", i, fate)
-			over := judge(rpctypes.Error(said), &endpoint{}, true, true) == ended
-			if unperformed(rpctypes.Error(said)) || over && fate == etcdtest.Hold {
-				continue // no server does that
+			hasEnded := judge(rpctypes.Error(reply), &endpoint{}, true, true) == ended
+			if notPerformed(rpctypes.Error(reply)) || hasEnded && fate == etcdtest.Hold {
+				continue // no server does this
 			}
-			answers.next(said, fate)
+			answers.next(reply, fate)
 			r, err := l.Commit(t.Context(), creation(id, "/"+id))
 			promised := err != nil && !errors.As(err, new(*store.UnknownError))
 			answers.deliver(t)
 			switch got := l.value("/" + id); {
 			case err == nil && (got != id || string(r.Stored) != "record "+id):
-				t.Errorf("%v, fate %d: success, but %q is stored", said, fate, got)
+				t.Errorf("%v, fate %d: success, but %q is stored", reply, fate, got)
 			case promised && got != "":
-				t.Errorf("%v, fate %d: %v, but it was made", said, fate, err)
+				t.Errorf("%v, fate %d: %v, but it was made", reply, fate, err)
 			case fate == etcdtest.Mute && err != nil:
-				t.Errorf("%v, performed: %v", said, err)
+				t.Errorf("%v, performed: %v", reply, err)
 			}
 		}
 	}
 }
 
-// TestErrorsBeforeAnything are those that prove that nothing was written: an
-// operator is told so at once, or it is tried again without a doubt.
+// TestErrorsBeforeAnything checks the errors that prove that nothing was written:
+// Commit returns them immediately or retries, and the outcome is never unknown.
 func TestErrorsBeforeAnything(t *testing.T) {
 	t.Parallel()
 	proven := 0
-	for _, said := range serverErrors() {
-		if !unperformed(rpctypes.Error(said)) {
+	for _, reply := range serverErrors() {
+		if !notPerformed(rpctypes.Error(reply)) {
 			continue
 		}
 		proven++
-		if v := judge(rpctypes.Error(said), &endpoint{}, true, true); v != refused && v != denied && v != again {
-			t.Errorf("%v: verdict %d", said, v)
+		if v := judge(rpctypes.Error(reply), &endpoint{}, true, true); v != refused && v != denied && v != retry {
+			t.Errorf("%v: verdict %d", reply, v)
 		}
 	}
 	if want := 13; proven != want {
@@ -247,8 +248,8 @@ func TestErrorsBeforeAnything(t *testing.T) {
 	}
 }
 
-// serverErrors are all that a server may answer a transaction with, and some that
-// it does not.
+// serverErrors returns all errors with which a server may answer a transaction, and
+// some that it does not use.
 func serverErrors() []error {
 	all := []error{
 		rpctypes.ErrGRPCEmptyKey, rpctypes.ErrGRPCKeyNotFound, rpctypes.ErrGRPCTooManyOps, rpctypes.ErrGRPCDuplicateKey,
@@ -274,13 +275,12 @@ func serverErrors() []error {
 	return all
 }
 
-// erring answers the next transaction with an error, and the following ones
-// as they are.
+// erring answers the next transaction with an error, and passes the following ones.
 type erring struct {
-	mu   sync.Mutex
-	said error
-	fate etcdtest.Fate // Mute performs the transaction before, Hold keeps it
-	kept func() error
+	mu    sync.Mutex
+	reply error
+	fate  etcdtest.Fate // Mute performs the transaction first, Hold keeps it for deliver
+	kept  func() error
 }
 
 func newErring(t *testing.T) (*late, *erring) {
@@ -292,21 +292,21 @@ func newErring(t *testing.T) (*late, *erring) {
 	return l, a
 }
 
-func (a *erring) next(said error, fate etcdtest.Fate) {
+func (a *erring) next(reply error, fate etcdtest.Fate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.said, a.fate = said, fate
+	a.reply, a.fate = reply, fate
 }
 
 func (a *erring) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	a.mu.Lock()
-	said := a.said
-	if info.FullMethod != "/etcdserverpb.KV/Txn" || said == nil {
+	reply := a.reply
+	if info.FullMethod != "/etcdserverpb.KV/Txn" || reply == nil {
 		a.mu.Unlock()
 		return next(ctx, req)
 	}
 	defer a.mu.Unlock()
-	a.said = nil
+	a.reply = nil
 	perform := func() error {
 		_, err := next(context.WithoutCancel(ctx), req)
 		return err
@@ -316,10 +316,10 @@ func (a *erring) answer(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	} else if err := perform(); err != nil {
 		return nil, err
 	}
-	return nil, said
+	return nil, reply
 }
 
-// deliver has what was kept performed.
+// deliver performs the transaction that was kept.
 func (a *erring) deliver(t *testing.T) {
 	t.Helper()
 	a.mu.Lock()
@@ -334,9 +334,9 @@ func (a *erring) deliver(t *testing.T) {
 	}
 }
 
-// TestFullStoreHasWritten lets many commits at once go over the quota of a real
-// server, which performs those that it has let in and answers that there is no
-// space. Whoever is told that nothing was written finds nothing written.
+// TestFullStoreHasWritten makes many concurrent commits exceed the quota of a real
+// server, which performs those that it has accepted and answers that there is no
+// space. A commit that reports that nothing was written must have written nothing.
 func TestFullStoreHasWritten(t *testing.T) {
 	t.Parallel()
 	const commits, servers = 40, 20
@@ -391,8 +391,8 @@ func TestFullStoreHasWritten(t *testing.T) {
 	t.Errorf("no server has performed a transaction beyond its quota")
 }
 
-// TestFullStoreInDoubt asks a full store what became of an attempt that it has
-// let in before: it takes no void record any more, so nothing is promised.
+// TestFullStoreInDoubt checks that the outcome of an earlier attempt is unknown when
+// the store is full, because it accepts no void value.
 func TestFullStoreInDoubt(t *testing.T) {
 	t.Parallel()
 	l := newLate(t, etcdtest.Quota(256<<10))

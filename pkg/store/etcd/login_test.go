@@ -41,12 +41,12 @@ func guardedServer(t *testing.T, options ...etcdtest.Option) *etcdtest.Server {
 	return server
 }
 
-// TestDenied asks for what the user may not have, and is told which grant it
-// takes.
+// TestDenied makes requests that the user has no permission for, and checks that the
+// error names the missing permission.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	server := guardedServer(t)
-	const who, it = "denied by the store for user operator, it takes the permission to ", ": permission denied"
+	const head, tail = "denied by the store for user operator, it takes the permission to ", ": permission denied"
 	s := open(t, Config{Endpoints: server.URLs(), User: "operator", Password: "secret"})
 	read := func(prefixes ...string) func() error {
 		return func() error { _, err := s.Read(t.Context(), prefixes...); return err }
@@ -68,20 +68,20 @@ func TestDenied(t *testing.T) {
 	}{
 		{"read", read("/conftool/v1/pools/"), ""},
 		{"revision", read(), ""},
-		{"read of another type", read("/conftool/v1/dnsdisc/"), who + "read /conftool/v1/dnsdisc/" + it},
-		{"read of all types", read("/conftool/v1/"), who + "read /conftool/v1/" + it},
-		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), who + "read /conftool/v1/a/" + it},
-		{"list", func() error { _, err := s.List(t.Context(), "/conftool/v1/geo/", store.Page{Limit: 1}); return err }, who + "read /conftool/v1/geo/" + it},
+		{"read of another type", read("/conftool/v1/dnsdisc/"), head + "read /conftool/v1/dnsdisc/" + tail},
+		{"read of all types", read("/conftool/v1/"), head + "read /conftool/v1/" + tail},
+		{"read of several", read("/conftool/v1/pools/", "/conftool/v1/a/", "/other/key"), head + "read /conftool/v1/a/" + tail},
+		{"list", func() error { _, err := s.List(t.Context(), "/conftool/v1/geo/", store.Page{Limit: 1}); return err }, head + "read /conftool/v1/geo/" + tail},
 		{"commit of what is granted", commit(nil, "/conftool/v1/pools/a"), ""},
-		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
-		{"commit of one key of ours", commit(nil, "/conftool/.confctl/journal/1", "/conftool/v1/pools/b"), who + "write /conftool/.confctl/journal/" + it},
-		{"guard", commit([]store.Guard{{Key: "/conftool/v1/geo/", Prefix: true}}, "/conftool/v1/pools/b"), who + "read /conftool/v1/geo/" + it},
+		{"commit", commit(nil, "/conftool/.confctl/journal/1", "/conftool/.confctl/outbox/irc/1", "/conftool/v1/pools/b"), head + "write /conftool/.confctl/journal/" + tail},
+		{"commit of one key of ours", commit(nil, "/conftool/.confctl/journal/1", "/conftool/v1/pools/b"), head + "write /conftool/.confctl/journal/" + tail},
+		{"guard", commit([]store.Guard{{Key: "/conftool/v1/geo/", Prefix: true}}, "/conftool/v1/pools/b"), head + "read /conftool/v1/geo/" + tail},
 		{"watch", func() error {
 			for _, err := range s.Watch(t.Context(), 0, "/conftool/v1/pools/", "/conftool/v1/z") {
 				return err
 			}
 			return nil
-		}, who + "read /conftool/v1/pools/" + it},
+		}, head + "read /conftool/v1/pools/" + tail},
 	} {
 		begun := time.Now()
 		err := c.do()
@@ -115,7 +115,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestCertificateUser is known by the name in the certificate.
+// TestCertificateUser checks that the user is the name in the certificate.
 func TestCertificateUser(t *testing.T) {
 	t.Parallel()
 	a := etcdtest.NewAuthority(t)
@@ -123,8 +123,8 @@ func TestCertificateUser(t *testing.T) {
 	server := etcdtest.Start(t, etcdtest.TLS(t, cert, key, a))
 	cert, key = a.Issue(t, "operator", time.Now().Add(time.Hour))
 	s := open(t, Config{Endpoints: server.URLs(), CACert: a.File, Cert: cert, Key: key})
-	if s.who != "operator" {
-		t.Errorf("the user is %q", s.who)
+	if s.user != "operator" {
+		t.Errorf("the user is %q", s.user)
 	}
 	server.Calls()
 	if _, err := s.Read(t.Context(), "/k"); err != nil {
@@ -135,7 +135,8 @@ func TestCertificateUser(t *testing.T) {
 	}
 }
 
-// TestLoginAgain has the server forget who logged in, and begin to ask.
+// TestLoginAgain makes the server forget its tokens, and enables authentication on a
+// server in use.
 func TestLoginAgain(t *testing.T) {
 	t.Parallel()
 	server := guardedServer(t)
@@ -206,8 +207,8 @@ func TestLoginAgain(t *testing.T) {
 	}
 }
 
-// TestCertificatesReplaced: a store that stays takes the certificates that are
-// there when it connects, and goes on with those from before if they are of no use.
+// TestCertificatesReplaced checks that a long-lived store uses the certificate files
+// as they are when it connects, and the previous ones if they are unusable.
 func TestCertificatesReplaced(t *testing.T) {
 	t.Parallel()
 	a, other := etcdtest.NewAuthority(t), etcdtest.NewAuthority(t)
@@ -226,15 +227,15 @@ func TestCertificatesReplaced(t *testing.T) {
 		}
 		return to
 	}
-	client := func(of *etcdtest.Authority) (cert, key string) {
+	client := func(issuer *etcdtest.Authority) (cert, key string) {
 		t.Helper()
-		cert, key = of.Issue(t, "operator", time.Now().Add(time.Hour))
+		cert, key = issuer.Issue(t, "operator", time.Now().Add(time.Hour))
 		return place("cert.pem", cert), place("key.pem", key)
 	}
 	ca := place("ca.pem", other.File)
 	cert, key = client(other)
 	s := open(t, Config{Endpoints: server.URLs(), CACert: ca, Cert: cert, Key: key})
-	s.opened = time.Time{} // long ago
+	s.opened = time.Time{} // as if it was opened long ago
 	reads := func(want string) {
 		t.Helper()
 		_, err := s.Read(t.Context(), "/k")
@@ -249,13 +250,13 @@ func TestCertificatesReplaced(t *testing.T) {
 	reads("")
 	place("key.pem", a.File)
 	s.retire(s.current, -1)
-	reads("") // with those from before
+	reads("") // with the previous certificates
 	place("ca.pem", other.File)
 	s.retire(s.current, -1)
 	reads("")
 	s.tlsMu.Lock()
 	s.tls = s.tls.Clone()
-	s.tls.RootCAs = nil // as when the server has others, too
+	s.tls.RootCAs = nil // as if the server's certificate had changed, too
 	s.tlsMu.Unlock()
 	s.retire(s.current, -1)
 	reads("with the certificates from before, since those that are there cannot be used: etcd: cert " + filepath.Join(dir, "cert.pem"))

@@ -21,14 +21,14 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// proxy stands before a server and can keep its answers, or break off.
+// proxy forwards to a server, and can drop its answers or break its connections.
 type proxy struct {
 	net.Listener
 	target string
 
 	mu    sync.Mutex
 	keeps bool // answers are dropped
-	stuck int  // so are those on this many connections
+	stuck int  // answers on the first so many connections are dropped
 	conns []net.Conn
 }
 
@@ -81,7 +81,7 @@ func (p *proxy) keeping(n int) bool {
 	return p.keeps || n <= p.stuck
 }
 
-// freeze drops the answers on all connections there are.
+// freeze drops the answers on all existing connections.
 func (p *proxy) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,13 +106,13 @@ func (p *proxy) cut() {
 
 func (p *proxy) url() string { return "http://" + p.Addr().String() }
 
-// TestAnswerLost loses the answer of a commit that the server performed.
+// TestAnswerLost drops the answer to a commit that the server performed.
 func TestAnswerLost(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
 	p := newProxy(t, server.URL())
 	direct := open(t, Config{Endpoints: server.URLs()})
-	cfg := Config{Endpoints: []string{p.url(), server.URL()}, Timeout: patience, Attempt: 2 * time.Second} // a busy server answers in that
+	cfg := Config{Endpoints: []string{p.url(), server.URL()}, Timeout: patience, Attempt: 2 * time.Second} // enough for a busy server
 	once := func(id string) store.Txn {
 		return store.Txn{Once: "/journal/" + id, Writes: []store.Write{put("/journal/"+id, id), put("/k", id)}}
 	}
@@ -168,8 +168,8 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// TestSentOnce has a server perform a commit without a once key and answer that
-// it did not: nobody sends it again, the library neither.
+// TestSentOnce makes a server perform a commit without a once key and answer with an
+// error: neither this package nor the library sends it again.
 func TestSentOnce(t *testing.T) {
 	t.Parallel()
 	for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded, codes.Unavailable, codes.Internal} {
@@ -193,7 +193,7 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
-// TestConnectionLost breaks connections between requests: that costs nothing.
+// TestConnectionLost breaks connections between requests, which must not fail.
 func TestConnectionLost(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -209,8 +209,8 @@ func TestConnectionLost(t *testing.T) {
 	}
 }
 
-// TestConnectionFrozen has a connection die without a word, as behind a
-// firewall that forgot it: the next attempt makes another.
+// TestConnectionFrozen makes a connection drop all data, as a firewall does that has
+// forgotten it: the next attempt makes another connection.
 func TestConnectionFrozen(t *testing.T) {
 	t.Parallel()
 	p := newProxy(t, etcdtest.Start(t).URL())
@@ -225,7 +225,7 @@ func TestConnectionFrozen(t *testing.T) {
 	}
 }
 
-// TestLeaderKilled commits while the leader dies. Each commit happens exactly
+// TestLeaderKilled commits while the leader is killed. Each commit happens exactly
 // once and whole.
 func TestLeaderKilled(t *testing.T) {
 	t.Parallel()
@@ -268,8 +268,8 @@ func TestLeaderKilled(t *testing.T) {
 	}
 }
 
-// increment adds one to two counters, again and again until nobody comes in
-// between, under one id.
+// increment adds one to two counters under one once key, and retries until there is
+// no conflict.
 func increment(ctx context.Context, s *Store, id string) error {
 	for {
 		snap, err := s.Read(ctx, "/counter/")
@@ -300,7 +300,7 @@ func increment(ctx context.Context, s *Store, id string) error {
 	}
 }
 
-// TestNoQuorum asks the one member that is left of three.
+// TestNoQuorum makes requests to the last member of three.
 func TestNoQuorum(t *testing.T) {
 	t.Parallel()
 	const timeout = 2 * time.Second * slowness
@@ -314,7 +314,7 @@ func TestNoQuorum(t *testing.T) {
 	urls := server.URLs()
 	want := "store unavailable: " + urls[0] + ": no leader; " + urls[1] + ": connection refused; " + urls[2] + ": connection refused"
 	var err error
-	for range 4 { // until the member that is left has noticed
+	for range 4 { // until the last member has noticed
 		begun := time.Now()
 		_, err = s.Read(t.Context(), "/k")
 		took(t, begun, timeout+atOnce)

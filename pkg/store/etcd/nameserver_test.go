@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// TestSilentNameServer: a name server that does not answer is blamed itself, and
-// not the store that it should have named.
+// TestSilentNameServer checks that the error for a silent name server names it as the
+// cause, and not the store.
 func TestSilentNameServer(t *testing.T) {
 	t.Parallel()
 	const named = "http://conf1001.example.org:2379"
@@ -39,7 +39,7 @@ func TestSilentNameServer(t *testing.T) {
 }
 
 // TestSRVOfPythonLibrary finds endpoints by the records that python-etcd looks up.
-// They say nothing about TLS, so the configuration does.
+// They say nothing about TLS, so the configuration decides.
 func TestSRVOfPythonLibrary(t *testing.T) {
 	t.Parallel()
 	ours := etcdtest.NewAuthority(t)
@@ -52,7 +52,7 @@ func TestSRVOfPythonLibrary(t *testing.T) {
 		name string
 		cfg  Config
 		port string
-		want string // of the error, or none
+		want string // the error; empty for none
 	}{
 		{"plain", Config{}, plain, ""},
 		{"TLS, by an authority", Config{CACert: ours.File}, secure, ""},
@@ -69,8 +69,8 @@ func TestSRVOfPythonLibrary(t *testing.T) {
 			wantText(t, err, c.want)
 		}
 	}
-	// Records that are etcd's own go before, and where TLS is asked for a record for
-	// plain connections is never used.
+	// etcd's own records take precedence, and if TLS is configured, records for plain
+	// connections are never used.
 	s := open(t, Config{SRVDomain: "example.org"})
 	s.resolver = nameServer(t, map[string]string{"_etcd-client._tcp.example.org.": plain, record: failing})
 	if _, err := s.Read(t.Context(), "/k"); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// collector keeps what a watch in the background yields.
+// collector keeps the batches that a watch in the background yields.
 type collector struct {
 	mu      sync.Mutex
 	batches []store.Batch
@@ -43,7 +43,7 @@ func collect(t *testing.T, s *Store, after store.Revision, prefixes ...string) *
 	return c
 }
 
-// until waits until what was yielded so far will do.
+// until waits until ok returns true for the batches so far, and returns them.
 func (c *collector) until(t *testing.T, what string, ok func([]store.Batch) bool) []store.Batch {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
@@ -61,7 +61,7 @@ func (c *collector) until(t *testing.T, what string, ok func([]store.Batch) bool
 	}
 }
 
-// written waits until a watch has yielded the transaction of a revision.
+// written waits until the watch has yielded the transaction of a revision.
 func (c *collector) written(t *testing.T, at store.Revision) []store.Batch {
 	t.Helper()
 	return c.until(t, fmt.Sprintf("transaction %d", at), func(batches []store.Batch) bool {
@@ -77,8 +77,7 @@ func (c *collector) reached(t *testing.T, at store.Revision) {
 	})
 }
 
-// ledger is all that was written, and what the store held under /k/ at each
-// revision.
+// ledger holds everything that was written, and the contents of /k/ at each revision.
 type ledger struct {
 	s       *Store
 	history []string
@@ -113,8 +112,8 @@ func (l *ledger) commit(t *testing.T, writes ...store.Write) store.Revision {
 	return r.Revision
 }
 
-// random commits some transactions of a few keys, some of which are created,
-// changed and deleted again, and returns the revision of the last.
+// random commits n transactions of a few keys, some of which are created, changed and
+// deleted again, and returns the revision of the last.
 func (l *ledger) random(t *testing.T, n int) (last store.Revision) {
 	t.Helper()
 	for i := range n {
@@ -139,15 +138,15 @@ func line(at store.Revision, key, value string, deleted bool) string {
 	return fmt.Sprintf("%d: %s = %s", at, key, value)
 }
 
-// check compares what a watch has told with what was written, and each sign of
-// life with what the store held at its revision.
+// check compares the batches of a watch with what was written, and each sign of life
+// with the contents at its revision.
 func (l *ledger) check(t *testing.T, batches []store.Batch) {
 	t.Helper()
-	var told []string
+	var yielded []string
 	held := map[string]string{}
 	for _, b := range batches {
 		for _, e := range b.Events {
-			told = append(told, line(b.Revision, e.Key, string(e.Value), e.Deleted))
+			yielded = append(yielded, line(b.Revision, e.Key, string(e.Value), e.Deleted))
 			if delete(held, e.Key); !e.Deleted {
 				held[e.Key] = string(e.Value)
 			}
@@ -156,15 +155,15 @@ func (l *ledger) check(t *testing.T, batches []store.Batch) {
 			t.Errorf("a sign of life of revision %d, where the store held %v, after what makes %v", b.Revision, want, held)
 		}
 	}
-	for i := range max(len(told), len(l.history)) {
-		if i >= len(told) || i >= len(l.history) || told[i] != l.history[i] {
+	for i := range max(len(yielded), len(l.history)) {
+		if i >= len(yielded) || i >= len(l.history) || yielded[i] != l.history[i] {
 			t.Fatalf("told of %d events of %d; the first that differs is number %d: %q, not %q",
-				len(told), len(l.history), i, slices.Concat(told, []string{""})[min(i, len(told))], slices.Concat(l.history, []string{""})[min(i, len(l.history))])
+				len(yielded), len(l.history), i, slices.Concat(yielded, []string{""})[min(i, len(yielded))], slices.Concat(l.history, []string{""})[min(i, len(l.history))])
 		}
 	}
 }
 
-// overtaken waits until progress answers have passed events that are held.
+// overtaken waits until n progress answers have overtaken held events.
 func overtaken(t *testing.T, u *etcdtest.Unordered, n int) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); u.Overtook() < n; time.Sleep(2 * time.Millisecond) {
@@ -174,9 +173,9 @@ func overtaken(t *testing.T, u *etcdtest.Unordered, n int) {
 	}
 }
 
-// TestWatchOvertaken has a server name its revision again and again before the
-// events that lead there arrive. No transaction is lost, and no sign of life
-// claims one that was not yielded.
+// TestWatchOvertaken makes a server report its revision repeatedly before the events
+// up to it arrive. No transaction may be lost, and no sign of life may have the
+// revision of a transaction that was not yielded.
 func TestWatchOvertaken(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -193,8 +192,8 @@ func TestWatchOvertaken(t *testing.T) {
 	}
 }
 
-// TestWatchOvertakenByTransient has nothing but a key that comes and goes while
-// events are held: what the store holds does not tell that something is missing.
+// TestWatchOvertakenByTransient creates and deletes a key while events are held: the
+// contents of the store do not show that events are missing.
 func TestWatchOvertakenByTransient(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -210,8 +209,8 @@ func TestWatchOvertakenByTransient(t *testing.T) {
 	l.check(t, c.written(t, last))
 }
 
-// TestWatchOvertakenAndCut loses the connection while answers have passed events:
-// the watch goes on from the last event that has arrived.
+// TestWatchOvertakenAndCut breaks the connection while answers have overtaken events:
+// the watch continues after the last event that arrived.
 func TestWatchOvertakenAndCut(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -232,8 +231,8 @@ func TestWatchOvertakenAndCut(t *testing.T) {
 	}
 }
 
-// TestWatchEventsLost has a server that lives and answers, and has lost events of
-// a stream for good. The watch notices, and goes on with another stream.
+// TestWatchEventsLost makes a server that still answers lose all further events of a
+// stream. The watch notices and continues with another stream.
 func TestWatchEventsLost(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -248,9 +247,8 @@ func TestWatchEventsLost(t *testing.T) {
 	l.check(t, c.written(t, last))
 }
 
-// TestWatchUnorderedSigns has nothing happen under the prefix, and something
-// elsewhere: signs of life come to say so. What is forgotten up to there is no
-// reason to begin anew.
+// TestWatchUnorderedSigns writes only outside the prefix: signs of life must reach
+// that revision. A compaction up to it must not end the watch.
 func TestWatchUnorderedSigns(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -275,8 +273,8 @@ func TestWatchUnorderedSigns(t *testing.T) {
 	c.reached(t, l.commit(t, put("/other", "")))
 }
 
-// TestWatchAsksOnce has a server keep all back until the watch gives it up: there
-// was never more than one progress request on its way.
+// TestWatchAsksOnce makes a server hold everything back until the watch gives up:
+// there must never be more than one progress request without an answer.
 func TestWatchAsksOnce(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -300,8 +298,8 @@ func TestWatchAsksOnce(t *testing.T) {
 	}
 }
 
-// TestContractUnordered runs the contract on a server whose answers may overtake
-// events.
+// TestContractUnordered runs the contract on a server whose progress answers may
+// overtake events.
 func TestContractUnordered(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
@@ -309,9 +307,8 @@ func TestContractUnordered(t *testing.T) {
 	runContract(t, server)
 }
 
-// TestWatchCost watches an idle prefix while something else is written: a server
-// that is ordered is asked for its progress and, once its version is known, for
-// nothing else.
+// TestWatchCost watches an idle prefix while another is written: an ordered server
+// gets progress requests and, once its version is known, no others.
 func TestWatchCost(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)

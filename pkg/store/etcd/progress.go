@@ -14,23 +14,24 @@ import (
 )
 
 // A progress request asks the server of a watch for its revision. Since 3.4.25 and
-// 3.5.8 the server sends the answer behind all events up to that revision, and
-// sends none while the watch is still catching up. The answer can be believed.
+// 3.5.8, which are called ordered here, the server sends the answer after all events
+// up to that revision, and sends none while the watch is still catching up. Such an
+// answer can be trusted.
 //
-// Older servers always answer, and the answer may overtake events: those that wait
-// for flow control, and those that have not been read from the history yet. However
-// often they are asked, an answer is no more than a sign of life. There, a
-// comparison tells whether anything is missing: if no key in the span was written
-// after a revision and there are as many keys as at that revision, the span holds
-// the same as it did then. Only keys that were created since and deleted again
-// leave no trace; their events are yielded when they arrive, late.
+// Older servers always answer, and the answer may overtake events that wait for flow
+// control or have not been read from the history yet. Such an answer shows only that
+// the server is alive, however often it is repeated. There, a comparison shows
+// whether anything is missing: if no key in the span was written after a revision and
+// the number of keys is the same, the span holds what it held at that revision. Only
+// keys that were created since and deleted again leave no trace; their events are
+// yielded when they arrive, late.
 
-// ordered reports whether servers of a version send the answer to a progress
-// request behind the events before it.
+// ordered reports whether servers of a version send the answer to a progress request
+// after the events before it.
 func ordered(version string) bool {
 	var major, minor, patch int
 	n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch)
-	if n < 3 || strings.Contains(version, "-") { // pre-releases of 3.6 are of either kind
+	if n < 3 || strings.Contains(version, "-") { // pre-releases of 3.6 may be ordered or not
 		return false
 	}
 	switch {
@@ -44,9 +45,8 @@ func ordered(version string) bool {
 	return minor > 5
 }
 
-// askVersion finds out in the background whether the server of a stream is
-// ordered. An answer that came over another connection counts for nothing: another
-// server may have given it.
+// askVersion finds out in the background whether the server of a stream is ordered.
+// It ignores an answer over another connection, which may come from another server.
 func (st *stream) askVersion(patience time.Duration) {
 	m := &mark{}
 	ctx, cancel := context.WithTimeout(context.WithValue(st.ctx, markKey{}, m), patience)
@@ -56,17 +56,17 @@ func (st *stream) askVersion(patience time.Duration) {
 	st.ordered <- err == nil && at != nil && same != nil && *at == *same && ordered(status.GetVersion())
 }
 
-// comparison is what the store says of the span of a watch.
+// comparison compares the span of a watch with its contents at an earlier revision.
 type comparison struct {
-	base store.Revision // compared with what there was then
-	keys int64          // how many keys there were then; -1 if not known
+	base store.Revision // the earlier revision
+	keys int64          // the number of keys at base; -1 if unknown
 	now  store.Revision // the revision of the store
-	same bool           // there is the same as at base
+	same bool           // the span holds the same as at base
 	err  error
 	took time.Duration
 }
 
-// compare asks the store whether a span holds the same as at base.
+// compare asks the store whether a span holds the same as at c.base.
 func (s *Store) compare(ctx context.Context, sp span, c comparison) comparison {
 	begun := time.Now()
 	if c.base == 0 {
@@ -101,47 +101,47 @@ func (s *Store) get(ctx context.Context, what string, sp span, options ...client
 	return answer.Get(), err
 }
 
-// How long a comparison is left alone after one that took a while: the server
-// looks at every key of the span.
+// After a comparison, the next one waits restFactor times as long as it took, at most
+// maxRest: the server looks at every key of the span.
 const (
 	restFactor = 20
-	mostRest   = 10 * time.Second
+	maxRest    = 10 * time.Second
 )
 
-// doubt is what one stream leaves open: whether events are missing that an answer
-// to a progress request has overtaken.
+// doubt tracks whether events of one stream are missing because the answer to a
+// progress request has overtaken them.
 type doubt struct {
-	told    store.Revision  // what the last answer named; 0 if events came after it
-	base    store.Revision  // nothing that the span holds is missing up to here
-	keys    int64           // how many keys it held then; -1 if not known
-	running chan comparison // nil if none is
-	rest    time.Time       // none begins before
-	since   time.Time       // since when something is known to be missing
+	named   store.Revision  // the revision in the last answer; 0 if events came after it
+	base    store.Revision  // the events yielded make the span's contents at this revision
+	keys    int64           // the number of keys at base; -1 if unknown
+	running chan comparison // the comparison in progress, if any
+	rest    time.Time       // when the next comparison may begin
+	since   time.Time       // when events were first found missing; zero if none are
 }
 
-// answered takes the answer to a progress request. A comparison begins once an
-// answer has named a later revision and no event came until the next one.
-func (w *watch) answered(st *stream, told store.Revision) error {
+// answered handles the answer to a progress request. It starts a comparison when the
+// previous answer named a later revision than base and no event has come since.
+func (w *watch) answered(st *stream, named store.Revision) error {
 	st.asked = false
 	if st.trusted {
-		w.seen = max(w.seen, told)
+		w.seen = max(w.seen, named)
 		return w.alive()
 	}
 	d := &w.doubt
-	if d.told > d.base && d.running == nil && time.Now().After(d.rest) {
+	if d.named > d.base && d.running == nil && time.Now().After(d.rest) {
 		result, begin := make(chan comparison, 1), comparison{base: d.base, keys: d.keys}
 		d.running = result
 		go func() { result <- w.store.compare(st.ctx, w.span, begin) }()
 	}
-	d.told = told
+	d.named = named
 	return w.alive()
 }
 
-// compared takes the result of a comparison. One that failed, or that events have
-// overtaken, says nothing, and the next one may.
+// compared handles the result of a comparison. A comparison that failed, or was
+// overtaken by events, proves nothing; another one follows.
 func (w *watch) compared(c comparison, patience time.Duration) error {
 	d := &w.doubt
-	d.running, d.rest = nil, time.Now().Add(min(restFactor*c.took, mostRest))
+	d.running, d.rest = nil, time.Now().Add(min(restFactor*c.took, maxRest))
 	switch {
 	case isAny(c.err, rpctypes.ErrCompacted):
 		return fmt.Errorf("%w: revision %d is forgotten", errLost, c.base)
@@ -151,8 +151,9 @@ func (w *watch) compared(c comparison, patience time.Duration) error {
 	return nil
 }
 
-// settle goes on to the revision of a comparison if nothing is missing there. What
-// is missing for longer than the watch might be silent will not come on this stream.
+// settle advances to the revision of a comparison if nothing is missing there. Events
+// that stay missing for longer than a stream may be silent will not come on this
+// stream.
 func (w *watch) settle(c comparison, patience time.Duration) error {
 	d := &w.doubt
 	d.keys = c.keys
@@ -168,11 +169,11 @@ func (w *watch) settle(c comparison, patience time.Duration) error {
 	return nil
 }
 
-// changed notes events that came.
+// changed updates the doubt for events that arrived.
 func (w *watch) changed(events []*clientv3.Event) {
 	d := &w.doubt
-	d.told, d.since = 0, time.Time{}
-	if w.seen <= d.base { // a transient key, which is not among those counted
+	d.named, d.since = 0, time.Time{}
+	if w.seen <= d.base { // events of a transient key, which compare did not count
 		return
 	}
 	d.base = w.seen

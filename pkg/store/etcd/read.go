@@ -15,10 +15,10 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Read is described by the contract. It is one linearizable request: a range,
-// or a transaction of several or none. A transaction of nothing would be
-// answered by a member from what it knows, old or not; one that holds another
-// is not, and asks for no permission.
+// Read implements store.Store. It is one linearizable request: a range, or a
+// transaction of several ranges or none. A member would answer an empty transaction
+// from its own state, which may be old. It does not do so for a transaction that
+// contains another one, which needs no permission either.
 func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, error) {
 	c := &call{what: fmt.Sprintf("read of %q", prefixes)}
 	ops := []clientv3.Op{}
@@ -51,10 +51,10 @@ func (s *Store) Read(ctx context.Context, prefixes ...string) (store.Snapshot, e
 	return snap, nil
 }
 
-// List is described by the contract. It is one linearizable range, which the
-// server sorts and cuts to a number of entries. How many bytes they have shows
-// only in the answer: one that is too large is refused before it is read, and
-// fewer entries are asked for.
+// List implements store.Store. It is one linearizable range, which the server sorts
+// and limits to a number of entries. Their size is known only from the answer: one
+// that is too large is refused before it is read, and the request is repeated for
+// fewer entries.
 func (s *Store) List(ctx context.Context, prefix string, page store.Page) (store.Snapshot, error) {
 	whole := spanOf(prefix)
 	sp := whole.within(page)
@@ -76,7 +76,7 @@ func (s *Store) List(ctx context.Context, prefix string, page store.Page) (store
 	}
 }
 
-// list is List of at most so many entries of a span.
+// list returns at most limit entries of a span.
 func (s *Store) list(ctx context.Context, sp span, order store.Order, limit int, n need) (store.Snapshot, error) {
 	sorted := clientv3.WithSort(clientv3.SortByModRevision, clientv3.SortDescend)
 	if order == store.ByKey {
@@ -84,7 +84,7 @@ func (s *Store) list(ctx context.Context, sp span, order store.Order, limit int,
 	}
 	request := sp.get(sorted, clientv3.WithLimit(int64(limit)))
 	var answer clientv3.OpResponse
-	err := s.run(context.WithValue(ctx, mostKey{}, store.MaxPage), &call{
+	err := s.run(context.WithValue(ctx, maxAnswerKey{}, store.MaxPage), &call{
 		what:  fmt.Sprintf("list of %d in %q", limit, sp.key),
 		needs: []need{n},
 		do: func(ctx context.Context, u *session) (err error) {
@@ -101,8 +101,8 @@ func (s *Store) list(ctx context.Context, sp span, order store.Order, limit int,
 	}, nil
 }
 
-// fewer returns how many entries fit into a page, when so many had an answer of
-// that size; 0 is an unknown one.
+// fewer returns how many entries fit into a page if limit entries made an answer of
+// size bytes; a size of 0 is unknown.
 func fewer(limit, size int) int {
 	fit := limit / 4
 	if size > 0 {
@@ -111,7 +111,7 @@ func fewer(limit, size int) int {
 	return max(1, min(fit, limit/2))
 }
 
-// ranges yields what the ranges of a transaction found, in order.
+// ranges yields the results of the ranges of a transaction, in order.
 func ranges(responses []*pb.ResponseOp) iter.Seq[[]*mvccpb.KeyValue] {
 	return func(yield func([]*mvccpb.KeyValue) bool) {
 		for _, r := range responses {
@@ -128,8 +128,8 @@ func ranges(responses []*pb.ResponseOp) iter.Seq[[]*mvccpb.KeyValue] {
 	}
 }
 
-// appendEntries adds keys as they came. Values are not copied: nobody else
-// holds them.
+// appendEntries appends keys in the order of the answer. It does not copy the values:
+// nothing else refers to them.
 func appendEntries(entries []store.Entry, kvs []*mvccpb.KeyValue) []store.Entry {
 	entries = slices.Grow(entries, len(kvs))
 	for _, kv := range kvs {
@@ -147,11 +147,11 @@ func entry(kv *mvccpb.KeyValue) store.Entry {
 	}
 }
 
-// span is a range of keys as etcd has it: all from key up to, not including,
-// end, or key alone if end is empty.
+// span is a range of keys as in etcd's API: the keys from key up to, not including,
+// end, or only key if end is empty.
 type span struct{ key, end string }
 
-// spanOf is what a prefix of the contract stands for.
+// spanOf returns the span of a prefix as store.Store.Read defines it.
 func spanOf(prefix string) span {
 	if !strings.HasSuffix(prefix, "/") {
 		return span{key: prefix}
@@ -159,7 +159,7 @@ func spanOf(prefix string) span {
 	return span{prefix, prefix[:len(prefix)-1] + "0"} // the byte after the slash
 }
 
-// within is what a page leaves of a span.
+// within returns the part of a span that a page asks for.
 func (sp span) within(page store.Page) span {
 	if page.From == "" && page.Until == "" {
 		return sp
@@ -171,7 +171,7 @@ func (sp span) within(page store.Page) span {
 	return span{max(sp.key, page.From), end}
 }
 
-// upto is the end, also of a single key.
+// upto returns the first key after the span.
 func (sp span) upto() string {
 	if sp.end == "" {
 		return sp.key + "\x00"
@@ -183,9 +183,9 @@ func (sp span) get(options ...clientv3.OpOption) clientv3.Op {
 	return clientv3.OpGet(sp.key, append(options, clientv3.WithRange(sp.end))...)
 }
 
-// cover returns the spans of prefixes in key order, none within another. Two
-// prefixes either lie apart or one within the other. The empty prefix is the
-// empty key, which no store has.
+// cover returns the spans of prefixes in key order, without those that are inside
+// another. Two prefixes are either disjoint or one is inside the other. The empty
+// prefix is the empty key, which no store has.
 func cover(prefixes []string) []span {
 	var spans []span
 	for _, p := range prefixes {

@@ -22,14 +22,14 @@ import (
 type session struct {
 	*clientv3.Client
 	end    context.CancelFunc // closes it
-	shared bool               // by all requests, but for those that want their own
+	shared bool               // by all requests that need no session of their own
 
 	mu      sync.Mutex
-	records map[string]*record // of the last connection to each target
+	records map[string]*record // by target, of the last connection
 }
 
-// session returns the client to make a request with, or one of its own. If it
-// cannot log in there is an error as well.
+// session returns the shared session, or a new one if own is true. A session that
+// could not log in is returned with an error.
 func (s *Store) session(ctx context.Context, own bool) (*session, error) {
 	s.mu.Lock()
 	current := s.current
@@ -43,7 +43,7 @@ func (s *Store) session(ctx context.Context, own bool) (*session, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current != nil { // somebody else was faster
+	if s.current != nil { // another request was faster
 		fresh.end()
 	} else {
 		fresh.shared = true
@@ -63,7 +63,7 @@ func (s *Store) login(ctx context.Context) (*session, error) {
 		Endpoints:          s.order(),
 		Username:           s.cfg.User,
 		Password:           s.cfg.Password,
-		MaxUnaryRetries:    1, // that is none: which requests are safe to repeat is decided here
+		MaxUnaryRetries:    1, // no retries: this package decides which requests are safe to repeat
 		MaxCallSendMsgSize: math.MaxInt32,
 		MaxCallRecvMsgSize: math.MaxInt32,
 		Logger:             zap.NewNop(),
@@ -73,16 +73,16 @@ func (s *Store) login(ctx context.Context) (*session, error) {
 		return u, err
 	}
 	u.Client = client
-	context.AfterFunc(life, func() { _ = client.Close() }) // says that it is closed
+	context.AfterFunc(life, func() { _ = client.Close() }) // its error only says that it is closed
 	if !stop() {
 		return u, ctx.Err()
 	}
 	return u, nil
 }
 
-// retire sees to it that a session is not used again, and that the next one
-// begins with another endpoint than the one that failed, if that is known.
-// What others do on it is not broken: no request takes longer than it stays.
+// retire takes a session out of use, and makes the next one begin with the endpoint
+// after the one that failed, if that is known. Other requests may finish on it: none
+// takes longer than the timeout, after which it is closed.
 func (s *Store) retire(u *session, failed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,9 +95,9 @@ func (s *Store) retire(u *session, failed int) {
 	}
 }
 
-// lost sees to it that what was a watch's endpoint is the last to be tried now, and
-// that nobody goes on with a session from before: what has silenced a watch may
-// have silenced that, too, and a request would have to find out for itself.
+// lost moves the endpoint of a lost watch to the end of the order, and takes the
+// shared session out of use: its connection may have failed in the same way, and each
+// request would have to find that out.
 func (s *Store) lost(failed int) {
 	s.mu.Lock()
 	u := s.current
@@ -105,7 +105,7 @@ func (s *Store) lost(failed int) {
 	s.retire(u, failed)
 }
 
-// order is in which order to try the endpoints.
+// order returns the URLs of the endpoints in the order in which to try them.
 func (s *Store) order() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,42 +117,42 @@ func (s *Store) order() []string {
 }
 
 func (s *Store) dialOptions(to *session) []grpc.DialOption {
-	const longer = 2 // than a request waits: so it is the request that gives up, and says so
+	const longer = 2 // than the timeout of a request, which then ends first with a better error
 
-	first, _ := s.credentials(s.endpoints[0]) // each handshake asks again
+	first, _ := s.credentials(s.endpoints[0]) // each handshake loads its own
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(noting{first, s, to}),
+		grpc.WithTransportCredentials(recordingCredentials{first, s, to}),
 		grpc.WithContextDialer(func(ctx context.Context, target string) (net.Conn, error) { return s.dial(ctx, to, target) }),
 		grpc.WithStatsHandler(marker{}),
 		grpc.WithChainUnaryInterceptor(failFast),
 		grpc.WithChainStreamInterceptor(failOnce),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: longer * s.cfg.Timeout, Backoff: backoff.DefaultConfig}),
-		// The library would connect to all endpoints at once and take turns.
-		// Without its configuration, one after the other is tried, the next
-		// also when one has not answered within 250 ms.
+		// Without its service configuration the library tries one endpoint after
+		// another, and the next one also when one has not connected within 250 ms.
+		// With it, the library would connect to all endpoints and use them in turn.
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		grpc.WithUserAgent("confctl"),
 	}
 }
 
-// mostKey is the key of a context under which is how large the answer to a
-// request may be, in bytes.
-type mostKey struct{}
+// maxAnswerKey is the context key of the maximum size of the answer to a request, in
+// bytes.
+type maxAnswerKey struct{}
 
-// failFast has a request fail as soon as no endpoint can be reached, or if its
-// answer is larger than it may be.
+// failFast makes a request fail as soon as no endpoint can be reached, or if its
+// answer is larger than the limit in its context.
 func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	opts = append(opts, grpc.WaitForReady(false))
-	if most, limited := ctx.Value(mostKey{}).(int); limited {
-		opts = append(opts, grpc.MaxCallRecvMsgSize(most))
+	if limit, limited := ctx.Value(maxAnswerKey{}).(int); limited {
+		opts = append(opts, grpc.MaxCallRecvMsgSize(limit))
 	}
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// failOnce does so for a watch, and ends it with its connection. The library
-// would resume it behind the revision that the server last said to be at, and
-// not all servers say that truly.
+// failOnce makes a watch fail as soon as no endpoint can be reached, and when its
+// connection breaks. The library would resume it after the last revision that the
+// server reported, which some servers report wrongly.
 func failOnce(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	stream, err := open(ctx, desc, cc, method, append(opts, grpc.WaitForReady(false))...)
 	if err != nil {
@@ -165,7 +165,7 @@ type finalStream struct{ grpc.ClientStream }
 
 func (s finalStream) RecvMsg(m any) error { return final(s.ClientStream.RecvMsg(m)) }
 
-// final gives an error a code after which the library does not try again.
+// final gives an error a code after which the library does not retry.
 func final(err error) error {
 	if code := status.Code(err); code == codes.Unavailable || code == codes.Internal {
 		return status.Error(codes.Aborted, status.Convert(err).Message())
@@ -173,19 +173,19 @@ func final(err error) error {
 	return err
 }
 
-// mark follows one attempt: to which endpoint it was sent, so that it may have
-// been performed there, and whether its answer has begun to arrive.
+// mark follows one attempt: to which endpoint it was sent, where it may have been
+// performed, and whether its answer has begun to arrive.
 type mark struct {
 	at       atomic.Pointer[endpoint]
 	from     atomic.Pointer[string] // the local address of its connection
 	answered atomic.Bool
-	patience time.Duration // for how long the endpoint may be mute, if it matters
-	lost     func()        // called when it was
+	patience time.Duration // how long the endpoint may stay silent; 0 for no limit
+	lost     func()        // called when it was silent for longer
 }
 
 type markKey struct{}
 
-// marker keeps the mark of each attempt.
+// marker updates the mark of each attempt.
 type marker struct{}
 
 func (marker) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }

@@ -2,5 +2,5 @@
 
 package etcd
 
-// slowness is how much longer things may take with the race detector.
+// slowness is the factor by which limits of time grow with the race detector.
 const slowness = 2

@@ -2,5 +2,5 @@
 
 package etcd
 
-// slowness is how much longer things may take.
+// slowness is the factor by which limits of time grow without the race detector.
 const slowness = 1

@@ -20,7 +20,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/storetest"
 )
 
-// TestMain lets more tests wait side by side than there are processors.
+// TestMain allows more parallel tests than there are processors, because they mostly
+// wait.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if err := flag.Set("test.parallel", strconv.Itoa(8/slowness/slowness)); err != nil {
@@ -51,8 +52,8 @@ func runContract(t *testing.T, server *etcdtest.Server) {
 	})
 }
 
-// TestPutBack has another server come at the address of one that has gone, soon
-// enough for a watch to find it by itself.
+// TestPutBack starts another server at the address of a stopped one, soon enough for
+// a watch to resume.
 func TestPutBack(t *testing.T) {
 	t.Parallel()
 	storetest.RunPutBack(t, func(t *testing.T) storetest.Place {
@@ -102,7 +103,7 @@ func open(t testing.TB, cfg Config) *Store {
 	return s
 }
 
-// client returns the stock client, for what a store does not do.
+// client returns the stock client, for requests that a store does not make.
 func client(t testing.TB, server *etcdtest.Server) *clientv3.Client {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: server.URLs(), Logger: zap.NewNop()})
@@ -115,7 +116,7 @@ func client(t testing.TB, server *etcdtest.Server) *clientv3.Client {
 
 func put(key, value string) store.Write { return store.Write{Key: key, Value: []byte(value)} }
 
-// TestOneRequest counts what reaches the server.
+// TestOneRequest counts the requests that reach the server.
 func TestOneRequest(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -162,7 +163,7 @@ func TestOneRequest(t *testing.T) {
 	}
 }
 
-// fullTxn is as large as a transaction may be.
+// fullTxn returns the largest transaction allowed.
 func fullTxn() store.Txn {
 	txn := store.Txn{Once: "/full/once", Writes: []store.Write{put("/full/once", "record")}}
 	for i := range store.MaxWrites - 1 {
@@ -183,8 +184,8 @@ func name(i int) string {
 	return string([]byte{byte('a' + i/676%26), byte('a' + i/26%26), byte('a' + i%26)}) + string(rune('0'+i/17576))
 }
 
-// TestFullCommitIsAtomic fails guards of the largest transaction in turn, and
-// finds nothing written.
+// TestFullCommitIsAtomic makes guards of the largest transaction fail in turn, and
+// checks that nothing is written.
 func TestFullCommitIsAtomic(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -240,7 +241,7 @@ func TestStoreFull(t *testing.T) {
 	s := open(t, Config{Endpoints: server.URLs()})
 	var err error
 	full := string(make([]byte, 64<<10))
-	for i := range 1000 { // the size is measured now and then
+	for i := range 1000 { // the server measures its size only occasionally
 		once := "/journal/" + name(i)
 		if _, err = s.Commit(t.Context(), store.Txn{Once: once, Writes: []store.Write{put(once, ""), put("/k", full)}}); err != nil {
 			break
@@ -254,14 +255,13 @@ func TestStoreFull(t *testing.T) {
 	if _, err := s.Read(t.Context(), "/k"); err != nil {
 		t.Errorf("read of a full store: %v", err)
 	}
-	// The server would say the same of a transaction that it has performed.
+	// The server may return the same error for a transaction that it has performed.
 	if _, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", full)}}); !errors.As(err, new(*store.UnknownError)) {
 		t.Errorf("commit to a full store without a once key: %T %v", err, err)
 	}
 }
 
-// TestServerTakesLess has a server that takes smaller requests than the
-// contract allows.
+// TestServerTakesLess starts a server with lower limits than those of the contract.
 func TestServerTakesLess(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
@@ -298,10 +298,10 @@ func wantText(t *testing.T, err error, want string) {
 	}
 }
 
-// took fails the test when something was slow.
-func took(t *testing.T, begun time.Time, most time.Duration) {
+// took fails the test if more time than the limit has passed.
+func took(t *testing.T, begun time.Time, limit time.Duration) {
 	t.Helper()
-	if d := time.Since(begun); d > most {
-		t.Errorf("it took %v, want at most %v", d, most)
+	if d := time.Since(begun); d > limit {
+		t.Errorf("it took %v, want at most %v", d, limit)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// TLS returns how to speak to servers that an authority vouches for, the
-// system's ones if none is given, with a client certificate if one is given. All
-// are files in PEM format, and read at once.
+// TLS returns a client configuration. Servers are verified with the authorities in
+// caCert, or the system's if it is empty. A client certificate is used if cert and
+// key are given. All are files in PEM format, which TLS reads before it returns.
 func TLS(caCert, cert, key string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caCert != "" {
@@ -34,7 +34,7 @@ func TLS(caCert, cert, key string) (*tls.Config, error) {
 	return c, nil
 }
 
-// keyPair is tls.LoadX509KeyPair for files that end.
+// keyPair is like tls.LoadX509KeyPair, but limits the size of the files.
 func keyPair(cert, key string) (tls.Certificate, error) {
 	certPEM, keyPEM, err := files.ReadKeyPair(cert, key)
 	if err != nil {

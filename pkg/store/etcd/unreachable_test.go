@@ -19,15 +19,15 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// An answer whose cause is certain takes a few milliseconds, and at most atOnce on a
-// busy machine. That is less than patience, which is the timeout of a store in tests
-// that name none.
+// An error whose cause is certain takes a few milliseconds, and at most atOnce on a
+// busy machine. That is less than patience, the default timeout of a store in these
+// tests.
 const (
 	atOnce   = 30 * time.Second
 	patience = 2 * time.Minute
 )
 
-// refusing returns an address where nobody listens.
+// refusing returns an address that refuses connections.
 func refusing(t *testing.T) string {
 	t.Helper()
 	l := listen(t)
@@ -37,7 +37,7 @@ func refusing(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// mute returns an address that takes connections and never says a word.
+// mute returns an address that accepts connections and sends nothing.
 func mute(t *testing.T) string {
 	t.Helper()
 	return listen(t).Addr().String()
@@ -69,8 +69,8 @@ func talking(t *testing.T, text string) string {
 	return l.Addr().String()
 }
 
-// TestCauses asks stores that cannot be had, for which there is a cause that
-// is certain: each is told at once, in few words, by Read and by Commit.
+// TestCauses makes requests to stores that are unavailable for a certain cause: Read
+// and Commit return it immediately.
 func TestCauses(t *testing.T) {
 	t.Parallel()
 	ours, other := etcdtest.NewAuthority(t), etcdtest.NewAuthority(t)
@@ -139,7 +139,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestMute asks servers that never answer.
+// TestMute makes requests to servers that never answer.
 func TestMute(t *testing.T) {
 	t.Parallel()
 	const timeout, attempt = time.Second, 300 * time.Millisecond
@@ -181,8 +181,8 @@ func TestGoodAmongBad(t *testing.T) {
 	}
 }
 
-// TestSameEndpointTwice does not spend the turns of others on one that has no
-// leader.
+// TestSameEndpointTwice checks that an endpoint without a leader, configured twice,
+// does not take the attempts of others.
 func TestSameEndpointTwice(t *testing.T) {
 	t.Parallel()
 	alone := answering(t, codes.Unavailable, "etcdserver: no leader").URL()
@@ -194,8 +194,8 @@ func TestSameEndpointTwice(t *testing.T) {
 	took(t, begun, atOnce)
 }
 
-// TestOtherService asks a gRPC server that is not etcd: what it does not know it
-// has not done.
+// TestOtherService makes requests to a gRPC server that is not etcd: it cannot have
+// performed them.
 func TestOtherService(t *testing.T) {
 	t.Parallel()
 	s := open(t, Config{Endpoints: answering(t, codes.Unimplemented, "unknown service etcdserverpb.KV").URLs()})
@@ -205,7 +205,7 @@ func TestOtherService(t *testing.T) {
 	wantText(t, err, "refused by the store: unknown service etcdserverpb.KV")
 }
 
-// answering starts a server that answers all but watches with an error.
+// answering starts a server that answers every request except watches with an error.
 func answering(t *testing.T, code codes.Code, text string) *etcdtest.Server {
 	t.Helper()
 	return etcdtest.Start(t, func(cfg *embed.Config) {
@@ -216,7 +216,8 @@ func answering(t *testing.T, code codes.Code, text string) *etcdtest.Server {
 	})
 }
 
-// TestOpen refuses what cannot work, and connects to nothing.
+// TestOpen checks that Open refuses configurations that cannot work, and sends
+// nothing.
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -258,7 +259,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestSRV finds endpoints by records, or says which are missing.
+// TestSRV finds endpoints by SRV records, or checks the error that names the missing
+// records.
 func TestSRV(t *testing.T) {
 	t.Parallel()
 	url := strings.TrimPrefix(etcdtest.Start(t).URL(), "http://127.0.0.1:")
@@ -285,11 +287,11 @@ func TestSRV(t *testing.T) {
 	wantText(t, err, "store unavailable: example.org: name lookup failed: server misbehaving")
 }
 
-// failing is the port of a name that cannot be looked up now.
+// failing marks a name whose lookup fails temporarily.
 const failing = "failing"
 
-// nameServer is a resolver that knows SRV records, by name the port on this
-// host, and else only what is in no need of being looked up.
+// nameServer returns a resolver that knows SRV records, which ports maps by name to a
+// port on this host, and otherwise only names that need no lookup.
 func nameServer(t *testing.T, ports map[string]string) *net.Resolver {
 	t.Helper()
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")

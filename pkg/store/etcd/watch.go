@@ -14,21 +14,21 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// beat is how often a watch asks the server how far it is. The first time is
-// sooner, but late enough for the server to have caught up: some versions
-// never answer who asks before that.
+// progressInterval is the time between two progress requests of a watch. The first is
+// sent sooner, but late enough for the server to have caught up: some versions never
+// answer a request that comes before that.
 const (
-	beat      = time.Second
-	firstBeat = 200 * time.Millisecond
+	progressInterval = time.Second
+	firstProgress    = 200 * time.Millisecond
 )
 
-// Watch is described by the contract. It is one watcher on the smallest range
-// that holds all prefixes, so that a transaction arrives whole; the user needs
-// the permission to read all of that range.
+// Watch implements store.Store. It is one watcher on the smallest range that holds
+// all prefixes, so that a transaction arrives whole. The user needs the permission to
+// read all of that range.
 //
-// When the connection is lost, or the server falls silent or loses its leader,
-// it goes on at another one from where it was. If none can be had for longer
-// than the store's timeout, the watch ends with a *store.UnavailableError.
+// When the connection is lost, or the server is silent or loses its leader, the watch
+// continues at another server after the last transaction that it yielded. If none can
+// be reached within the store's timeout, it ends with a *store.UnavailableError.
 func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
 	return func(yield func(store.Batch, error) bool) {
 		spans := cover(prefixes)
@@ -51,7 +51,7 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 }
 
 var (
-	errEnough     = errors.New("enough")          // the consumer wants no more
+	errEnough     = errors.New("enough")          // the consumer broke off
 	errLost       = errors.New("connection lost") // the watch is resumed
 	errEndedEarly = errors.New("the watch ended before it began")
 )
@@ -62,19 +62,19 @@ type watch struct {
 	span     span
 	yield    func(store.Batch, error) bool
 	seen     store.Revision // every transaction up to here was yielded
-	same     store.Revision // the span holds the same here as at seen, if it is later
-	doubt    doubt          // of the current stream
-	resumed  bool           // it was lost, and nothing was yielded since
+	same     store.Revision // a later revision at which the span holds the same as at seen
+	doubt    doubt          // about the current stream
+	resumed  bool           // the stream was lost, and nothing has been yielded since
 }
 
-// at is the revision of what was yielded so far.
+// at returns the revision up to which everything was yielded.
 func (w *watch) at() store.Revision { return max(w.seen, w.same) }
 
-// start is the revision to have events from. It is the last one seen, whose
-// events are dropped: of a watcher that waits for a revision yet to come, no
-// server says how far it is. Nor is the next one whole if the last one is
-// forgotten: with a compaction at a revision, some versions forget the keys that
-// were deleted just there.
+// start returns the first revision to request. It is the last one seen, whose events
+// are dropped, and not the next one: servers report no progress to a watcher that
+// waits for a future revision. Also, after a compaction at a revision, some versions
+// lose the events of keys deleted at that revision, so that the transaction after a
+// forgotten one may be incomplete.
 func (w *watch) start() int64 { return max(1, int64(w.seen)) }
 
 func (w *watch) run(ctx context.Context) error {
@@ -93,7 +93,7 @@ func (w *watch) run(ctx context.Context) error {
 		case errors.Is(err, errLost):
 			w.resumed = true
 		case errors.As(err, &forgotten) && w.seen < forgotten.Oldest && forgotten.Oldest <= w.same:
-			w.seen = w.same // nothing is known to be missing up to there
+			w.seen = w.same // the span has not changed up to there
 			continue
 		default:
 			return err
@@ -111,19 +111,18 @@ func (w *watch) run(ctx context.Context) error {
 // stream is an open watch at one server.
 type stream struct {
 	session *session
-	ctx     context.Context // what the library knows it by
+	ctx     context.Context // identifies the stream in the library
 	message clientv3.WatchChan
-	mark    *mark          // of the attempt that opened it
-	at      int            // the number of the endpoint
-	is      store.Revision // of the server, when it began
-	ordered chan bool      // says once whether answers come behind the events before them
-	trusted bool           // ordered has said so
-	asked   bool           // a progress request is not answered yet
+	mark    *mark          // the attempt that opened it
+	at      int            // the index of the endpoint
+	is      store.Revision // the server's revision when the stream began
+	ordered chan bool      // receives once whether answers follow the events before them
+	trusted bool           // received from ordered
+	asked   bool           // a progress request has no answer yet
 }
 
-// open starts the watch at a server, within the store's timeout. It has a
-// session of its own: who asks the library for progress asks for all watches
-// of a client.
+// open starts the watch at a server, within the store's timeout. It has a session of
+// its own: a progress request of the library is for all watches of a client.
 func (w *watch) open(ctx context.Context, patient bool) (*stream, error) {
 	w.doubt = doubt{base: w.seen, keys: -1}
 	var st *stream
@@ -144,15 +143,15 @@ func (w *watch) open(ctx context.Context, patient bool) (*stream, error) {
 	return st, err
 }
 
-// create opens a stream that outlives the attempt that made it, and lasts as
-// long as its session.
+// create opens a stream that outlives the attempt that made it, and lasts as long as
+// its session.
 func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
 	m, _ := attempt.Value(markKey{}).(*mark)
 	alive := context.WithValue(u.Ctx(), markKey{}, m)
 	stop := context.AfterFunc(attempt, u.end)
 	st := &stream{session: u, ctx: alive, mark: m, ordered: make(chan bool, 1), message: u.Watch(alive, w.span.key,
 		clientv3.WithRange(w.span.end), clientv3.WithRev(w.start()), clientv3.WithCreatedNotify())}
-	answer, open := <-st.message // closed if the attempt, the session or the store is
+	answer, open := <-st.message // closed when the attempt, the session or the store ends
 	if err := answer.Err(); err != nil || !stop() || !open {
 		return nil, cmp.Or(fromText(err), attempt.Err(), errEndedEarly)
 	}
@@ -160,8 +159,8 @@ func (w *watch) create(attempt context.Context, u *session) (*stream, error) {
 	return st, nil
 }
 
-// reached returns store.ErrCompacted if it is not only this server that has not
-// come as far as the watch: there would be silence until it has.
+// reached returns store.ErrCompacted if not only this server but the whole store is
+// behind the watch: the watch would be silent until the store catches up.
 func (w *watch) reached(ctx context.Context, st *stream) error {
 	if st.is >= w.at() {
 		return nil
@@ -170,15 +169,15 @@ func (w *watch) reached(ctx context.Context, st *stream) error {
 	if err == nil && now.Revision < w.at() {
 		return store.ErrCompacted
 	}
-	return nil // or it is lost, which is noticed
+	return nil // otherwise the server catches up, or follow notices its loss
 }
 
-// follow yields what a stream brings until it ends, with errLost if it can be
-// resumed.
+// follow yields the transactions of a stream until it ends, and returns errLost if
+// the watch can be resumed.
 func (w *watch) follow(ctx context.Context, st *stream) error {
-	ask := time.NewTimer(firstBeat)
+	ask := time.NewTimer(firstProgress)
 	defer ask.Stop()
-	patience := beat + w.store.cfg.Attempt
+	patience := progressInterval + w.store.cfg.Attempt
 	silent := time.NewTimer(patience)
 	defer silent.Stop()
 	go st.askVersion(patience)
@@ -193,7 +192,7 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			if err := w.take(st, m); err != nil {
 				return err
 			}
-			silent.Reset(patience) // after the consumer's own time
+			silent.Reset(patience) // not counting the consumer's time
 		case st.trusted = <-st.ordered:
 		case c := <-w.doubt.running:
 			if err := w.compared(c, patience); err != nil {
@@ -203,16 +202,16 @@ func (w *watch) follow(ctx context.Context, st *stream) error {
 			return fmt.Errorf("%w: silent for %v", errLost, patience)
 		case <-ask.C:
 			if err := st.ask(); err != nil {
-				continue // what is wrong is received
+				continue // the stream reports the cause
 			}
-			ask.Reset(beat)
+			ask.Reset(progressInterval)
 		}
 	}
 }
 
-// ask sends a progress request. Servers that are not ordered answer each one, so
-// that a second would only pile up behind the first; the others drop those of a
-// watch that is catching up.
+// ask sends a progress request. Servers that are not ordered answer each one, so a
+// second request would only queue behind the first. Ordered servers drop the requests
+// of a watch that is catching up.
 func (st *stream) ask() error {
 	if st.asked && !st.trusted {
 		return nil
@@ -221,8 +220,8 @@ func (st *stream) ask() error {
 	return st.session.RequestProgress(st.ctx)
 }
 
-// take yields what one message of the server says: transactions in the order
-// of their revisions, each whole, or none.
+// take yields the transactions of one message of the server in the order of their
+// revisions, each whole, or returns the error that the message reports.
 func (w *watch) take(st *stream, m clientv3.WatchResponse) error {
 	if m.CompactRevision != 0 {
 		return &store.CompactedError{Oldest: store.Revision(m.CompactRevision)}
@@ -249,7 +248,7 @@ func (w *watch) take(st *stream, m clientv3.WatchResponse) error {
 // alive yields a sign of life.
 func (w *watch) alive() error { return w.pass(store.Batch{Revision: w.at()}) }
 
-// pass yields a batch.
+// pass yields a batch, marked as resumed if it is the first after a loss.
 func (w *watch) pass(b store.Batch) error {
 	b.Resumed, w.resumed = w.resumed, false
 	if !w.yield(b, nil) {
@@ -258,7 +257,7 @@ func (w *watch) pass(b store.Batch) error {
 	return nil
 }
 
-// transaction yields one transaction, less what is not watched.
+// transaction yields one transaction without the events outside the prefixes.
 func (w *watch) transaction(events []*clientv3.Event) error {
 	b := store.Batch{Revision: store.Revision(events[0].Kv.ModRevision)}
 	if b.Revision <= w.seen {

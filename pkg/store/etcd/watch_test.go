@@ -36,14 +36,14 @@ func follow(t *testing.T, s *Store, prefixes ...string) (<-chan store.Batch, <-c
 	return batches, end
 }
 
-// TestWatchLeaderKilled watches while the leader dies: every transaction
-// arrives once, whole and in order.
+// TestWatchLeaderKilled watches while the leader is killed: every transaction arrives
+// once, whole and in order.
 func TestWatchLeaderKilled(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Cluster(t, 3)
 	leader := server.Leader(t)
 	urls := server.URLs()
-	urls[0], urls[leader] = urls[leader], urls[0] // so that it is the leader who is watched
+	urls[0], urls[leader] = urls[leader], urls[0] // so that the watch is at the leader
 	batches, end := follow(t, open(t, Config{Endpoints: urls, Timeout: 20 * time.Second}), "/a/", "/b/")
 	s := open(t, Config{Endpoints: server.URLs(), Timeout: 20 * time.Second, Attempt: time.Second, Debug: func(string, ...any) {}})
 	const total = 100
@@ -85,7 +85,7 @@ func TestWatchLeaderKilled(t *testing.T) {
 	<-committed
 }
 
-// TestWatchSilent has the server freeze, and come back in time or not.
+// TestWatchSilent freezes the server for a short and for a long time.
 func TestWatchSilent(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -94,7 +94,7 @@ func TestWatchSilent(t *testing.T) {
 	batches, end := follow(t, open(t, cfg), "/k")
 	<-batches
 	p.keep(true)
-	time.Sleep(1500 * time.Millisecond) // longer than the watch has patience with a connection
+	time.Sleep(1500 * time.Millisecond) // longer than the watch waits on a silent connection
 	p.keep(false)
 	s := open(t, Config{Endpoints: server.URLs()})
 	r, err := s.Commit(t.Context(), store.Txn{Writes: []store.Write{put("/k", "after")}})
@@ -111,13 +111,12 @@ func TestWatchSilent(t *testing.T) {
 	for range batches {
 		continue
 	}
-	took(t, begun, beat+cfg.Attempt+beat+cfg.Timeout+atOnce)
+	took(t, begun, progressInterval+cfg.Attempt+progressInterval+cfg.Timeout+atOnce)
 	wantText(t, <-end, "store unavailable: "+p.url()+": no answer within 2s")
 }
 
-// TestWatchForgotten has connections die without a word: that of a watch, and the
-// one that it makes next. It does not wait for either as long as a request may
-// take.
+// TestWatchForgotten makes two connections drop all data: that of a watch, and the
+// next one. The watch must not wait the timeout of a request for either.
 func TestWatchForgotten(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -141,14 +140,14 @@ func TestWatchForgotten(t *testing.T) {
 	}
 	for b := range batches {
 		if b.Revision == r.Revision {
-			took(t, begun, cfg.Attempt+beat+atOnce)
+			took(t, begun, cfg.Attempt+progressInterval+atOnce)
 			return
 		}
 	}
 	t.Fatal(<-end)
 }
 
-// TestWatchEnds kills the server for good.
+// TestWatchEnds kills the server.
 func TestWatchEnds(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -164,8 +163,8 @@ func TestWatchEnds(t *testing.T) {
 	wantText(t, <-end, "store unavailable: "+server.URL()+": connection refused")
 }
 
-// TestWatchCompacted starts before what the server remembers, just there, and
-// after.
+// TestWatchCompacted starts watches before, at and after the oldest revision that the
+// server remembers.
 func TestWatchCompacted(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -200,8 +199,9 @@ func TestWatchCompacted(t *testing.T) {
 	}
 }
 
-// TestWatchCompactedAtOnce begins before what the server remembers, which it says
-// on one connection and is no worse for.
+// TestWatchCompactedAtOnce starts a watch before the oldest revision that the server
+// remembers: one connection suffices for the error, and later requests use the same
+// endpoint.
 func TestWatchCompactedAtOnce(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -232,8 +232,8 @@ func TestWatchCompactedAtOnce(t *testing.T) {
 	}
 }
 
-// TestNoLeak leaves nothing behind: not a goroutine of a watch that ended in
-// any way, nor of a store that is closed.
+// TestNoLeak checks that no goroutines are left of watches that ended in any way, nor
+// of a closed store.
 func TestNoLeak(t *testing.T) {
 	server := etcdtest.Start(t)
 	dead, silent := refusing(t), mute(t)
@@ -265,8 +265,8 @@ func TestNoLeak(t *testing.T) {
 	goleak.VerifyNone(t, before)
 }
 
-// TestWatchOfEndedSession: when a store is closed while a watch of it is opened,
-// the library ends the watch without an answer. That is an error.
+// TestWatchOfEndedSession closes a store while a watch of it is opened: the library
+// ends the watch without an answer, which must be an error.
 func TestWatchOfEndedSession(t *testing.T) {
 	t.Parallel()
 	s := open(t, Config{Endpoints: etcdtest.Start(t).URLs(), Timeout: 20 * time.Second, Attempt: 20 * time.Second})
