@@ -11,19 +11,19 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Report is what Check found.
+// Report is the result of Check.
 type Report struct {
 	Revision store.Revision
 	Keys     int
-	// Unverified says that the file was written by a version without
-	// checksums, and not changed since: only its structure could be checked.
+	// Unverified reports that the file was written by a version without checksums,
+	// and has not changed since: Check could verify only its structure.
 	Unverified bool
-	// Problems are what is damaged, as far as it could be read, the first 100.
+	// Problems describes the damage, as far as the file could be read; at most 100.
 	Problems []string
 }
 
-// Check reads and verifies the whole file. Damage is no error, but in the
-// report; an absent file has none.
+// Check reads and verifies the whole file. Damage is not an error, but is in the
+// report. An absent file has no problems.
 //
 // Errors: as Read.
 func (s *Store) Check(ctx context.Context) (r Report, err error) {
@@ -49,18 +49,18 @@ func (s *Store) Check(ctx context.Context) (r Report, err error) {
 }
 
 func (r *Report) add(problem string) {
-	if len(r.Problems) < mostProblems {
+	if len(r.Problems) < maxProblems {
 		r.Problems = append(r.Problems, problem)
 	}
 }
 
-// checkData goes on after a key that is damaged.
+// checkData verifies all records. It continues after a damaged one.
 func (r *Report) checkData(ctx context.Context, st state) error {
 	if st.data == nil {
 		return nil
 	}
 	c, search := st.data.Cursor(), st.data.Cursor()
-	want, known := st.first, !st.plain // what the next key's link has to be
+	want, known := st.first, !st.plain // the expected link of the next key
 	for k, v := c.First(); ctx.Err() == nil; k, v = c.Next() {
 		found := link(k)
 		if known && found != want {
@@ -86,7 +86,7 @@ func (r *Report) checkData(ctx context.Context, st state) error {
 }
 
 func (r *Report) checkLog(ctx context.Context, st state) error {
-	for at := max(1, st.oldest); at <= st.revision && len(r.Problems) < mostProblems && ctx.Err() == nil; at++ {
+	for at := max(1, st.oldest); at <= st.revision && len(r.Problems) < maxProblems && ctx.Err() == nil; at++ {
 		entry, err := st.logEntry(at)
 		if err == nil {
 			_, err = decodeEvents(entry, at, nil)
@@ -98,7 +98,8 @@ func (r *Report) checkLog(ctx context.Context, st state) error {
 	return ctx.Err()
 }
 
-// problemOf is the first problem of a *store.DamagedError.
+// problemOf returns the first problem of a *store.DamagedError, or the text of any
+// other error.
 func problemOf(err error) string {
 	var d *store.DamagedError
 	if errors.As(err, &d) {

@@ -39,7 +39,7 @@ func healthy(t *testing.T) []byte {
 	return content
 }
 
-// used returns how much of a file holds pages in use.
+// used returns the size of the part of a file that holds pages in use.
 func used(t *testing.T, content []byte) (size int64) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store")
@@ -56,9 +56,9 @@ func used(t *testing.T, content []byte) (size int64) {
 	return size
 }
 
-// survive makes all requests of a file with some contents. Whatever fails must
-// do so as it should, and must leave the file alone and unlocked. It reports
-// the number of failures.
+// survive makes all requests on a file with the given contents. A failure must have
+// the right error, and must leave the file unchanged and unlocked. It returns the
+// number of failures.
 func survive(t *testing.T, what string, content []byte) (failures int) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store")
@@ -96,8 +96,8 @@ func survive(t *testing.T, what string, content []byte) (failures int) {
 	return failures
 }
 
-// stillOpen returns the memory maps and descriptors of a file in this process, as
-// far as the system tells.
+// stillOpen returns the memory maps and descriptors of a file in this process, as far
+// as the system lists them.
 func stillOpen(t *testing.T, path string) (left []string) {
 	t.Helper()
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -121,8 +121,8 @@ func stillOpen(t *testing.T, path string) (left []string) {
 	return left
 }
 
-// TestDamagedIsNotLeftMapped reads and writes a damaged file again and again, as a
-// service does: the kernel has about 65,000 memory maps for a process.
+// TestDamagedIsNotLeftMapped reads and writes a damaged file repeatedly, as a service
+// does: the kernel allows a process about 65,000 memory maps.
 func TestDamagedIsNotLeftMapped(t *testing.T) {
 	content := healthy(t)
 	for what, bad := range map[string][]byte{
@@ -137,8 +137,8 @@ func TestDamagedIsNotLeftMapped(t *testing.T) {
 	}
 }
 
-// TestDamagedLeavesOthersMapped has requests that fail beside those that do not,
-// in one process: what the former unmap is not of the latter.
+// TestDamagedLeavesOthersMapped makes requests that fail and requests that succeed in
+// one process: the former must not remove the maps of the latter.
 func TestDamagedLeavesOthersMapped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	s := open(t, path)
@@ -208,8 +208,8 @@ func TestDamagedAnywhere(t *testing.T) {
 	t.Logf("%d requests failed", failures)
 }
 
-// TestNotOurs gives it databases of others, kept as etcd keeps its own, and of
-// the future.
+// TestNotOurs opens databases of other programs, such as etcd's, and of newer
+// versions.
 func TestNotOurs(t *testing.T) {
 	database := func(fill func(tx *bolt.Tx) error) string {
 		path := filepath.Join(t.TempDir(), "store")
@@ -248,7 +248,8 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
-// TestKilledBeforeFirstCommit is a file that bbolt has made and nothing more.
+// TestKilledBeforeFirstCommit opens a file that bbolt has created and nothing has
+// been committed to.
 func TestKilledBeforeFirstCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	db, err := bolt.Open(path, 0o600, nil)
@@ -265,8 +266,8 @@ func TestKilledBeforeFirstCommit(t *testing.T) {
 	}
 }
 
-// TestFailedCommit holds settle against both things that a failed commit may
-// have left behind.
+// TestFailedCommit checks settle with both states of the file that a failed commit
+// may leave.
 func TestFailedCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	s := open(t, path)

@@ -15,11 +15,11 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// errUnsure marks a failure after which the transaction may be in the file.
+// errUnsure marks a failure after which the transaction may or may not be in the
+// file.
 var errUnsure = errors.New("the change may be in the file")
 
-// view calls a function with the store as it is, or with an empty state if
-// there is no file.
+// view calls a function with the current state, which is empty if there is no file.
 func (s *Store) view(ctx context.Context, f func(state) error) error {
 	file, err := s.open(ctx, false)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Store) view(ctx context.Context, f func(state) error) error {
 	return s.explain(ctx, err)
 }
 
-// update calls a function with the store, and commits if that returns true.
+// update calls a function with the current state, and commits if it returns true.
 func (s *Store) update(ctx context.Context, once string, f func(state) (changed bool, err error)) error {
 	file, err := s.open(ctx, true)
 	if err != nil {
@@ -53,8 +53,7 @@ func (s *Store) update(ctx context.Context, once string, f func(state) (changed 
 	return s.explain(ctx, err)
 }
 
-// transact performs one transaction on a database that this process has
-// locked.
+// transact performs one transaction on a database that is locked by this process.
 func transact(db *bolt.DB, f func(state) (changed bool, err error)) (err error) {
 	tx, err := db.Begin(true)
 	if err != nil {
@@ -83,8 +82,8 @@ func transact(db *bolt.DB, f func(state) (changed bool, err error)) (err error) 
 	if changed, err := f(st); err != nil || !changed {
 		return err
 	}
-	// Until here the file may have been anybody's. bbolt was opened so that it
-	// writes nothing by itself; from now on it keeps its list of free pages.
+	// Until here the file may belong to another program. It was opened so that bbolt
+	// writes nothing by itself; from here on, commits write the list of free pages.
 	db.NoFreelistSync = false
 	committing = true
 	return settle(db, before, commit(tx))
@@ -99,9 +98,9 @@ func commit(tx *bolt.Tx) error {
 	return tx.Commit()
 }
 
-// settle finds out what an error of a commit means. The last thing that a
-// commit writes is the page that makes it valid: if that is not to be seen,
-// nothing was written; if it is, only the disk knows.
+// settle returns the meaning of the error of a commit. The last page that a commit
+// writes makes it valid. If the transaction is not visible, nothing was written; if
+// it is, it may or may not be on disk.
 func settle(db *bolt.DB, before store.Revision, failed error) error {
 	if failed == nil {
 		return nil
@@ -118,16 +117,16 @@ func settle(db *bolt.DB, before store.Revision, failed error) error {
 	return failed
 }
 
-// use opens a locked file as a database, calls a function with it and closes
-// both. Contents that no bbolt has written make bbolt panic, or read beyond
-// the end of the file, which is a fault: neither leaves this function.
+// use opens a locked file as a database, calls a function with it and closes both.
+// Contents that bbolt did not write may make it panic or read beyond the end of the
+// file, which is a fault: use turns both into errors.
 func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	var db *bolt.DB
 	defer func() {
 		if p := recover(); p != nil {
-			// The database may hold its own mutexes, so it cannot be closed: what it
-			// has open is closed for it.
+			// The database may hold its own mutexes, so it cannot be closed: release
+			// its resources here.
 			fail := errors.Join(release(file, db, readOnly, p), file.Close())
 			if e, ok := p.(error); ok && errors.Is(e, errUnsure) {
 				err = e
@@ -147,7 +146,7 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 		OpenFile:       func(string, int, os.FileMode) (*os.File, error) { return file, nil },
 	})
 	if err != nil {
-		_ = file.Close() // if bbolt has not done so
+		_ = file.Close() // bbolt may have closed it
 		var number syscall.Errno
 		if errors.As(err, &number) {
 			return err
@@ -155,18 +154,18 @@ func use(file *os.File, readOnly bool, f func(*bolt.DB) error) (err error) {
 		return fmt.Errorf("not a file of confctl, or damaged: %w", err)
 	}
 	err = f(db)
-	if e := db.Close(); err == nil && readOnly { // what was committed is on disk, come what may
+	if e := db.Close(); err == nil && readOnly { // after a commit the transaction is on disk in any case
 		err = e
 	}
 	return err
 }
 
-// release removes the memory map of a database that panicked, and its lock, which
-// the map would keep. While a file is locked to be written, no other request of
-// this process has it mapped. If only opening it to be read fails so, since the
-// file was cut just then, the map is not known, and stays. It also stays if bbolt was
-// looking for free pages, which it does in a goroutine that may go on reading it; in
-// a file of ours they are listed.
+// release removes the memory map of a database that panicked, and its lock, which the
+// map would keep. While a file is locked for writing, no other request of this
+// process has it mapped. The map remains in two cases. If opening the file for
+// reading panicked, because it was truncated at that moment, the address of the map
+// is not known. If bbolt was looking for free pages, it does so in a goroutine that
+// may still read the map; files of this package list their free pages.
 func release(file *os.File, db *bolt.DB, readOnly bool, panicked any) error {
 	var err error
 	switch {
@@ -179,7 +178,7 @@ func release(file *os.File, db *bolt.DB, readOnly bool, panicked any) error {
 	return errors.Join(err, syscall.Flock(int(file.Fd()), syscall.LOCK_UN))
 }
 
-// explain turns what went wrong with the file into a *store.UnavailableError.
+// explain returns an error of the file as a *store.UnavailableError.
 func (s *Store) explain(ctx context.Context, err error) error {
 	var conflict *store.ConflictError
 	switch {
@@ -189,7 +188,7 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	var path *fs.PathError
-	if errors.As(err, &path) { // it would name the file again
+	if errors.As(err, &path) { // its text would repeat the file name
 		err = fmt.Errorf("cannot %s it: %w", path.Op, path.Err)
 	}
 	return &store.UnavailableError{Tried: []store.Endpoint{{Address: s.path, Err: err}}}

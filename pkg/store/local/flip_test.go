@@ -19,8 +19,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// written returns the contents of a file with keys of several prefixes, some
-// of them large, changed and deleted again and again.
+// written returns the contents of a file with keys of several prefixes, some of them
+// large, changed and deleted repeatedly.
 func written(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "written")
@@ -51,8 +51,8 @@ func written(t *testing.T) []byte {
 	return content
 }
 
-// answers makes all sorts of requests, and returns what came of them, by
-// request: an error, or the answer.
+// answers makes requests of all methods, and returns the answer or the error of each,
+// by request.
 func answers(s *Store, keys []string) map[string]any {
 	ctx := context.Background()
 	all := make(map[string]any)
@@ -69,9 +69,9 @@ func answers(s *Store, keys []string) map[string]any {
 	for _, limit := range []int{0, 5} {
 		snap, err := s.List(ctx, "/k/", store.Page{Order: store.NewestFirst, Limit: limit})
 		byKey := func(a, b store.Entry) int { return bytes.Compare([]byte(a.Key), []byte(b.Key)) }
-		slices.SortFunc(snap.Entries, byKey) // those of one transaction come in no particular order
+		slices.SortFunc(snap.Entries, byKey) // the order within one transaction is not specified
 		if limit > 0 {
-			snap.Entries = nil // which of one transaction come first is not promised either
+			snap.Entries = nil // which entries of one transaction come first is not specified either
 		}
 		keep(fmt.Sprint("list ", limit), snap, err)
 	}
@@ -82,14 +82,14 @@ func answers(s *Store, keys []string) map[string]any {
 	} else {
 		keep("guard", nil, err)
 	}
-	for _, after := range []store.Revision{0, 25, 38} { // as Watch looks, which would listen to the directory
+	for _, after := range []store.Revision{0, 25, 38} { // as Watch does, but without a notifier
 		l, err := s.look(ctx, after, []string{"/k/a/", "/new/"})
 		keep(fmt.Sprint("watch ", after), l.batches, err)
 	}
 	return all
 }
 
-// change makes a change, which is the same each time.
+// change commits a fixed transaction.
 func change(s *Store) error {
 	_, err := s.Commit(context.Background(), store.Txn{Once: "/new/once", Writes: []store.Write{
 		{Key: "/new/once", Value: []byte("1")}, {Key: "/k/a/host000", Value: []byte("2")}, {Key: "/k/b/host001", Delete: true},
@@ -97,9 +97,9 @@ func change(s *Store) error {
 	return err
 }
 
-// TestFlippedBits: no bit of a file can be flipped so that a request is answered
-// with what is not so. Where it is answered at all, the answer is right, before
-// a change and after one; and what is damaged is found by a check.
+// TestFlippedBits flips bits of a file. Every answer must be right or an error,
+// before a change and after one, and a check must find the damage that an error
+// reports.
 func TestFlippedBits(t *testing.T) {
 	content := written(t)
 	keys := []string{"/k/a/host000", "/k/b/host001", "/k/g/host062", "/k/g/host999", "/new/once"}
@@ -150,7 +150,7 @@ func TestFlippedBits(t *testing.T) {
 	for page := range pages {
 		try(page*4096*8 + 8*8 + rand.IntN(8*8)) // its kind, count and length
 		for range 2 {
-			try(page*4096*8 + pageHeader*8 + rand.IntN(20*elementSize*8)) // what is where
+			try(page*4096*8 + pageHeader*8 + rand.IntN(20*elementSize*8)) // the positions of elements
 		}
 	}
 	older := 0
@@ -159,7 +159,7 @@ func TestFlippedBits(t *testing.T) {
 		if kind := binary.NativeEndian.Uint16(header[8:]); kind != branchPage {
 			continue
 		}
-		for i := range binary.NativeEndian.Uint16(header[10:]) { // where the next page is
+		for i := range binary.NativeEndian.Uint16(header[10:]) { // the numbers of the pages below
 			at := page*4096 + pageHeader + int(i)*elementSize + 8
 			try(at*8 + rand.IntN(7))
 			next := binary.NativeEndian.Uint64(content[at:])
@@ -182,7 +182,7 @@ func TestFlippedBits(t *testing.T) {
 		t.Error("there are no older copies of pages")
 	}
 	for n := range 60 {
-		try(n%2*4096*8 + pageHeader*8 + rand.IntN(metaSize*8)) // which are the pages
+		try(n%2*4096*8 + pageHeader*8 + rand.IntN(metaSize*8)) // the page numbers in a meta page
 		bits := make([]int, 1+n%20)
 		for i := range bits {
 			bits[i] = rand.IntN(len(content) * 8)
@@ -195,7 +195,8 @@ func TestFlippedBits(t *testing.T) {
 	t.Logf("%d pages, damage noticed %d times of %d", pages, noticed, len(tried))
 }
 
-// firstKey is the first key of a leaf page, if it is one.
+// firstKey returns the first key of a leaf page, and for any other page a text that
+// equals no other page's.
 func firstKey(content []byte, page uint64) string {
 	b := content[page*4096:]
 	if binary.NativeEndian.Uint16(b[8:]) != leafPage || binary.NativeEndian.Uint16(b[10:]) == 0 {
@@ -205,8 +206,9 @@ func firstKey(content []byte, page uint64) string {
 	return string(b[pageHeader+position:][:size])
 }
 
-// wrong complains of answers that are neither right nor an error that says that the
-// file is damaged. With an error, the damage has to be found.
+// wrong fails the test for answers that are neither right nor a
+// *store.UnavailableError. If found is not nil and there is such an error, the check
+// must have found the damage.
 func wrong(t *testing.T, bits []int, got, right map[string]any, found *bool) {
 	t.Helper()
 	for _, what := range slices.Sorted(maps.Keys(right)) {
@@ -223,7 +225,7 @@ func wrong(t *testing.T, bits []int, got, right map[string]any, found *bool) {
 	}
 }
 
-// earlier puts a file in place that a version without checksums has written.
+// earlier copies a file written by a version without checksums, and opens it.
 func earlier(t *testing.T) *Store {
 	t.Helper()
 	packed, err := os.Open("testdata/format1.db.gz")
@@ -246,8 +248,8 @@ func earlier(t *testing.T) *Store {
 	return open(t, path)
 }
 
-// TestEarlierFormat: a file without checksums is read as it is, and the next
-// change, and nothing else, adds them to all that is in it.
+// TestEarlierFormat checks that a file without checksums is read as it is, and that
+// the next change, and nothing else, adds checksums to all its contents.
 func TestEarlierFormat(t *testing.T) {
 	s := earlier(t)
 	checked := func(want bool) {
@@ -280,7 +282,7 @@ func TestEarlierFormat(t *testing.T) {
 	}
 }
 
-// TestLinks changes keys at random, and compares with a map what is there.
+// TestLinks changes keys at random, and compares the store with a map.
 func TestLinks(t *testing.T) {
 	s, model := open(t, filepath.Join(t.TempDir(), "store")), map[string]string{}
 	for round := range 60 {

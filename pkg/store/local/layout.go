@@ -15,9 +15,9 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// format is the version of the layout below. A file of a newer one is refused;
-// one of format 1, which had no checksums, is read as it is, and the next
-// commit rewrites it.
+// format is the version of the layout below. A file with a newer format is refused. A
+// file with format 1, which had no checksums, is read as it is, and the next commit
+// rewrites it.
 //
 //	confctl   "format" -> 8 bytes, big endian; "header" -> see header
 //	data      key -> created, modified (8 bytes each, big endian),
@@ -25,9 +25,9 @@ import (
 //	log       revision (8 bytes, big endian) -> checksum (4 bytes), the events
 //	          of that transaction
 //
-// A checksum is of the key and everything else. A link is that of the next key,
-// so that no key can be missing without notice. Every revision has its entry in
-// the log, until the oldest are dropped.
+// A checksum covers the key and all other fields. A link is the checksum of the next
+// key, so that a missing key is noticed. Every revision has an entry in the log until
+// the oldest are dropped.
 const format = 2
 
 var (
@@ -38,22 +38,21 @@ var (
 	headerKey  = []byte("header")
 )
 
-// state is the store within one database transaction. Its buckets are nil
-// where nothing has ever been written.
+// state is the store within one database transaction. Its buckets are nil if nothing
+// has been written yet.
 type state struct {
 	meta, data, log *bolt.Bucket
 	*header
-	unchecked bool // there are no checksums, or they were verified before
+	unchecked bool // there are no checksums, or they have been verified
 	plain     bool // the file has format 1
 }
 
-// damaged is the error for contents that this package never writes.
+// damaged returns the error for contents that this package never writes.
 func damaged(format string, args ...any) error {
 	return &store.DamagedError{Problems: []string{fmt.Sprintf(format, args...)}}
 }
 
-// load finds the buckets, and refuses files of other programs and of the
-// future.
+// load opens the buckets, and refuses files of other programs and of newer versions.
 func load(tx *bolt.Tx) (state, error) {
 	st := state{meta: tx.Bucket(metaBucket), data: tx.Bucket(dataBucket), log: tx.Bucket(logBucket), header: &header{}}
 	if st.meta == nil {
@@ -81,7 +80,7 @@ func load(tx *bolt.Tx) (state, error) {
 	return st, err
 }
 
-// create lays out a new store.
+// create creates the buckets of a new store.
 func create(tx *bolt.Tx) (st state, err error) {
 	st.header = &header{}
 	for _, b := range []struct {
@@ -97,7 +96,7 @@ func create(tx *bolt.Tx) (st state, err error) {
 
 func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// number returns a number of the meta bucket, 0 if it was never set.
+// number returns a number in the meta bucket; 0 if it is absent.
 func (st state) number(key []byte) (int64, error) {
 	b := st.meta.Get(key)
 	if b == nil {
@@ -113,8 +112,8 @@ func parseNumber(b []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(b)), nil
 }
 
-// disjoint sorts prefixes and leaves out what lies under another, so that
-// scanning one after the other meets every key once and in order.
+// disjoint sorts prefixes and drops those that are under another one, so that
+// scanning one after another finds every key once and in order.
 func disjoint(prefixes []string) []string {
 	var kept []string
 	for _, p := range slices.Sorted(slices.Values(prefixes)) {
@@ -125,10 +124,10 @@ func disjoint(prefixes []string) []string {
 	return kept
 }
 
-// entries returns copies of the entries under disjoint prefixes. It goes over
-// them twice to copy all keys into one piece of memory and all values into
-// another: a large store is then read with a handful of allocations. What was
-// verified once is not again: nobody writes meanwhile.
+// entries returns copies of the entries under disjoint prefixes. It scans them twice,
+// to copy all keys into one allocation and all values into another: reading a large
+// store needs few allocations. The second scan skips verification, since nothing can
+// change in between.
 func (st state) entries(prefixes []string) ([]store.Entry, error) {
 	var count, keyBytes, valueBytes int
 	err := st.scanAll(prefixes, func(key []byte, r record) error {
@@ -148,7 +147,7 @@ func (st state) entries(prefixes []string) ([]store.Entry, error) {
 		values = append(values, r.value...)
 		entries = append(entries, store.Entry{
 			Key:      keys.String()[k:],
-			Value:    values[v:len(values):len(values)], // an append by the caller must not reach the next
+			Value:    values[v:len(values):len(values)], // the caller's append must not overwrite the next value
 			Created:  r.created,
 			Modified: r.modified,
 		})
@@ -166,8 +165,8 @@ func (st state) scanAll(prefixes []string, f func(key []byte, r record) error) e
 	return nil
 }
 
-// list returns copies of the entries of a page, and whether there are more. What
-// it sorts are references into the file: only what it returns is copied.
+// list returns copies of the entries of a page, and reports whether there are more.
+// It sorts references into the file, and copies only the entries that it returns.
 func (st state) list(prefix string, page store.Page) (entries []store.Entry, more bool, err error) {
 	type reference struct {
 		key []byte
@@ -180,8 +179,8 @@ func (st state) list(prefix string, page store.Page) (entries []store.Entry, mor
 			return errEnough
 		}
 		found = append(found, reference{key, r})
-		if page.Order == store.ByKey && !room.has(key, r) {
-			return errEnough // with one entry more than there is room for
+		if page.Order == store.ByKey && !room.take(key, r) {
+			return errEnough // one more entry than fits was found
 		}
 		return nil
 	})
@@ -193,7 +192,7 @@ func (st state) list(prefix string, page store.Page) (entries []store.Entry, mor
 	}
 	room = newRoom(page)
 	for _, e := range found {
-		if !room.has(e.key, e.record) {
+		if !room.take(e.key, e.record) {
 			return entries, true, nil
 		}
 		entries = append(entries, store.Entry{Key: string(e.key), Value: bytes.Clone(e.value), Created: e.created, Modified: e.modified})
@@ -201,10 +200,10 @@ func (st state) list(prefix string, page store.Page) (entries []store.Entry, mor
 	return entries, false, nil
 }
 
-// errEnough ends a scan that has found what was wanted.
+// errEnough ends a scan before its end.
 var errEnough = errors.New("enough")
 
-// room is what a page still has room for.
+// room is the remaining capacity of a page.
 type room struct{ entries, bytes int }
 
 func newRoom(page store.Page) *room {
@@ -214,8 +213,8 @@ func newRoom(page store.Page) *room {
 	return &room{page.Limit, store.MaxPage}
 }
 
-// has reports whether there is room for one more entry, which takes it.
-func (r *room) has(key []byte, e record) bool {
+// take reduces the room by one entry, and reports whether the entry fits.
+func (r *room) take(key []byte, e record) bool {
 	r.entries, r.bytes = r.entries-1, r.bytes-len(key)-len(e.value)
 	return r.entries >= 0 && r.bytes >= 0
 }

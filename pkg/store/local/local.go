@@ -1,12 +1,12 @@
 // Package local keeps a store in one file, for a laptop, CI and small sites.
 //
-// Any number of processes on one host may use the file. Each request opens it,
-// acts and closes it again, so nobody waits for a person at a prompt, or for a
-// watcher. The file is a bbolt database: a commit is on disk when it returns,
-// and a process that is killed leaves the store as it was before or after its
-// transaction. What is read is verified, so that a fault of the disk is an
-// error, and never a wrong answer. The file does not belong on a network file
-// system, whose locks and memory maps do not hold what bbolt expects of them.
+// Any number of processes on one host may use the file. Each request opens it, acts
+// and closes it again, so that a process at a prompt, or a watch, blocks no other.
+// The file is a bbolt database: a commit is on disk when it returns, and a process
+// that is killed leaves the store as it was before or after its transaction.
+// Everything read is verified, so that a disk fault causes an error and never a wrong
+// answer. The file must not be on a network file system, whose locks and memory maps
+// do not give the guarantees that bbolt needs.
 package local
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Options for Open. The zero value is of use.
+// Options are the options of Open. The zero value is ready to use.
 type Options struct {
-	Timeout time.Duration                    // how long to wait while others have the file; 5 s if 0
-	Debug   func(format string, args ...any) // told one line a request; may be nil
+	Timeout time.Duration                    // how long to wait for the lock of the file; 5 s if 0
+	Debug   func(format string, args ...any) // called with one line for each request; may be nil
 }
 
 // Store is a store in a file.
@@ -34,14 +34,14 @@ type Store struct {
 	path    string
 	timeout time.Duration
 	debug   func(format string, args ...any)
-	keep    bounds // of the change log
+	keep    bounds // limits of the change log
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store in a file. It does not touch the file, nor does
-// reading: an absent file is an empty store, which the first Commit makes,
-// for its owner alone, with the directories that it lies in.
+// Open returns the store in a file. Neither Open nor reading touches the file: an
+// absent file is an empty store. The first Commit creates the file, with permissions
+// for its owner only, and the directories above it.
 func Open(path string, opts Options) (*Store, error) {
 	switch {
 	case path == "":
@@ -59,10 +59,10 @@ func Open(path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// Close has nothing to release: no request leaves the file open.
+// Close implements store.Store. It does nothing: no request leaves the file open.
 func (s *Store) Close() error { return nil }
 
-// Read implements store.Store. The entries share memory among themselves.
+// Read implements store.Store. The entries share allocations with each other.
 func (s *Store) Read(ctx context.Context, prefixes ...string) (snap store.Snapshot, err error) {
 	begin := time.Now()
 	err = s.view(ctx, func(st state) (err error) {
@@ -111,7 +111,7 @@ func (s *Store) commit(ctx context.Context, txn store.Txn) (receipt store.Receip
 		return receipt, err
 	}
 	if len(txn.Writes) == 0 {
-		return receipt, s.view(ctx, func(st state) error { return st.hold(txn.Guards) })
+		return receipt, s.view(ctx, func(st state) error { return st.checkGuards(txn.Guards) })
 	}
 	err = s.update(ctx, txn.Once, func(st state) (changed bool, err error) {
 		receipt, changed, err = st.perform(txn, s.keep)
@@ -120,7 +120,8 @@ func (s *Store) commit(ctx context.Context, txn store.Txn) (receipt store.Receip
 	return receipt, err
 }
 
-// check adds to the limits of every store those of bbolt.
+// check returns an error for a transaction beyond the limits of every store or those
+// of bbolt.
 func check(txn store.Txn) error {
 	if err := txn.Check(); err != nil {
 		return err
@@ -133,8 +134,8 @@ func check(txn store.Txn) error {
 	return nil
 }
 
-// perform applies a transaction to the store, unless its once key is there
-// already. It reports whether that changed anything.
+// perform applies a transaction to the store, unless its once key exists. It reports
+// whether the store changed.
 func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, changed bool, err error) {
 	if txn.Once != "" {
 		earlier, err := st.entry(txn.Once)
@@ -145,7 +146,7 @@ func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, chan
 			return store.Receipt{Revision: earlier.Created, Stored: earlier.Value}, false, nil
 		}
 	}
-	if err := st.hold(txn.Guards); err != nil {
+	if err := st.checkGuards(txn.Guards); err != nil {
 		return receipt, false, err
 	}
 	now := st.revision
@@ -153,7 +154,7 @@ func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, chan
 	if err != nil {
 		return receipt, false, err
 	}
-	if len(events) == 0 { // only keys deleted that were absent
+	if len(events) == 0 { // it only deleted absent keys
 		return store.Receipt{Revision: now}, false, nil
 	}
 	for _, w := range txn.Writes {
@@ -165,8 +166,8 @@ func (st state) perform(txn store.Txn, keep bounds) (receipt store.Receipt, chan
 	return receipt, true, st.advance(now+1, events, keep)
 }
 
-// hold returns a *store.ConflictError unless all guards hold.
-func (st state) hold(guards []store.Guard) error {
+// checkGuards returns a *store.ConflictError unless all guards hold.
+func (st state) checkGuards(guards []store.Guard) error {
 	var failed []store.FailedGuard
 	for _, g := range guards {
 		f, err := st.guard(g)
@@ -183,7 +184,7 @@ func (st state) hold(guards []store.Guard) error {
 	return nil
 }
 
-// guard returns nil for a guard that holds.
+// guard returns the failure of a guard, or nil if it holds.
 func (st state) guard(g store.Guard) (*store.FailedGuard, error) {
 	if !g.Prefix {
 		found, err := st.entry(g.Key)
@@ -205,9 +206,9 @@ func (st state) guard(g store.Guard) (*store.FailedGuard, error) {
 	return nil, err
 }
 
-// apply performs writes and returns what a watcher sees of them, in key order.
-// Deletions come last, and the last key first: within a transaction they leave
-// empty pages, across which bbolt finds no previous key.
+// apply performs writes and returns their events in key order. It performs deletions
+// last, and in reverse key order: within a transaction they leave empty pages, across
+// which bbolt finds no previous key.
 func (st state) apply(writes []store.Write, at store.Revision) ([]store.Event, error) {
 	byKey := func(a, b store.Write) int { return strings.Compare(a.Key, b.Key) }
 	sorted := slices.SortedFunc(slices.Values(writes), byKey)
@@ -239,7 +240,7 @@ func (st state) apply(writes []store.Write, at store.Revision) ([]store.Event, e
 	return events, nil
 }
 
-// write performs a write. To delete what is absent is no event.
+// write performs a write and returns its event, or nil if it deletes an absent key.
 func (st state) write(w store.Write, at store.Revision) (*store.Event, error) {
 	key := []byte(w.Key)
 	old, err := st.find(key)

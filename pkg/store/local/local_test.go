@@ -27,8 +27,8 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// TestPutBack has another file in the place of the store, and other contents in
-// the same one.
+// TestPutBack replaces the store by another file, and the contents of the file by
+// others.
 func TestPutBack(t *testing.T) {
 	for how, place := range map[string]func(from, to string) error{"moved": os.Rename, "copied": copyFile} {
 		t.Run(how, func(t *testing.T) {
@@ -88,7 +88,7 @@ func read(t testing.TB, s *Store, prefixes ...string) store.Snapshot {
 	return snap
 }
 
-// watch returns the batches with events up to a revision.
+// watch returns the batches with events after one revision and up to another.
 func watch(t testing.TB, s *Store, after, until store.Revision, prefixes ...string) (seen []store.Batch) {
 	t.Helper()
 	if after == until {
@@ -108,7 +108,7 @@ func watch(t testing.TB, s *Store, after, until store.Revision, prefixes ...stri
 	return seen
 }
 
-// requests makes one request of each kind and yields how it went.
+// requests makes one request of each method and yields its name and error.
 func requests(s *Store) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -258,8 +258,8 @@ func TestPermissions(t *testing.T) {
 	unavailable(t, "commit to a directory that cannot be made", other, err, "permission denied")
 }
 
-// TestReplaced puts another file in the place of the one that a commit waits
-// for: the commit must go to the one that others will find.
+// TestReplaced replaces the file while a commit waits for its lock: the commit must
+// write to the new file.
 func TestReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	s := open(t, path)
@@ -289,7 +289,7 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestWatchReplaced puts an older file in the place of one that is watched.
+// TestWatchReplaced replaces a watched file by an older one.
 func TestWatchReplaced(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	path := filepath.Join(t.TempDir(), "store")
@@ -354,7 +354,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
-// TestLongHistory is longer than what a watcher reads at once.
+// TestLongHistory watches a history longer than a watch reads at once.
 func TestLongHistory(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "store"))
 	const n = 2*chunkTxns + 10
@@ -390,14 +390,14 @@ func TestDebugSaysOneLineARequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for what := range requests(s) { //nolint:errcheck // Debug is told, whatever came of it
+	for what := range requests(s) { //nolint:errcheck // Debug is called for failures, too
 		if n++; len(lines) != n || !strings.Contains(lines[n-1], what+" "+path) {
 			t.Errorf("after %s: %q", what, lines)
 		}
 	}
 }
 
-// fill writes n keys of the size of a host's entry.
+// fill writes n keys as large as the entry of a host.
 func fill(t testing.TB, s *Store, n int) {
 	t.Helper()
 	for n > 0 {
@@ -456,8 +456,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkContended has four writers at once, and reports the longest that
-// one of them had to wait.
+// BenchmarkContended commits with four writers at once, and reports the longest time
+// of one commit.
 func BenchmarkContended(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "store")
 	var longest atomic.Int64

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// open opens the file and locks it: for this process alone to write, shared
-// with others to read. The lock is bbolt's own, which lies on the file itself,
-// so a reader needs no more than to be able to read it. bbolt asks for it every
-// 50 ms, too seldom for short turns; here it is asked for until it is there,
-// and bbolt finds it taken by itself.
+// open opens and locks the file: exclusively to write, shared to read. The lock is
+// bbolt's own lock on the file itself, so reading needs only the permission to read
+// it. bbolt polls for the lock every 50 ms, which is too slow for short requests;
+// open polls more often, and bbolt then gets the lock immediately because the same
+// open file holds it.
 //
-// To read a file that is absent or empty, nil is returned; to write, it is
-// made.
+// If the file is absent or empty, open returns nil for reading and creates it for
+// writing.
 func (s *Store) open(ctx context.Context, write bool) (*os.File, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -30,8 +30,8 @@ func (s *Store) open(ctx context.Context, write bool) (*os.File, error) {
 		if file == nil || err != nil {
 			return nil, err
 		}
-		// While waiting, the file may have been replaced or removed. What would
-		// be written to it then, nobody would find.
+		// While waiting, the file may have been replaced or removed. A write to the
+		// old file would be lost.
 		held, err := file.Stat()
 		if err != nil {
 			return nil, errors.Join(err, file.Close())
@@ -63,7 +63,7 @@ func (s *Store) openOnce(ctx context.Context, write bool, deadline time.Time) (*
 	return file, nil
 }
 
-// openFile opens the file, and makes it first if it is to be written.
+// openFile opens the file. For writing, it creates an absent one.
 func (s *Store) openFile(write bool) (*os.File, error) {
 	info, err := os.Stat(s.path)
 	absent := errors.Is(err, fs.ErrNotExist)
@@ -95,7 +95,8 @@ func (s *Store) openFile(write bool) (*os.File, error) {
 	return file, nil
 }
 
-// makeDir makes a directory and those above it, to stay after a power cut.
+// makeDir makes a directory and its parents, and syncs them so that they survive a
+// power failure.
 func makeDir(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +108,7 @@ func makeDir(dir string) error {
 	switch {
 	case err == nil:
 		return syncDir(filepath.Dir(dir))
-	case errors.Is(err, fs.ErrExist): // if it is no directory, opening the file will say so
+	case errors.Is(err, fs.ErrExist): // if it is not a directory, opening the file fails
 		return nil
 	}
 	return fmt.Errorf("cannot make its directory: %w", err)
@@ -121,23 +122,23 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// lock waits for its turn. A wait in the kernel would be fairer among many,
-// but could not be given up; and readers who overlap would keep a writer out
-// for as long as they like. So whoever waits for the file first has to pass a
-// door, which a waiting writer keeps shut behind itself.
+// lock waits for the lock of the file. A wait in the kernel would be fairer among
+// many, but could not be cancelled, and overlapping readers would starve a writer. So
+// every request first passes a turnstile, which a writer keeps locked while it waits
+// for the readers before it to finish.
 func (s *Store) lock(ctx context.Context, file *os.File, exclusive bool, deadline time.Time) error {
-	how, pass := syscall.LOCK_SH, int16(syscall.F_RDLCK)
+	mode, turnstile := syscall.LOCK_SH, int16(syscall.F_RDLCK)
 	if exclusive {
-		how, pass = syscall.LOCK_EX, syscall.F_WRLCK
+		mode, turnstile = syscall.LOCK_EX, syscall.F_WRLCK
 	}
-	if err := s.poll(ctx, deadline, func() error { return door(file, pass) }); err != nil {
+	if err := s.poll(ctx, deadline, func() error { return lockTurnstile(file, turnstile) }); err != nil {
 		return err
 	}
-	err := s.poll(ctx, deadline, func() error { return syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB) })
-	return errors.Join(err, door(file, syscall.F_UNLCK))
+	err := s.poll(ctx, deadline, func() error { return syscall.Flock(int(file.Fd()), mode|syscall.LOCK_NB) })
+	return errors.Join(err, lockTurnstile(file, syscall.F_UNLCK))
 }
 
-// poll asks for a lock until it is there.
+// poll tries a lock until it succeeds, the deadline passes or the context ends.
 func (s *Store) poll(ctx context.Context, deadline time.Time, lock func() error) error {
 	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 500*time.Microsecond) {
 		err := lock()

@@ -10,14 +10,15 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// bounds limit the change log: what is beyond either is forgotten, but never
-// the newest transaction.
+// bounds limit the change log. Transactions beyond either are dropped, but never the
+// newest one.
 type bounds struct {
 	txns  store.Revision
 	bytes int64
 }
 
-// advance makes a revision the latest, with what it did as its log entry.
+// advance makes at the latest revision, adds its events to the log, and drops the
+// oldest entries beyond the bounds.
 func (st state) advance(at store.Revision, events []store.Event, keep bounds) error {
 	key := number(int64(at))
 	entry := encodeLogEntry(key, encodeEvents(events))
@@ -43,9 +44,9 @@ func (st state) advance(at store.Revision, events []store.Event, keep bounds) er
 	return st.save()
 }
 
-const logSum = 4 // bytes of the checksum before the events
+const logSum = 4 // size in bytes of the checksum before the events
 
-// encodeLogEntry puts a checksum before events, of the key as well.
+// encodeLogEntry returns events with a checksum of key and events before them.
 func encodeLogEntry(key, events []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, logSum+len(events)), logChecksum(key, events)), events...)
 }
@@ -54,7 +55,7 @@ func logChecksum(key, events []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli()), castagnoli(), events)
 }
 
-// logEntry returns the events of a revision that is in the log.
+// logEntry returns the encoded events of a revision that is in the log.
 func (st state) logEntry(at store.Revision) ([]byte, error) {
 	key := number(int64(at))
 	entry := st.log.Get(key)
@@ -69,15 +70,16 @@ func (st state) logEntry(at store.Revision) ([]byte, error) {
 	return entry[logSum:], nil
 }
 
-// A watcher reads at most about this much of the log at once, so that a long
-// history neither fills the memory nor keeps writers waiting.
+// A watch reads at most about this much of the log at once, so that a long history
+// neither fills the memory nor blocks writers.
 const (
 	chunkTxns  = 256
 	chunkBytes = 4 << 20
 )
 
-// mark is what tells the transaction of a revision from that of another store
-// with the same number; empty if it is forgotten.
+// mark returns a hash of the transaction of a revision, which differs from that of
+// another store at the same revision. It is empty if the log does not hold the
+// revision.
 func (st state) mark(at store.Revision) (string, error) {
 	if at < max(1, st.oldest) || at > st.revision {
 		return "", nil
@@ -88,12 +90,12 @@ func (st state) mark(at store.Revision) (string, error) {
 }
 
 // changes returns the next transactions after a revision that wrote under the
-// prefixes, and the revision up to which that is all.
+// prefixes, and the revision up to which they are complete.
 func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch, store.Revision, error) {
 	switch {
 	case after == st.revision:
 		return nil, after, nil
-	case after > st.revision: // an older file was put in this place, or none is there
+	case after > st.revision: // the file was replaced by an older one or removed
 		return nil, 0, store.ErrCompacted
 	case after+1 < st.oldest:
 		return nil, 0, &store.CompactedError{Oldest: st.oldest - 1}
@@ -118,8 +120,9 @@ func (st state) changes(after store.Revision, prefixes []string) ([]store.Batch,
 	return batches, upTo, nil
 }
 
-// encodeEvents writes for each event the revision at which its key was
-// created, 0 for a deletion, and key and value with their lengths.
+// encodeEvents encodes, for each event, the revision at which its key was created or
+// 0 for a deletion, and then its key and its value, each after its length. All
+// numbers are varints.
 func encodeEvents(events []store.Event) []byte {
 	var b []byte
 	for _, e := range events {
@@ -157,7 +160,8 @@ func decodeEvents(b []byte, at store.Revision, prefixes []string) ([]store.Event
 	return events, nil
 }
 
-// field splits off bytes that follow their length.
+// field splits off bytes that follow their length. It reports whether all of them are
+// present.
 func field(b []byte) (content, rest []byte, whole bool) {
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(len(b)-n) {

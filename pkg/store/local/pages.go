@@ -12,19 +12,19 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// bbolt checks nothing but the page that a commit writes last. A wrong page
-// number can lead it to an older copy of a page, or round in circles, and a
-// wrong length to memory that is not its own. So the pages are checked before
-// bbolt sees the file. This is its layout, in the byte order of the machine:
+// bbolt verifies only the page that a commit writes last. A wrong page number can
+// lead it to an older copy of a page or into a cycle, and a wrong length to memory
+// outside the map. So this package checks the pages before bbolt uses the file. This
+// is bbolt's layout, in the byte order of the machine:
 //
-//	page      id (8 bytes), kind (2), count (2), further pages (4), elements
+//	page      id (8 bytes), kind (2), count (2), overflow pages (4), elements
 //	meta      magic (4), version (4), page size (4), flags (4), root (8), sequence (8),
 //	          list of free pages (8), number of pages (8), transaction (8), checksum (8)
 //	branch    of each element: position (4), length of the key (4), page (8)
 //	leaf      of each element: flags (4), position (4), lengths of key and value (4, 4)
-//	bucket    a value: root (8), sequence (8); with no root, a page follows
+//	bucket    a value: root (8), sequence (8); if root is 0, a page follows
 //
-// Pages 0 and 1 are meta pages; commits write them in turns.
+// Pages 0 and 1 are meta pages; commits write them alternately.
 const (
 	pageHeader  = 16
 	elementSize = 16
@@ -37,17 +37,18 @@ const (
 	bucketElement = 0x01
 	noFreeList    = 1<<64 - 1
 	magic         = 0xED0CDAED
-	deepest       = 64 // levels of a tree that bbolt makes are far fewer
-	mostProblems  = 100
+	maxDepth      = 64 // a tree of bbolt has far fewer levels
+	maxProblems   = 100
 )
 
-// meta is what is of interest in a meta page.
+// meta holds the relevant fields of a meta page.
 type meta struct {
 	pageSize                    int
 	root, free, pages, transact uint64
 }
 
-// parseMeta returns the meta page that a page begins with, if it is one.
+// parseMeta parses the meta page at the start of page, and reports whether it is
+// valid.
 func parseMeta(page []byte) (m meta, ok bool) {
 	if len(page) < pageHeader+metaSize {
 		return m, false
@@ -62,9 +63,8 @@ func parseMeta(page []byte) (m meta, ok bool) {
 	return meta{int(binary.NativeEndian.Uint32(b[8:])), number(b[16:]), number(b[32:]), number(b[40:]), number(b[48:])}, true
 }
 
-// findMeta returns the newer meta page. Both have to be there: after the
-// newer one, the older one has the store without its last transaction, and
-// nobody would notice.
+// findMeta returns the newer meta page. Both must be valid: if only the older one
+// were, the store would lack its last transaction without notice.
 func findMeta(file []byte) (m meta, err error) {
 	first, ok := parseMeta(file)
 	if !ok {
@@ -91,12 +91,13 @@ func findMeta(file []byte) (m meta, err error) {
 	return first, nil
 }
 
-// errNoDatabase is for a file of which bbolt says best what it is not.
+// errNoDatabase reports a file that is not a database; bbolt gives a better error for
+// it.
 var errNoDatabase = errors.New("no header page")
 
-// inspect checks the pages of a file: each is used once or free, all lengths
-// are within their page, and nothing goes round in circles. What it returns
-// is a *store.DamagedError.
+// inspect checks that each page of a file is either used once or free, that all
+// lengths are within their page, and that there are no cycles. It returns a
+// *store.DamagedError if they are not.
 func inspect(file *os.File) (err error) {
 	info, err := file.Stat()
 	if err != nil || info.Size() == 0 {
@@ -108,7 +109,7 @@ func inspect(file *os.File) (err error) {
 		return fmt.Errorf("cannot map it: %w", err)
 	}
 	defer func() {
-		if p := recover(); p != nil { // a disk that cannot be read, or the file was cut just now
+		if p := recover(); p != nil { // the disk cannot be read, or the file was truncated
 			err = damaged("%v", p)
 		}
 		err = errors.Join(err, syscall.Munmap(data))
@@ -128,23 +129,23 @@ func inspect(file *os.File) (err error) {
 	return nil
 }
 
-// tree is the pages of a file while they are inspected.
+// tree is the state of an inspection.
 type tree struct {
 	meta
 	data     []byte
-	used     []bool // by page, also those that are free
+	used     []bool // by page; true also for free pages
 	problems []string
 }
 
 func (t *tree) problem(format string, args ...any) {
-	if len(t.problems) < mostProblems {
+	if len(t.problems) < maxProblems {
 		t.problems = append(t.problems, fmt.Sprintf(format, args...))
 	}
 }
 
 func (t *tree) inspect() {
 	t.subtree(t.root, 0)
-	if t.free == noFreeList { // no file of ours
+	if t.free == noFreeList { // another program wrote it
 		return
 	}
 	t.freeList()
@@ -155,7 +156,7 @@ func (t *tree) inspect() {
 	}
 }
 
-// use marks a page as used, and reports whether it may be.
+// use marks a page as used, and reports whether that is allowed.
 func (t *tree) use(id uint64) bool {
 	switch {
 	case id < 2 || id >= t.pages:
@@ -169,8 +170,8 @@ func (t *tree) use(id uint64) bool {
 	return true
 }
 
-// page returns a page with those that belong to it, its kind and its count;
-// nil if it is wrong.
+// page returns the content of a page with its overflow pages, its kind and its count.
+// The content is nil if the page is invalid.
 func (t *tree) page(id uint64) (content []byte, kind, count int) {
 	if !t.use(id) {
 		return nil, 0, 0
@@ -197,7 +198,7 @@ func (t *tree) subtree(id uint64, depth int) {
 	case content == nil:
 	case kind == leafPage:
 		t.leaf(id, content, count, depth)
-	case kind != branchPage || count == 0 || depth == deepest || pageHeader+count*elementSize > len(content):
+	case kind != branchPage || count == 0 || depth == maxDepth || pageHeader+count*elementSize > len(content):
 		t.problem("page %d, at level %d, is of kind %d with %d elements", id, depth, kind, count)
 	default:
 		for i := range count {
@@ -211,7 +212,7 @@ func (t *tree) subtree(id uint64, depth int) {
 	}
 }
 
-// leaf checks a leaf, which is a page or within one, and the buckets in it.
+// leaf checks a leaf, which is a page or inside one, and the buckets in it.
 func (t *tree) leaf(id uint64, content []byte, count, depth int) {
 	if pageHeader+count*elementSize > len(content) {
 		t.problem("page %d: %d elements are not within it", id, count)
@@ -231,10 +232,10 @@ func (t *tree) leaf(id uint64, content []byte, count, depth int) {
 	}
 }
 
-// bucket checks a bucket by its value.
+// bucket checks the value of a bucket.
 func (t *tree) bucket(id uint64, value []byte, depth int) {
 	switch {
-	case len(value) < 16 || depth >= deepest:
+	case len(value) < 16 || depth >= maxDepth:
 		t.problem("page %d: a bucket in it is none", id)
 	case binary.NativeEndian.Uint64(value) != 0:
 		t.subtree(binary.NativeEndian.Uint64(value), depth)
@@ -245,8 +246,8 @@ func (t *tree) bucket(id uint64, value []byte, depth int) {
 	}
 }
 
-// freeList marks the free pages. A count that does not fit into its field is
-// the first number.
+// freeList marks the free pages as used. A count that does not fit into the header is
+// the first number of the content.
 func (t *tree) freeList() {
 	content, kind, count := t.page(t.free)
 	if content == nil {

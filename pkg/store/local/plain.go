@@ -21,7 +21,7 @@ var (
 	logBytesKey = []byte("log bytes")
 )
 
-// plainHeader returns what a file of format 1 has of a header.
+// plainHeader returns the header of a file with format 1, which stores no link.
 func (st state) plainHeader() (*header, error) {
 	if st.meta.Get(headerKey) != nil {
 		return nil, damaged("it has two formats")
@@ -54,13 +54,13 @@ func decodePlain(key, b []byte) (record, error) {
 	return record{created: store.Revision(created), modified: store.Revision(modified), value: b[16:]}, err
 }
 
-// upgrade rewrites a store of format 1.
+// upgrade rewrites a store with format 1.
 func (st state) upgrade(tx *bolt.Tx) (state, error) {
-	data, err := emptied(tx, dataBucket)
+	data, err := emptyBucket(tx, dataBucket)
 	if err != nil {
 		return state{}, err
 	}
-	log, err := emptied(tx, logBucket)
+	log, err := emptyBucket(tx, logBucket)
 	if err != nil {
 		return state{}, err
 	}
@@ -95,13 +95,13 @@ func (st state) upgrade(tx *bolt.Tx) (state, error) {
 		st.meta.Put(formatKey, binary.BigEndian.AppendUint64(nil, format)), now.save())
 }
 
-// pair is a key with its value in a bucket.
+// pair is a key in a bucket and its value.
 type pair struct{ key, value []byte }
 
-// emptied empties a bucket, and returns what was in it.
-func emptied(tx *bolt.Tx, name []byte) (had []pair, err error) {
+// emptyBucket empties a bucket and returns its previous content.
+func emptyBucket(tx *bolt.Tx, name []byte) (previous []pair, err error) {
 	err = tx.Bucket(name).ForEach(func(k, v []byte) error {
-		had = append(had, pair{bytes.Clone(k), bytes.Clone(v)})
+		previous = append(previous, pair{bytes.Clone(k), bytes.Clone(v)})
 		return nil
 	})
 	if err != nil {
@@ -111,5 +111,5 @@ func emptied(tx *bolt.Tx, name []byte) (had []pair, err error) {
 		return nil, err
 	}
 	_, err = tx.CreateBucket(name)
-	return had, err
+	return previous, err
 }

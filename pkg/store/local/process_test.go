@@ -21,8 +21,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// childEnv says what a process started by these tests is to do, and with
-// which file.
+// childEnv tells a process started by these tests what to do and with which file.
 const childEnv = "LOCAL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -46,8 +45,8 @@ func TestMain(m *testing.M) {
 // child is a process started by a test.
 type child struct {
 	*exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Scanner
+	stdin io.WriteCloser
+	out   *bufio.Scanner
 }
 
 func start(t testing.TB, role, path string) child {
@@ -55,7 +54,7 @@ func start(t testing.TB, role, path string) child {
 	c := child{Cmd: exec.Command(os.Args[0])}
 	c.Env = append(os.Environ(), childEnv+"="+role+" "+path)
 	c.Stderr = os.Stderr
-	in, err := c.StdinPipe()
+	stdin, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +62,7 @@ func start(t testing.TB, role, path string) child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.in, c.out = in, bufio.NewScanner(out)
+	c.stdin, c.out = stdin, bufio.NewScanner(out)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +74,7 @@ func (c child) kill(t testing.TB) {
 	if err := c.Process.Kill(); err != nil {
 		t.Error(err)
 	}
-	_ = c.Wait() // it says that it was killed
+	_ = c.Wait() // the error is that it was killed
 }
 
 const childRounds = 25
@@ -128,8 +127,8 @@ func TestProcessesLoseNoUpdate(t *testing.T) {
 
 const torn = 10
 
-// childWrite writes the same number to some keys, again and again, with some
-// ballast of changing size, and says each number once it is acknowledged.
+// childWrite writes the same number to several keys, with a value of changing size,
+// and prints each number once its commit has returned.
 func childWrite(s *Store) error {
 	snap, err := s.Read(context.Background(), "/k/")
 	for n := int(snap.Revision) + 1; err == nil; n++ {
@@ -144,15 +143,15 @@ func childWrite(s *Store) error {
 	return err
 }
 
-// TestKill kills a writer again and again: all that was acknowledged is there,
-// nothing is torn, and the change log has every revision.
+// TestKill kills a writer repeatedly: every acknowledged transaction must be there,
+// none may be torn, and the change log must have every revision.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	s := open(t, path)
 	for range 30 {
 		c := start(t, "write", path)
 		acked := 0
-		if rand.IntN(5) > 0 && c.out.Scan() { // else it may die while making the file
+		if rand.IntN(5) > 0 && c.out.Scan() { // otherwise it may be killed while it creates the file
 			acked = parse(t, c.out.Text())
 			time.Sleep(time.Duration(rand.IntN(10_000)) * time.Microsecond)
 		} else {
@@ -239,14 +238,14 @@ func TestLockHeld(t *testing.T) {
 	if _, err = open(t, path).Commit(ctx, store.Txn{Writes: []store.Write{{Key: "/k"}}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("commit, cancelled while waiting: %v", err)
 	}
-	if err := holder.in.Close(); err != nil { // it lets go
+	if err := holder.stdin.Close(); err != nil { // it releases the lock
 		t.Fatal(err)
 	}
 	put(t, open(t, path), "/k", "2")
 }
 
-// TestReadersLetWritersIn has readers relieve each other without a gap. A commit
-// gets its turn all the same.
+// TestReadersLetWritersIn keeps the file locked by overlapping readers. A commit must
+// get the lock nevertheless.
 func TestReadersLetWritersIn(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("there is no door")
@@ -273,9 +272,9 @@ func TestReadersLetWritersIn(t *testing.T) {
 		var relief *os.File
 		select {
 		case relief = <-next:
-		case <-time.After(50 * time.Millisecond): // it is not let in
+		case <-time.After(50 * time.Millisecond): // it must wait for the commit
 		}
-		_ = held.Close() // nil when it failed
+		_ = held.Close() // held is nil if opening failed
 		if relief == nil {
 			relief = <-next
 		}
@@ -289,8 +288,7 @@ func TestReadersLetWritersIn(t *testing.T) {
 	}
 }
 
-// childFill writes until the file may not grow any more, and says how far it
-// came.
+// childFill writes until the file may not grow any more, and prints how far it got.
 func childFill(s *Store) error {
 	signal.Ignore(syscall.SIGXFSZ)
 	limit := &syscall.Rlimit{Cur: 1 << 20, Max: 1 << 20}
@@ -310,24 +308,24 @@ func childFill(s *Store) error {
 func TestDiskFull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store")
 	c := start(t, "fill", path)
-	var said []string
+	var lines []string
 	for c.out.Scan() {
-		said = append(said, c.out.Text())
+		lines = append(lines, c.out.Text())
 	}
-	if err := c.Wait(); err != nil || len(said) != 2 {
-		t.Fatalf("%v, %q", err, said)
+	if err := c.Wait(); err != nil || len(lines) != 2 {
+		t.Fatalf("%v, %q", err, lines)
 	}
-	if !strings.HasPrefix(said[1], "*store.UnavailableError store unavailable: "+path+": ") || !strings.Contains(said[1], "file too large") {
-		t.Errorf("the error is %q", said[1])
+	if !strings.HasPrefix(lines[1], "*store.UnavailableError store unavailable: "+path+": ") || !strings.Contains(lines[1], "file too large") {
+		t.Errorf("the error is %q", lines[1])
 	}
 	s := open(t, path)
-	if got := len(read(t, s, "/fill/").Entries); strconv.Itoa(got) != said[0] || got < 10 {
-		t.Errorf("%d entries, acknowledged were %s", got, said[0])
+	if got := len(read(t, s, "/fill/").Entries); strconv.Itoa(got) != lines[0] || got < 10 {
+		t.Errorf("%d entries, acknowledged were %s", got, lines[0])
 	}
 	put(t, s, "/k", "there is room again")
 }
 
-// childEcho says the value of each change of a key.
+// childEcho prints the value of each change of a key.
 func childEcho(s *Store) error {
 	for b, err := range s.Watch(context.Background(), 0, "/ping") {
 		if err != nil {
@@ -340,8 +338,8 @@ func childEcho(s *Store) error {
 	return nil
 }
 
-// BenchmarkWatch measures the time from the return of a commit until another
-// process has seen it.
+// BenchmarkWatch measures the time from the return of a commit until another process
+// has seen it.
 func BenchmarkWatch(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "store")
 	s := open(b, path)

@@ -10,14 +10,15 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// castagnoli is the polynomial for which processors have an instruction.
+// castagnoli returns the table of the CRC-32 polynomial for which processors have an
+// instruction.
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// header is what is known of the whole store. It is kept as its numbers, 8
-// bytes each, the link to the first key and a checksum, 4 bytes each.
+// header is the state of the whole store. It is stored as three numbers of 8 bytes,
+// the link to the first key and a checksum, of 4 bytes each.
 type header struct {
 	revision store.Revision
-	oldest   store.Revision // the first that has an entry in the log
+	oldest   store.Revision // the oldest revision in the log
 	logBytes int64
 	first    uint32 // the link to the first key
 }
@@ -52,7 +53,8 @@ type record struct {
 	value             []byte
 }
 
-// link stands for a key in the record before it; 0 is the end.
+// link returns the checksum that represents a key in the previous record; 0 means
+// that no key follows.
 func link(key []byte) uint32 {
 	if key == nil {
 		return 0
@@ -60,11 +62,11 @@ func link(key []byte) uint32 {
 	return max(1, crc32.Checksum(key, castagnoli()))
 }
 
-const recordSize = 2*8 + 2*4 // without the value
+const recordSize = 2*8 + 2*4 // size in bytes without the value
 
-// sum is the checksum of a record, of which it leaves out itself. It goes on
-// from that of the key, whose length is in it, since key and value lie side by
-// side.
+// sum returns the checksum of a record without the checksum itself. It continues from
+// the checksum of the key, and includes the key's length, since key and value are
+// adjacent in the file.
 func sum(key []byte, link uint32, b []byte) uint32 {
 	s := crc32.Update(link^uint32(len(key)), castagnoli(), b[:recordSize-4])
 	return crc32.Update(s, castagnoli(), b[recordSize:])
@@ -80,7 +82,8 @@ func encodeRecord(key []byte, r record) []byte {
 	return b
 }
 
-// decodeRecord does not copy the value. It is given the key with its link.
+// decodeRecord decodes a record, given its key and the key's link. It does not copy
+// the value.
 func (st state) decodeRecord(key []byte, link uint32, b []byte) (record, error) {
 	if st.plain {
 		return decodePlain(key, b)
@@ -99,10 +102,9 @@ func (st state) decodeRecord(key []byte, link uint32, b []byte) (record, error) 
 	}, nil
 }
 
-// walk calls a function with the records from a key on, in order, as long as
-// their keys are within what is wanted, and it returns no error. All that it is
-// called with is verified, and so is, once walk has returned, that nothing is
-// missing.
+// walk calls f with the records from a key on, in order, while within returns true
+// for their keys and f returns no error. Every record is verified before the call.
+// When walk returns nil, it has also verified that no record is missing.
 func (st state) walk(from []byte, within func(key []byte) bool, f func(key []byte, r record) error) error {
 	if st.data == nil {
 		return nil
@@ -133,7 +135,7 @@ func (st state) walk(from []byte, within func(key []byte) bool, f func(key []byt
 	}
 }
 
-// place says where a key is that is not the expected one.
+// place describes the position of a key that was not expected.
 func place(found []byte) string {
 	if found == nil {
 		return "after the last one"
@@ -141,14 +143,14 @@ func place(found []byte) string {
 	return fmt.Sprintf("at or before %q", found)
 }
 
-// neighbour is a record and where it is; before the first one, it has no key.
+// neighbour is a record with its key; the key is nil before the first record.
 type neighbour struct {
 	key []byte
 	record
 }
 
-// before returns the last record before a key, and its link, which is that of
-// the first key that is not before it.
+// before returns the last record before a key, and the link of the first key that is
+// not before it.
 func (st state) before(key []byte) (n neighbour, next uint32, err error) {
 	c := st.data.Cursor()
 	var v []byte
@@ -176,7 +178,7 @@ func (st state) find(key []byte) (found *record, err error) {
 	return found, err
 }
 
-// put writes the record of a key, in the place of an old one or of none.
+// put writes the record of a key. It replaces old unless that is nil.
 func (st state) put(key []byte, r record, old *record) error {
 	if old != nil {
 		r.next = old.next
@@ -187,13 +189,13 @@ func (st state) put(key []byte, r record, old *record) error {
 		return err
 	}
 	r.next = next
-	if err := st.lead(before, link(key)); err != nil {
+	if err := st.setNext(before, link(key)); err != nil {
 		return err
 	}
 	return st.data.Put(key, encodeRecord(key, r))
 }
 
-// remove deletes a key whose record is given.
+// remove deletes a key; old is its record.
 func (st state) remove(key []byte, old record) error {
 	before, _, err := st.before(key)
 	if err != nil {
@@ -203,11 +205,11 @@ func (st state) remove(key []byte, old record) error {
 	if err := st.data.Delete(key); err != nil {
 		return err
 	}
-	return st.lead(before, next)
+	return st.setNext(before, next)
 }
 
-// lead has a record, or the header, link to another key than before.
-func (st state) lead(from neighbour, next uint32) error {
+// setNext changes the link of a record, or of the header, to the next key.
+func (st state) setNext(from neighbour, next uint32) error {
 	if from.key == nil {
 		st.first = next // the header is saved with the log entry
 		return nil
@@ -216,13 +218,13 @@ func (st state) lead(from neighbour, next uint32) error {
 	return st.data.Put(from.key, encodeRecord(from.key, from.record))
 }
 
-// scan calls a function with the records under a prefix, in key order, until
-// it returns an error.
+// scan calls a function with the records under a prefix, in key order, until it
+// returns an error.
 func (st state) scan(prefix string, f func(key []byte, r record) error) error {
 	return st.scanFrom(prefix, "", f)
 }
 
-// scanFrom is scan from a key on.
+// scanFrom is like scan, but begins at a key.
 func (st state) scanFrom(prefix, from string, f func(key []byte, r record) error) error {
 	p, first := []byte(prefix), []byte(max(prefix, from))
 	if strings.HasSuffix(prefix, "/") {
@@ -231,7 +233,7 @@ func (st state) scanFrom(prefix, from string, f func(key []byte, r record) error
 	return st.walk(first, func(k []byte) bool { return bytes.Equal(k, p) }, f)
 }
 
-// entry returns a copy of the entry of a key, or nil.
+// entry returns a copy of the entry of a key, or nil if it is absent.
 func (st state) entry(key string) (*store.Entry, error) {
 	r, err := st.find([]byte(key))
 	if r == nil || err != nil {

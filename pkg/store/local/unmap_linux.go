@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// unmap removes the memory map of a file that begins at an address; at 0, every
-// map of the file in this process. bbolt keeps its maps to itself, so the kernel
-// is asked where they are.
+// unmap removes the memory map of a file that begins at an address or, if at is 0,
+// all maps of the file in this process. bbolt does not expose its maps, so unmap
+// finds them in /proc/self/maps.
 func unmap(file *os.File, at uintptr) (err error) {
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
 	if err != nil {
@@ -34,11 +34,11 @@ func unmap(file *os.File, at uintptr) (err error) {
 	return err
 }
 
-// parseMap reads a line such as
+// parseMap parses a line such as
 //
 //	7f2b1c000000-7f2b1c008000 r--s 00000000 fd:01 1234    /var/lib/confctl/state.db
 //
-// and returns no path for what is not a shared, read-only map of a whole file.
+// It returns an empty path for a map that is not shared and read-only.
 func parseMap(line string) (begin, end uintptr, path string) {
 	fields := strings.SplitN(line, " ", 6)
 	if len(fields) < 6 || fields[1] != "r--s" {

@@ -4,5 +4,5 @@ package local
 
 import "os"
 
-// unmap leaves the map where the kernel does not tell where it is.
+// unmap does nothing where the kernel does not list the maps of a process.
 func unmap(*os.File, uintptr) error { return nil }

@@ -11,20 +11,21 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// lifeInterval is the time between two signs of life. It is also how often the
-// file is read where the kernel does not tell of changes.
+// lifeInterval is the time between two signs of life. It is also the time between two
+// reads of the file where the kernel does not report changes.
 const lifeInterval = time.Second
 
-// Watch implements store.Store. A revision that the store has not reached, as
-// after an older file was put in its place, ends it with ErrCompacted. Another
-// file that has reached it is told by its transaction of that revision.
+// Watch implements store.Store. If the store is behind the watch's revision, as after
+// the file was replaced by an older one, it yields ErrCompacted. It detects another
+// file that has reached the revision by the transaction of that revision, which
+// differs.
 func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
 	return func(yield func(store.Batch, error) bool) {
 		s.debug("local: watch %s %q after revision %d", s.path, prefixes, after)
-		bell := s.hang()
-		defer bell.close()
+		n := s.newNotifier()
+		defer n.close()
 		next, l, resumed := time.Now(), look{upTo: after}, false
-		pass := func(b store.Batch) bool {
+		send := func(b store.Batch) bool {
 			b.Resumed, resumed = resumed, false
 			return yield(b, nil)
 		}
@@ -39,17 +40,17 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 			}
 			resumed = resumed || before.ends != "" && l.begins != before.ends
 			if len(l.batches) == 0 && l.upTo == before.upTo && !resumed && time.Now().Before(next) {
-				bell.wait(ctx, next)
+				n.wait(ctx, next)
 				continue
 			}
 			for _, b := range l.batches {
-				if ctx.Err() != nil || !pass(b) {
+				if ctx.Err() != nil || !send(b) {
 					return
 				}
 			}
 			if now := time.Now(); resumed || !now.Before(next) {
 				next = now.Add(lifeInterval)
-				if !pass(store.Batch{Revision: l.upTo}) {
+				if !send(store.Batch{Revision: l.upTo}) {
 					return
 				}
 			}
@@ -57,11 +58,11 @@ func (s *Store) Watch(ctx context.Context, after store.Revision, prefixes ...str
 	}
 }
 
-// look is what was seen of the store at one time.
+// look is the result of one read of the change log.
 type look struct {
 	batches      []store.Batch
-	upTo         store.Revision // nothing up to here is missing
-	begins, ends string         // marks of the revisions after which, and up to which, it goes
+	upTo         store.Revision // the batches are complete up to here
+	begins, ends string         // the marks of the revision before the batches and of upTo
 }
 
 func (s *Store) look(ctx context.Context, after store.Revision, prefixes []string) (l look, err error) {
@@ -77,72 +78,74 @@ func (s *Store) look(ctx context.Context, after store.Revision, prefixes []strin
 	return l, err
 }
 
-// bell rings when the file may have changed. It may miss that, but not for
-// longer than one wait.
-type bell struct {
+// notifier reports when the file may have changed. It may miss a change, but wait
+// returns at its time limit nevertheless.
+type notifier struct {
 	dir, name string
-	watcher   *fsnotify.Watcher // nil if the kernel has none to spare
+	watcher   *fsnotify.Watcher // nil if the kernel has no more watches
 	debug     func(format string, args ...any)
 }
 
-// hang puts up a bell. What is heard is the directory: the file may be absent,
-// or be replaced.
-func (s *Store) hang() *bell {
+// newNotifier returns a notifier. It watches the directory, since the file may be
+// absent or be replaced.
+func (s *Store) newNotifier() *notifier {
 	path := s.path
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	b := &bell{dir: filepath.Dir(path), name: filepath.Base(path), debug: s.debug}
+	n := &notifier{dir: filepath.Dir(path), name: filepath.Base(path), debug: s.debug}
 	var err error
-	if b.watcher, err = fsnotify.NewWatcher(); err != nil {
+	if n.watcher, err = fsnotify.NewWatcher(); err != nil {
 		s.debug("local: watch %s: reading it every %v: %v", s.path, lifeInterval, err)
-		b.watcher = nil
+		n.watcher = nil
 	}
-	b.listen()
-	return b
+	n.watchDir()
+	return n
 }
 
-// listen begins to listen, or goes on: the directory may be absent too.
-func (b *bell) listen() {
-	if b.watcher == nil {
+// watchDir adds the directory to the watcher. wait calls it repeatedly, since the
+// directory may be absent, too.
+func (n *notifier) watchDir() {
+	if n.watcher == nil {
 		return
 	}
-	if err := b.watcher.Add(b.dir); err != nil {
-		b.debug("local: watch %s: reading it every %v: %v", filepath.Join(b.dir, b.name), lifeInterval, err)
+	if err := n.watcher.Add(n.dir); err != nil {
+		n.debug("local: watch %s: reading it every %v: %v", filepath.Join(n.dir, n.name), lifeInterval, err)
 	}
 }
 
-// wait returns when the bell has rung, at a time, or when the context ends.
-func (b *bell) wait(ctx context.Context, until time.Time) {
+// wait returns when the file may have changed, at the time until, or when the context
+// ends.
+func (n *notifier) wait(ctx context.Context, until time.Time) {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	var events chan fsnotify.Event
 	var errs chan error
-	if b.watcher != nil {
-		events, errs = b.watcher.Events, b.watcher.Errors
+	if n.watcher != nil {
+		events, errs = n.watcher.Events, n.watcher.Errors
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			b.listen()
+			n.watchDir()
 			return
-		case <-errs: //nolint:errcheck // some events were lost: look what is there
+		case <-errs: //nolint:errcheck // events were lost: read the file
 			return
 		case e := <-events:
-			if filepath.Base(e.Name) == b.name && e.Op != fsnotify.Chmod {
+			if filepath.Base(e.Name) == n.name && e.Op != fsnotify.Chmod {
 				return
 			}
 		}
 	}
 }
 
-func (b *bell) close() {
-	if b.watcher == nil {
+func (n *notifier) close() {
+	if n.watcher == nil {
 		return
 	}
-	if err := b.watcher.Close(); err != nil {
-		b.debug("local: watch %s: %v", filepath.Join(b.dir, b.name), err)
+	if err := n.watcher.Close(); err != nil {
+		n.debug("local: watch %s: %v", filepath.Join(n.dir, n.name), err)
 	}
 }
