@@ -116,7 +116,8 @@ func commitOnceConflict(t *testing.T, open func() store.Store) {
 	}
 }
 
-// commitVoid puts a void value at a once key, which nobody's guards get past.
+// commitVoid writes a void value to a once key: the transaction must not be made,
+// even though its guards hold.
 func commitVoid(t *testing.T, open func() store.Store) {
 	a, b := open(), open()
 	txn := store.Txn{

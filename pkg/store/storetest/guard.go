@@ -14,7 +14,7 @@ func guardTests() []test {
 	}
 }
 
-// guardKey holds each kind of guard on a key against each history of it.
+// guardKey checks each kind of guard on a key with each history of the key.
 func guardKey(t *testing.T, open func() store.Store) {
 	s := open()
 	old := commit(t, s, writes(put("/before", ""))).Revision
@@ -78,7 +78,7 @@ func guardPrefix(t *testing.T, open func() store.Store) {
 	step("a key was created again", put("/g/a", "again"))
 
 	at := revision(t, s)
-	commit(t, s, writes(del("/g/a"))) // of which a prefix guard knows nothing
+	commit(t, s, writes(del("/g/a"))) // a prefix guard does not notice a deletion
 	commit(t, s, writes(put("/g", ""), put("/g0", ""), put("/gg/a", ""), put("/h/g/a", "")))
 	commit(t, s, store.Txn{Guards: []store.Guard{prefixAt("/g/", at)}, Writes: []store.Write{put("/g/b", "4"), put("/g/new", "4")}})
 	same(t, "the guarded write", "4", string(find(t, read(t, s, "/g/"), "/g/new").Value))

@@ -17,8 +17,8 @@ func limitTests() []test {
 	}
 }
 
-// limitMost commits as many writes as there may be, beside as many guards,
-// with a once key.
+// limitMost commits the maximum number of writes with the maximum number of guards
+// and a once key.
 func limitMost(t *testing.T, open func() store.Store) {
 	s := open()
 	start := revision(t, s)
@@ -79,13 +79,13 @@ func limitBeyond(t *testing.T, open func() store.Store) {
 	unchanged(t, s, before, "/")
 }
 
-// tooLarge commits a transaction beyond the limits; with a context that is
-// over already, because nothing may be sent.
+// tooLarge commits a transaction beyond the limits, also with a cancelled context,
+// because the error must come before anything is sent.
 func tooLarge(t *testing.T, s store.Store, txn store.Txn) {
 	t.Helper()
-	over, cancel := context.WithCancel(t.Context())
+	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, ctx := range []context.Context{t.Context(), over} {
+	for _, ctx := range []context.Context{t.Context(), cancelled} {
 		_, err := s.Commit(ctx, txn)
 		var large *store.TooLargeError
 		if !errors.As(err, &large) {

@@ -49,8 +49,8 @@ func listEmpty(t *testing.T, open func() store.Store) {
 	}
 }
 
-// listOrder writes keys in an order that is neither that of their names nor
-// that of their creation, and deletes some.
+// listOrder writes keys in an order that is neither that of their names nor that of
+// their creation, and deletes some.
 func listOrder(t *testing.T, open func() store.Store) {
 	s := open()
 	for _, name := range []string{"c", "a", "e", "b", "d", "a", "e"} {
@@ -98,8 +98,8 @@ func listPrefixes(t *testing.T, open func() store.Store) {
 	}
 }
 
-// listTogether has transactions of several keys: the order within one is open,
-// that between two is not.
+// listTogether commits transactions of several keys: the order within one is not
+// specified, the order of two is.
 func listTogether(t *testing.T, open func() store.Store) {
 	s := open()
 	for _, names := range []string{"fa", "cbz", "yd"} {
@@ -170,8 +170,8 @@ func listMany(t *testing.T, open func() store.Store) {
 	}
 }
 
-// listByKey bounds lists by keys that are there, that are not, and that lie
-// outside the prefix.
+// listByKey limits lists by keys that exist, that do not, and that are outside the
+// prefix.
 func listByKey(t *testing.T, open func() store.Store) {
 	s := open()
 	for _, key := range []string{"/a", "/k/a", "/k/b/c", "/k/b", "/k/d", "/l"} {
@@ -199,7 +199,8 @@ func listByKey(t *testing.T, open func() store.Store) {
 	}
 }
 
-// listPages walks over more than fits into one page, of values large and small.
+// listPages walks over more entries than fit into one page, with large and small
+// values.
 func listPages(t *testing.T, open func() store.Store) {
 	s := open()
 	var want []string
@@ -232,8 +233,8 @@ func keysOf(writes []store.Write) []string {
 	return keys
 }
 
-// listBytes lists values of many times what an answer may have: the first of
-// them come, whatever the limit is.
+// listBytes lists values that are together many times larger than an answer may be:
+// the first of them are returned, whatever the limit is.
 func listBytes(t *testing.T, open func() store.Store) {
 	s := open()
 	const n = 60

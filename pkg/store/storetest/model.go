@@ -16,20 +16,20 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// modelTime bounds the search for a difference between driver and model.
+// modelTime limits the search for a difference between driver and model.
 const modelTime = 2500 * time.Millisecond
 
 func modelTests() []test {
 	return []test{{"model", modelRandom}}
 }
 
-// modelRandom commits random transactions on two handles and compares all that
-// can be seen with a model of the contract. Each run has a subtree for itself.
+// modelRandom commits random transactions on two handles, and compares everything
+// visible with a model of the contract. Each run has its own subtree.
 func modelRandom(t *testing.T, open func() store.Store) {
 	handles := []store.Store{open(), open()}
 	begin, run, failed := time.Now(), 0, false
 	rapid.Check(t, func(rt *rapid.T) {
-		if time.Since(begin) > modelTime && !failed { // else it is being made smaller
+		if time.Since(begin) > modelTime && !failed { // after a failure, rapid needs more runs to shrink it
 			return
 		}
 		defer func() { failed = failed || rt.Failed() }()
@@ -47,7 +47,7 @@ func modelRandom(t *testing.T, open func() store.Store) {
 	t.Logf("%d runs", run)
 }
 
-// model is what the contract says of the subtree of one run.
+// model is the state of the subtree of one run according to the contract.
 type model struct {
 	rapid      *rapid.T
 	root       string
@@ -63,9 +63,9 @@ func (m *model) keys() *rapid.Generator[string] {
 }
 
 // prefixes generates prefixes to read and to watch.
-func (m *model) prefixes(least, most int) []string {
+func (m *model) prefixes(minLen, maxLen int) []string {
 	one := rapid.SampledFrom(m.rooted("/", "/a/", "/a/b/", "/a/b", "/a", "/none/", "/once/"))
-	return rapid.SliceOfN(one, least, most).Draw(m.rapid, "prefixes")
+	return rapid.SliceOfN(one, minLen, maxLen).Draw(m.rapid, "prefixes")
 }
 
 func (m *model) rooted(keys ...string) []string {
@@ -112,7 +112,7 @@ func (m *model) draw() store.Txn {
 	return txn
 }
 
-// guard draws one that holds more often than not.
+// guard draws a guard that usually holds.
 func (m *model) guard() store.Guard {
 	g := store.Guard{Key: m.keys().Draw(m.rapid, "guarded key")}
 	g.Revision = m.entries[g.Key].Modified
@@ -146,7 +146,7 @@ func (m *model) failed(guards []store.Guard) []store.FailedGuard {
 	return failed
 }
 
-// apply does in the model what the store said it did.
+// apply applies a transaction to the model, and compares its receipt.
 func (m *model) apply(txn store.Txn, receipt store.Receipt, err error) {
 	batch := store.Batch{Revision: receipt.Revision}
 	var stored []byte
@@ -204,8 +204,8 @@ func (m *model) compare(s store.Store) {
 	m.same(fmt.Sprintf("read of %q", prefixes), want, m.read(s, prefixes...), nil)
 }
 
-// list lists a random page of a random prefix and compares what is certain: how
-// many entries, that each is as it was written, and their order.
+// list lists a random page of a random prefix, and compares what the contract
+// specifies: the number of entries, each entry, and their order.
 func (m *model) list(s store.Store) {
 	prefix := m.prefixes(1, 1)[0]
 	bound := rapid.SampledFrom(append(m.rooted("/", "/a", "/a/b", "/a/b/", "/c"), "", ""))
@@ -239,8 +239,8 @@ func (m *model) list(s store.Store) {
 	}
 }
 
-// watch writes an end mark, watches random prefixes from a random revision
-// until it, and compares the history.
+// watch writes an end mark, watches random prefixes from a random revision up to it,
+// and compares the history.
 func (m *model) watch(s store.Store) {
 	end := put(m.root+"/end", "")
 	receipt, err := s.Commit(context.Background(), writes(end))

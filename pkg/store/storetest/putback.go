@@ -8,24 +8,25 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Place is where a store is, and another can be put.
+// Place is a place that holds a store, which can be replaced by a backup.
 type Place struct {
-	Open func() store.Store // a handle on the store, which is closed with the test
+	Open func() store.Store // opens a handle on the store, which is closed when the test ends
 	Keep func()             // takes a backup
-	// PutBack puts the backup in the place of the store, which those who are
-	// connected do not outlive. Nobody can see it before it was changed.
+	// PutBack replaces the store by the backup, after calling change with it. It
+	// breaks existing connections. No other client can see the backup before change
+	// returns.
 	PutBack func(change func(store.Store))
 }
 
-// RunPutBack runs the part of the contract that is about a backup put back. It
-// calls fresh once for each of its subtests, for an empty store.
+// RunPutBack runs the part of the contract about restoring a backup. It calls fresh
+// once for each of its subtests, for an empty store.
 func RunPutBack(t *testing.T, fresh func(t *testing.T) Place) {
 	t.Run("put back/and written past", func(t *testing.T) { putBackAndPast(t, fresh(t)) })
 	t.Run("put back", func(t *testing.T) { putBack(t, fresh(t)) })
 }
 
-// putBackAndPast has a watch find another store that has been where it goes on:
-// it goes on there, and says so with the first that it brings.
+// putBackAndPast restores a backup and writes to it until it has passed the revision
+// of a watch. The watch continues, and marks its first batch as resumed.
 func putBackAndPast(t *testing.T, p Place) {
 	s := p.Open()
 	commit(t, s, writes(put("/k", "kept")))
@@ -65,7 +66,7 @@ func putBackAndPast(t *testing.T, p Place) {
 	}
 }
 
-// putBack has a watch find a store that has never been where it goes on.
+// putBack restores a backup that is behind the revision of a watch.
 func putBack(t *testing.T, p Place) {
 	s := p.Open()
 	commit(t, s, writes(put("/k", "kept")))

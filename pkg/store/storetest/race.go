@@ -22,7 +22,8 @@ func raceTests() []test {
 	}
 }
 
-// together runs a function n times at once and fails the test with the errors.
+// together runs a function n times in parallel and fails the test if any returns an
+// error.
 func together(t *testing.T, n int, f func(ctx context.Context, i int) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -56,8 +57,8 @@ func retry(ctx context.Context, s store.Store, plan func(ctx context.Context) (s
 	}
 }
 
-// raceCounters increments two counters from several handles, two goroutines
-// each, and each increment leaves its once key.
+// raceCounters increments two counters from several handles, with two goroutines
+// each. Each increment writes its own once key.
 func raceCounters(t *testing.T, open func() store.Store) {
 	const writers, rounds = 6, 8
 	handles := []store.Store{open(), open(), open()}
@@ -114,8 +115,8 @@ func raceOnce(t *testing.T, open func() store.Store) {
 	}
 }
 
-// raceVoid settles transactions while they are committed: each is made or void,
-// and everybody learns the same.
+// raceVoid writes void values while the transactions are committed: each transaction
+// is made or void, and all callers get the same result.
 func raceVoid(t *testing.T, open func() store.Store) {
 	handles := []store.Store{open(), open(), open(), open()}
 	for round := range 20 {
@@ -142,8 +143,8 @@ func raceVoid(t *testing.T, open func() store.Store) {
 	}
 }
 
-// raceHalf takes hosts of a group out, from several handles, each a random
-// part. What a writer counted it guards: never may more than half be out.
+// raceHalf takes hosts of a group out from several handles, each a random part. Each
+// writer guards what it counted: more than half must never be out.
 func raceHalf(t *testing.T, open func() store.Store) {
 	const hosts, rounds, part = 20, 12, 8
 	handles := []store.Store{open(), open(), open(), open()}
@@ -165,8 +166,9 @@ func raceHalf(t *testing.T, open func() store.Store) {
 	}
 }
 
-// takeOut plans to take a random part of a group out, if the rule allows it.
-func takeOut(group store.Snapshot, part, most int) store.Txn {
+// takeOut returns a transaction that takes a random part of a group out, or an empty
+// one if more than maxOut would be out.
+func takeOut(group store.Snapshot, part, maxOut int) store.Txn {
 	txn := store.Txn{Guards: []store.Guard{prefixAt("/group/", group.Revision)}}
 	out := countOut(group)
 	for _, i := range rand.Perm(len(group.Entries))[:min(part, len(group.Entries))] {
@@ -175,7 +177,7 @@ func takeOut(group store.Snapshot, part, most int) store.Txn {
 			txn.Writes = append(txn.Writes, put(e.Key, "out"))
 		}
 	}
-	if out > most {
+	if out > maxOut {
 		return store.Txn{}
 	}
 	return txn
@@ -191,8 +193,8 @@ func countOut(group store.Snapshot) int {
 	return out
 }
 
-// raceTorn writes twenty keys alike in each transaction while others read and
-// watch them.
+// raceTorn writes the same value to twenty keys in each transaction while others read
+// and watch them.
 func raceTorn(t *testing.T, open func() store.Store) {
 	const width, rounds = 20, 25
 	handles := []store.Store{open(), open(), open(), open()}
@@ -220,7 +222,8 @@ func raceTorn(t *testing.T, open func() store.Store) {
 	})
 }
 
-// readWhole reads until the last round and reports the first torn snapshot.
+// readWhole reads until the last round and returns an error for the first torn
+// snapshot.
 func readWhole(ctx context.Context, s store.Store, width, rounds int) error {
 	var last store.Revision
 	for value := ""; value != strconv.Itoa(rounds); {
@@ -241,7 +244,8 @@ func readWhole(ctx context.Context, s store.Store, width, rounds int) error {
 	return nil
 }
 
-// watchWhole watches all rounds and reports the first that is torn or missing.
+// watchWhole watches all rounds and returns an error for the first that is torn or
+// missing.
 func watchWhole(ctx context.Context, s store.Store, after store.Revision, width, rounds int) error {
 	round := 0
 	for b, err := range s.Watch(ctx, after, "/0/", "/1/", "/2/") {

@@ -130,7 +130,7 @@ func readAnyBytes(t *testing.T, open func() store.Store) {
 	for _, name := range names {
 		want := store.Entry{Key: name, Value: []byte(name), Created: at, Modified: at}
 		same(t, "an odd key", want, find(t, snap, name))
-		if name != "/odd//" { // which is a prefix
+		if name != "/odd//" { // this one is a prefix
 			same(t, "an odd key alone", []store.Entry{want}, read(t, s, name).Entries)
 		}
 	}
@@ -140,8 +140,8 @@ func readAnyBytes(t *testing.T, open func() store.Store) {
 	sameValue(t, "watched value of 1 MiB", big, seen[1].Events[0].Value)
 }
 
-// readOwnMemory changes what Commit was given and Read returned: neither may
-// reach the store.
+// readOwnMemory modifies the arguments of Commit and the results of Read: neither may
+// affect the store.
 func readOwnMemory(t *testing.T, open func() store.Store) {
 	s := open()
 	value := []byte("value")

@@ -1,5 +1,5 @@
-// Package storetest is the contract of package store as tests. Every driver
-// runs them against itself, so that what holds for one holds for all.
+// Package storetest is the contract of package store as tests. Every driver runs
+// them, so that all drivers behave in the same way.
 //
 //	func TestContract(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) func() store.Store {
@@ -23,17 +23,16 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// patience is how long a test waits for what ought to happen at once.
+// patience is the maximum time to wait for anything that should happen immediately.
 const patience = 15 * time.Second
 
-// Run runs the contract. It calls fresh once for each of its subtests, with
-// that subtest's t. Fresh makes an empty store that nobody else writes to
-// while the subtest runs, and returns a function that opens a further handle
-// on that same store, as another process would have it. Revisions need not
-// begin at any particular number.
+// Run runs the contract. It calls fresh once for each of its subtests, with that
+// subtest's t. Fresh makes an empty store that nothing else writes to while the
+// subtest runs, and returns a function that opens another handle on the same store,
+// as another process would. Revisions need not begin at any particular number.
 //
 // The suite closes the handles it opened, before any cleanup that fresh itself
-// registered with t. Open is only called from the goroutine of the subtest; it
+// registered with t. Open is called only from the goroutine of the subtest; it
 // reports its own failures by t.Fatal.
 func Run(t *testing.T, fresh func(t *testing.T) (open func() store.Store)) {
 	for _, test := range slices.Concat(readTests(), listTests(), commitTests(), guardTests(), limitTests(), raceTests(), watchTests(), modelTests()) {
@@ -79,7 +78,7 @@ func commit(t *testing.T, s store.Store, txn store.Txn) store.Receipt {
 	return r
 }
 
-// read returns a snapshot, having checked what holds for all of them.
+// read returns a snapshot, and checks what holds for every snapshot.
 func read(t *testing.T, s store.Store, prefixes ...string) store.Snapshot {
 	t.Helper()
 	snap, err := s.Read(t.Context(), prefixes...)
@@ -110,7 +109,7 @@ func keys(snap store.Snapshot) []string {
 	return names
 }
 
-// same fails the test when two values differ, nil and empty being the same.
+// same fails the test if two values differ; nil and empty are equal.
 func same(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
@@ -118,21 +117,22 @@ func same(t *testing.T, what string, want, got any) {
 	}
 }
 
-// unchanged fails the test unless the store is as a snapshot of the whole of
-// prefixes saw it.
+// unchanged fails the test unless reading prefixes returns the same snapshot as
+// before.
 func unchanged(t *testing.T, s store.Store, before store.Snapshot, prefixes ...string) {
 	t.Helper()
 	same(t, "the store after a transaction that was not to be performed", before, read(t, s, prefixes...))
 }
 
-// conflict commits a transaction that must fail by its guards.
+// conflict commits a transaction, and fails the test unless exactly the wanted guards
+// fail.
 func conflict(t *testing.T, s store.Store, txn store.Txn, want ...store.FailedGuard) {
 	t.Helper()
 	_, err := s.Commit(t.Context(), txn)
 	sameConflict(t, err, want)
 }
 
-// sameConflict compares the failed guards, in whatever order they are named.
+// sameConflict compares the failed guards in any order.
 func sameConflict(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -158,8 +158,8 @@ func guardLess(a, b store.Guard) bool {
 	return a.Revision < b.Revision
 }
 
-// batches watches until nothing up to a revision is missing, and returns the
-// transactions seen, having checked what holds for all of them.
+// batches watches until nothing up to a revision is missing, and returns the batches
+// with events. It checks what holds for every batch.
 func batches(t *testing.T, s store.Store, after, until store.Revision, prefixes ...string) []store.Batch {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -186,7 +186,7 @@ func batches(t *testing.T, s store.Store, after, until store.Revision, prefixes 
 	return nil
 }
 
-// checkBatch checks one batch that follows a revision.
+// checkBatch checks one batch that follows revision last.
 func checkBatch(t *testing.T, last store.Revision, b store.Batch, prefixes []string) {
 	t.Helper()
 	if b.Revision < last || len(b.Events) > 0 && b.Revision == last {

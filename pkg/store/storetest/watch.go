@@ -74,7 +74,7 @@ func watchPrefixes(t *testing.T, open func() store.Store) {
 		batches(t, s, outside, end, "/end", "/a/"))
 }
 
-// watchLive watches an empty store while others write to it.
+// watchLive watches an empty store while other handles write to it.
 func watchLive(t *testing.T, open func() store.Store) {
 	s, watcher, late := open(), open(), open()
 	start := revision(t, s)
@@ -112,8 +112,8 @@ func watchLive(t *testing.T, open func() store.Store) {
 	}
 }
 
-// watchLife watches where nothing happens: the signs of life come in time, and
-// say truly how far nothing is missing.
+// watchLife watches an idle prefix: signs of life must come in time, and their
+// revisions must be right.
 func watchLife(t *testing.T, open func() store.Store) {
 	s := open()
 	start := commit(t, s, writes(put("/k", "1"))).Revision
@@ -143,8 +143,8 @@ func watchLife(t *testing.T, open func() store.Store) {
 	t.Fatalf("the watch ended after %d signs of life", signs)
 }
 
-// watchResume breaks a watch off again and again while others write, and goes
-// on from the last revision it was given.
+// watchResume ends a watch repeatedly while others write, and starts another after
+// the last revision it received.
 func watchResume(t *testing.T, open func() store.Store) {
 	const total = 40
 	s, watcher := open(), open()
@@ -211,7 +211,8 @@ func watchContext(t *testing.T, open func() store.Store) {
 	}
 }
 
-// watchFuture goes on from where an older backup has never been.
+// watchFuture watches after a revision that the store has not reached, as when an
+// older backup was restored.
 func watchFuture(t *testing.T, open func() store.Store) {
 	s := open()
 	at := commit(t, s, writes(put("/k", "1"))).Revision
