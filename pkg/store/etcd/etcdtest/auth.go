@@ -6,8 +6,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// AddReader switches authentication on, for a user root who may do everything and
-// one who may only read what is below a prefix. Both have the password secret.
+// AddReader enables authentication, with a user root who may do everything and a user
+// who may only read the keys under a prefix. The password of both is secret.
 func (s *Server) AddReader(t testing.TB, name, prefix string) {
 	t.Helper()
 	admin, err := clientv3.New(clientv3.Config{Endpoints: s.URLs()})

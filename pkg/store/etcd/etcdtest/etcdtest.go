@@ -1,5 +1,5 @@
-// Package etcdtest runs etcd inside a test: a real server, or several, on
-// loopback. It is for tests only; the server is large.
+// Package etcdtest runs etcd in a test: a real server of one or more members, on
+// loopback. Only tests may import it, because the server is large.
 package etcdtest
 
 import (
@@ -20,10 +20,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Option changes the configuration of a server before it starts.
+// Option changes the configuration of a member before it starts.
 type Option func(*embed.Config)
 
-// Server is a running cluster of one or several members.
+// Server is a running cluster of one or more members.
 type Server struct {
 	members []*member
 }
@@ -31,12 +31,12 @@ type Server struct {
 type member struct {
 	etcd *embed.Etcd
 	url  string
-	once sync.Once     // it can be killed but once
-	dead chan struct{} // closed then
+	once sync.Once     // kills it only once
+	dead chan struct{} // closed when it is killed
 
 	mu    sync.Mutex
 	calls map[string]int
-	ended map[string][]string // first compared keys of transactions, by what they ended with
+	ended map[string][]string // by error: the first compared keys of the transactions that it ended
 }
 
 // Start runs a server of one member until the test ends.
@@ -45,7 +45,7 @@ func Start(t testing.TB, options ...Option) *Server {
 	return Cluster(t, 1, options...)
 }
 
-// Cluster runs a server of several members until the test ends.
+// Cluster runs a server of size members until the test ends.
 func Cluster(t testing.TB, size int, options ...Option) *Server {
 	t.Helper()
 	peers := make([]string, size)
@@ -60,7 +60,7 @@ func Cluster(t testing.TB, size int, options ...Option) *Server {
 		cfg := m.config(t, fmt.Sprintf("m%d", i), peer)
 		cfg.InitialCluster = initial[1:]
 		if size > 1 {
-			cfg.TickMs, cfg.ElectionMs = 20, 300 // leaders are to last on a busy machine
+			cfg.TickMs, cfg.ElectionMs = 20, 300 // the leader must not change on a busy machine
 		}
 		for _, o := range options {
 			o(cfg)
@@ -84,21 +84,21 @@ func Cluster(t testing.TB, size int, options ...Option) *Server {
 	return s
 }
 
-// config is that of a server that is fast to start and to elect, and does not
-// sync its disk.
+// config returns the configuration of a member that starts and elects quickly, and
+// does not sync its disk.
 func (m *member) config(t testing.TB, name, peer string) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name, cfg.Dir = name, t.TempDir()
 	cfg.LogOutputs, cfg.LogLevel = []string{"/dev/null"}, "fatal"
 	cfg.TickMs, cfg.ElectionMs = 10, 100
 	cfg.UnsafeNoFsync = true
-	cfg.BcryptCost = 4 // the least there is: passwords are checked with the race detector on
+	cfg.BcryptCost = 4 // the minimum: the race detector makes hashing passwords slow
 	cfg.ListenPeerUrls = []url.URL{parse(t, peer)}
 	cfg.AdvertisePeerUrls = cfg.ListenPeerUrls
 	cfg.ListenClientUrls = []url.URL{parse(t, "http://127.0.0.1:0")}
 	cfg.AdvertiseClientUrls = cfg.ListenClientUrls
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(m.count), grpc.ChainStreamInterceptor(m.mortal),
+		grpc.ChainUnaryInterceptor(m.count), grpc.ChainStreamInterceptor(m.endStreams),
 	}
 	return cfg
 }
@@ -116,8 +116,8 @@ func (m *member) count(ctx context.Context, req any, info *grpc.UnaryServerInfo,
 	return answer, err
 }
 
-// Ended returns the keys that come first in the conditions of the transactions
-// that ended with an error of the server.
+// Ended returns the first key in the conditions of each transaction that ended with
+// an error of the server.
 func (s *Server) Ended(with error) []string {
 	var keys []string
 	for _, m := range s.members {
@@ -128,8 +128,9 @@ func (s *Server) Ended(with error) []string {
 	return keys
 }
 
-// mortal ends streams with the member, which would see them out for seconds.
-func (m *member) mortal(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+// endStreams ends a stream when the member is killed, which would otherwise wait
+// seconds for it.
+func (m *member) endStreams(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	go func() {
@@ -139,15 +140,15 @@ func (m *member) mortal(srv any, stream grpc.ServerStream, _ *grpc.StreamServerI
 		case <-ctx.Done():
 		}
 	}()
-	return next(srv, mortalStream{stream, ctx})
+	return next(srv, streamWithContext{stream, ctx})
 }
 
-type mortalStream struct {
+type streamWithContext struct {
 	grpc.ServerStream
 	ctx context.Context
 }
 
-func (s mortalStream) Context() context.Context { return s.ctx }
+func (s streamWithContext) Context() context.Context { return s.ctx }
 
 func (m *member) kill() {
 	m.once.Do(func() {
@@ -157,10 +158,10 @@ func (m *member) kill() {
 	})
 }
 
-// URL is where the first member takes requests.
+// URL returns the client URL of the first member.
 func (s *Server) URL() string { return s.members[0].url }
 
-// URLs is where each of the members takes requests.
+// URLs returns the client URLs of the members.
 func (s *Server) URLs() []string {
 	var urls []string
 	for _, m := range s.members {
@@ -169,7 +170,7 @@ func (s *Server) URLs() []string {
 	return urls
 }
 
-// Leader returns the number of the member that leads.
+// Leader returns the index of the member that leads.
 func (s *Server) Leader(t testing.TB) int {
 	t.Helper()
 	for range 500 {
@@ -184,10 +185,11 @@ func (s *Server) Leader(t testing.TB) int {
 	return 0
 }
 
-// Kill stops a member at once, as if its host had lost power.
+// Kill stops a member immediately, as a power failure of its host would.
 func (s *Server) Kill(i int) { s.members[i].kill() }
 
-// Part cuts a member off from the others, either way. Clients still reach it.
+// Part disconnects a member from the others, in both directions. Clients still reach
+// it.
 func (s *Server) Part(i int) {
 	for _, m := range s.others(i) {
 		m.etcd.Server.CutPeer(s.members[i].etcd.Server.MemberID())
@@ -207,7 +209,7 @@ func (s *Server) others(i int) []*member {
 	return append(append([]*member(nil), s.members[:i]...), s.members[i+1:]...)
 }
 
-// Compact has the server forget what was before a revision.
+// Compact makes the server forget the history before a revision.
 func (s *Server) Compact(t testing.TB, before int64) {
 	t.Helper()
 	if _, err := s.members[0].etcd.Server.Compact(t.Context(), &pb.CompactionRequest{Revision: before, Physical: true}); err != nil {
@@ -215,8 +217,8 @@ func (s *Server) Compact(t testing.TB, before int64) {
 	}
 }
 
-// Calls returns how many requests the members were sent since the last time,
-// by their gRPC method.
+// Calls returns the number of requests that the members received since the previous
+// call, by gRPC method.
 func (s *Server) Calls() map[string]int {
 	all := make(map[string]int)
 	for _, m := range s.members {
@@ -230,10 +232,10 @@ func (s *Server) Calls() map[string]int {
 	return all
 }
 
-// freeAddress returns a loopback address that nobody listens on. A member is told
-// its address before it listens there, so the port could be given to somebody
-// else meanwhile: it is none of those that systems hand out and, where all of
-// 127.0.0.0/8 is this host, one of an address of its own.
+// freeAddress returns a loopback address on which nothing listens. A member gets its
+// address before it listens there, so another process could take the port. The port
+// is therefore outside the ranges that systems assign, and on Linux, where all of
+// 127.0.0.0/8 is this host, the address is random.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	const firstPort, ports, tries = 10_000, 20_000, 100
@@ -262,11 +264,11 @@ func parse(t testing.TB, address string) url.URL {
 	return *u
 }
 
-// Address returns one on loopback that a server can have again and again.
+// Address returns a loopback address at which a server can be started repeatedly.
 func Address(t testing.TB) string { return freeAddress(t) }
 
-// At is where a server keeps its data and takes requests. One that is started
-// there later is the same again, as its data are.
+// At sets a member's data directory and its client address. A server started there
+// again has the same data.
 func At(t testing.TB, dir, address string) Option {
 	return func(cfg *embed.Config) {
 		cfg.Dir = dir
@@ -275,12 +277,12 @@ func At(t testing.TB, dir, address string) Option {
 	}
 }
 
-// Quota is how large a server's database may grow.
+// Quota sets the maximum size of a server's database.
 func Quota(bytes int64) Option {
 	return func(cfg *embed.Config) { cfg.QuotaBackendBytes = bytes }
 }
 
-// Limits are those of a request.
+// Limits sets the maximum size and number of operations of a request.
 func Limits(bytes, operations uint) Option {
 	return func(cfg *embed.Config) { cfg.MaxRequestBytes, cfg.MaxTxnOps = bytes, operations }
 }

@@ -8,35 +8,34 @@ import (
 	"testing"
 )
 
-// Proxy stands before a server, and does with what passes what networks do.
-// Its methods may be called from several goroutines.
+// Proxy forwards connections to a server, and simulates faults of networks. Its
+// methods may be called from several goroutines.
 type Proxy struct {
 	listener net.Listener
 	target   string
 
-	mu     sync.Mutex
-	goesOn *sync.Cond // frozen has ended, or a connection has
-	frozen bool
-	open   map[*passage]bool
-	taken  int
+	mu      sync.Mutex
+	changed *sync.Cond // signals that frozen, dead or open changed
+	frozen  bool
+	open    map[*connection]bool
+	taken   int
 }
 
-// passage is a connection through a proxy. What it needs of the proxy is held by
-// the proxy's mutex.
-type passage struct {
+// connection is a client's connection through a proxy. The proxy's mutex guards dead.
+type connection struct {
 	client, server net.Conn
-	dead           bool // what comes goes nowhere
+	dead           bool // data is dropped
 }
 
-// NewProxy runs a proxy before the server at a URL until the test ends.
+// NewProxy runs a proxy for the server at a URL until the test ends.
 func NewProxy(t testing.TB, to string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: l, target: strings.TrimPrefix(to, "http://"), open: make(map[*passage]bool)}
-	p.goesOn = sync.NewCond(&p.mu)
+	p := &Proxy{listener: l, target: strings.TrimPrefix(to, "http://"), open: make(map[*connection]bool)}
+	p.changed = sync.NewCond(&p.mu)
 	go p.accept()
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -46,47 +45,47 @@ func NewProxy(t testing.TB, to string) *Proxy {
 	return p
 }
 
-// URL is where the proxy takes connections.
+// URL returns the URL of the proxy.
 func (p *Proxy) URL() string { return "http://" + p.listener.Addr().String() }
 
-// Freeze keeps back what is sent from now on, either way and on new connections
-// too, which stay open: as if the server's process stood still.
+// Freeze holds back all data in both directions, on existing and new connections,
+// which stay open: as if the server's process were stopped.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = true
 }
 
-// Thaw ends a Freeze. What was kept back arrives.
+// Thaw ends a Freeze. The data held back arrives.
 func (p *Proxy) Thaw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = false
-	p.goesOn.Broadcast()
+	p.changed.Broadcast()
 }
 
-// Forget drops all that is sent on the connections there are, without closing
-// them: as a firewall does that has forgotten them. New ones work.
+// Forget drops all data on the existing connections without closing them, as a
+// firewall does that has lost its state. New connections work.
 func (p *Proxy) Forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
 		c.dead = true
 	}
-	p.goesOn.Broadcast()
+	p.changed.Broadcast()
 }
 
-// Cut closes the connections there are. New ones work.
+// Cut closes the existing connections. New connections work.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
 		p.close(c)
 	}
-	p.goesOn.Broadcast()
+	p.changed.Broadcast()
 }
 
-// Taken is how many connections the proxy has taken so far.
+// Taken returns the number of connections accepted so far.
 func (p *Proxy) Taken() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,10 +100,10 @@ func (p *Proxy) accept() {
 		}
 		server, err := net.Dial("tcp", p.target)
 		if err != nil {
-			_ = client.Close() // as the server itself would refuse it
+			_ = client.Close() // the server refuses connections
 			continue
 		}
-		c := &passage{client: client, server: server}
+		c := &connection{client: client, server: server}
 		p.mu.Lock()
 		p.open[c] = true
 		p.taken++
@@ -114,8 +113,8 @@ func (p *Proxy) accept() {
 	}
 }
 
-// pass copies one way, until either end has gone.
-func (p *Proxy) pass(c *passage, to io.Writer, from io.Reader) {
+// pass copies data in one direction until either end closes.
+func (p *Proxy) pass(c *connection, to io.Writer, from io.Reader) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -130,19 +129,19 @@ func (p *Proxy) pass(c *passage, to io.Writer, from io.Reader) {
 	}
 }
 
-// held waits while the proxy is frozen, and reports whether a connection is dead.
-func (p *Proxy) held(c *passage) bool {
+// held waits while the proxy is frozen, and reports whether the connection is dead.
+func (p *Proxy) held(c *connection) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.frozen && !c.dead && p.open[c] {
-		p.goesOn.Wait()
+		p.changed.Wait()
 	}
 	return c.dead
 }
 
-// ended closes both ends. Of a dead connection no end hears that the other has
-// gone.
-func (p *Proxy) ended(c *passage, dead bool) {
+// ended closes both ends. If the connection is dead, neither end may learn that the
+// other has closed, so it does nothing.
+func (p *Proxy) ended(c *connection, dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !dead {
@@ -150,8 +149,8 @@ func (p *Proxy) ended(c *passage, dead bool) {
 	}
 }
 
-// close is called with the mutex held.
-func (p *Proxy) close(c *passage) {
+// close closes both ends. The caller holds the mutex.
+func (p *Proxy) close(c *connection) {
 	_ = c.client.Close()
 	_ = c.server.Close()
 	delete(p.open, c)

@@ -11,10 +11,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Queue stands where a server takes transactions that write. It keeps some of
-// them from it, as the queues of kernels and proxies can, and has them performed
-// after whoever sent them has gone. Its methods may be called from several
-// goroutines.
+// Queue intercepts the transactions that write to a server. It can hold some back, as
+// the queues of kernels and proxies do, and perform them after their sender has given
+// up. Its methods may be called from several goroutines.
 type Queue struct {
 	mu     sync.Mutex
 	fates  []Fate
@@ -22,7 +21,7 @@ type Queue struct {
 	before func() // see Before
 }
 
-// Fate is what becomes of a transaction on its way.
+// Fate says how a Queue handles a transaction.
 type Fate int
 
 // The fates.
@@ -33,37 +32,38 @@ const (
 	Mute              // it is performed and gets no answer
 )
 
-// Option puts the queue before a server, or before several.
+// Option returns the option that puts the queue before a server; it may be used for
+// several.
 func (q *Queue) Option() Option {
 	return func(cfg *embed.Config) {
 		cfg.GRPCAdditionalServerOptions = append(cfg.GRPCAdditionalServerOptions, grpc.ChainUnaryInterceptor(q.take))
 	}
 }
 
-// Next says what becomes of the next transactions. Those after them pass.
+// Next sets the fates of the next transactions. Later ones pass.
 func (q *Queue) Next(fates ...Fate) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.fates = slices.Clone(fates)
 }
 
-// Before has a function called when the next transaction comes, before it meets
-// its fate.
+// Before sets a function that is called once, when the next transaction arrives and
+// before its fate applies.
 func (q *Queue) Before(f func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.before = f
 }
 
-// Deliver has all that is kept performed, in any order, and returns how much
-// that was. Nobody is there any more for the answers.
+// Deliver performs all transactions that are kept, in random order, and returns their
+// number. Nothing receives their answers.
 func (q *Queue) Deliver() int {
 	q.mu.Lock()
 	kept := q.kept
 	q.kept = nil
 	q.mu.Unlock()
 	for _, i := range rand.Perm(len(kept)) {
-		_ = kept[i]() // what comes of it is seen in the store
+		_ = kept[i]() // tests look at the store for the outcome
 	}
 	return len(kept)
 }
@@ -95,7 +95,8 @@ func (q *Queue) take(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next
 	return answer, err
 }
 
-// fate takes the next fate, and calls what is to be called before.
+// fate returns the fate of the next transaction, after it has called the function set
+// by Before.
 func (q *Queue) fate() Fate {
 	q.mu.Lock()
 	before := q.before

@@ -27,7 +27,7 @@ type Authority struct {
 	next int64
 }
 
-// NewAuthority makes a certificate authority.
+// NewAuthority returns a new certificate authority.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{dir: t.TempDir(), key: newKey(t), next: 1}
@@ -41,8 +41,8 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue returns the files of a certificate and its key for a host, an address
-// or a user, valid until a time.
+// Issue writes a certificate for a host, an address or a user, valid until a time,
+// and its key. It returns their file names.
 func (a *Authority) Issue(t testing.TB, name string, until time.Time) (cert, key string) {
 	t.Helper()
 	k := newKey(t)
@@ -67,8 +67,8 @@ func (a *Authority) Issue(t testing.TB, name string, until time.Time) (cert, key
 	return cert, a.write(t, file+".key", "EC PRIVATE KEY", der)
 }
 
-// TLS makes a server serve with a certificate and, if clients is given, ask
-// for one of that authority.
+// TLS makes a server use a certificate and, if clients is not nil, require a client
+// certificate of that authority.
 func TLS(t testing.TB, cert, key string, clients *Authority) Option {
 	t.Helper()
 	return func(cfg *embed.Config) {

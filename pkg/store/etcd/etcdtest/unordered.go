@@ -9,17 +9,17 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Unordered makes a real server treat watches as etcd does before 3.4.25 and
-// 3.5.8: an answer to a progress request may overtake events of the revision that
-// it names. The server also claims to be such a version. Its methods may be called
-// from several goroutines.
+// Unordered makes a real server treat watches as etcd does before 3.4.25 and 3.5.8:
+// the answer to a progress request may overtake events of the revision that it names.
+// The server also reports such a version. Its methods may be called from several
+// goroutines.
 type Unordered struct {
 	mu          sync.Mutex
-	holding     bool // events wait
-	mute        bool // so do answers to progress requests
+	holding     bool // events are held
+	mute        bool // answers to progress requests are held, too
 	streams     map[*unorderedStream]bool
-	overtook    int // answers that were sent while events were held
-	outstanding int // most requests at one time that one stream had not answered
+	overtook    int // the number of answers sent on streams that held events
+	outstanding int // the maximum number of unanswered requests of one stream
 }
 
 // Option returns the option that makes a server unordered.
@@ -31,15 +31,15 @@ func (u *Unordered) Option() Option {
 	}
 }
 
-// Hold keeps events back, on all streams and on new ones, while answers to
-// progress requests pass.
+// Hold holds events back, on existing and new streams, while answers to progress
+// requests pass.
 func (u *Unordered) Hold() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.holding, u.overtook = true, 0
 }
 
-// Mute keeps back answers to progress requests as well.
+// Mute holds back answers to progress requests as well.
 func (u *Unordered) Mute() {
 	u.Hold()
 	u.mu.Lock()
@@ -50,7 +50,7 @@ func (u *Unordered) Mute() {
 	}
 }
 
-// Release sends what was held, events before answers, and ends a Hold or a Mute.
+// Release sends what is held, in order, and ends a Hold or a Mute.
 func (u *Unordered) Release() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -60,8 +60,8 @@ func (u *Unordered) Release() {
 	}
 }
 
-// Lose drops what the open streams hold and will be sent, for good. Answers to
-// progress requests still pass. New streams are not affected.
+// Lose drops the held messages and all future events of the existing streams. Answers
+// to progress requests still pass. New streams are not affected.
 func (u *Unordered) Lose() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -71,16 +71,16 @@ func (u *Unordered) Lose() {
 	}
 }
 
-// Overtook is how many answers were sent since Hold while an event waited on the
-// same stream.
+// Overtook returns how many answers were sent since Hold on streams that held an
+// event.
 func (u *Unordered) Overtook() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.overtook
 }
 
-// Outstanding is the largest number of progress requests that one stream had
-// received and not answered since Mute.
+// Outstanding returns the maximum number of progress requests since Mute that one
+// stream had received and not answered.
 func (u *Unordered) Outstanding() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -111,14 +111,14 @@ func (u *Unordered) intercept(srv any, stream grpc.ServerStream, info *grpc.Stre
 	return next(srv, s)
 }
 
-// unorderedStream is one stream of watches. What it holds is guarded by the mutex
-// of its server.
+// unorderedStream is one stream of watches. The mutex of its server guards its
+// fields.
 type unorderedStream struct {
 	grpc.ServerStream
 	server      *Unordered
-	held        []any // events, and answers if the server is mute
-	lost        bool  // events go nowhere
-	outstanding int   // progress requests that are not answered
+	held        []any // events, and also answers if the server is mute
+	lost        bool  // events are dropped
+	outstanding int   // the number of unanswered progress requests
 }
 
 func (s *unorderedStream) RecvMsg(m any) error {
@@ -153,10 +153,10 @@ func (s *unorderedStream) SendMsg(m any) error {
 	return s.ServerStream.SendMsg(m)
 }
 
-// flush is called with the server's mutex held.
+// flush sends what is held. The caller holds the server's mutex.
 func (s *unorderedStream) flush() {
 	for _, m := range s.held {
-		_ = s.ServerStream.SendMsg(m) // a stream that has ended says so elsewhere
+		_ = s.ServerStream.SendMsg(m) // the server notices elsewhere that a stream has ended
 	}
 	s.held, s.outstanding = nil, 0
 }

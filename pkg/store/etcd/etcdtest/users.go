@@ -9,12 +9,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// Password is that of all users.
+// Password is the password of all users.
 const Password = "secret"
 
-// Rights switches authentication on, with root and users who have rights: for each
-// user the keys to read, and the keys to read and write. A key that ends in a slash
-// stands for all keys under it.
+// Rights enables authentication, for the user root and the users in read and write:
+// read holds the keys that each user may read, and write those that it may read and
+// write. A key that ends in a slash stands for all keys under it.
 func (s *Server) Rights(t testing.TB, read, write map[string][]string) {
 	t.Helper()
 	admin, err := clientv3.New(clientv3.Config{Endpoints: s.URLs(), Logger: zap.NewNop()})
