@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// firstPause is the first of a Backoff.
+// firstPause is the first pause of a Backoff.
 const firstPause = 50 * time.Millisecond
 
-// Backoff is the pauses between the attempts of those who follow a store over
-// its failures: each twice as long as the one before. Those who lost the same
-// store do not come back together. The zero value is ready.
+// Backoff waits between attempts to reach a store that has failed. The pauses double,
+// and are random, so that the clients of one store do not return together. The zero
+// value is ready to use.
 type Backoff struct {
-	pause time.Duration // the last one
+	pause time.Duration // the maximum of the last pause
 }
 
-// Wait is one pause: between half and all of its time, which is at most as long
-// as said. The driver's own patience comes on top of it. Wait reports false if
-// the context ends first.
-func (b *Backoff) Wait(ctx context.Context, most time.Duration) bool {
-	b.pause = min(max(2*b.pause, firstPause), most)
+// Wait pauses for between half and all of the current pause, which is at most limit.
+// The driver's own timeout comes on top of it. Wait reports false if the context ends
+// first.
+func (b *Backoff) Wait(ctx context.Context, limit time.Duration) bool {
+	b.pause = min(max(2*b.pause, firstPause), limit)
 	timer := time.NewTimer(b.pause/2 + rand.N(b.pause/2+1))
 	defer timer.Stop()
 	select {
@@ -31,5 +31,6 @@ func (b *Backoff) Wait(ctx context.Context, most time.Duration) bool {
 	}
 }
 
-// Reset has the pauses begin anew: an attempt went well.
+// Reset makes the next pause the first one again. It is called after an attempt that
+// succeeded.
 func (b *Backoff) Reset() { b.pause = 0 }

@@ -9,15 +9,15 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestBackoff: pauses double up to the most, begin anew, and end with the
-// context.
+// TestBackoff checks that pauses double up to the limit, begin anew after Reset, and
+// end with the context.
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b store.Backoff
-		wait := func(most, want time.Duration) {
+		wait := func(limit, want time.Duration) {
 			t.Helper()
 			begun := time.Now()
-			if !b.Wait(t.Context(), most) {
+			if !b.Wait(t.Context(), limit) {
 				t.Fatal("it ends")
 			}
 			if got := time.Since(begun); got < want/2 || got > want {

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// ErrCompacted ends a Watch whose starting point the store does not know: it
-// has forgotten it, or an older backup was restored.
+// ErrCompacted ends a Watch whose starting revision the store does not know: the
+// store has forgotten it, or an older backup was restored.
 var ErrCompacted = errors.New("the store has forgotten the changes since that revision")
 
-// CompactedError is the ErrCompacted, as errors.Is has it, of a store that has
-// forgotten but some of the changes.
+// CompactedError is returned by a store that knows the oldest revision it remembers.
+// It wraps ErrCompacted.
 type CompactedError struct {
 	Oldest Revision // a Watch after this one misses nothing, until more is forgotten
 }
@@ -23,19 +23,19 @@ func (e *CompactedError) Error() string {
 // Unwrap returns ErrCompacted.
 func (e *CompactedError) Unwrap() error { return ErrCompacted }
 
-// ConflictError reports a transaction that was not performed because of its
-// guards: somebody else wrote in between.
+// ConflictError reports a transaction that was not performed because some of its
+// guards failed: another writer came first.
 type ConflictError struct {
 	Failed []FailedGuard // at least one
-	// Spent says that the Once key exists by now and holds the Void of the
-	// transaction: whoever plans again takes another key.
+	// Spent reports that the Once key now holds the Void of the transaction: a caller
+	// that plans again needs another key.
 	Spent bool
 }
 
-// FailedGuard is a guard that did not hold, and what was found instead.
+// FailedGuard is a guard that did not hold, and the entry that was found.
 type FailedGuard struct {
 	Guard
-	Found *Entry // the entry of a guarded key; nil if it is absent, and for a prefix
+	Found *Entry // the entry of a guarded key; nil if the key is absent or the guard is on a prefix
 }
 
 func (e *ConflictError) Error() string {
@@ -63,9 +63,9 @@ type UnavailableError struct {
 	Tried []Endpoint // at least one
 }
 
-// Endpoint is a place where the store was looked for, and why that failed.
+// Endpoint is an address at which the store was tried, and the error.
 type Endpoint struct {
-	Address string // as the operator would write it: a URL, or a file name
+	Address string // as an operator writes it: a URL or a file name
 	Err     error  // short, without the address
 }
 
@@ -77,7 +77,7 @@ func (e *UnavailableError) Error() string {
 	return "store unavailable: " + strings.Join(tried, "; ")
 }
 
-// Unwrap returns what each endpoint failed with.
+// Unwrap returns the errors of the endpoints.
 func (e *UnavailableError) Unwrap() []error {
 	errs := make([]error, len(e.Tried))
 	for i, t := range e.Tried {
@@ -86,10 +86,10 @@ func (e *UnavailableError) Unwrap() []error {
 	return errs
 }
 
-// DamagedError reports contents of a store that differ from what was written,
-// as after a fault of a disk. It stands in an *UnavailableError.
+// DamagedError reports contents of a store that differ from what was written, as
+// after a disk fault. It is wrapped in an *UnavailableError.
 type DamagedError struct {
-	Problems []string // what does not fit; at least one
+	Problems []string // at least one
 }
 
 func (e *DamagedError) Error() string {
@@ -103,27 +103,27 @@ func (e *DamagedError) Error() string {
 // DeniedError reports a request that the store refused to this user. Nothing
 // was written.
 type DeniedError struct {
-	User  string // empty when none was given
-	Grant string // what would be needed, such as "read /conftool/.confctl/ and write /conftool/v1/pools/"
+	User  string // empty if the request had no user
+	Grant string // the permissions needed; may be empty. An example is "read /conftool/.confctl/ and write /conftool/v1/pools/"
 	Err   error
 }
 
 func (e *DeniedError) Error() string {
-	who := "without a user"
+	user := "without a user"
 	if e.User != "" {
-		who = "for user " + e.User
+		user = "for user " + e.User
 	}
 	if e.Grant == "" {
-		return fmt.Sprintf("denied by the store %s: %v", who, e.Err)
+		return fmt.Sprintf("denied by the store %s: %v", user, e.Err)
 	}
-	return fmt.Sprintf("denied by the store %s, it takes the permission to %s: %v", who, e.Grant, e.Err)
+	return fmt.Sprintf("denied by the store %s, it takes the permission to %s: %v", user, e.Grant, e.Err)
 }
 
 func (e *DeniedError) Unwrap() error { return e.Err }
 
-// UnknownError reports a Commit whose outcome is not known: it may have
-// happened, or may happen yet. That the Once key is absent does not settle it;
-// to commit a Void at the Once key does, one way or the other.
+// UnknownError reports a Commit whose outcome is not known: it may have happened, or
+// may still happen. An absent Once key does not prove that it will not; committing a
+// Void at the Once key settles the outcome either way.
 type UnknownError struct {
 	Once string
 	Err  error

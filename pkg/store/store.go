@@ -1,9 +1,9 @@
-// Package store is the contract between confctl and whatever keeps its keys.
+// Package store is the contract between confctl and the store of its keys.
 //
-// A store maps keys to values under one revision counter. It can be read at
-// one revision, and changed by transactions that happen whole or not at all.
-// Everything confctl promises an operator rests on the promises made here;
-// package storetest holds them as tests, and every driver runs them.
+// A store maps keys to values under one revision counter. It can be read at one
+// revision, and changed by transactions that happen whole or not at all. Everything
+// confctl promises an operator depends on the promises made here; package storetest
+// tests them for every driver.
 package store
 
 import (
@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// Limits of one transaction, which every driver takes. They fit into one
-// request to etcd with its default settings: it counts conditions and
-// operations, nested ones along their path, up to 128, and takes 1.5 MiB.
+// Limits of one transaction, which every driver accepts. They fit into one request to
+// etcd with its default limits of 128 conditions or operations, which it counts along
+// each path of nested transactions, and of 1.5 MiB.
 const (
 	MaxWrites = 58 * 64
-	MaxBytes  = 1200 << 10 // keys and values of all writes, and keys of guards
+	MaxBytes  = 1200 << 10 // size of the keys and values of all writes, and of the keys of guards
 	MaxGuards = 100
 )
 
-// MaxPage is how many bytes of keys and values a List returns at most. It is
-// several times what one transaction can write.
+// MaxPage is the maximum size in bytes of the keys and values that a List returns. It
+// is several times what one transaction can write.
 const MaxPage = 16 << 20
 
 // Revision counts the transactions of a store. It only grows; 0 is the
@@ -40,74 +40,71 @@ type Store interface {
 	// Errors: *UnavailableError, *DeniedError, or the context's own.
 	Read(ctx context.Context, prefixes ...string) (Snapshot, error)
 
-	// List returns the first entries under one prefix, as Read understands it, in
-	// the order and within the bounds of a page, and at most MaxPage bytes of them.
-	// Snapshot.More says that entries were left out. There may be fewer than would
-	// fit, but not none: how large the values are may show only when they come.
-	// Those that are left out take no memory. The snapshot is of one revision, the
-	// latest when it was made.
+	// List returns the first entries under one prefix, which means the same as for
+	// Read, in the order and within the bounds of a page, and at most MaxPage bytes
+	// of them. Snapshot.More reports that entries were left out. List may return
+	// fewer entries than would fit, but at least one if there is any: the sizes of
+	// the values may be known only from an answer. Entries that are left out take no
+	// memory. The snapshot is of one revision, the latest when it was made.
 	//
 	// Errors: as Read.
 	List(ctx context.Context, prefix string, page Page) (Snapshot, error)
 
-	// Commit performs a transaction whole or not at all, and exactly once: if
-	// the key txn.Once exists already, nothing is written, and the receipt is
-	// that of the transaction that wrote it, which may be a void one. A caller
-	// that repeats a transaction therefore keeps its Once key, and nobody
-	// rewrites such a key.
+	// Commit performs a transaction whole or not at all, and exactly once: if the key
+	// txn.Once exists already, nothing is written, and the receipt is that of the
+	// transaction that wrote it, which may be a void one. So a caller that repeats a
+	// transaction keeps its Once key, and no caller may overwrite such a key.
 	//
-	// Errors: *ConflictError when a guard failed, *TooLargeError before
-	// anything is sent, *UnavailableError when it is certain that nothing was
-	// written, *DeniedError, *UnknownError when it is not known whether the
-	// transaction happened, and the context's own if it was cancelled before
-	// anything was sent.
+	// Errors: *ConflictError when a guard failed, *TooLargeError before anything is
+	// sent, *UnavailableError when it is certain that nothing was written,
+	// *DeniedError, *UnknownError when it is not known whether the transaction
+	// happened, and the context's own if it was cancelled before anything was sent.
 	//
-	// After any error but *UnknownError nothing was written, and nothing will
-	// be. That a later attempt was refused does not prove it of an earlier one
-	// that got no answer: the earlier request may still be on its way, and its
-	// guards may hold again when it arrives, as "absent" does once somebody has
-	// deleted the key. So a driver returns such an error only when no attempt
-	// can be performed any more. Where it does not know that of an attempt, it
-	// puts txn.Void at the Once key first: the attempt then finds the key and
-	// does nothing, whenever it arrives. The Once key is spent by this, which a
-	// *ConflictError says. Without a Void, or if it cannot be written, the
-	// error is an *UnknownError.
+	// After any error but *UnknownError nothing was written, and nothing will be. If
+	// a later attempt was refused, that does not prove that an earlier attempt
+	// without an answer was: its request may still be on the way, and its guards may
+	// hold again when it arrives, as "absent" does after the key was deleted. So a
+	// driver returns such an error only when no attempt can be performed any more. If
+	// it does not know that of an attempt, it first puts txn.Void at the Once key:
+	// the attempt then finds the key and does nothing, whenever it arrives. This
+	// spends the Once key, which ConflictError.Spent reports. Without a Void, or if
+	// it cannot be written, the error is an *UnknownError.
 	//
-	// A transaction without a Once key is sent once at most.
+	// A transaction without a Once key is sent at most once.
 	Commit(ctx context.Context, txn Txn) (Receipt, error)
 
-	// Watch yields every transaction after a revision that wrote under one of
-	// the prefixes, in order, each as one Batch with those of its writes. An
-	// empty Batch, at least every two seconds, is a sign of life and carries
-	// the revision up to which nothing is missing: the entries at that revision
-	// are those that the batches so far have made. A server that cannot tell
-	// the order of its messages may still send transactions of that revision or
-	// an earlier one after it, but only those whose every write was deleted
-	// again by then. Deleting an absent key is no event.
+	// Watch yields every transaction after a revision that wrote under one of the
+	// prefixes, in order, each as one Batch with those of its writes. An empty Batch,
+	// at least every two seconds, is a sign of life and carries the revision up to
+	// which nothing is missing: the entries at that revision are those that the
+	// batches so far have made. A server that does not order its messages may later
+	// send transactions of that revision or an earlier one, but only those whose
+	// every write was deleted again by then. Deleting an absent key is no event.
 	//
-	// The sequence ends when the context does, without an error, or after
-	// yielding one: ErrCompacted, as a *CompactedError where it is known from
-	// when on nothing is forgotten, when the store has forgotten that far back,
-	// or has never come so far, as after a backup was restored (read again, then
-	// watch from there); or as for Read. A lost connection is resumed, which
-	// Batch.Resumed says; *UnavailableError follows when that has failed for as
-	// long as a request may take. At least one prefix is needed, and the
-	// permission to read the smallest range around all of them.
+	// The sequence ends without an error when the context ends, and otherwise after
+	// yielding an error. The error is ErrCompacted if the store has forgotten
+	// transactions after that revision or has not reached it, as after a backup was
+	// restored: the caller then reads again and watches from there. It is a
+	// *CompactedError if the oldest known revision is known. Other errors: as Read. A
+	// lost connection is resumed, which Batch.Resumed reports; *UnavailableError
+	// follows when that has failed for as long as a request may take. At least one
+	// prefix is needed, and the permission to read the smallest range around all of
+	// them.
 	Watch(ctx context.Context, after Revision, prefixes ...string) iter.Seq2[Batch, error]
 
 	// Close releases what the store holds. The store is not used afterwards.
 	Close() error
 }
 
-// Page says which of the entries under a prefix a List returns.
+// Page selects the entries under a prefix that a List returns.
 type Page struct {
 	Order Order
-	Limit int    // at most so many entries; no limit if it is 0 or less
-	From  string // the first key that is of interest; empty for that of the prefix
-	Until string // the first key after those of interest; empty for that after the prefix
+	Limit int    // the maximum number of entries; no limit if 0 or less
+	From  string // the first key to return; empty for the first under the prefix
+	Until string // the first key not to return; empty for the first after the prefix
 }
 
-// Order is that of a List.
+// Order is the order of the entries of a List.
 type Order int
 
 // The orders: by the revision of the last modification, those that one
@@ -129,15 +126,15 @@ type Entry struct {
 type Snapshot struct {
 	Revision Revision
 	Entries  []Entry
-	More     bool // there are more entries than a List returned
+	More     bool // List left out entries
 }
 
 // Txn is a transaction: if all guards hold, all writes happen.
 type Txn struct {
-	Once string // a key that one of Writes puts and that must not exist yet; empty for none
-	// Void is what stands at the Once key instead when the transaction was not
-	// made and must not be made later; see Commit. The caller has to tell it
-	// from what Writes puts there.
+	Once string // a key that one of Writes puts and that must not exist yet; may be empty
+	// Void is the value that Commit puts at the Once key if the transaction was not
+	// made and must not be made later; see Commit. It must differ from the value in
+	// Writes.
 	Void   []byte
 	Guards []Guard
 	Writes []Write // each key at most once
@@ -162,38 +159,39 @@ type Write struct {
 	Delete bool
 }
 
-// Receipt says what a Commit did.
+// Receipt is the result of a Commit.
 type Receipt struct {
-	// Revision is that of the transaction which wrote the Once key. Of one that
-	// only deleted what was not there it is the store's at that time, and of
-	// one without writes it is 0.
+	// Revision is that of the transaction; if the Once key existed already, of the
+	// transaction that wrote it. It is the store's revision if the transaction only
+	// deleted absent keys, and 0 if it has no writes.
 	Revision Revision
-	// Stored is the value of the Once key: the one this Commit wrote or, when
-	// the key existed already, what was found there. That is what an earlier
-	// attempt wrote, or a Void: then nothing was made, and nothing will be.
+	// Stored is the value of the Once key: the one this Commit wrote or, if the key
+	// existed already, the existing one. That is what an earlier attempt wrote, or a
+	// Void: then nothing was made, and nothing will be.
 	Stored []byte
 }
 
-// Event is one write of a transaction as a watcher sees it.
+// Event is one write of a transaction in a Watch.
 type Event struct {
 	Entry
-	Deleted bool // Value and Created are empty then, Modified is the deleting transaction
+	Deleted bool // if set, Value and Created are zero and Modified is the deleting transaction
 }
 
-// Batch is a whole transaction, less what lies outside the watched prefixes.
+// Batch is a whole transaction without the writes outside the watched prefixes.
 type Batch struct {
 	Revision Revision
 	Events   []Event // in key order
-	// Resumed marks the first Batch after the Watch lost sight of the store and
-	// found it again by itself. Meanwhile a backup may have been put in its
-	// place, and been written to until it was past where the Watch goes on: it
-	// looks like the store that was away. Who keeps a copy compares it with a
-	// Read made after this Batch has come, and does the same after a Watch of
-	// their own that goes on where another one ended.
+	// Resumed marks the first Batch after the Watch lost the store and reached it
+	// again. In between, the store may have been replaced by a backup and been
+	// written to until it passed the revision at which the Watch continues, which
+	// looks like the same store. A caller that keeps a copy compares it with a Read
+	// made after this Batch. It does the same after it starts a Watch that continues
+	// an ended one.
 	Resumed bool
 }
 
-// Under reports whether a key lies under a prefix as Read understands it.
+// Under reports whether a key is under a prefix, which means the same as for
+// Store.Read.
 func Under(key, prefix string) bool {
 	if strings.HasSuffix(prefix, "/") {
 		return strings.HasPrefix(key, prefix)
@@ -201,7 +199,7 @@ func Under(key, prefix string) bool {
 	return key == prefix
 }
 
-// Check reports what makes a transaction unfit for any store: a *TooLargeError,
+// Check returns an error for a transaction that no store accepts: a *TooLargeError,
 // or a plain error for a programming mistake. Drivers call it first.
 func (t Txn) Check() error {
 	size, puts := 0, make(map[string]bool, len(t.Writes)) // false for a deletion

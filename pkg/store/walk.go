@@ -5,10 +5,10 @@ import (
 	"iter"
 )
 
-// Walk yields the entries under a prefix in key order, those from one key on and
-// before another: see Page. It holds one page of them in memory. Each page is of a
-// revision of its own: what is there all the time is not missed, what is written
-// meanwhile may be.
+// Walk yields the entries under a prefix in key order, from the key from on and
+// before the key until: see Page. It holds one page of them in memory. Each page has
+// its own revision: an entry that exists throughout is not missed, one that is
+// written meanwhile may be.
 //
 // The sequence ends after it has yielded an error, which is one of Store.List.
 func Walk(ctx context.Context, s Store, prefix, from, until string) iter.Seq2[Entry, error] {
@@ -34,8 +34,8 @@ func Walk(ctx context.Context, s Store, prefix, from, until string) iter.Seq2[En
 	}
 }
 
-// halfPage returns how many entries like some make half a page. A store that
-// learns from an answer that it is too large has made it in vain.
+// halfPage returns how many entries of the average size of the given ones fill half a
+// page. A store that learns only from an answer that it is too large has wasted it.
 func halfPage(entries []Entry) int {
 	size := 1
 	for _, e := range entries {
