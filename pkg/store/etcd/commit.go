@@ -67,10 +67,10 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 }
 
 // isFinal reports whether a conflict holds for all attempts of its transaction,
-// including those that have not arrived yet. It does if a guard names a positive
-// revision of a key: the key has changed since and never returns to that revision,
-// since revisions only grow. A guard on an absent key may hold again once the key is
-// deleted, and so may a guard on a prefix.
+// including those that have not arrived yet. It does if a failed guard names a
+// positive revision of a key: a key that has changed never returns to an earlier
+// revision, since revisions only grow. A guard on an absent key may hold again once
+// the key is deleted, and so may a guard on a prefix.
 func isFinal(err error) bool {
 	var conflict *store.ConflictError
 	return errors.As(err, &conflict) && slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool {
@@ -78,10 +78,10 @@ func isFinal(err error) bool {
 	})
 }
 
-// settle finds the outcome of a transaction that the store has refused with c.rejection
-// although an attempt may have been performed. It returns the receipt of that
-// attempt, or commitError of c.rejection once it is certain that no attempt was or will be
-// performed, or else the error open, which leaves the outcome unknown.
+// settle finds the outcome of a transaction that the store has refused with
+// c.rejection although an attempt may have been performed. It returns the receipt of
+// that attempt, or commitError of c.rejection once it is certain that no attempt was
+// or will be performed, or else the error open, which leaves the outcome unknown.
 //
 // A read shows an attempt that has ended. An attempt without an answer may still be
 // performed later, so its absence proves nothing: settle therefore writes the void

@@ -98,9 +98,9 @@ const (
 	wantsHTTP = "the server does not speak TLS, the address is to begin with http"
 )
 
-// recordingCredentials is transport credentials that record why a handshake failed, and the later
-// error of the connection: a server that requires a client certificate reports that
-// only then.
+// recordingCredentials is transport credentials that record why a handshake failed,
+// and the later error of the connection: a server that requires a client certificate
+// reports that only then.
 type recordingCredentials struct {
 	credentials.TransportCredentials // of the first endpoint
 	store                            *Store

@@ -137,8 +137,8 @@ func judge(err error, at *endpoint, sent, writes bool) verdict {
 //     happened. It also checks it when the transaction is applied
 //     (quotaApplierV3.Txn), where it performs the transaction and returns the
 //     error nevertheless. The two errors are the same.
-//   - Corrupt: with that alarm no member performs anything (applierV3Corrupt), but
-//     members that contradict each other may have done so, which a read shows.
+//   - Corrupt: with that alarm no member performs anything (applierV3Corrupt). The
+//     members contradict each other, so the outcome is read nevertheless.
 func notPerformed(err error) bool {
 	switch {
 	case isAny(err, rpctypes.ErrNotCapable, rpctypes.ErrNoLeader) || isForLearner(err):
