@@ -46,7 +46,7 @@ func (st state) advance(at store.Revision, events []store.Event, keep bounds) er
 
 const logSum = 4 // size in bytes of the checksum before the events
 
-// encodeLogEntry returns events with a checksum of key and events before them.
+// encodeLogEntry returns a checksum of key and events, followed by events.
 func encodeLogEntry(key, events []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, logSum+len(events)), logChecksum(key, events)), events...)
 }
