@@ -8,8 +8,9 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// PoolName names what a finding is about, across types: its subject, after the
-// name of its type unless that is node or the subject itself.
+// PoolName returns the name that identifies the subject of a finding across
+// types: the subject alone if the type is node or equals the subject, and
+// otherwise the type, a space and the subject.
 func PoolName(typ, subject string) string {
 	if typ == schema.Node || typ == subject {
 		return subject
@@ -17,40 +18,41 @@ func PoolName(typ, subject string) string {
 	return typ + " " + subject
 }
 
-// Pool returns the name of what the finding is about.
+// Pool returns the name of the finding's subject across types, as PoolName
+// does.
 func (f Finding) Pool() string { return PoolName(f.Type, f.Subject) }
 
-// overrides reports whether the operator has overridden a rule for what a
-// finding of it would be about.
+// overrides reports whether the operator has overridden a rule for a subject of
+// a type.
 func (t Terms) overrides(rule, typ, subject string) bool {
 	return t.AllowAll || slices.ContainsFunc(t.Allow, func(allowed string) bool {
-		name, pool, one := strings.Cut(allowed, "@")
-		return name == rule && (!one || pool == PoolName(typ, subject))
+		name, pool, hasPool := strings.Cut(allowed, "@")
+		return name == rule && (!hasPool || pool == PoolName(typ, subject))
 	})
 }
 
-// UnknownPoolError reports a rule that was overridden for a pool of which it
-// could not say anything.
+// UnknownPoolError reports an override of a rule for a pool that the rule
+// cannot apply to.
 type UnknownPoolError struct {
 	Rule, Pool string
-	Known      []string // what it could be about, in order
+	Known      []string // the names that the rule can apply to, sorted
 }
 
 func (e *UnknownPoolError) Error() string {
 	return e.Rule + " is not about anything called " + e.Pool + " in this change"
 }
 
-// CheckAllowed returns an *UnknownPoolError if a rule is overridden for what is
-// neither in the plan nor in the snapshot.
-func (r *Rules) CheckAllowed(plan object.Plan, on object.Snapshot, allow []string) error {
+// CheckAllowed returns an *UnknownPoolError if allow overrides a rule for a
+// pool, as RULE@POOL, that is neither in the plan nor in the snapshot.
+func (r *Rules) CheckAllowed(plan object.Plan, snapshot object.Snapshot, allow []string) error {
 	for _, allowed := range allow {
-		rule, pool, one := strings.Cut(allowed, "@")
-		if !one {
+		rule, pool, hasPool := strings.Cut(allowed, "@")
+		if !hasPool {
 			continue
 		}
 		var known []string
-		for _, t := range concerned(plan, on) {
-			for _, subject := range r.subjects(rule, viewOf(t, plan, on)) {
+		for _, t := range concerned(plan, snapshot) {
+			for _, subject := range r.subjects(rule, viewOf(t, plan, snapshot)) {
 				known = append(known, PoolName(t.Name, subject))
 			}
 		}
@@ -62,25 +64,25 @@ func (r *Rules) CheckAllowed(plan object.Plan, on object.Snapshot, allow []strin
 	return nil
 }
 
-// concerned returns the types of what a plan changes and of what is in the
-// snapshot.
-func concerned(plan object.Plan, on object.Snapshot) []*schema.Type {
+// concerned returns the types of the objects that a plan changes and of the
+// objects in the snapshot.
+func concerned(plan object.Plan, snapshot object.Snapshot) []*schema.Type {
 	all := changed(plan)
-	for i := range on.Objects {
-		if t := on.Objects[i].Type; !slices.Contains(all, t) {
+	for i := range snapshot.Objects {
+		if t := snapshot.Objects[i].Type; !slices.Contains(all, t) {
 			all = append(all, t)
 		}
 	}
 	return all
 }
 
-// subjects returns what findings of a rule can be about, of one type.
+// subjects returns the subjects that findings of a rule can have in one type.
 func (r *Rules) subjects(rule string, v *view) []string {
-	v.planned = false // what the plan leaves alone is known, too
+	v.planned = false // include objects that the plan does not change
 	var all []string
 	switch rule {
 	case MinPooled, MaxPooled:
-		for _, p := range v.pools(r.of(v.typ), Terms{Mode: Refuse}) {
+		for _, p := range v.pools(r.forType(v.typ), Terms{Mode: Refuse}) {
 			if rule == MinPooled && p.mode != None || rule == MaxPooled && len(p.max) > 0 {
 				all = append(all, p.rule.label(v.typ, p.dirs[0]))
 			}

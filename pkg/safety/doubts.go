@@ -9,24 +9,25 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// The rules of Doubts.
+// The names of the checks that Doubts makes.
 const (
-	RuleNeverMatches     = "safety-never-matches"     // only cannot choose any object
-	RuleSelectsNothing   = "safety-selects-nothing"   // only chooses none that there should be
-	RuleUnreachableFloor = "safety-unreachable-floor" // at_least is more than a group has
-	RuleMaxWithoutMin    = "safety-max-without-min"   // what serves could not be moved
-	RuleDefaultsServe    = "safety-defaults-serve"    // more serve when they are created than may
+	RuleNeverMatches     = "safety-never-matches"     // only cannot match any object
+	RuleSelectsNothing   = "safety-selects-nothing"   // only matches none of the declared objects
+	RuleUnreachableFloor = "safety-unreachable-floor" // at_least is larger than a group
+	RuleMaxWithoutMin    = "safety-max-without-min"   // no serving object can be replaced by another
+	RuleDefaultsServe    = "safety-defaults-serve"    // objects with default values exceed at_most
 )
 
-// Doubts returns what is allowed in the rules that are declared for a type, and
-// cannot be meant, each with the place in its file: an only that no object could
-// ever fit or with parts that Python reads differently, and, given the objects of the type that should exist, an only that
-// fits none of them, a floor that a group could never reach, a max-pooled that
-// leaves no way to move what serves from one object to the other, and one that
-// objects break as soon as they are created. Without
-// objects only the first two are looked for.
+// Doubts returns declared rules that are valid but probably not intended, each
+// with its position in its file. It reports an only that no object can match,
+// or that has parts which Python interprets differently. If objects lists the
+// objects of the type that should exist, it also reports an only that matches
+// none of them, a min-pooled floor that a group cannot reach, a max-pooled rule
+// that prevents replacing one serving object by another, and a max-pooled rule
+// that new objects break with the defaults of their type. Without objects, it
+// checks only the first two.
 func (r *Rules) Doubts(t *schema.Type, objects []object.Object) []*yamldoc.Error {
-	set := r.of(t)
+	set := r.forType(t)
 	q := doubter{typ: t, set: set, view: viewOf(t, object.Plan{}, object.Snapshot{Objects: objects})}
 	for _, rule := range set.min {
 		if q.chooses(MinPooled, rule) && rule.mode != None {
@@ -42,11 +43,11 @@ func (r *Rules) Doubts(t *schema.Type, objects []object.Object) []*yamldoc.Error
 	return q.found
 }
 
-// doubter gathers doubts about the rules of a type.
+// doubter collects the doubts about the rules of a type.
 type doubter struct {
 	typ   *schema.Type
 	set   *ruleSet
-	view  *view // of the objects that should exist
+	view  *view // the objects that should exist
 	found []*yamldoc.Error
 }
 
@@ -56,7 +57,8 @@ func (q *doubter) doubt(pos yamldoc.Pos, rule, format string, args ...any) {
 	q.found = append(q.found, e)
 }
 
-// chooses reports whether the rule is for any group there should be.
+// chooses reports whether the rule matches any of the objects that should
+// exist. It adds doubts about the rule's selector.
 func (q *doubter) chooses(name string, rule *poolRule) bool {
 	if !rule.only.CanMatch() {
 		q.doubt(rule.onlyPos, RuleNeverMatches, "only: %q of rule %s cannot match any object of type %s", rule.only, name, q.typ.Name)
@@ -75,7 +77,7 @@ func (q *doubter) chooses(name string, rule *poolRule) bool {
 	return true
 }
 
-// reachable looks for groups with fewer objects than have to serve.
+// reachable adds a doubt if groups have fewer objects than at_least.
 func (q *doubter) reachable(rule *poolRule) {
 	var small []*pool
 	for _, p := range q.view.group(rule, q.set) {
@@ -94,15 +96,15 @@ func (q *doubter) reachable(rule *poolRule) {
 		rule.atLeast, MinPooled, rule.label(q.typ, first.dirs[0]), first.objects(), others)
 }
 
-// movable looks for groups in which neither may one more serve for a moment,
-// for max-pooled, nor one fewer, for the built-in min-pooled.
+// movable adds a doubt if a group cannot change which of its objects serve:
+// max-pooled refuses one more, and the built-in min-pooled refuses one fewer.
 func (q *doubter) movable(rule *poolRule) {
-	usual := builtInMin(q.typ)
+	builtInRule := builtInMin(q.typ)
 	for _, p := range q.view.group(rule, q.set) {
 		floor := 0
 		for _, d := range p.dirs {
-			if n := len(d.objects); usual.counts(d, q.set) && usual.modeFor(n) == Refuse {
-				floor += usual.floor(q.typ, n)
+			if n := len(d.objects); builtInRule.counts(d, q.set) && builtInRule.modeFor(n) == Refuse {
+				floor += builtInRule.floor(q.typ, n)
 			}
 		}
 		if floor >= rule.atMost {
@@ -113,8 +115,8 @@ func (q *doubter) movable(rule *poolRule) {
 	}
 }
 
-// creatable looks for groups of objects that serve with the defaults of their
-// type, more of them than may.
+// creatable adds a doubt if objects serve with the defaults of their type and a
+// group has more of them than at_most.
 func (q *doubter) creatable(rule *poolRule) {
 	if !Serves(object.New(q.typ, nil, "")) {
 		return
@@ -128,7 +130,8 @@ func (q *doubter) creatable(rule *poolRule) {
 	}
 }
 
-// objects returns how many there are in the pool, members or not.
+// objects returns the number of objects in the pool, including those that are
+// not members.
 func (p *pool) objects() int {
 	n := 0
 	for _, d := range p.dirs {

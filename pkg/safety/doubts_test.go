@@ -73,7 +73,7 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// Of a type whose rules could not be compiled there is nothing to doubt.
+// Rules that could not be compiled have no doubts.
 func TestDoubtsOfBrokenRules(t *testing.T) {
 	s, err := schema.Parse("s.yaml", []byte("node: {path: pools, tags: [dc], schema: {pooled: {default: no}}, safety: [{rule: x}]}\n"), "pools")
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// since sets when the objects in a directory were created, one by one or all at
-// once, and when they were changed.
-func since(on object.Snapshot, dir string, created func(i int) store.Revision, changed store.Revision) {
+// since sets the revisions at which the objects in a directory were created,
+// one by one or all at once, and changed.
+func since(snapshot object.Snapshot, dir string, created func(i int) store.Revision, changed store.Revision) {
 	i := 0
-	for o := range on.Objects {
-		if o := &on.Objects[o]; o.Dir() == dir {
+	for o := range snapshot.Objects {
+		if o := &snapshot.Objects[o]; o.Dir() == dir {
 			o.Created = created(i)
 			o.Revision = max(o.Created, changed)
 			i++
@@ -24,20 +24,20 @@ func since(on object.Snapshot, dir string, created func(i int) store.Revision, c
 
 func at(r store.Revision) func(int) store.Revision { return func(int) store.Revision { return r } }
 
-// TestFreshObjectsDoNotCount: what was created in bulk after most of what files
-// remove, and is not in use, does not make what they remove look small.
+// TestFreshObjectsDoNotCount tests that unused objects created in bulk after
+// most of the removed ones do not make the removal look small.
 func TestFreshObjectsDoNotCount(t *testing.T) {
 	const most = "; at most 20 % at once"
 	few := "20 of 30 (besides 100 created since and not used yet) would be removed, 66.7 %" + most
 	for _, c := range []struct {
 		name    string
-		typ     string // and the directory
-		state   string // of those that are new
+		typ     string // the type and the directory
+		state   string // of the new objects
 		created func(int) store.Revision
 		changed store.Revision
-		old     func(int) store.Revision // when the old ones were created, at 1 if nil
-		removed int                      // of the 30 old ones
-		also    int                      // of the 100 new ones
+		old     func(int) store.Revision // revisions at which the old objects were created; all at 1 if nil
+		removed int                      // how many of the 30 old objects are removed
+		also    int                      // how many of the 100 new objects are removed
 		want    string
 	}{
 		{name: "new", typ: "node", state: "seed", created: at(5), removed: 20, want: few},
@@ -62,12 +62,12 @@ func TestFreshObjectsDoNotCount(t *testing.T) {
 			s := siteWith(t, "")
 			old, fresh := map[string]string{"node": "a/x/s", "plain": "a"}[c.typ], map[string]string{"node": "b/x/s", "plain": "b"}[c.typ]
 			there, came := many(c.typ+" "+old, 30, map[string]string{"node": "no", "plain": "seed"}[c.typ]), many(c.typ+" "+fresh, 100, c.state)
-			on := s.snapshot(t, slices.Concat(there, came)...)
+			snapshot := s.snapshot(t, slices.Concat(there, came)...)
 			if c.old == nil {
 				c.old = at(1)
 			}
-			since(on, fresh, c.created, c.changed)
-			plan := s.plan(t, on, remove(slices.Concat(there[:c.removed], came[:c.also]))...)
+			since(snapshot, fresh, c.created, c.changed)
+			plan := s.plan(t, snapshot, remove(slices.Concat(there[:c.removed], came[:c.also]))...)
 			for i, change := range plan.Changes[:c.removed] {
 				change.Before.Created, change.Before.Revision = c.old(i), 9
 			}
@@ -75,7 +75,7 @@ func TestFreshObjectsDoNotCount(t *testing.T) {
 			if c.want != "" {
 				want = []string{fmt.Sprintf("refused mass-removal %s %s: %s", c.typ, c.typ, c.want)}
 			}
-			equal(t, "findings", said(s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})), want)
+			equal(t, "findings", findingLines(s.rules.Review(plan, snapshot, Terms{Mode: Refuse, Seeds: true})), want)
 		})
 	}
 }

@@ -8,20 +8,21 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Idle is an object that was to be pooled, is so already, and does not serve.
+// Idle is an object that a plan asks to pool and that is already pooled, but
+// does not serve because of its weight.
 type Idle struct {
 	Object  object.Object
-	Finding Finding // of pool-needs-weight; it names no change, since there is none to leave out
+	Finding Finding // of pool-needs-weight; its Changes are empty, because the plan has no change to leave out
 }
 
-// Weighs reports whether an object's weight lets it serve: it is above 0, or its
-// type has none.
-func Weighs(o object.Object) bool { return meaningOf(o.Type).weighs(&o) }
+// Weighs reports whether an object's weight lets it serve: the weight is above
+// 0, or the type has no field weight.
+func Weighs(o object.Object) bool { return capacityFieldsOf(o.Type).weighs(&o) }
 
-// Idle returns what a plan leaves as it is although more was asked for: of
-// objects that a set pools, those that are pooled before and after it with a
-// weight that keeps them from serving. A set that gives the weight itself asks
-// for that. The findings have the level that pool-needs-weight has for them.
+// Idle returns the objects that the plan asks to pool and that are pooled
+// before and after it, but do not serve because of their weight. It returns
+// nothing if the plan also sets the weight. The findings have the level that
+// pool-needs-weight gives them.
 func (r *Rules) Idle(plan object.Plan, terms Terms) []Idle {
 	if !slices.Contains(plan.Asked, pooledField) || slices.Contains(plan.Asked, weightField) {
 		return nil
@@ -33,7 +34,7 @@ func (r *Rules) Idle(plan object.Plan, terms Terms) []Idle {
 	var all []Idle
 	for i := range plan.Matched {
 		o := &plan.Matched[i]
-		m, now := meaningOf(o.Type), o
+		m, now := capacityFieldsOf(o.Type), o
 		if changed, ok := after[o.Key()]; ok {
 			now = changed
 		}
@@ -41,7 +42,7 @@ func (r *Rules) Idle(plan object.Plan, terms Terms) []Idle {
 			continue
 		}
 		v := review{terms: terms}
-		v.find(r.of(o.Type).limits[PoolNeedsWeight].mode, Finding{
+		v.find(r.forType(o.Type).limits[PoolNeedsWeight].mode, Finding{
 			Rule: PoolNeedsWeight, Type: o.Type.Name, Subject: o.Path(),
 			Msg: fmt.Sprintf("is pooled already, and does not serve: its weight is %s", value.Get(now.Fields, weightField).Text()),
 		})

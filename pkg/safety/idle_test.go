@@ -8,7 +8,7 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// TestIdle: what was to be pooled, is pooled already, and does not serve.
+// TestIdle tests which objects are reported as already pooled but not serving.
 func TestIdle(t *testing.T) {
 	msg := " pool-needs-weight node eqiad/text/cdn/h2: is pooled already, and does not serve: its weight is 0"
 	there := group(cdn, "yes zero no")
@@ -46,7 +46,7 @@ func TestIdle(t *testing.T) {
 			}
 			v.Findings = append(v.Findings, i.Finding)
 		}
-		if got := said(v); !slices.Equal(got, c.want) {
+		if got := findingLines(v); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

@@ -2,8 +2,8 @@ package safety
 
 import "fmt"
 
-// lastOfType refuses to leave a type without objects: what reads a type whole
-// fails when there is nothing at its path.
+// lastOfType refuses to delete the last objects of a type: readers of the whole
+// type fail if its path is empty.
 func (r *review) lastOfType(v *view, l limit) {
 	deleted, created := 0, 0
 	v.moves(func(m *move) {

@@ -9,21 +9,20 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// The rules of what is wrong with declared rules: which sort of mistake a
-// yamldoc.Error is about.
+// The kinds of errors in declared rules, in the Rule of a yamldoc.Error.
 const (
-	RuleInvalid     = "safety-rule" // it is no rule, or none for the type
-	RuleUnknownType = "safety-type" // rules are declared for what is no type
+	RuleInvalid     = "safety-rule" // the rule is invalid, or does not apply to the type
+	RuleUnknownType = "safety-type" // the rules are declared for an unknown type
 )
 
-// Load compiles the rules that are declared beside the types of a schema, and
-// those of a file, {type: [rules]}, if it is there: a name that is empty is no
-// file. Both may have rules for a type; they add up.
+// Load compiles the rules declared beside the types of a schema, and those in a
+// file of the form {type: [rules]} if the file exists. An empty name means no
+// file. If both declare rules for a type, all of them apply.
 //
-// What is wrong in them is returned by type, with file and line. The built-in
-// rules hold for a type with problems; the other types' rules are compiled all
-// the same. What the file has for a type that the schema has no use for, since
-// something is wrong with the type itself, is not looked at.
+// Load returns the errors in the rules by type, with file and line. A type with
+// errors gets the built-in rules; the rules of the other types are compiled all
+// the same. Load ignores the file's rules for a type that is declared with
+// errors in the schema.
 func Load(s *schema.Schema, file string) (*Rules, []schema.Problem) {
 	doc, err := s.ReadBeside(file)
 	rules, problems := compile(s, doc)
@@ -33,7 +32,7 @@ func Load(s *schema.Schema, file string) (*Rules, []schema.Problem) {
 	return rules, problems
 }
 
-// compile is Load for a file that is already read.
+// compile does what Load does, for a file that has been read.
 func compile(s *schema.Schema, doc yamldoc.Node) (*Rules, []schema.Problem) {
 	var problems []schema.Problem
 	inFile, errs := s.ByType(doc, "a file of safety rules", RuleUnknownType)
@@ -56,19 +55,19 @@ func compile(s *schema.Schema, doc yamldoc.Node) (*Rules, []schema.Problem) {
 	return rules, problems
 }
 
-// loader compiles the rules of one type and gathers what is wrong with them.
+// loader compiles the rules of one type and collects the errors in them.
 type loader struct {
 	typ  *schema.Type
 	set  *ruleSet
-	seen map[string]yamldoc.Pos // rules that there can be only one of
-	errs []error                // *yamldoc.Error, all of them
+	seen map[string]yamldoc.Pos // where each rule that can be declared once was declared
+	errs []error                // each is a *yamldoc.Error
 }
 
 func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
 	l.errs = append(l.errs, n.Errorf(format, args...))
 }
 
-// rules reads a list of rules; nothing is the empty list.
+// rules reads a list of rules. An empty node is an empty list.
 func (l *loader) rules(n yamldoc.Node) {
 	if n.IsEmpty() {
 		return
@@ -83,7 +82,7 @@ func (l *loader) rules(n yamldoc.Node) {
 	}
 }
 
-// declaration is one rule as it is written.
+// declaration is one rule as written in a file.
 type declaration struct {
 	yamldoc.Node
 	rule  string
@@ -120,7 +119,7 @@ func (l *loader) rule(n yamldoc.Node) {
 	}
 }
 
-// keysOf returns what a rule can be given.
+// keysOf returns the keys that a rule accepts.
 func keysOf(rule string) []string {
 	keys := []string{"rule", "mode"}
 	switch rule {
@@ -145,7 +144,7 @@ func (l *loader) keys(rule string, pairs []yamldoc.Pair) {
 	}
 }
 
-// applies finds rules that can never say anything about the type.
+// applies adds an error if the rule can never apply to the type.
 func (l *loader) applies(d declaration) {
 	var needs []string
 	switch d.rule {
@@ -188,19 +187,20 @@ func (l *loader) limit(d declaration) {
 		return
 	}
 	l.seen[d.rule] = d.Pos()
-	usual := l.set.limits[d.rule]
-	l.set.limits[d.rule] = limit{l.mode(d), l.number(d, "at_least", usual.atLeast), l.ratio(d, usual.share)}
+	fallback := l.set.limits[d.rule]
+	l.set.limits[d.rule] = limit{l.mode(d), l.number(d, "at_least", fallback.atLeast), l.ratio(d, fallback.share)}
 }
 
-// contradictions finds groups in which nothing could be done at all: more have
-// to serve than may.
+// contradictions adds an error if two rules for the same groups contradict each
+// other: at_least is greater than at_most, so that no number of serving objects
+// satisfies both.
 func (l *loader) contradictions() {
-	for _, most := range l.set.max {
-		for _, least := range l.set.min {
-			same := slices.Equal(least.by, most.by) && least.only.String() == most.only.String()
-			if same && least.mode == Refuse && most.mode == Refuse && least.atLeast > most.atMost {
-				l.errs = append(l.errs, yamldoc.Errorf(most.pos, "at_most %d of %s is less than at_least %d of %s for the same groups, at %s",
-					most.atMost, MaxPooled, least.atLeast, MinPooled, least.pos))
+	for _, upper := range l.set.max {
+		for _, lower := range l.set.min {
+			same := slices.Equal(lower.by, upper.by) && lower.only.String() == upper.only.String()
+			if same && lower.mode == Refuse && upper.mode == Refuse && lower.atLeast > upper.atMost {
+				l.errs = append(l.errs, yamldoc.Errorf(upper.pos, "at_most %d of %s is less than at_least %d of %s for the same groups, at %s",
+					upper.atMost, MaxPooled, lower.atLeast, MinPooled, lower.pos))
 			}
 		}
 	}

@@ -83,17 +83,17 @@ func TestLoadAccepts(t *testing.T) {
 	}
 }
 
-// TestProblemsStayWithTheirType: the built-in rules hold for a type with
-// problems, and the declared ones for the others.
+// TestProblemsStayWithTheirType tests that a type with errors gets the built-in
+// rules, and the others their declared rules.
 func TestProblemsStayWithTheirType(t *testing.T) {
 	s := siteWith(t, "node: [{rule: min-pooled, mode: none}, {rule: mass-change, at_least: x}]\ndns: [{rule: min-pooled, mode: none}]\nno: 1\n")
 	equal(t, "problems", complaints(s.problems), []string{
 		`: safety.yaml:3:1: no object type "no" (did you mean node?)`,
 		`node: safety.yaml:1:70: at_least cannot be "x"; a whole number in plain digits, from 1 to 1000000, is expected`,
 	})
-	on := s.snapshot(t, append(group(cdn, "yes yes"), "dns a/x pooled=true", "dns a/y pooled=false")...)
-	v := s.rules.Review(s.plan(t, on, cdn+"/h1 weight=0", cdn+"/h2 weight=0", "dns a/x pooled=false"), on, Terms{Mode: Refuse})
-	equal(t, "findings", said(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
+	snapshot := s.snapshot(t, append(group(cdn, "yes yes"), "dns a/x pooled=true", "dns a/y pooled=false")...)
+	v := s.rules.Review(s.plan(t, snapshot, cdn+"/h1 weight=0", cdn+"/h2 weight=0", "dns a/x pooled=false"), snapshot, Terms{Mode: Refuse})
+	equal(t, "findings", findingLines(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
 }
 
 const dnsWithSafety = `
@@ -127,12 +127,13 @@ func loadFiles(t *testing.T, schemaYAML, safetyYAML string) (*schema.Schema, *Ru
 	return s, rules, lines
 }
 
-// TestBothPlaces: what is declared beside a type and what is in the file add up.
+// TestBothPlaces tests that the rules declared beside a type and those in the
+// file all apply.
 func TestBothPlaces(t *testing.T) {
 	s, rules, problems := loadFiles(t, dnsWithSafety, "dns: [{rule: min-pooled, mode: none}]\nbroken: [{rule: nonsense}]\n")
 	equal(t, "problems", problems, nil)
 	dns, _ := s.Type("dns")
-	if set := rules.of(dns); len(set.max) != 1 || len(set.min) != 1 || set.limits[MassChange].mode != None {
+	if set := rules.forType(dns); len(set.max) != 1 || len(set.min) != 1 || set.limits[MassChange].mode != None {
 		t.Errorf("%+v", set)
 	}
 	_, _, problems = loadFiles(t, dnsWithSafety, "dns: [{rule: mass-change}]")
@@ -156,7 +157,8 @@ func TestLoadFile(t *testing.T) {
 	equal(t, "a directory", complaints(problems), []string{": " + dir + ": is a directory"})
 }
 
-// TestExampleSite: what is declared for it does what its comments say.
+// TestExampleSite tests that the rules of the example site do what its comments
+// say.
 func TestExampleSite(t *testing.T) {
 	schemas := filepath.Join("..", "..", "schemas")
 	loaded, err := schema.Load(filepath.Join(schemas, "schema.yaml"), "pools")
@@ -177,23 +179,23 @@ func TestExampleSite(t *testing.T) {
 		{set(group("node north/edge/cdn", "x x x"), "pooled=no"), []string{"refused min-pooled node north/edge/cdn: 6 -> 3 of 6, floor 4"}},
 		{[]string{"node north/testserver/wiki/h1 pooled=no"}, []string{"warned min-pooled node north/testserver/wiki: 1 -> 0 of 1, floor 1"}},
 		{set(group("node north/appserver/wiki", "x x"), "pooled=no"), []string{"refused min-pooled node north/appserver/wiki: 3 -> 1 of 3, floor 2"}},
-		// Active in one place: the new side comes first, as in every cookbook.
+		// Active in one datacenter: the new one is pooled first.
 		{[]string{"discovery jobs/south pooled=true"}, []string{"warned max-pooled discovery jobs: 1 -> 2 of 2, at most 1"}},
 		{[]string{"discovery jobs/north pooled=false"}, []string{"refused min-pooled discovery jobs: 1 -> 0 of 2, floor 1"}},
 		{[]string{"discovery jobs/north pooled=false", "discovery jobs/south pooled=true"}, nil},
-		// Active in both.
+		// Active in both datacenters.
 		{[]string{"discovery wiki-ro/south pooled=true"}, nil},
 		{[]string{"discovery wiki-ro/north pooled=false"}, []string{"refused min-pooled discovery wiki-ro: 1 -> 0 of 2, floor 1"}},
 	} {
-		on := s.snapshot(t, there...)
-		equal(t, strings.Join(c.plan, ", "), said(rules.Review(s.plan(t, on, c.plan...), on, Terms{Mode: Refuse})), c.want)
+		snapshot := s.snapshot(t, there...)
+		equal(t, strings.Join(c.plan, ", "), findingLines(rules.Review(s.plan(t, snapshot, c.plan...), snapshot, Terms{Mode: Refuse})), c.want)
 	}
-	on := s.snapshot(t, "discovery jobs/north pooled=true", "discovery jobs/south pooled=true")
-	equal(t, "the second step", said(rules.Review(s.plan(t, on, "discovery jobs/north pooled=false"), on, Terms{Mode: Refuse})), nil)
+	snapshot := s.snapshot(t, "discovery jobs/north pooled=true", "discovery jobs/south pooled=true")
+	equal(t, "the second step", findingLines(rules.Review(s.plan(t, snapshot, "discovery jobs/north pooled=false"), snapshot, Terms{Mode: Refuse})), nil)
 }
 
-// Whatever is declared: each complaint has a line and a known type, a type with
-// complaints has the built-in rules, and a review comes to an end.
+// For any declaration, each error has a line and a known type, a type with
+// errors has the built-in rules, and a review terminates.
 func FuzzLoad(f *testing.F) {
 	for _, text := range []string{
 		"", "[]", "node: [{rule: min-pooled, group_by: [dc, service], only: 'cluster=(a|b)', at_least: 2, ratio: 0.66, mode: warn}]",
@@ -219,16 +221,16 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		st := site{s, rules, nil}
-		on := st.snapshot(t, append(group("node a/b/c", "yes yes no bad seed"), "node a/d/c/h yes", "dns a/x pooled=true", "dns b/x pooled=true", "plain a/x")...)
-		for _, plan := range []object.Plan{object.Delete(on.Objects), st.plan(t, on, "node a/b/c/h3 pooled=yes", "dns a/x pooled=false")} {
-			_, held, v := rules.Permit(plan, on, Terms{Mode: Refuse, Seeds: true})
+		snapshot := st.snapshot(t, append(group("node a/b/c", "yes yes no bad seed"), "node a/d/c/h yes", "dns a/x pooled=true", "dns b/x pooled=true", "plain a/x")...)
+		for _, plan := range []object.Plan{object.Delete(snapshot.Objects), st.plan(t, snapshot, "node a/b/c/h3 pooled=yes", "dns a/x pooled=false")} {
+			_, held, v := rules.Permit(plan, snapshot, Terms{Mode: Refuse, Seeds: true})
 			for _, finding := range v.Findings {
 				if finding.Level != Warned || strings.Contains(finding.Msg, "%!") {
 					t.Errorf("%s after %d were held: %s", finding.Rule, len(held), finding.Msg)
 				}
 			}
 		}
-		for _, c := range rules.Capacities(on, all) {
+		for _, c := range rules.Capacities(snapshot, all) {
 			if c.Label == "" || c.Members < c.Before || len(c.Out) != c.Members-c.Before || c.Mode == None && c.Floor != 0 {
 				t.Errorf("%+v", c)
 			}

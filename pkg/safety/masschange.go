@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// massChange refuses that many objects stop serving at once in more than one
-// place, which is what a selector does that says less than was meant. A place
-// is a value of the type's first tag.
+// massChange refuses a change after which many objects in more than one place
+// stop serving, which happens when a selector is less specific than intended. A
+// place is a value of the type's first tag.
 func (r *review) massChange(v *view, l limit) {
 	if len(v.typ.Tags) == 0 {
 		return
@@ -33,31 +33,31 @@ func (r *review) massChange(v *view, l limit) {
 	r.find(l.mode, Finding{
 		Rule: MassChange, Type: v.typ.Name, Subject: v.typ.Name,
 		Msg: fmt.Sprintf("%d objects would stop serving, in more than one %s: %s; at most %d may at once",
-			leaving, v.typ.Tags[0], counts(places), l.atLeast-1),
+			leaving, v.typ.Tags[0], formatCounts(places), l.atLeast-1),
 		Changes: v.keys(v.dirs, (*move).leaves),
 	})
 }
 
-// counts lists how many there are of each, the most frequent first.
-func counts(of map[string]int) string {
+// formatCounts formats the count of each name, the largest count first.
+func formatCounts(counts map[string]int) string {
 	var names []string
-	for name := range of {
+	for name := range counts {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 	for i, name := range names {
-		names[i] = fmt.Sprintf("%s %d", name, of[name])
+		names[i] = fmt.Sprintf("%s %d", name, counts[name])
 	}
-	return few(names)
+	return abbreviate(names)
 }
 
-// few lists the first of some words.
-func few(words []string) string {
-	const most = 5
-	if len(words) <= most+1 { // "and 1 more" would save nothing
-		return strings.Join(words, ", ")
+// abbreviate joins the first few items, and says how many it leaves out.
+func abbreviate(items []string) string {
+	const maxListed = 5
+	if len(items) <= maxListed+1 { // "and 1 more" would be no shorter
+		return strings.Join(items, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	return fmt.Sprintf("%s and %d more", strings.Join(items[:maxListed], ", "), len(items)-maxListed)
 }

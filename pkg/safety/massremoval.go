@@ -7,13 +7,13 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// massRemoval refuses that files remove a great part of a type: most likely
-// the files are not all there.
+// massRemoval refuses a sync that removes a large part of a type, because the
+// files are probably incomplete.
 //
-// What was created in bulk after most of what would go, and that nobody has put
-// into service or changed yet, does not count: the files of another site would bring
-// enough of it to make what they remove look small, if not at once then the next
-// time.
+// The total excludes objects that were created in bulk after most of the
+// removed ones and that nobody has changed or put into service. Otherwise, a
+// sync with the files of another site would create enough objects to make the
+// removal look small, in the same run or in the next.
 func (r *review) massRemoval(v *view, l limit) {
 	removed := 0
 	v.moves(func(m *move) {
@@ -38,9 +38,10 @@ func (r *review) massRemoval(v *view, l limit) {
 	})
 }
 
-// fresh returns how many objects that stay were created after most of those that
-// the plan deletes, so many or more of them at once, and are as they were created or
-// do not serve.
+// fresh returns the number of objects that the plan keeps and that were created
+// in bulk after most of the objects that the plan deletes, and are unchanged or
+// do not serve. In bulk means that at least many of them were created at the
+// same revision. It returns 0 if the plan deletes fewer than many.
 func (v *view) fresh(many int) int {
 	var gone []store.Revision
 	for _, d := range v.dirs {

@@ -2,8 +2,8 @@ package safety
 
 import "fmt"
 
-// maxPooled refuses that more serve in a group, and more than a declared rule
-// allows.
+// maxPooled refuses a change that increases the number of serving objects in a
+// group above the limit of a declared rule.
 func (r *review) maxPooled(v *view, p *pool, rule *poolRule, c *Capacity) {
 	mode := min(rule.mode, r.terms.Mode)
 	if p.after <= p.before {

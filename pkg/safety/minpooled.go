@@ -6,8 +6,9 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// minPooled refuses that fewer serve in a group, and fewer than its floor. What
-// is below the floor already may be mended, or left as it is.
+// minPooled refuses a change that reduces the number of serving objects in a
+// group below its floor. It accepts a change that does not reduce the number in
+// a group that is already below its floor.
 func (r *review) minPooled(v *view, p *pool, c *Capacity) {
 	if p.mode == None || p.after >= p.before {
 		return
@@ -24,8 +25,9 @@ func (r *review) minPooled(v *view, p *pool, c *Capacity) {
 	})
 }
 
-// modeFor returns the rule's mode for a group of so many members. Of the only
-// one, the built-in rule cannot know whether it may go.
+// modeFor returns the rule's mode for a group with the given number of members.
+// The built-in rule only warns about a group with a single member, because it
+// cannot know whether the group may be empty.
 func (p *poolRule) modeFor(members int) Mode {
 	if p.builtIn && members == 1 {
 		return min(p.mode, Warn)
@@ -33,8 +35,8 @@ func (p *poolRule) modeFor(members int) Mode {
 	return p.mode
 }
 
-// floor returns how many have to serve of so many members. Where nobody has
-// taken anything into service yet, there is nothing to lose.
+// floor returns how many of the given number of members must serve. It is 0 for
+// a group without members: nothing in it has been put into service.
 func (p *poolRule) floor(t *schema.Type, members int) int {
 	switch {
 	case members == 0:
@@ -42,7 +44,7 @@ func (p *poolRule) floor(t *schema.Type, members int) int {
 	case p.atLeast == 0 && p.share == ratio{}:
 		return builtInFloor(t, members)
 	}
-	return max(p.atLeast, p.share.of(members))
+	return max(p.atLeast, p.share.apply(members))
 }
 
 func builtInFloor(t *schema.Type, members int) int {

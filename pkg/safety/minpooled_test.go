@@ -22,13 +22,13 @@ func TestBuiltInFloor(t *testing.T) {
 	}
 }
 
-// ruleTest is a change and what the rules say about it.
+// ruleTest is a change and the findings that are expected for it.
 type ruleTest struct {
 	name    string
 	rules   string
 	there   []string
 	plan    []string
-	terms   Terms // Refuse if it has no mode
+	terms   Terms // the mode is Refuse if none is given
 	want    []string
 	counted []string
 }
@@ -41,12 +41,12 @@ func check(t *testing.T, tests []ruleTest) {
 			if len(s.problems) > 0 {
 				t.Fatal(s.problems)
 			}
-			on := s.snapshot(t, c.there...)
+			snapshot := s.snapshot(t, c.there...)
 			if c.terms.Mode == None {
 				c.terms.Mode = Refuse
 			}
-			v := s.rules.Review(s.plan(t, on, c.plan...), on, c.terms)
-			equal(t, "findings", said(v), c.want)
+			v := s.rules.Review(s.plan(t, snapshot, c.plan...), snapshot, c.terms)
+			equal(t, "findings", findingLines(v), c.want)
 			equal(t, "counted", counted(v), c.counted)
 		})
 	}
@@ -120,7 +120,8 @@ func TestMinPooledAllows(t *testing.T) {
 	})
 }
 
-// TestMinPooledWarns: whether the only one may go is for the operator to know.
+// TestMinPooledWarns tests that depooling the only member of a group is a
+// warning.
 func TestMinPooledWarns(t *testing.T) {
 	check(t, []ruleTest{
 		{name: "node", there: group(cdn, "yes seed"), plan: []string{cdn + "/h1 pooled=no"},
@@ -185,8 +186,8 @@ func TestTerms(t *testing.T) {
 			terms: Terms{Mode: Refuse, AllowAll: true}, want: []string{"warned min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"}},
 	})
 	s := siteWith(t, "")
-	on := s.snapshot(t, there...)
-	v := s.rules.Review(s.plan(t, on, plan...), on, Terms{})
+	snapshot := s.snapshot(t, there...)
+	v := s.rules.Review(s.plan(t, snapshot, plan...), snapshot, Terms{})
 	if v.Findings != nil || v.Capacity != nil || v.Counted != nil {
 		t.Errorf("not asked, and yet: %+v", v)
 	}

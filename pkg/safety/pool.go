@@ -8,26 +8,27 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// pool is a group of objects of which a certain number is to serve.
+// pool is a group of objects that the rules min-pooled and max-pooled count
+// together.
 type pool struct {
-	typ     *schema.Type
-	rule    *poolRule   // of min-pooled that counts it, or of max-pooled if none does
-	max     []*poolRule // of max-pooled that count it, and are judged here
-	dirs    []*dir
-	members int
-	before  int  // that serve
-	after   int  // that serve
-	left    int  // members after the plan
-	changes bool // what serves
-	mode    Mode
-	floor   int
-	next    int // the floor after the plan
-	ceiling int // 0 is none
-	fixed   bool
+	typ        *schema.Type
+	rule       *poolRule   // the min-pooled rule of the group, or the max-pooled rule if no min-pooled rule groups the same objects
+	max        []*poolRule // the max-pooled rules that are checked with this pool
+	dirs       []*dir
+	members    int
+	before     int  // members that serve before the plan
+	after      int  // members that serve after the plan
+	left       int  // members after the plan
+	changes    bool // whether the plan changes which objects serve
+	mode       Mode
+	floor      int
+	floorAfter int // the floor for the members after the plan
+	ceiling    int // 0 if no max-pooled rule applies
+	fixed      bool
 }
 
-// pools returns the groups that are counted for the rules about pooled: those
-// of min-pooled, and those of max-pooled that are not the same.
+// pools returns the groups that the rules min-pooled and max-pooled count:
+// those of min-pooled, and those of max-pooled that differ from them.
 func (v *view) pools(set *ruleSet, terms Terms) []*pool {
 	if !v.fields.pooled {
 		return nil
@@ -37,7 +38,7 @@ func (v *view) pools(set *ruleSet, terms Terms) []*pool {
 		for _, p := range v.group(rule, set) {
 			p.mode = min(rule.modeFor(p.members), terms.Mode)
 			if p.mode != None {
-				p.floor, p.next = rule.floor(v.typ, p.members), rule.floor(v.typ, p.left)
+				p.floor, p.floorAfter = rule.floor(v.typ, p.members), rule.floor(v.typ, p.left)
 			}
 			all = append(all, p)
 		}
@@ -45,15 +46,15 @@ func (v *view) pools(set *ruleSet, terms Terms) []*pool {
 	return v.withCeilings(all, set, terms)
 }
 
-// withCeilings adds what max-pooled has to say: to the pools of just the same
-// objects, or else in pools of its own.
+// withCeilings adds the max-pooled rules to the pools with the same objects, or
+// to new pools if there are none.
 func (v *view) withCeilings(all []*pool, set *ruleSet, terms Terms) []*pool {
 	for _, rule := range set.max {
 		if min(rule.mode, terms.Mode) == None {
 			continue
 		}
 		for _, mine := range v.group(rule, set) {
-			same := like(all, mine)
+			same := sameObjects(all, mine)
 			if len(same) == 0 {
 				all, same = append(all, mine), []*pool{mine}
 			}
@@ -71,8 +72,9 @@ func (v *view) withCeilings(all []*pool, set *ruleSet, terms Terms) []*pool {
 	return all
 }
 
-// like returns the pools of just the same objects as another, grouped the same.
-func like(all []*pool, other *pool) []*pool {
+// sameObjects returns the pools that have the same objects and the same grouping as
+// another.
+func sameObjects(all []*pool, other *pool) []*pool {
 	var same []*pool
 	for _, p := range all {
 		if p.dirs[0] == other.dirs[0] && slices.Equal(p.rule.by, other.rule.by) && slices.Equal(p.dirs, other.dirs) {
@@ -82,8 +84,8 @@ func like(all []*pool, other *pool) []*pool {
 	return same
 }
 
-// group returns the groups of a rule: those of which the plan changes what
-// serves, or of a view without a plan all.
+// group returns the groups of a rule. If the view has a plan, it returns only
+// the groups in which the plan changes which objects serve.
 func (v *view) group(rule *poolRule, set *ruleSet) []*pool {
 	if len(rule.by) == len(v.typ.Tags) {
 		return v.groupEach(rule, set)
@@ -105,14 +107,14 @@ func (v *view) group(rule *poolRule, set *ruleSet) []*pool {
 	return slices.DeleteFunc(all, func(p *pool) bool { return v.planned && !p.changes })
 }
 
-// groupEach makes a group of each directory.
+// groupEach returns one group for each directory.
 func (v *view) groupEach(rule *poolRule, set *ruleSet) []*pool {
 	var all []*pool
 	for i, d := range v.dirs {
 		if (v.planned && !d.changes) || !rule.counts(d, set) {
 			continue
 		}
-		p := &pool{typ: v.typ, rule: rule, dirs: v.dirs[i : i : i+1]} // room for the one that is added
+		p := &pool{typ: v.typ, rule: rule, dirs: v.dirs[i : i : i+1]} // capacity for one directory
 		p.add(d)
 		all = append(all, p)
 	}
@@ -129,7 +131,7 @@ func (p *pool) add(d *dir) {
 }
 
 // counts reports whether the rule counts the objects of a directory. The
-// built-in one counts what no declared one does.
+// built-in rule counts the objects that no declared min-pooled rule counts.
 func (p *poolRule) counts(d *dir, set *ruleSet) bool {
 	if p.builtIn {
 		return !slices.ContainsFunc(set.min, func(declared *poolRule) bool { return declared.counts(d, set) })
@@ -137,7 +139,7 @@ func (p *poolRule) counts(d *dir, set *ruleSet) bool {
 	return p.only.Match(d.tags, "")
 }
 
-// values tells the rule's groups apart.
+// values returns the key of the rule's group for the given tag values.
 func (p *poolRule) values(tags []string) string {
 	values := make([]string, len(p.by))
 	for i, tag := range p.by {
@@ -146,8 +148,9 @@ func (p *poolRule) values(tags []string) string {
 	return strings.Join(values, "/")
 }
 
-// guarded is what the commit is guarded against changes of: the group, or the
-// directory around it.
+// guarded returns the objects to guard at commit: the group itself if it is
+// grouped by the type's first tags, and otherwise the smallest set of objects
+// selected by first tags that contains it.
 func (p *pool) guarded() Group {
 	return Group{Type: p.typ, Tags: p.dirs[0].tags[:p.rule.lead]}
 }
@@ -156,8 +159,8 @@ func (p *pool) capacity() Capacity {
 	c := Capacity{
 		Type: p.typ, Label: p.rule.label(p.typ, p.dirs[0]),
 		Members: p.members, Before: p.before, After: p.after, Left: p.left,
-		Floor: p.floor, Next: p.next, Ceiling: p.ceiling, Mode: p.mode,
-		Out: p.out(), Fixed: p.fixed,
+		Floor: p.floor, Next: p.floorAfter, Ceiling: p.ceiling, Mode: p.mode,
+		Out: p.notServing(), Fixed: p.fixed,
 	}
 	if p.fixed {
 		c.Serving = p.serving()
@@ -165,9 +168,9 @@ func (p *pool) capacity() Capacity {
 	return c
 }
 
-// serving returns the objects that serve, before the plan.
+// serving returns the objects that serve before the plan.
 func (p *pool) serving() []object.Object {
-	fields := meaningOf(p.typ)
+	fields := capacityFieldsOf(p.typ)
 	var all []object.Object
 	for _, d := range p.dirs {
 		for i := range d.objects {
@@ -179,12 +182,12 @@ func (p *pool) serving() []object.Object {
 	return all
 }
 
-// out returns the members that do not serve, before the plan.
-func (p *pool) out() []object.Object {
+// notServing returns the members that do not serve before the plan.
+func (p *pool) notServing() []object.Object {
 	if p.members == p.before {
 		return nil
 	}
-	fields := meaningOf(p.typ)
+	fields := capacityFieldsOf(p.typ)
 	out := make([]object.Object, 0, p.members-p.before)
 	for _, d := range p.dirs {
 		for i := range d.objects {

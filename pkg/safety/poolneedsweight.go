@@ -6,8 +6,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// poolNeedsWeight refuses to pool what would get no traffic: an object that
-// sync has created has no weight yet.
+// poolNeedsWeight refuses to pool an object whose weight keeps it from serving.
+// An object that sync has just created usually has weight 0.
 func (r *review) poolNeedsWeight(v *view, l limit) {
 	v.moves(func(m *move) {
 		becomes := v.fields.isPooled(m.after) && !v.fields.isPooled(m.before)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// removePooled refuses that files remove what still serves: it is depooled
-// first, by a person.
+// removePooled refuses a sync that removes serving objects: an operator must
+// depool them first.
 func (r *review) removePooled(v *view, l limit) {
 	for _, d := range v.dirs {
 		var names []string
@@ -20,7 +20,7 @@ func (r *review) removePooled(v *view, l limit) {
 		}
 		r.find(l.mode, Finding{
 			Rule: RemovePooled, Type: v.typ.Name, Subject: v.name(d),
-			Msg: fmt.Sprintf("%d of %d that serve would be removed: %s", len(names), d.before, few(names)),
+			Msg: fmt.Sprintf("%d of %d that serve would be removed: %s", len(names), d.before, abbreviate(names)),
 			Changes: v.keys([]*dir{d}, func(m *move) bool {
 				return m.deletes() && m.served
 			}),
@@ -28,7 +28,8 @@ func (r *review) removePooled(v *view, l limit) {
 	}
 }
 
-// name names a directory: by its path, or by the type if that has no tags.
+// name returns the path of a directory, or the type's name if the type has no
+// tags.
 func (v *view) name(d *dir) string {
 	return cmp.Or(d.path, v.typ.Name)
 }

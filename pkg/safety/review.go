@@ -8,28 +8,30 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// review is a verdict in the making.
+// review builds a Verdict.
 type review struct {
 	terms Terms
 	Verdict
 }
 
-// Review judges a plan. The snapshot is what it was made on, and holds at least
-// the whole of every group of the objects that change; of a type of which
-// something is deleted, all objects.
-func (r *Rules) Review(plan object.Plan, on object.Snapshot, terms Terms) Verdict {
+// Review applies the rules to a plan. The snapshot is the one that the plan was
+// made on. It must contain every group with an object that changes, complete;
+// and all objects of each type of which the plan deletes objects.
+//
+// Review returns an empty verdict if the mode of the terms is None.
+func (r *Rules) Review(plan object.Plan, snapshot object.Snapshot, terms Terms) Verdict {
 	if terms.Mode == None {
 		return Verdict{}
 	}
 	v := review{terms: terms}
 	for _, t := range changed(plan) {
-		v.judge(viewOf(t, plan, on), r.of(t))
+		v.judge(viewOf(t, plan, snapshot), r.forType(t))
 	}
 	v.sort()
 	return v.Verdict
 }
 
-// changed returns the types of which a plan changes something.
+// changed returns the types of the objects that a plan changes.
 func changed(plan object.Plan) []*schema.Type {
 	var types []*schema.Type
 	for _, c := range plan.Changes {
@@ -40,7 +42,7 @@ func changed(plan object.Plan) []*schema.Type {
 	return types
 }
 
-// judge asks all rules about one type.
+// judge applies all rules to one type.
 func (r *review) judge(v *view, set *ruleSet) {
 	pools := v.pools(set, r.terms)
 	r.Capacity = slices.Grow(r.Capacity, len(pools))
@@ -64,8 +66,8 @@ func (r *review) judge(v *view, set *ruleSet) {
 	}
 }
 
-// find adds a finding of a rule with that mode. A rule that is not asked finds
-// nothing.
+// find adds a finding of a rule with the given mode. It adds nothing if the
+// mode is None.
 func (r *review) find(mode Mode, f Finding) {
 	switch mode = min(mode, r.terms.Mode); {
 	case mode == None:
@@ -80,16 +82,16 @@ func (r *review) find(mode Mode, f Finding) {
 	r.Findings = append(r.Findings, f)
 }
 
-// count adds a group to those the verdict rests on, if it does: a rule that
-// cannot refuse does not need to have counted right.
+// count adds a group to Counted if the rule can refuse the change. Otherwise
+// the commit does not depend on the count.
 func (r *review) count(rule string, mode Mode, subject string, g Group) {
 	if mode == Refuse && !r.terms.overrides(rule, g.Type.Name, subject) {
 		r.Counted = append(r.Counted, g)
 	}
 }
 
-// sort puts all in the order that is promised, and takes out what is there
-// twice.
+// sort sorts the verdict as documented in Verdict, and removes duplicates from
+// Counted.
 func (r *review) sort() {
 	rules := Names()
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
@@ -109,7 +111,7 @@ func (r *review) sort() {
 	})
 }
 
-// boolCompare puts false before true.
+// boolCompare orders false before true.
 func boolCompare(a, b bool) int {
 	switch {
 	case a == b:
@@ -120,17 +122,17 @@ func boolCompare(a, b bool) int {
 	return 1
 }
 
-// Permit returns the plan without the changes that rules refuse, those that it
-// left out, and the verdict on what remains, which refuses nothing. The plan's
-// Matched and Warnings stay.
+// Permit splits a plan: it returns the plan without the changes that the rules
+// refuse, the changes that it removed, and the verdict on the remaining plan,
+// which contains no refusal. Matched and Warnings of the plan do not change.
 //
-// A finding about a whole type holds back everything it names, even if little
-// enough would be left without what other findings name: what looks like an
-// accident is not made in part.
-func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allowed object.Plan, held []object.Change, verdict Verdict) {
+// A finding about a whole type removes every change that it names, even if the
+// removal of changes that other findings name would resolve it: a change that
+// looks like an accident must not be made in part.
+func (r *Rules) Permit(plan object.Plan, snapshot object.Snapshot, terms Terms) (allowed object.Plan, held []object.Change, verdict Verdict) {
 	out := map[string]bool{}
 	for allowed = plan; ; allowed.Changes = without(plan.Changes, out) {
-		verdict = r.Review(allowed, on, terms)
+		verdict = r.Review(allowed, snapshot, terms)
 		refusals := verdict.Refusals()
 		if len(refusals) == 0 {
 			break
@@ -141,7 +143,7 @@ func (r *Rules) Permit(plan object.Plan, on object.Snapshot, terms Terms) (allow
 				out[key] = true
 			}
 		}
-		if len(out) == before { // a finding that names none of what is left is about all of it
+		if len(out) == before { // the findings name none of the remaining changes, so they refuse the whole plan
 			for _, c := range plan.Changes {
 				out[c.Object().Key()] = true
 			}
@@ -165,14 +167,14 @@ func without(changes []object.Change, out map[string]bool) []object.Change {
 	return rest
 }
 
-// Capacities returns that of all groups in a snapshot, as it is, which hold an
-// object that is wanted: the most urgent first, as Capacity.Compare has it, then by
-// type and label. Those that min-pooled is not asked about are there too, with the mode
-// None and no floor.
-func (r *Rules) Capacities(on object.Snapshot, wanted func(object.Object) bool) []Capacity {
+// Capacities returns the capacity of each group in a snapshot that contains an
+// object for which wanted returns true. It sorts them by urgency, as
+// Capacity.Compare does, then by type and label. Groups for which min-pooled is
+// off are included, with the mode None and a floor of 0.
+func (r *Rules) Capacities(snapshot object.Snapshot, wanted func(object.Object) bool) []Capacity {
 	var all []Capacity
-	for _, t := range types(on) {
-		for _, p := range viewOf(t, object.Plan{}, on).pools(r.of(t), Terms{Mode: Refuse}) {
+	for _, t := range types(snapshot) {
+		for _, p := range viewOf(t, object.Plan{}, snapshot).pools(r.forType(t), Terms{Mode: Refuse}) {
 			if slices.ContainsFunc(p.dirs, func(d *dir) bool { return slices.ContainsFunc(d.objects, wanted) }) {
 				all = append(all, p.capacity())
 			}
@@ -184,11 +186,11 @@ func (r *Rules) Capacities(on object.Snapshot, wanted func(object.Object) bool) 
 	return all
 }
 
-// types returns those of the objects in a snapshot that can serve.
-func types(on object.Snapshot) []*schema.Type {
+// types returns the types of the objects in a snapshot that have capacity.
+func types(snapshot object.Snapshot) []*schema.Type {
 	var all []*schema.Type
-	for i := range on.Objects {
-		if t := on.Objects[i].Type; !slices.Contains(all, t) {
+	for i := range snapshot.Objects {
+		if t := snapshot.Objects[i].Type; !slices.Contains(all, t) {
 			all = append(all, t)
 		}
 	}

@@ -50,18 +50,18 @@ func TestCapacity(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := siteWith(t, c.rules)
-			on := s.snapshot(t, there...)
-			equal(t, "capacity", shown(s.rules.Review(s.plan(t, on, c.plan...), on, c.terms).Capacity), c.want)
+			snapshot := s.snapshot(t, there...)
+			equal(t, "capacity", shown(s.rules.Review(s.plan(t, snapshot, c.plan...), snapshot, c.terms).Capacity), c.want)
 		})
 	}
 }
 
 func TestCapacityOfFindings(t *testing.T) {
 	s := siteWith(t, "dns: [{rule: max-pooled, at_most: 1}]")
-	on := s.snapshot(t, append(group(cdn, "yes yes yes no"), "dns jobs/north pooled=true", "dns jobs/south pooled=false")...)
-	v := s.rules.Review(s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no", "dns jobs/south pooled=true"), on, Terms{Mode: Refuse})
+	snapshot := s.snapshot(t, append(group(cdn, "yes yes yes no"), "dns jobs/north pooled=true", "dns jobs/south pooled=false")...)
+	v := s.rules.Review(s.plan(t, snapshot, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no", "dns jobs/south pooled=true"), snapshot, Terms{Mode: Refuse})
 	if len(v.Findings) != 2 || len(v.Refusals()) != 2 || len(v.Overrides()) != 0 {
-		t.Fatal(said(v))
+		t.Fatal(findingLines(v))
 	}
 	equal(t, "min-pooled", shown([]Capacity{*v.Findings[0].Capacity}), []string{"node eqiad/text/cdn 3 -> 1 of 4, 3..0 refuse out h4"})
 	equal(t, "min-pooled", v.Findings[0].Changes, []string{"pools/eqiad/text/cdn/h1", "pools/eqiad/text/cdn/h2"})
@@ -72,9 +72,9 @@ func TestCapacityOfFindings(t *testing.T) {
 func TestCapacities(t *testing.T) {
 	s := siteWith(t, "node: [{rule: min-pooled, only: 'dc=c', mode: none}, {rule: min-pooled, only: 'dc=d', at_least: 2, mode: warn}]\n"+
 		"dns: [{rule: max-pooled, only: 'dnsdisc=jobs', at_most: 1}]")
-	on := s.snapshot(t, slices.Concat(group("node a/x/s", "yes no no"), group("node b/x/s", pool8), group("node b/x/t", "seed seed"), group("node c/x/s", "no"),
+	snapshot := s.snapshot(t, slices.Concat(group("node a/x/s", "yes no no"), group("node b/x/s", pool8), group("node b/x/t", "seed seed"), group("node c/x/s", "no"),
 		group("node d/x/s", "yes"), []string{"dns jobs/n pooled=true", "dns jobs/s pooled=false", "plain a/x", "flat a pooled=true"})...)
-	equal(t, "all", shown(s.rules.Capacities(on, all)), []string{
+	equal(t, "all", shown(s.rules.Capacities(snapshot, all)), []string{
 		"node a/x/s 1 -> 1 of 3, 2..0 refuse out h2,h3",
 		"node d/x/s 1 -> 1 of 1, 2..0 warn",
 		"dns jobs 1 -> 1 of 2, 1..1 refuse out s",
@@ -88,14 +88,14 @@ func TestCapacities(t *testing.T) {
 	}
 }
 
-// TestCapacitiesAboveTheCeiling: a group in which more serve than may is as
-// urgent as one below its floor, however much it could spare.
+// TestCapacitiesAboveTheCeiling tests that a group above its ceiling is as
+// urgent as one below its floor, whatever its slack.
 func TestCapacitiesAboveTheCeiling(t *testing.T) {
 	s := siteWith(t, "dns: [{rule: max-pooled, at_most: 1}]\nnode: [{rule: max-pooled, group_by: [cluster], at_most: 8, mode: warn}]")
-	on := s.snapshot(t, slices.Concat(many("node a/x/s", 9, "yes"), many("node a/y/s", 2, "yes"),
+	snapshot := s.snapshot(t, slices.Concat(many("node a/x/s", 9, "yes"), many("node a/y/s", 2, "yes"),
 		[]string{"dns jobs/n pooled=true", "dns jobs/s pooled=true", "dns api/n pooled=true"})...)
 	var got []string
-	for _, c := range s.rules.Capacities(on, all) {
+	for _, c := range s.rules.Capacities(snapshot, all) {
 		got = append(got, fmt.Sprintf("%s %d, excess %d, %v", c.Label, c.Slack(), c.Excess(), c.Violated()))
 	}
 	equal(t, "urgent first", got, []string{"jobs 1, excess 1, true", "cluster=x 9, excess 1, true",
@@ -123,29 +123,29 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// TestZero: no Rules, and the zero Rules, are the built-in ones.
+// TestZero tests that nil and zero Rules are the built-in rules.
 func TestZero(t *testing.T) {
 	s := siteWith(t, "")
-	on := s.snapshot(t, group(cdn, "yes yes")...)
-	plan := s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
+	snapshot := s.snapshot(t, group(cdn, "yes yes")...)
+	plan := s.plan(t, snapshot, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
 	for _, rules := range []*Rules{nil, {}, s.rules} {
-		v := rules.Review(plan, on, Terms{Mode: Refuse})
-		equal(t, "findings", said(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
-		_, held, _ := rules.Permit(plan, on, Terms{Mode: Refuse})
-		if node, _ := s.Type("node"); len(held) != 2 || len(rules.Capacities(on, all)) != 1 || rules.Depth(node) != 3 {
+		v := rules.Review(plan, snapshot, Terms{Mode: Refuse})
+		equal(t, "findings", findingLines(v), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
+		_, held, _ := rules.Permit(plan, snapshot, Terms{Mode: Refuse})
+		if node, _ := s.Type("node"); len(held) != 2 || len(rules.Capacities(snapshot, all)) != 1 || rules.Depth(node) != 3 {
 			t.Errorf("%v: %d held", rules, len(held))
 		}
 	}
 }
 
-// TestOutsideTheSnapshot: what the plan has seen counts, even if the snapshot
-// has not got it.
+// TestOutsideTheSnapshot tests that objects in the plan count even if the
+// snapshot lacks them.
 func TestOutsideTheSnapshot(t *testing.T) {
 	s := siteWith(t, "")
-	on := s.snapshot(t, group(cdn, "yes yes")...)
-	plan := s.plan(t, on, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
-	on.Objects = on.Objects[:1]
-	equal(t, "findings", said(s.rules.Review(plan, on, Terms{Mode: Refuse})), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
+	snapshot := s.snapshot(t, group(cdn, "yes yes")...)
+	plan := s.plan(t, snapshot, cdn+"/h1 pooled=no", cdn+"/h2 pooled=no")
+	snapshot.Objects = snapshot.Objects[:1]
+	equal(t, "findings", findingLines(s.rules.Review(plan, snapshot, Terms{Mode: Refuse})), []string{"refused min-pooled node eqiad/text/cdn: 2 -> 0 of 2, floor 1"})
 }
 
 func keysOfChanges(changes []object.Change) []string {
@@ -181,24 +181,24 @@ func TestPermit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := siteWith(t, "")
-			on := s.snapshot(t, c.there...)
-			plan := s.plan(t, on, c.plan...)
-			plan.Matched, plan.Warnings = on.Objects, []string{"careful"}
+			snapshot := s.snapshot(t, c.there...)
+			plan := s.plan(t, snapshot, c.plan...)
+			plan.Matched, plan.Warnings = snapshot.Objects, []string{"careful"}
 			whole := slices.Clone(plan.Changes)
-			allowed, held, v := s.rules.Permit(plan, on, c.terms)
+			allowed, held, v := s.rules.Permit(plan, snapshot, c.terms)
 			equal(t, "allowed", keysOfChanges(allowed.Changes), c.allowed)
 			equal(t, "held", keysOfChanges(held), c.held)
-			equal(t, "findings", said(v), c.want)
-			if len(allowed.Matched) != len(on.Objects) || len(allowed.Warnings) != 1 || !slices.Equal(whole, plan.Changes) {
+			equal(t, "findings", findingLines(v), c.want)
+			if len(allowed.Matched) != len(snapshot.Objects) || len(allowed.Warnings) != 1 || !slices.Equal(whole, plan.Changes) {
 				t.Error("the plan was changed")
 			}
 		})
 	}
 }
 
-// TestAccidentIsNotMadeInPart: a finding about a whole type holds back all it
-// names, whatever other rules hold back of the same: else the more a plan
-// breaks, the more of it would be made.
+// TestAccidentIsNotMadeInPart tests that a finding about a whole type holds
+// back all changes it names, whatever other rules hold back: otherwise a plan
+// that breaks more rules would be made to a larger part.
 func TestAccidentIsNotMadeInPart(t *testing.T) {
 	out, serving, few := many("node a/x/s", 15, "no"), many("node b/x/t", 15, "yes"), many("node b/y/s", 1, "yes")
 	both := slices.Concat(out, serving)
@@ -218,8 +218,8 @@ func TestAccidentIsNotMadeInPart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := siteWith(t, "")
-			on := s.snapshot(t, c.there...)
-			allowed, held, _ := s.rules.Permit(s.plan(t, on, c.plan...), on, c.terms)
+			snapshot := s.snapshot(t, c.there...)
+			allowed, held, _ := s.rules.Permit(s.plan(t, snapshot, c.plan...), snapshot, c.terms)
 			if len(allowed.Changes) != c.allowed || len(held) != c.held {
 				t.Errorf("%d allowed, want %d: %v; %d held, want %d", len(allowed.Changes), c.allowed, keysOfChanges(allowed.Changes), len(held), c.held)
 			}
@@ -227,8 +227,8 @@ func TestAccidentIsNotMadeInPart(t *testing.T) {
 	}
 }
 
-// fleet is hosts in random states, some of them in groups too small to have a
-// floor.
+// fleet draws hosts in random states, some of them in groups too small to have
+// a floor.
 func fleet(rt *rapid.T, t *testing.T, s site) object.Snapshot {
 	states := rapid.SampledFrom([]string{"yes", "yes", "yes", "no", "off", "seed", "zero", "bad"})
 	var lines []string
@@ -244,12 +244,12 @@ func fleet(rt *rapid.T, t *testing.T, s site) object.Snapshot {
 	return s.snapshot(t, lines...)
 }
 
-// anything plans random changes of random objects.
-func anything(rt *rapid.T, on object.Snapshot) object.Plan {
+// anything draws a plan of random changes to random objects.
+func anything(rt *rapid.T, snapshot object.Snapshot) object.Plan {
 	var plan object.Plan
 	chance := rapid.SampledFrom([]int{2, 5, 10}).Draw(rt, "chance")
-	for i := range on.Objects {
-		before := &on.Objects[i]
+	for i := range snapshot.Objects {
+		before := &snapshot.Objects[i]
 		if rapid.IntRange(0, 9).Draw(rt, "hit") >= chance {
 			continue
 		}
@@ -267,7 +267,7 @@ func anything(rt *rapid.T, on object.Snapshot) object.Plan {
 		}
 		plan.Changes = append(plan.Changes, object.Change{Before: before, After: &after})
 	}
-	return create(rt, plan, on)
+	return create(rt, plan, snapshot)
 }
 
 func change(o object.Object, name string, to value.Value) object.Object {
@@ -280,13 +280,13 @@ func change(o object.Object, name string, to value.Value) object.Object {
 	return o.WithFields(fields)
 }
 
-// create adds new objects beside some that are there.
-func create(rt *rapid.T, plan object.Plan, on object.Snapshot) object.Plan {
-	for i := range on.Objects {
+// create draws new objects beside some existing ones.
+func create(rt *rapid.T, plan object.Plan, snapshot object.Snapshot) object.Plan {
+	for i := range snapshot.Objects {
 		if rapid.IntRange(0, 9).Draw(rt, "beside") == 0 {
-			o := on.Objects[i]
+			o := snapshot.Objects[i]
 			o.Name += "-new"
-			if on.Find(o.Key()) == nil {
+			if snapshot.Find(o.Key()) == nil {
 				plan.Changes = append(plan.Changes, object.Change{After: &o})
 			}
 		}
@@ -294,10 +294,10 @@ func create(rt *rapid.T, plan object.Plan, on object.Snapshot) object.Plan {
 	return plan
 }
 
-// after is the snapshot once a plan is made.
-func after(plan object.Plan, on object.Snapshot) object.Snapshot {
+// after returns the snapshot after a plan is applied.
+func after(plan object.Plan, snapshot object.Snapshot) object.Snapshot {
 	byKey := map[string]object.Object{}
-	for _, o := range on.Objects {
+	for _, o := range snapshot.Objects {
 		byKey[o.Key()] = o
 	}
 	for _, c := range plan.Changes {
@@ -314,12 +314,12 @@ func after(plan object.Plan, on object.Snapshot) object.Snapshot {
 	return next
 }
 
-// tally is the slow and plain way to count a group: by its path.
+// tally is a simple count of a group, by its path.
 type tally struct{ members, serving int }
 
-func tallies(on object.Snapshot) map[string]tally {
+func tallies(snapshot object.Snapshot) map[string]tally {
 	all := map[string]tally{}
-	for _, o := range on.Objects {
+	for _, o := range snapshot.Objects {
 		group := o.Type.Name + " " + o.Dir()
 		n := all[group]
 		pooled, weight := o.Get("pooled").Text(), o.Get("weight").Text()
@@ -336,11 +336,11 @@ func tallies(on object.Snapshot) map[string]tally {
 	return all
 }
 
-// floorOf is DESIGN's table.
+// floorOf returns the documented floor.
 func floorOf(group string, n tally) int {
 	switch {
 	case n.members < 2:
-		return 0 // a warning at most
+		return 0 // depooling it is only a warning
 	case !strings.HasPrefix(group, "node "):
 		return 1
 	case n.members < 4:
@@ -351,44 +351,44 @@ func floorOf(group string, n tally) int {
 	return n.members - n.members/4
 }
 
-// Whatever is done one after the other, as long as the rules allow each: no
-// group that is at its floor ends below it, and none that is below it loses
-// anything. What the rules allow of a plan is held to the same.
+// In any sequence of allowed changes, no group at its floor falls below it, and
+// no group below its floor loses a serving member. The same holds for the part
+// of a plan that the rules permit.
 func TestPropertyFloorsHold(t *testing.T) {
 	s := siteWith(t, "")
 	rapid.Check(t, func(rt *rapid.T) {
-		on := fleet(rt, t, s)
+		snapshot := fleet(rt, t, s)
 		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
-			plan := anything(rt, on)
+			plan := anything(rt, snapshot)
 			terms := Terms{Mode: Refuse, Seeds: rapid.Bool().Draw(rt, "seeds")}
-			allowed, held, v := s.rules.Permit(plan, on, terms)
+			allowed, held, v := s.rules.Permit(plan, snapshot, terms)
 			if len(v.Refusals()) > 0 || len(allowed.Changes)+len(held) != len(plan.Changes) {
-				rt.Fatalf("allowed, and yet: %v", said(v))
+				rt.Fatalf("allowed, and yet: %v", findingLines(v))
 			}
-			refused := len(s.rules.Review(plan, on, terms).Refusals()) > 0
+			refused := len(s.rules.Review(plan, snapshot, terms).Refusals()) > 0
 			if refused != (len(held) > 0) {
 				rt.Fatalf("refused %v, but %d were held", refused, len(held))
 			}
-			next := after(allowed, on)
+			next := after(allowed, snapshot)
 			now := tallies(next)
-			for group, was := range tallies(on) {
+			for group, was := range tallies(snapshot) {
 				if floor := floorOf(group, was); now[group].serving < was.serving && now[group].serving < floor {
 					rt.Fatalf("%s: %d -> %d of %d, floor %d", group, was.serving, now[group].serving, was.members, floor)
 				}
 			}
-			on = next
+			snapshot = next
 		}
 	})
 }
 
-// What mends is never refused by the built-in rules.
+// The built-in rules never refuse changes that only add capacity.
 func TestPropertyRepairsAreAllowed(t *testing.T) {
 	s := siteWith(t, "")
 	rapid.Check(t, func(rt *rapid.T) {
-		on := fleet(rt, t, s)
+		snapshot := fleet(rt, t, s)
 		var plan object.Plan
-		for i := range on.Objects {
-			before := &on.Objects[i]
+		for i := range snapshot.Objects {
+			before := &snapshot.Objects[i]
 			if rapid.IntRange(0, 2).Draw(rt, "hit") == 0 {
 				continue
 			}
@@ -406,40 +406,40 @@ func TestPropertyRepairsAreAllowed(t *testing.T) {
 			}
 			plan.Changes = append(plan.Changes, object.Change{Before: before, After: &after})
 		}
-		plan = create(rt, plan, on)
+		plan = create(rt, plan, snapshot)
 		terms := Terms{Mode: Refuse, Seeds: rapid.Bool().Draw(rt, "seeds")}
-		if v := s.rules.Review(plan, on, terms); len(v.Findings) > 0 {
-			rt.Fatal(said(v))
+		if v := s.rules.Review(plan, snapshot, terms); len(v.Findings) > 0 {
+			rt.Fatal(findingLines(v))
 		}
 	})
 }
 
-// BenchmarkReview is of 2,000 objects in 200 groups: one that changes, all that
-// go away, and all groups as they are.
+// BenchmarkReview reviews plans for 2,000 objects in 200 groups: one change,
+// the deletion of all, and the capacity of all groups.
 func BenchmarkReview(b *testing.B) {
 	s := siteWith(b, "node: [{rule: min-pooled, only: 'cluster=(c1|c2)', at_least: 2, ratio: 0.66}, {rule: max-pooled, group_by: [dc, cluster], only: 'cluster=c3', at_most: 9}]")
 	var lines []string
 	for i := range 200 {
 		lines = append(lines, many(fmt.Sprintf("node dc%d/c%d/s%d", i/50, i%10, i), 10, "yes")...)
 	}
-	on := s.snapshot(b, lines...)
+	snapshot := s.snapshot(b, lines...)
 	for name, plan := range map[string]object.Plan{
-		"one": s.plan(b, on, set(lines[:1], "pooled=no")...), "all": s.plan(b, on, set(lines, "pooled=no")...), "deleted": s.plan(b, on, remove(lines)...),
+		"one": s.plan(b, snapshot, set(lines[:1], "pooled=no")...), "all": s.plan(b, snapshot, set(lines, "pooled=no")...), "deleted": s.plan(b, snapshot, remove(lines)...),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})
+				s.rules.Review(plan, snapshot, Terms{Mode: Refuse, Seeds: true})
 			}
 		})
 	}
 	b.Run("capacities", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			s.rules.Capacities(on, all)
+			s.rules.Capacities(snapshot, all)
 		}
 	})
 }
 
-// all wants every object.
+// all returns true for every object.
 func all(object.Object) bool { return true }

@@ -9,40 +9,40 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Rules are what a site wants judged: the built-in rules, and those it
-// declares. The zero Rules, and nil, are the built-in ones. Rules are read-only
-// once loaded.
+// Rules are the safety rules of a site: the built-in rules and those it
+// declares. The zero Rules and a nil *Rules contain only the built-in rules.
+// Rules do not change once loaded.
 type Rules struct {
-	declared map[string]*ruleSet // by the name of the type
+	declared map[string]*ruleSet // by type name
 }
 
-// ruleSet is what is asked of the objects of one type.
+// ruleSet is the rules for the objects of one type.
 type ruleSet struct {
-	min, max []*poolRule      // those that are declared
-	limits   map[string]limit // of each other rule, by its name
+	min, max []*poolRule      // the declared rules
+	limits   map[string]limit // the other rules, by name
 }
 
 // poolRule is one min-pooled or max-pooled rule.
 type poolRule struct {
 	builtIn bool
 	mode    Mode
-	by      []int             // which of the type's tags it groups by, in their order
-	lead    int               // how many of these are the type's first tags
-	only    selector.Selector // over the tags: what it counts
-	partly  bool              // only chooses by other tags than those it groups by
-	atLeast int               // of min-pooled; 0 if it is not given
-	share   ratio             // of min-pooled; none if it is not given
+	by      []int             // indices of the type's tags that it groups by, sorted
+	lead    int               // the number of the type's first tags in by, without a gap
+	only    selector.Selector // selects by tags the objects that the rule counts
+	partly  bool              // only uses tags that the rule does not group by
+	atLeast int               // of min-pooled; 0 if not given
+	share   ratio             // of min-pooled; zero if not given
 	atMost  int               // of max-pooled
 	pos     yamldoc.Pos
-	// Where only and at_least are written; zero if they are not.
+	// The positions of only and at_least; zero if not given.
 	onlyPos, atLeastPos yamldoc.Pos
 }
 
-// limit is any other rule.
+// limit is a rule other than min-pooled and max-pooled.
 type limit struct {
 	mode    Mode
-	atLeast int   // from how many objects on it speaks
-	share   ratio // over which part of all objects it speaks
+	atLeast int   // the rule applies to at least this many objects
+	share   ratio // the rule applies above this share of all objects
 }
 
 func builtIn() *ruleSet {
@@ -55,8 +55,8 @@ func builtIn() *ruleSet {
 	}}
 }
 
-// of returns what is asked of the objects of a type.
-func (r *Rules) of(t *schema.Type) *ruleSet {
+// forType returns the rules for the objects of a type.
+func (r *Rules) forType(t *schema.Type) *ruleSet {
 	if r != nil {
 		if set, ok := r.declared[t.Name]; ok {
 			return set
@@ -65,10 +65,10 @@ func (r *Rules) of(t *schema.Type) *ruleSet {
 	return builtIn()
 }
 
-// Depth returns how many of a type's first tags all groups of its objects have
-// in common: a group is never spread over two values of these.
+// Depth returns how many of a type's first tags have the same values in every
+// object of a group, for every group of every active rule.
 func (r *Rules) Depth(t *schema.Type) int {
-	set, depth := r.of(t), len(t.Tags)
+	set, depth := r.forType(t), len(t.Tags)
 	for _, rule := range slices.Concat(set.min, set.max) {
 		if rule.mode != None {
 			depth = min(depth, rule.lead)
@@ -77,7 +77,8 @@ func (r *Rules) Depth(t *schema.Type) int {
 	return depth
 }
 
-// builtInMin is the rule for whatever no declared one selects.
+// builtInMin returns the built-in min-pooled rule, for objects that no declared
+// rule selects.
 func builtInMin(t *schema.Type) *poolRule {
 	rule := &poolRule{builtIn: true, mode: Refuse}
 	rule.groupBy(allTags(t))
@@ -92,7 +93,7 @@ func allTags(t *schema.Type) []int {
 	return all
 }
 
-// groupBy sets which tags the rule groups by.
+// groupBy sets the tags that the rule groups by.
 func (p *poolRule) groupBy(tags []int) {
 	p.by, p.lead = slices.Sorted(slices.Values(tags)), 0
 	for p.lead < len(p.by) && p.by[p.lead] == p.lead {
@@ -100,9 +101,10 @@ func (p *poolRule) groupBy(tags []int) {
 	}
 }
 
-// label names the group that a directory is in. It is the values it is grouped
-// by where that is clear, and else says which tags they are of, and what is
-// counted.
+// label returns the name of the group that contains a directory: the values of
+// the tags it is grouped by if those are the type's first tags, and otherwise
+// TAG=VALUE for each of them. It includes the rule's selector if that uses
+// other tags.
 func (p *poolRule) label(t *schema.Type, d *dir) string {
 	label := t.Name
 	switch {

@@ -38,7 +38,7 @@ func TestMaxPooled(t *testing.T) {
 }
 
 func TestMassChange(t *testing.T) {
-	hosts := func(a, b int) []string { // in pools so large that min-pooled has nothing against it
+	hosts := func(a, b int) []string { // in pools so large that min-pooled refuses nothing
 		return slices.Concat(many("node a/x/s", 100, "yes"), many("node b/x/s", 100, "yes"))[100-a : 100+b]
 	}
 	there := hosts(100, 100)
@@ -67,12 +67,12 @@ func TestMassChangeListsFew(t *testing.T) {
 		there = append(there, fmt.Sprintf("dns d%02d/x pooled=true", i))
 	}
 	s := siteWith(t, "dns: [{rule: min-pooled, mode: none}]")
-	on := s.snapshot(t, there...)
-	v := s.rules.Review(s.plan(t, on, set(there, "pooled=false")...), on, Terms{Mode: Refuse})
-	equal(t, "findings", said(v), []string{"refused mass-change dns dns: 30 objects would stop serving, in more than one dnsdisc: " +
+	snapshot := s.snapshot(t, there...)
+	v := s.rules.Review(s.plan(t, snapshot, set(there, "pooled=false")...), snapshot, Terms{Mode: Refuse})
+	equal(t, "findings", findingLines(v), []string{"refused mass-change dns dns: 30 objects would stop serving, in more than one dnsdisc: " +
 		"d00 1, d01 1, d02 1, d03 1, d04 1 and 25 more; at most 19 may at once"})
 	for n, want := range map[int]string{6: "a, a, a, a, a, a", 7: "a, a, a, a, a and 2 more"} {
-		if got := few(slices.Repeat([]string{"a"}, n)); got != want {
+		if got := abbreviate(slices.Repeat([]string{"a"}, n)); got != want {
 			t.Errorf("%d words: %s", n, got)
 		}
 	}
@@ -157,15 +157,16 @@ func TestRemovePooled(t *testing.T) {
 	})
 }
 
-// TestRemovePooledNamesWhatServes: what is out may be removed with it.
+// TestRemovePooledNamesWhatServes tests that only serving objects are named,
+// and that others may be removed together with them.
 func TestRemovePooledNamesWhatServes(t *testing.T) {
 	s := siteWith(t, "")
-	on := s.snapshot(t, many(cdn, 12, "yes")...)
-	on.Objects[1] = become(t, on.Objects[1], []string{"no"})
-	plan := s.plan(t, on, "-"+cdn+"/h1", "-"+cdn+"/h10", cdn+"/h11 pooled=no")
-	v := s.rules.Review(plan, on, Terms{Mode: Refuse, Seeds: true})
+	snapshot := s.snapshot(t, many(cdn, 12, "yes")...)
+	snapshot.Objects[1] = become(t, snapshot.Objects[1], []string{"no"})
+	plan := s.plan(t, snapshot, "-"+cdn+"/h1", "-"+cdn+"/h10", cdn+"/h11 pooled=no")
+	v := s.rules.Review(plan, snapshot, Terms{Mode: Refuse, Seeds: true})
 	if len(v.Findings) != 1 {
-		t.Fatal(said(v))
+		t.Fatal(findingLines(v))
 	}
 	equal(t, "changes", v.Findings[0].Changes, []string{"pools/eqiad/text/cdn/h1"})
 }

@@ -1,10 +1,12 @@
-// Package safety judges what a change does to the capacity of a fleet, before
-// it is made. It is pure: it sees a plan and the snapshot it was made on.
+// Package safety checks what a change does to the capacity of a fleet before
+// the change is made. It is pure: its input is a plan and the snapshot that the
+// plan was made on.
 //
-// An object of a type with a field pooled serves when that is yes or true and
-// its weight, if it has one, is above 0. A rule refuses only what makes things
-// worse: pooling, creating and raising a weight never count against a change,
-// but for max-pooled, which is only ever declared, and pool-needs-weight.
+// An object serves if its type has a field pooled with the value yes or true
+// and its weight, if the type has a field weight, is above 0. Rules refuse only
+// what reduces capacity: they never refuse to pool an object, create one, or
+// raise a weight, with two exceptions. Those are max-pooled, which applies only
+// where it is declared, and pool-needs-weight.
 package safety
 
 import (
@@ -31,76 +33,80 @@ func Names() []string {
 	return []string{MinPooled, MaxPooled, MassChange, PoolNeedsWeight, LastOfType, MassRemoval, RemovePooled}
 }
 
-// Mode is what comes of a rule that is broken. The greater one is stricter.
+// Mode is the consequence of breaking a rule. A greater mode is stricter.
 type Mode int
 
 // The modes.
 const (
-	None   Mode = iota // it is not asked
-	Warn               // the operator is told
+	None   Mode = iota // the rule is off
+	Warn               // the operator is warned
 	Refuse             // the change is not made
 )
 
-// Terms are under which a change is judged.
+// Terms are the conditions under which a change is judged.
 type Terms struct {
-	Mode Mode // the strictest that any rule has
-	// Allow are the rules that are overridden this once: RULE, or RULE@POOL, with
-	// the name as Finding.Pool has it, for what findings of that name are about.
+	Mode Mode // the strictest mode that any rule can have
+	// Allow lists the rules that are overridden for this change: RULE, or
+	// RULE@POOL to override it only for findings for which Finding.Pool returns
+	// POOL.
 	Allow    []string
-	AllowAll bool // all are
-	Seeds    bool // the plan makes the store like files: the rules about removals apply
+	AllowAll bool // all rules are overridden
+	Seeds    bool // the plan makes the store match files, so the rules about removals apply
 }
 
-// Level is how much a finding weighs. The greater one weighs more.
+// Level is the severity of a finding. A greater level is more severe.
 type Level int
 
 // The levels.
 const (
-	Warned     Level = iota // said, and that is all
-	Overridden              // it would refuse, but the operator has overridden the rule
+	Warned     Level = iota // a warning; the change can be made
+	Overridden              // a refusal that the operator has overridden
 	Refused                 // the change must not be made
 )
 
-// Finding is what a rule has to say about a plan.
+// Finding is the result of a rule that a plan breaks.
 type Finding struct {
-	Rule    string // its name, such as min-pooled
-	Type    string // of the objects
-	Subject string // the group, as Capacity.Label has it, the type, or the object's path
-	Msg     string // one line, with the numbers: 5 -> 4 of 8, floor 5
+	Rule    string // the rule's name, such as min-pooled
+	Type    string // the type of the objects
+	Subject string // the group's Capacity.Label, the type's name, or the object's path
+	Msg     string // one line, with numbers: 5 -> 4 of 8, floor 5
 	Level   Level
-	// Changes are the keys, as object.Object.Key has them, of the changes that
-	// would have to be left out for the rule to have nothing to say.
+	// Changes are the keys, as returned by object.Object.Key, of the changes
+	// that break the rule. The plan without them does not.
 	Changes []string
-	// Capacity is the group's, of a finding of min-pooled or max-pooled.
+	// Capacity is the capacity of the group; nil unless the rule is min-pooled
+	// or max-pooled.
 	Capacity *Capacity
 }
 
-// Capacity is what serves in a group of objects, before a plan and after it.
+// Capacity is the number of serving objects in a group before and after a plan,
+// and its limits.
 type Capacity struct {
 	Type    *schema.Type
 	Label   string // the values of the tags it is grouped by: eqiad/cache_text/cdn
-	Members int    // before the change, less those still as they were seeded
-	Before  int    // that serve
-	After   int    // that serve
+	Members int    // before the change, without objects that are unchanged since sync created them
+	Before  int    // serving members before the change
+	After   int    // serving members after the change
 	Left    int    // members after the change
-	Floor   int    // of those that serve
-	Next    int    // the floor of the next change, after this one
-	Ceiling int    // of those that serve; 0 is none
-	Mode    Mode   // of min-pooled for the group
-	// Out are the members that do not serve, before the change.
+	Floor   int    // the least number of serving members
+	Next    int    // the floor after the change, for the members that remain; it applies to the next change
+	Ceiling int    // maximum of serving members; 0 if unlimited
+	Mode    Mode   // the mode of min-pooled for the group
+	// Out lists the members that do not serve before the change.
 	Out []object.Object
-	// Fixed says that neither one more nor one fewer may serve: rules refuse both,
-	// so what serves can only be moved in one change.
+	// Fixed reports whether rules refuse both one more and one fewer serving
+	// member. Then one change must depool a member and pool another.
 	Fixed   bool
-	Serving []object.Object // those that serve, before the change; only of a fixed group
+	Serving []object.Object // the objects that serve before the change; set only if Fixed
 }
 
-// Slack returns how many more may go after the change; it is negative below
-// the floor there is then.
+// Slack returns how many more members can stop serving after the change without
+// breaking the floor. It is negative if fewer members serve than the floor
+// after the change.
 func (c Capacity) Slack() int { return c.After - c.Next }
 
-// Excess returns how many more serve after the change than a declared
-// max-pooled allows; it is never negative.
+// Excess returns by how many the serving members after the change exceed the
+// ceiling of a declared max-pooled rule. It is never negative.
 func (c Capacity) Excess() int {
 	if c.Ceiling == 0 {
 		return 0
@@ -108,45 +114,47 @@ func (c Capacity) Excess() int {
 	return max(c.After-c.Ceiling, 0)
 }
 
-// Violated reports whether fewer serve after the change than the floor, or more
-// than the ceiling.
+// Violated reports whether fewer members serve after the change than the floor
+// after it, or more than the ceiling.
 func (c Capacity) Violated() bool { return c.Slack() < 0 || c.Excess() > 0 }
 
-// Compare orders capacities by urgency: those that are violated, then those
-// with the least slack.
+// Compare orders capacities by urgency: violated ones first, then by slack, the
+// least first.
 func (c Capacity) Compare(other Capacity) int {
 	return cmp.Or(boolCompare(other.Violated(), c.Violated()), cmp.Compare(c.Slack(), other.Slack()))
 }
 
-// Group is objects that were counted together: those of a type whose first
-// tags have the given values. No tags means all objects of the type.
+// Group is a set of objects that were counted together: the objects of a type
+// whose first tags have the given values. Without tags, it is all objects of
+// the type.
 type Group struct {
 	Type *schema.Type
 	Tags []string
-	// Deletions says that only deletions matter to who counted: the commit is
-	// guarded against those of any object of the type, and against nothing else.
+	// Deletions reports that only deletions affect the count. The commit is
+	// then guarded against the deletion of any object of the type, and against
+	// no other change.
 	Deletions bool
 }
 
-// Verdict is what all rules together say about a plan.
+// Verdict is the result of all rules for a plan.
 type Verdict struct {
-	Findings []Finding // those that refuse first, then by rule, type and subject
-	// Capacity is that of every group of which the plan changes what serves, or
-	// that has a finding.
+	Findings []Finding // the most severe level first, then by rule in the order of Names, type and subject
+	// Capacity lists every group in which the plan changes which objects serve,
+	// sorted by type and label.
 	Capacity []Capacity
-	// Counted are the groups whose members the verdict rests on. The commit is
-	// guarded against anybody changing them in between: two changes that are
-	// fine one by one may not be fine together.
+	// Counted lists the groups that the verdict depends on. The commit is
+	// guarded against concurrent changes of them: two changes that are allowed
+	// separately may not be allowed together.
 	Counted []Group
 }
 
 // Refusals returns the findings that forbid the change.
-func (v Verdict) Refusals() []Finding { return v.at(Refused) }
+func (v Verdict) Refusals() []Finding { return v.withLevel(Refused) }
 
 // Overrides returns the findings that the operator has overridden.
-func (v Verdict) Overrides() []Finding { return v.at(Overridden) }
+func (v Verdict) Overrides() []Finding { return v.withLevel(Overridden) }
 
-func (v Verdict) at(level Level) []Finding {
+func (v Verdict) withLevel(level Level) []Finding {
 	var all []Finding
 	for _, f := range v.Findings {
 		if f.Level == level {
@@ -156,9 +164,9 @@ func (v Verdict) at(level Level) []Finding {
 	return all
 }
 
-// NewSince reports whether there is a finding that an earlier verdict did not
-// have. Numbers in the words may differ: what matters is which rule has
-// something to say about what.
+// NewSince reports whether the verdict has a finding that an earlier verdict
+// lacks. Two findings are the same if they have the same rule, type, subject
+// and level; the numbers in Msg may differ.
 func (v Verdict) NewSince(earlier Verdict) bool {
 	return slices.ContainsFunc(v.Findings, func(f Finding) bool {
 		return !slices.ContainsFunc(earlier.Findings, func(e Finding) bool {

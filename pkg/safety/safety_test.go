@@ -14,7 +14,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// The types of the tests, beside node.
+// The types of the tests, in addition to node.
 const types4tests = `
 dns:
   path: discovery
@@ -39,14 +39,14 @@ plain:
   schema: {val: {type: any, default: null}}
 `
 
-// site is a schema, the rules declared with it, and what of both is wrong.
+// site is a schema, the rules declared with it, and the errors in both.
 type site struct {
 	*schema.Schema
 	rules    *Rules
 	problems []schema.Problem
 }
 
-// siteWith returns the site whose safety.yaml has that text.
+// siteWith returns a site with the given text of safety.yaml.
 func siteWith(t testing.TB, safetyYAML string) site {
 	t.Helper()
 	s, err := schema.Parse("schema.yaml", []byte(types4tests), "pools")
@@ -61,8 +61,8 @@ func siteWith(t testing.TB, safetyYAML string) site {
 	return site{s, rules, problems}
 }
 
-// object reads: type path field=value... The states yes, no, off, seed and zero
-// stand for what hosts have, and bad for what cannot be read.
+// object parses "type path field=value...". The states yes, no, off, seed and
+// zero stand for the fields of hosts, and bad for a malformed object.
 func (s site) object(t testing.TB, line string) object.Object {
 	t.Helper()
 	words := strings.Fields(line)
@@ -76,7 +76,7 @@ func (s site) object(t testing.TB, line string) object.Object {
 	return become(t, o, words[2:])
 }
 
-// become returns the object as some words say.
+// become returns the object with the given states and fields.
 func become(t testing.TB, o object.Object, words []string) object.Object {
 	t.Helper()
 	for _, word := range words {
@@ -115,27 +115,27 @@ func with(t testing.TB, o object.Object, words ...string) object.Object {
 
 func (s site) snapshot(t testing.TB, lines ...string) object.Snapshot {
 	t.Helper()
-	var on object.Snapshot
+	var snapshot object.Snapshot
 	for _, line := range lines {
-		on.Objects = append(on.Objects, s.object(t, line))
+		snapshot.Objects = append(snapshot.Objects, s.object(t, line))
 	}
-	slices.SortFunc(on.Objects, func(a, b object.Object) int { return cmp.Compare(a.Key(), b.Key()) })
-	for i := 1; i < len(on.Objects); i++ { // as it is read
-		if a, b := &on.Objects[i-1], &on.Objects[i]; a.Type == b.Type && a.Dir() == b.Dir() {
+	slices.SortFunc(snapshot.Objects, func(a, b object.Object) int { return cmp.Compare(a.Key(), b.Key()) })
+	for i := 1; i < len(snapshot.Objects); i++ { // in key order, as a store returns them
+		if a, b := &snapshot.Objects[i-1], &snapshot.Objects[i]; a.Type == b.Type && a.Dir() == b.Dir() {
 			b.Tags = a.Tags
 		}
 	}
-	return on
+	return snapshot
 }
 
-// plan reads: type path field=value... for what is changed, with a + in front
-// for what is created, and a - for what is deleted.
-func (s site) plan(t testing.TB, on object.Snapshot, lines ...string) object.Plan {
+// plan parses "type path field=value..." for a changed object, with + in front
+// for a created one and - for a deleted one.
+func (s site) plan(t testing.TB, snapshot object.Snapshot, lines ...string) object.Plan {
 	t.Helper()
 	var plan object.Plan
 	for _, line := range lines {
 		o := s.object(t, strings.TrimLeft(line, "+-"))
-		before := on.Find(o.Key())
+		before := snapshot.Find(o.Key())
 		if before == nil && line[0] != '+' {
 			t.Fatalf("%s is not there", o)
 		}
@@ -152,7 +152,8 @@ func (s site) plan(t testing.TB, on object.Snapshot, lines ...string) object.Pla
 	return plan
 }
 
-// group returns the lines of hosts h1, h2... in a directory, one for each state.
+// group returns the lines of hosts h1, h2... in a directory, one for each
+// state.
 func group(dir, states string) []string {
 	var lines []string
 	for i, state := range strings.Fields(states) {
@@ -161,12 +162,12 @@ func group(dir, states string) []string {
 	return lines
 }
 
-// many returns the lines of n hosts in a directory, all in one state.
+// many returns the lines of n hosts in a directory, all in the same state.
 func many(dir string, n int, state string) []string {
 	return group(dir, strings.Repeat(state+" ", n))
 }
 
-// set returns lines that do something to each host of others.
+// set returns the given hosts' lines with other fields.
 func set(lines []string, change string) []string {
 	var all []string
 	for _, line := range lines {
@@ -184,8 +185,8 @@ func remove(lines []string) []string {
 	return all
 }
 
-// said is a verdict's findings, a line each.
-func said(v Verdict) []string {
+// findingLines returns the findings of a verdict, one line each.
+func findingLines(v Verdict) []string {
 	var lines []string
 	for _, f := range v.Findings {
 		level := [...]string{"warned", "overridden", "refused"}[f.Level]
@@ -226,8 +227,7 @@ func equal(t *testing.T, what string, got, want []string) {
 	}
 }
 
-// TestNewSince: what an operator was asked about already is not new because a
-// number in it is another.
+// TestNewSince tests that a finding with other numbers is not new.
 func TestNewSince(t *testing.T) {
 	verdict := func(findings ...Finding) Verdict { return Verdict{Findings: findings} }
 	asked := verdict(Finding{Rule: "min-pooled", Subject: "a", Msg: "5 -> 4"})
@@ -261,7 +261,7 @@ func TestServes(t *testing.T) {
 		"node a/b/c/h yes bad":                  false,
 		"dns a/h pooled=true":                   true,
 		"dns a/h pooled=false":                  false,
-		"geo a/h seed":                          true, // what sync creates serves at once
+		"geo a/h seed":                          true, // an object that sync created serves immediately
 		"geo a/h weight=-1":                     false,
 		"loose a/h pooled=true weight=0.5":      true,
 		"loose a/h pooled=yes weight=1e3":       true,
@@ -273,7 +273,7 @@ func TestServes(t *testing.T) {
 		`loose a/h pooled=yes weight="lots"`:    false,
 		"loose a/h pooled=YES weight=1":         false,
 		`loose a/h pooled="true" weight=1`:      false,
-		"plain a/h pooled=yes":                  false, // a field its type does not declare
+		"plain a/h pooled=yes":                  false, // a field that its type does not declare
 		"plain a/h pooled=true weight=10 val=1": false,
 	} {
 		if got := Serves(s.object(t, line)); got != want {
@@ -292,8 +292,8 @@ func TestRatio(t *testing.T) {
 		{"0.000000001", 1_000_000, 1}, {"0.999999999", 1_000_000, 1_000_000}, {"0.5", 0, 0},
 	} {
 		r, err := parseRatio(c.text)
-		if err != nil || r.of(c.n) != c.want {
-			t.Errorf("%s of %d: %d %v, want %d", c.text, c.n, r.of(c.n), err, c.want)
+		if err != nil || r.apply(c.n) != c.want {
+			t.Errorf("%s of %d: %d %v, want %d", c.text, c.n, r.apply(c.n), err, c.want)
 		}
 	}
 	for _, text := range []string{"", "0", "0.0", "1.01", "2", "-0.5", "+0.5", "66%", "1e-1", "0.1234567890", "0.0123456789", ".", "0.5.1", "0.-5", "½", "nan", "99999999999999999999.5"} {
@@ -306,28 +306,29 @@ func TestRatio(t *testing.T) {
 	}
 }
 
-// TestOutForGoodIsNotSeeded: who was in service counts until it is deleted, or
-// each host taken out would lower the floor for the next.
+// TestOutForGoodIsNotSeeded tests that an object that was in service remains a
+// member until it is deleted. Otherwise each depooled host would lower the
+// floor for the next one.
 func TestOutForGoodIsNotSeeded(t *testing.T) {
 	s := siteWith(t, "")
 	fresh := s.object(t, "node a/b/c/h weight=0 pooled=inactive")
 	out := fresh
 	out.Revision = 2
-	if m := meaningOf(fresh.Type); m.isMember(&fresh, false) || !m.isMember(&out, false) {
+	if m := capacityFieldsOf(fresh.Type); m.isMember(&fresh, false) || !m.isMember(&out, false) {
 		t.Errorf("fresh: %v, out for good: %v", m.isMember(&fresh, false), m.isMember(&out, false))
 	}
 	for line, want := range map[string]bool{
 		"loose a/h pooled=false weight=0": true, "loose a/h pooled=inactive weight=0.0": true, "loose a/h pooled=false weight=-1": false,
 		"loose a/h pooled=no weight=0": false, `loose a/h pooled=false weight="0"`: false, "dns a/h pooled=false": false,
 	} {
-		if o := s.object(t, line); meaningOf(o.Type).isSeeded(&o) != want {
+		if o := s.object(t, line); capacityFieldsOf(o.Type).isSeeded(&o) != want {
 			t.Errorf("%s: as it was created: %v", line, !want)
 		}
 	}
 }
 
-// TestPoolNames: across types, a finding is about its subject, after its type
-// unless that is clear.
+// TestPoolNames tests that a finding's name has the type in front unless it is
+// node or the subject itself.
 func TestPoolNames(t *testing.T) {
 	for want, f := range map[string]Finding{"a/b/c": {Type: "node", Subject: "a/b/c"}, "dns jobs": {Type: "dns", Subject: "jobs"}, "dns": {Type: "dns", Subject: "dns"}} {
 		if got := f.Pool(); got != want {

@@ -8,37 +8,39 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// The fields that say what an object gives.
+// The fields that determine whether an object serves.
 const (
 	pooledField = "pooled"
 	weightField = "weight"
 )
 
-// Serves reports whether an object gives capacity: its type has a field
-// pooled, which is yes or true, and its weight, if the type has that field, is a
-// number above 0. An object that cannot be read does not serve.
-func Serves(o object.Object) bool { return meaningOf(o.Type).serves(&o) }
+// Serves reports whether an object serves: its type has a field pooled, whose
+// value is yes or true, and its weight, if the type has that field, is a number
+// above 0. A malformed object does not serve.
+func Serves(o object.Object) bool { return capacityFieldsOf(o.Type).serves(&o) }
 
-// HasCapacity reports whether objects of a type can serve: it has a field
+// HasCapacity reports whether objects of a type can serve: the type has a field
 // pooled.
-func HasCapacity(t *schema.Type) bool { return meaningOf(t).pooled }
+func HasCapacity(t *schema.Type) bool { return capacityFieldsOf(t).pooled }
 
-// meaning is which of the fields that give capacity a type has. A field that an
-// object has and its type does not declare means nothing.
-type meaning struct{ pooled, weight bool }
+// capacityFields tells which of the fields that determine capacity a type
+// declares. A field that an object has and its type does not declare has no
+// effect.
+type capacityFields struct{ pooled, weight bool }
 
-func meaningOf(t *schema.Type) meaning {
+func capacityFieldsOf(t *schema.Type) capacityFields {
 	_, pooled := t.Field(pooledField)
 	_, weight := t.Field(weightField)
-	return meaning{pooled, weight}
+	return capacityFields{pooled, weight}
 }
 
-func (m meaning) serves(o *object.Object) bool {
+func (m capacityFields) serves(o *object.Object) bool {
 	return m.isPooled(o) && m.weighs(o)
 }
 
-// isPooled reports whether an object is to serve.
-func (m meaning) isPooled(o *object.Object) bool {
+// isPooled reports whether an object is pooled. It is false for a nil or
+// malformed object.
+func (m capacityFields) isPooled(o *object.Object) bool {
 	if o == nil || o.Malformed != nil || !m.pooled {
 		return false
 	}
@@ -46,20 +48,20 @@ func (m meaning) isPooled(o *object.Object) bool {
 }
 
 // weighs reports whether an object's weight lets it serve.
-func (m meaning) weighs(o *object.Object) bool {
+func (m capacityFields) weighs(o *object.Object) bool {
 	return !m.weight || sign(value.Get(o.Fields, weightField)) > 0
 }
 
-// isMember reports whether an object, which serves or not, counts for the floor
-// of its group.
-func (m meaning) isMember(o *object.Object, serves bool) bool { return serves || !m.isSeeded(o) }
+// isMember reports whether an object is a member of its group, and so counts
+// for the floor.
+func (m capacityFields) isMember(o *object.Object, serves bool) bool { return serves || !m.isSeeded(o) }
 
-// isSeeded reports whether an object is still as sync created it: nobody has
-// taken it into service yet. What was in service and is out for good counts
-// until it is deleted: else the floor of a pool would sink with every host that
-// is taken out of it, and each step to the last one look safe. What has no
-// weight counts from the start.
-func (m meaning) isSeeded(o *object.Object) bool {
+// isSeeded reports whether an object is unchanged since sync created it, that
+// is, nobody has put it into service. An object that was in service and is now
+// depooled remains a member until it is deleted: otherwise each depooled host
+// would lower the floor of its pool, and depooling all of them one by one would
+// be allowed. An object of a type without weight is a member from the start.
+func (m capacityFields) isSeeded(o *object.Object) bool {
 	if o.Malformed != nil || !m.pooled || !m.weight || o.Created != o.Revision {
 		return false
 	}
@@ -67,8 +69,9 @@ func (m meaning) isSeeded(o *object.Object) bool {
 	return weight.Kind() == value.Number && sign(weight) == 0 && (pooled == `"inactive"` || pooled == "false")
 }
 
-// sign returns that of a number, which may be no integer and may be written as
-// text: -1, 0 or 1. It is 0 for what is no number.
+// sign returns the sign of a number, -1, 0 or 1. The number may have a fraction
+// or an exponent, and may be in a string. It returns 0 if the value is not a
+// number.
 func sign(v value.Value) int {
 	text := v.Text()
 	if v.Kind() != value.Number {
@@ -86,7 +89,8 @@ func sign(v value.Value) int {
 	return 1
 }
 
-// hasDigit reports whether there is a digit but 0 before the exponent.
+// hasDigit reports whether a number has a digit other than 0 before its
+// exponent.
 func hasDigit(number string) bool {
 	for i := range len(number) {
 		switch c := number[i]; {

@@ -15,53 +15,52 @@ func (l *loader) expect(n yamldoc.Node, key, format string, args ...any) {
 	l.failAt(n, "%s cannot be %s; %s is expected", key, n.Describe(), fmt.Sprintf(format, args...))
 }
 
-// mode reads what comes of the rule: that it refuses, unless something else is
-// given.
+// mode reads the mode of a rule, which is Refuse by default.
 func (l *loader) mode(d declaration) Mode {
 	n, given := d.parts["mode"]
 	if !given {
 		return Refuse
 	}
-	words := []string{"none", "warn", "refuse"} // as Mode counts
-	i := slices.Index(words, n.Text())
+	modes := []string{"none", "warn", "refuse"} // indexed by Mode
+	i := slices.Index(modes, n.Text())
 	if i < 0 {
-		l.failAt(n, "mode cannot be %s%s; refuse, warn or none is expected", n.Describe(), nearest.Suggest(n.Text(), words))
+		l.failAt(n, "mode cannot be %s%s; refuse, warn or none is expected", n.Describe(), nearest.Suggest(n.Text(), modes))
 		return Refuse
 	}
 	return Mode(i)
 }
 
-// number reads a number of objects.
-func (l *loader) number(d declaration, key string, usual int) int {
+// number reads a number of objects, from 1 to a million.
+func (l *loader) number(d declaration, key string, fallback int) int {
 	n, given := d.parts[key]
 	if !given {
-		return usual
+		return fallback
 	}
-	const most = 1_000_000
+	const maxNumber = 1_000_000
 	text := n.Text()
 	number, err := strconv.Atoi(text)
-	if err != nil || strings.HasPrefix(text, "+") || number < 1 || number > most {
-		l.expect(n, key, "a whole number in plain digits, from 1 to %d,", most)
-		return usual
+	if err != nil || strings.HasPrefix(text, "+") || number < 1 || number > maxNumber {
+		l.expect(n, key, "a whole number in plain digits, from 1 to %d,", maxNumber)
+		return fallback
 	}
 	return number
 }
 
-func (l *loader) ratio(d declaration, usual ratio) ratio {
+func (l *loader) ratio(d declaration, fallback ratio) ratio {
 	n, given := d.parts["ratio"]
 	if !given {
-		return usual
+		return fallback
 	}
 	r, err := parseRatio(n.Text())
 	if err != nil {
 		l.expect(n, "ratio", "%v", err)
-		return usual
+		return fallback
 	}
 	return r
 }
 
-// tags reads which tags a rule groups by: all, unless some are given. By none
-// means that the whole type is one group.
+// tags reads the indices of the tags that a rule groups by. The default is all
+// tags. An empty list makes the whole type one group.
 func (l *loader) tags(d declaration) []int {
 	n, given := d.parts["group_by"]
 	if !given {
@@ -88,7 +87,8 @@ func (l *loader) tags(d declaration) []int {
 	return tags
 }
 
-// only reads which objects a rule counts: all, unless a selector is given.
+// only reads the selector of the objects that a rule counts. The default is all
+// objects.
 func (l *loader) only(d declaration, p *poolRule) {
 	n, given := d.parts["only"]
 	if !given {
@@ -100,7 +100,8 @@ func (l *loader) only(d declaration, p *poolRule) {
 		l.failAt(n, "only: %v", err)
 		return
 	}
-	// A name given twice is an error, so this is one if a name is given at all.
+	// Parse refuses a name that is given twice, so this fails if the selector
+	// has a name.
 	if _, err := selector.Parse(text+","+selector.Name+"=.*", l.typ.Tags); err != nil {
 		l.failAt(n, "only: selector %q: a group is judged whole, so only tags choose it, and no name", text)
 		return

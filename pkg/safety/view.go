@@ -8,39 +8,39 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// view is the objects of one type, as they are and as a plan makes them. Which
-// rule counts an object depends on its tags alone, so it is counted here by
-// directory, once for all rules.
+// view is the objects of one type before and after a plan. Whether a rule
+// counts an object depends only on the object's tags, so the view counts
+// objects by directory, once for all rules.
 type view struct {
 	typ     *schema.Type
-	fields  meaning
-	dirs    []*dir // by path
+	fields  capacityFields
+	dirs    []*dir // sorted by path
 	byPath  map[string]*dir
-	path    []byte // of the directory that is looked for
-	objects int    // there are
-	planned bool   // only what the plan changes is of interest
+	path    []byte // buffer for the path of the directory being looked up
+	objects int    // before the plan
+	planned bool   // rules consider only what the plan changes
 }
 
-// dir is the objects that have all tags in common.
+// dir is a directory: the objects with the same value of every tag.
 type dir struct {
 	tags    []string
 	path    string
-	objects []object.Object // there are
-	moves   []move          // what the plan changes, by name
-	changes bool            // what serves
+	objects []object.Object // before the plan
+	moves   []move          // the changes of the plan, sorted by name
+	changes bool            // whether the plan changes which objects serve
 	members int
-	before  int // that serve
-	after   int // that serve
+	before  int // members that serve before the plan
+	after   int // members that serve after the plan
 	left    int // members after the plan
 }
 
-// move is what a plan does to an object.
+// move is the change that a plan makes to an object.
 type move struct {
 	dir            *dir
 	name           string
-	key            string         // once that was asked for
-	before, after  *object.Object // nil if it is created, deleted
-	counted        bool           // with what there is
+	key            string         // empty until view.key computes it
+	before, after  *object.Object // nil if it is created or deleted
+	counted        bool           // the object is in the snapshot and already counted
 	served, serves bool
 }
 
@@ -49,12 +49,12 @@ func (m *move) enters() bool  { return !m.served && m.serves }
 func (m *move) deletes() bool { return m.after == nil }
 func (m *move) creates() bool { return m.before == nil }
 
-// viewOf takes what is in the snapshot for what there is, and the plan for what
-// becomes of it.
-func viewOf(t *schema.Type, plan object.Plan, on object.Snapshot) *view {
-	v := &view{typ: t, fields: meaningOf(t), byPath: map[string]*dir{}, planned: len(plan.Changes) > 0}
+// viewOf returns the view of a type: the snapshot has the objects before the
+// plan.
+func viewOf(t *schema.Type, plan object.Plan, snapshot object.Snapshot) *view {
+	v := &view{typ: t, fields: capacityFieldsOf(t), byPath: map[string]*dir{}, planned: len(plan.Changes) > 0}
 	v.plan(plan.Changes)
-	v.count(on.Objects)
+	v.count(snapshot.Objects)
 	for _, d := range v.dirs {
 		v.settle(d)
 	}
@@ -62,8 +62,8 @@ func viewOf(t *schema.Type, plan object.Plan, on object.Snapshot) *view {
 	return v
 }
 
-// plan adds the changes of objects of the type. Those of a directory mostly
-// follow each other.
+// plan adds the changes of objects of the type. Changes in the same directory
+// usually follow each other.
 func (v *view) plan(changes []object.Change) {
 	for len(changes) > 0 {
 		first, n := changes[0].Object(), 1
@@ -87,14 +87,15 @@ func (v *view) planRun(d *dir, changes []object.Change) {
 	}
 }
 
-// inSameDir compares two objects. Those that were read together share their
-// tags.
+// inSameDir reports whether two objects are in the same directory. Objects that
+// were read together share their slice of tags, which makes the comparison
+// fast.
 func inSameDir(a, b *object.Object) bool {
 	return a.Type == b.Type && (len(a.Tags) == 0 || &a.Tags[0] == &b.Tags[0] || slices.Equal(a.Tags, b.Tags))
 }
 
-// count adds the objects there are. They are in key order, so those of a
-// directory follow each other.
+// count adds the objects before the plan. They are in key order, so the objects
+// of a directory follow each other.
 func (v *view) count(objects []object.Object) {
 	for len(objects) > 0 {
 		first, n := &objects[0], 1
@@ -123,7 +124,8 @@ func (v *view) countRun(d *dir, objects []object.Object) {
 	}
 }
 
-// dir returns the directory of some tags.
+// dir returns the directory with the given tag values, and creates it if
+// necessary.
 func (v *view) dir(tags []string) *dir {
 	v.path = v.path[:0]
 	for i, tag := range tags {
@@ -132,7 +134,7 @@ func (v *view) dir(tags []string) *dir {
 		}
 		v.path = append(v.path, tag...)
 	}
-	d := v.byPath[string(v.path)] // which allocates nothing
+	d := v.byPath[string(v.path)] // this conversion does not allocate
 	if d == nil {
 		d = &dir{tags: tags, path: string(v.path)}
 		v.dirs, v.byPath[d.path] = append(v.dirs, d), d
@@ -140,7 +142,7 @@ func (v *view) dir(tags []string) *dir {
 	return d
 }
 
-// add counts an object there is, and reports whether it serves.
+// add counts an object before the plan, and reports whether it serves.
 func (v *view) add(d *dir, o *object.Object) bool {
 	v.objects++
 	serves := v.fields.serves(o)
@@ -153,7 +155,8 @@ func (v *view) add(d *dir, o *object.Object) bool {
 	return serves
 }
 
-// move returns what the plan does to an object, nil if nothing.
+// move returns the plan's change to an object; nil if the plan does not change
+// it.
 func (d *dir) move(name string) *move {
 	if len(d.moves) == 0 {
 		return nil
@@ -165,8 +168,9 @@ func (d *dir) move(name string) *move {
 	return &d.moves[i]
 }
 
-// settle finds what serves after the plan. An object that the plan has seen is
-// there, whether or not it is in the snapshot.
+// settle counts the serving objects and the members of a directory after the
+// plan. An object that the plan changes or deletes is counted as existing
+// before the plan even if the snapshot lacks it.
 func (v *view) settle(d *dir) {
 	for i := range d.moves {
 		if m := &d.moves[i]; !m.counted && !m.creates() {
@@ -180,7 +184,7 @@ func (v *view) settle(d *dir) {
 		if m.before != nil && v.fields.isMember(m.before, m.served) {
 			d.left--
 		}
-		if m.after != nil && (m.before != nil || v.fields.isMember(m.after, m.serves)) { // changed, it is not as it was seeded
+		if m.after != nil && (m.before != nil || v.fields.isMember(m.after, m.serves)) { // a changed object is no longer as sync created it
 			d.left++
 		}
 		switch {
@@ -194,7 +198,7 @@ func (v *view) settle(d *dir) {
 	}
 }
 
-// moves calls f with all that the plan does.
+// moves calls f with every change of the plan.
 func (v *view) moves(f func(*move)) {
 	for _, d := range v.dirs {
 		for i := range d.moves {
@@ -203,8 +207,8 @@ func (v *view) moves(f func(*move)) {
 	}
 }
 
-// keys returns the keys of those moves that f chooses, in key order within
-// each directory.
+// keys returns the keys of the changes for which f returns true, in key order
+// within each directory.
 func (v *view) keys(dirs []*dir, f func(*move) bool) []string {
 	n := 0
 	for _, d := range dirs {
@@ -221,8 +225,9 @@ func (v *view) keys(dirs []*dir, f func(*move) bool) []string {
 	return all
 }
 
-// key returns the object's. Those of a directory are made together, as parts
-// of one text: when one is asked for, the others are.
+// key returns the key of the changed object. It computes the keys of all
+// changes in a directory at the first call, as parts of one string, which saves
+// allocations.
 func (v *view) key(m *move) string {
 	if m.key != "" {
 		return m.key
@@ -233,7 +238,7 @@ func (v *view) key(m *move) string {
 	}
 	moves := m.dir.moves
 	var b strings.Builder
-	b.Grow(len(moves) * (len(prefix) + 2*len(m.name))) // about
+	b.Grow(len(moves) * (len(prefix) + 2*len(m.name))) // approximate
 	for i := range moves {
 		b.WriteString(prefix)
 		b.WriteString(moves[i].name)
