@@ -9,35 +9,35 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Ambiguity is a word that becomes text where the schema would also take the
-// boolean, or null, that it may stand for: the text "off" has turned on what it
-// was to turn off.
+// Ambiguity is a value that a plan stores as a string although it may be meant
+// as a boolean or null that the schema also allows. For example, the string
+// "off" has turned on what it was meant to turn off.
 type Ambiguity struct {
 	Object Object
 	Field  string
 	Text   value.Value
-	Others []value.Value // what else it may mean, and the schema takes
-	// Quoted says that the text was given in quotes, as a text.
+	Others []value.Value // the other possible values, which the schema allows
+	// Quoted reports that the operator gave the value as a quoted string.
 	Quoted bool
 }
 
-// String names all readings.
+// String returns a message with all possible values.
 func (a Ambiguity) String() string {
 	return fmt.Sprintf("%s: %s can be the text %s or %s", a.Object, a.Field, a.Text.Text(), a.Other())
 }
 
-// Other names the readings besides the text.
+// Other returns the possible values other than the string, joined by "or".
 func (a Ambiguity) Other() string {
-	words := make([]string, len(a.Others))
+	readings := make([]string, len(a.Others))
 	for i, v := range a.Others {
-		if words[i] = v.Text(); v.Kind() == value.Bool {
-			words[i] = "the boolean " + words[i]
+		if readings[i] = v.Text(); v.Kind() == value.Bool {
+			readings[i] = "the boolean " + readings[i]
 		}
 	}
-	return strings.Join(words, " or ")
+	return strings.Join(readings, " or ")
 }
 
-// meanings returns what a text may stand for besides itself.
+// meanings returns the booleans and null that a string may be meant as.
 func meanings(text string) []value.Value {
 	no, yes := value.OfBool(false), value.OfBool(true)
 	word := strings.ToLower(strings.Trim(text, " \t\r\n\"'`.,;:!"))
@@ -57,8 +57,8 @@ func meanings(text string) []value.Value {
 	return nil
 }
 
-// isMisspelled reports whether one word is another with its letters in another
-// order, or with a letter too many or too few.
+// isMisspelled reports whether a word has the same letters as the right one in
+// another order, or one letter more or less.
 func isMisspelled(word, right string) bool {
 	short, long := word, right
 	if len(short) > len(long) {
@@ -76,15 +76,14 @@ func isMisspelled(word, right string) bool {
 	return letters(word) == letters(right)
 }
 
-// isBooleanWord reports whether a text is one that would be a boolean or null
-// without its quotes.
+// isBooleanWord reports whether a string would be a boolean or null without
+// quotes.
 func isBooleanWord(text string) bool {
 	return slices.Contains([]string{"true", "false", "null"}, strings.ToLower(strings.TrimSpace(text)))
 }
 
-// ambiguity returns how else a field of a change may be meant; ok is false if
-// there is no doubt: the field has the text already, or the schema takes nothing
-// else that it may stand for.
+// ambiguity returns the other values that a field of a change may be meant as.
+// ok is false if there are none, or if the field has this value already.
 func ambiguity(c Change, field string, quoted bool) (_ Ambiguity, ok bool, err error) {
 	text := c.After.Get(field)
 	word, isText := text.Str()
@@ -107,11 +106,11 @@ func ambiguity(c Change, field string, quoted bool) (_ Ambiguity, ok bool, err e
 	return a, len(a.Others) > 0, nil
 }
 
-// ambiguities returns those of the assignments of a change.
+// ambiguities returns the ambiguities of the fields that the assignments set.
 func ambiguities(c Change, assignments []Assignment) ([]Ambiguity, error) {
 	var all []Ambiguity
-	for _, as := range assignments {
-		a, ok, err := ambiguity(c, as.Field, as.Quoted)
+	for _, assignment := range assignments {
+		a, ok, err := ambiguity(c, assignment.Field, assignment.Quoted)
 		if err != nil {
 			return nil, err
 		}
@@ -122,9 +121,9 @@ func ambiguities(c Change, assignments []Assignment) ([]Ambiguity, error) {
 	return all, nil
 }
 
-// unambiguous refuses a change in whose fields, given without quotes in YAML,
-// words may be meant otherwise.
-func unambiguous(c Change, bare []string) error {
+// checkUnambiguous returns an *InvalidError if one of the bare fields, those
+// given without quotes in YAML, is ambiguous.
+func checkUnambiguous(c Change, bare []string) error {
 	for _, field := range bare {
 		a, ok, err := ambiguity(c, field, false)
 		if err != nil {

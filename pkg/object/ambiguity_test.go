@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Words that turn a site's read-only mode on where they were to turn it off: the
-// schema takes a text, and false.
+// Strings that would turn on a site's read-only mode although they were meant
+// to turn it off: the schema allows a string, and false.
 func TestWordsThatMayBeBooleans(t *testing.T) {
 	textOrFalse := ruled(t, `{"properties": {"val": {"oneOf": [{"type": "string"}, {"enum": [false]}]}}}`)
 	textOrAny := &schema.Type{Name: "feature", Fields: []schema.Field{{Name: "val", Kind: schema.Any, Default: value.OfInt(7)}}}
@@ -22,7 +22,7 @@ func TestWordsThatMayBeBooleans(t *testing.T) {
 		{"None", "false", "false null"}, {"nil", "false", "false null"}, {"undefined", "false", "false null"}, {"~", "false", "false null"},
 		{"", "false", "false null"}, {" ", "false", "false null"}, {"''", "false", "false null"},
 		{"disabled", "false", "false"}, {"inactive", "", ""},
-		{"0", "false", ""}, // the number, where that may be
+		{"0", "false", ""}, // the number, where the schema allows it
 		{"00", "false", "false"},
 		{"flase", "false", "false"}, {"fals", "false", "false"}, {"falsee", "false", "false"},
 		{"ture", "", "true"}, {"yes", "", "true"}, {"on", "", "true"}, {"1", "", ""}, {"enabled", "", "true"},
@@ -39,7 +39,7 @@ func TestWordsThatMayBeBooleans(t *testing.T) {
 			}
 			plan, err := object.Set([]object.Object{object.New(typ, nil, "x").WithFields([]value.Field{{Name: "val", Value: value.OfInt(7)}})}, assignments)
 			if err != nil && typ != textOrAny {
-				continue // no text, and no boolean either
+				continue // neither a string nor a boolean
 			}
 			if err != nil {
 				t.Errorf("val=%s: %v", c.typed, err)
@@ -61,7 +61,8 @@ func TestWordsThatMayBeBooleans(t *testing.T) {
 	}
 }
 
-// A word that is there already is no doubt, nor is one of a field of text.
+// A value that is stored already is not ambiguous, nor is a value of a string
+// field.
 func TestWordsThatAreThere(t *testing.T) {
 	typ := &schema.Type{Name: "t", Fields: []schema.Field{
 		{Name: "val", Kind: schema.Any, Default: value.NullValue}, {Name: "note", Kind: schema.Text, Default: value.OfString("")},
@@ -77,7 +78,8 @@ func TestWordsThatAreThere(t *testing.T) {
 	}
 }
 
-// In YAML the quotes decide, in an edited buffer and in a file of values.
+// In YAML, in an edited buffer and in a file of values, quotes make a value a
+// string.
 func TestWordsInYAML(t *testing.T) {
 	typ := &schema.Type{Name: "t", Fields: []schema.Field{{Name: "val", Kind: schema.Any, Default: value.OfInt(7)}}}
 	for text, want := range map[string]string{

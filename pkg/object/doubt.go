@@ -10,10 +10,11 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// doubts returns warnings about what is allowed, and yet most likely a typing
-// mistake: a text where a boolean was meant, which has kept a site read-only,
-// a new field that is a known one misspelt, a value not in its format, and a
-// network that is written in an unusual way.
+// doubts returns warnings about values that are valid but probably mistakes: a
+// string where a boolean was probably meant, an undeclared new field that may
+// be a misspelled one, a value that does not have the format of its field, and
+// a network written in an unusual way. It does not repeat what applied before
+// the change.
 func doubts(c Change) []string {
 	var warnings []string
 	t := c.After.Type
@@ -41,17 +42,18 @@ func doubts(c Change) []string {
 	return warnings
 }
 
-// isDoubtful reports whether a value is a text that looks like something else.
+// isDoubtful reports whether a value is a string that looks like a value of
+// another kind.
 func isDoubtful(v value.Value) bool {
 	text, isText := v.Str()
 	if !isText {
 		return false
 	}
 	text = strings.ToLower(strings.TrimSpace(text))
-	words := []string{"true", "false", "null"}
-	if slices.Contains([]string{"", "yes", "no", "on", "off", "y", "n", "0", "1", "none"}, text) || slices.Contains(words, text) {
+	literals := []string{"true", "false", "null"}
+	if slices.Contains([]string{"", "yes", "no", "on", "off", "y", "n", "0", "1", "none"}, text) || slices.Contains(literals, text) {
 		return true
 	}
-	_, near := nearest.To(text, words)
+	_, near := nearest.To(text, literals)
 	return near || strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{")
 }

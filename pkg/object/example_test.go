@@ -7,7 +7,8 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// A plan is a value: what each object would be before and after. Nothing is written.
+// A plan is a value with each object before and after the change. Making it
+// writes nothing.
 func ExampleSet() {
 	node, err := schema.BuiltIn("pools").Type(schema.Node)
 	if err != nil {

@@ -2,12 +2,13 @@ package object
 
 import "github.com/conftool/confctl/pkg/value"
 
-// index returns a function from the name of a field to its place, -1 if there is
-// none. What others have stored may have tens of thousands of fields: with the
-// index, to look at each of them takes no more than a few steps.
+// index returns a function that maps the name of a field to its index, or to -1
+// if there is none. Objects written by other programs may have tens of
+// thousands of fields, so the function looks names up in a map if there are
+// many.
 func index(fields []value.Field) func(name string) int {
-	const few = 16
-	if len(fields) <= few {
+	const maxScanned = 16
+	if len(fields) <= maxScanned {
 		return func(name string) int { return value.Index(fields, name) }
 	}
 	places := make(map[string]int, len(fields))
@@ -24,8 +25,8 @@ func index(fields []value.Field) func(name string) int {
 	}
 }
 
-// getter returns a function from the name of a field to its value, which is
-// absent if there is none.
+// getter returns a function that maps the name of a field to its value, which
+// is absent if there is no such field.
 func getter(fields []value.Field) func(name string) value.Value {
 	at := index(fields)
 	return func(name string) value.Value {

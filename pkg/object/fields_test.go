@@ -12,7 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// fieldLists are lists of few and of many fields, which are looked up in
+// fieldLists returns short and long lists of fields, which are searched in
 // different ways.
 func fieldLists() *rapid.Generator[[]value.Field] {
 	field := rapid.Custom(func(t *rapid.T) value.Field {
@@ -63,8 +63,7 @@ func TestOrderOfManyFields(t *testing.T) {
 	})
 }
 
-// BenchmarkManyFields is what a change does with an object of very many fields,
-// as anybody may have stored one.
+// BenchmarkManyFields measures a change of an object with very many fields.
 func BenchmarkManyFields(b *testing.B) {
 	node, err := schema.BuiltIn("pools").Type(schema.Node)
 	if err != nil {

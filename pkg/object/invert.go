@@ -9,58 +9,63 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Past is a change that was made to an object: its fields before and after.
-// Nil is no object; one without fields is empty and not nil.
+// Past is a change that was made to an object: its fields before and after the
+// change. Nil fields mean that there was no object. An object without fields
+// has an empty slice that is not nil.
 type Past struct {
 	Type          *schema.Type
 	Tags          []string // one value for each of the type's tags
 	Name          string
 	Before, After []value.Field
-	// Partial says that Before and After lack fields that the change left as they
-	// were. What is known of those is what the object has now.
+	// Partial reports that Before and After lack fields that the change did not
+	// modify. Undo takes the current values of these.
 	Partial bool
 }
 
-// Clash is an object that is not as the changes to be undone have left it.
+// Clash is an object that changed after the changes to be undone, so that they
+// cannot be undone.
 type Clash struct {
-	// Mine is what undoing would do, were the object as it was left. Before is
-	// the object as it is now, but for what is not as it was left; nil if it was
-	// deleted. After is nil if it would be deleted. One of them is not nil.
+	// Mine is the change that undoing would make to the object in the state
+	// that those changes left it in. Before is the current object with the
+	// conflicting fields as they were left; it is nil if the object was
+	// deleted. After is nil if undoing deletes the object. At least one of them
+	// is not nil.
 	Mine   Change
-	Theirs *Object // the object as it is now; nil if it is gone
+	Theirs *Object // the current object; nil if it does not exist
 }
 
-// Undo plans to take changes back: to give exactly the fields that they changed
-// the values from before, to delete what they created, and to create what they
-// deleted with what it had. All other fields stay as they are. The past is the
-// newest change first; several changes of one object are taken back as one. The
-// snapshot must have been read for all objects of the past. Applying the plan is
-// a change like any other, which can be undone.
+// Undo plans to undo changes. It restores the fields that they changed to the
+// values from before, deletes the objects that they created, and creates those
+// that they deleted, with their former fields. It does not change other fields.
+// The past must be in order, the newest change first; several changes of one
+// object are undone as one. The snapshot must have been read for all objects of
+// the past. The plan is a change like any other and can be undone in turn.
 //
-// What is as it was before already is left out of the plan. An object that
-// somebody else has changed since, or in between, in what is to be restored is
-// a Clash, and left out too: a created object that differs in any field, a
-// deleted one that exists, one that is gone or malformed.
+// The plan omits objects that already are as they were before. An object that
+// somebody else changed since, or between the changes, in a way that conflicts
+// with what Undo restores is a Clash and also omitted: a changed field with
+// another value, a created object that differs in any field, a deleted object
+// that exists, one that no longer exists, or a malformed one.
 //
-// The error is an *InvalidError if a restored field would not be valid under
-// today's schema, unless it is the default that every new object has, or says why a JSON schema cannot be used. Nothing is planned
-// then.
-func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
-	now := make(map[string]*Object, len(on.Objects))
-	for i := range on.Objects {
-		now[on.Objects[i].Key()] = &on.Objects[i]
+// The error is an *InvalidError if a restored field is invalid under the
+// current schema, unless its value is the default of new objects. It is another
+// error if a JSON schema cannot be used. On an error, the plan is empty.
+func Undo(past []Past, snapshot Snapshot) (Plan, []Clash, error) {
+	now := make(map[string]*Object, len(snapshot.Objects))
+	for i := range snapshot.Objects {
+		now[snapshot.Objects[i].Key()] = &snapshot.Objects[i]
 	}
 	var plan Plan
 	var clashes []Clash
 	for _, changes := range byObject(past, now) {
 		o := changes[0].object()
-		is := now[o.Key()]
-		change, clash := undo(changes, o, is)
+		current := now[o.Key()]
+		change, clash := undo(changes, o, current)
 		switch {
-		case is != nil:
-			plan.Matched = append(plan.Matched, *is)
+		case current != nil:
+			plan.Matched = append(plan.Matched, *current)
 		case change != nil:
-			plan.Matched = append(plan.Matched, *change.After) // it is created again
+			plan.Matched = append(plan.Matched, *change.After) // the plan creates it again
 		}
 		switch {
 		case clash != nil:
@@ -77,17 +82,18 @@ func Undo(past []Past, on Snapshot) (Plan, []Clash, error) {
 	return plan, clashes, nil
 }
 
-// byObject groups changes, with their fields as today's types have them. Both
-// the groups and what is in them stay in order.
+// byObject groups changes by object, with their fields as the current types
+// declare them. Groups are in the order of their first change, and the changes
+// in a group keep their order.
 func byObject(past []Past, now map[string]*Object) [][]Past {
 	var groups [][]Past
 	at := map[string]int{}
 	for _, p := range past {
 		key := p.object().Key()
-		if is := now[key]; p.Partial && is != nil {
-			p = p.complete(is.Fields)
+		if current := now[key]; p.Partial && current != nil {
+			p = p.complete(current.Fields)
 		}
-		p.Before, p.After = today(p.Type, p.Before), today(p.Type, p.After)
+		p.Before, p.After = withDeclared(p.Type, p.Before), withDeclared(p.Type, p.After)
 		i, known := at[key]
 		if !known {
 			i = len(groups)
@@ -99,8 +105,8 @@ func byObject(past []Past, now map[string]*Object) [][]Past {
 	return groups
 }
 
-// complete returns a change with the fields that it lacks before and after, as
-// they are now.
+// complete returns a change with the fields that it lacks before and after, at
+// their current values.
 func (p Past) complete(now []value.Field) Past {
 	before, after := index(p.Before), index(p.After)
 	p.Before, p.After = slices.Clone(p.Before), slices.Clone(p.After)
@@ -112,84 +118,86 @@ func (p Past) complete(now []value.Field) Past {
 	return p
 }
 
-// today gives fields those that the type declares by now.
-func today(t *schema.Type, fields []value.Field) []value.Field {
+// withDeclared returns fields with those that the type declares now; nil for
+// nil.
+func withDeclared(t *schema.Type, fields []value.Field) []value.Field {
 	if fields == nil {
 		return nil
 	}
 	return Order(t, fields)
 }
 
-// object is the object without what it held.
+// object returns the object with the defaults of its type as fields.
 func (p Past) object() Object { return New(p.Type, p.Tags, p.Name) }
 
-// undo takes the changes of one object back, the newest first, from what it is
-// now. Both results are nil if nothing is to be done.
+// undo undoes the changes of one object, the newest first, from its current
+// state. It returns nil and nil if nothing has to change.
 func undo(changes []Past, o Object, now *Object) (*Change, *Clash) {
 	left := changes[0].After
-	was, missed := left, (*Past)(nil)
+	previous, missed := left, (*Past)(nil)
 	for _, p := range changes {
-		before, expected, fits := takeBack(was, p)
-		if !fits && missed == nil { // somebody else was in between
-			missed = &Past{Before: was, After: expected}
+		before, expected, fits := revert(previous, p)
+		if !fits && missed == nil { // somebody else changed it in between
+			missed = &Past{Before: previous, After: expected}
 		}
-		was = before
+		previous = before
 	}
-	if same(was, left) {
+	if same(previous, left) {
 		return nil, nil
 	}
 	if now != nil && now.Malformed != nil {
-		return nil, clash(o, left, was, now)
+		return nil, clash(o, left, previous, now)
 	}
-	is := fieldsOf(now)
-	restored, expected, fits := takeBack(is, Past{Before: was, After: left})
+	current := fieldsOf(now)
+	restored, expected, fits := revert(current, Past{Before: previous, After: left})
 	switch {
-	case same(restored, is):
+	case same(restored, current):
 		return nil, nil
 	case !fits:
 		return nil, clash(o, expected, restored, now)
 	case missed != nil:
-		return nil, clash(o, carry(is, *missed), restored, now)
+		return nil, clash(o, reapply(current, *missed), restored, now)
 	}
-	c := Change{Before: now, After: of(now, o, restored)}
+	c := Change{Before: now, After: updated(now, o, restored)}
 	return &c, nil
 }
 
-// takeBack returns what an object with the given fields becomes when a change
-// is taken back. If the change does not fit, for the object is neither as the
-// change left it nor as it was before, expected is what it would have to be.
-func takeBack(is []value.Field, p Past) (was, expected []value.Field, fits bool) {
+// revert returns the fields of an object after a change is undone. If they
+// match neither the state before the change nor the state after it, fits is
+// false and expected has the fields that the object would need.
+func revert(current []value.Field, p Past) (previous, expected []value.Field, fits bool) {
 	switch {
 	case p.Before == nil && p.After == nil:
-		return is, is, true
+		return current, current, true
 	case p.Before == nil:
-		return nil, p.After, is == nil || same(is, p.After)
+		return nil, p.After, current == nil || same(current, p.After)
 	case p.After == nil:
-		return p.Before, nil, is == nil || same(is, p.Before)
-	case is == nil:
+		return p.Before, nil, current == nil || same(current, p.Before)
+	case current == nil:
 		return p.Before, p.After, false
 	}
 	var back, missing []FieldChange
-	now := getter(is)
+	now := getter(current)
 	for _, f := range Diff(p.Before, p.After) {
 		back = append(back, FieldChange{f.Name, f.After, f.Before})
 		if v := now(f.Name); v != f.After && v != f.Before {
 			missing = append(missing, f)
 		}
 	}
-	return apply(is, back, p.Before), apply(is, missing, p.After), missing == nil
+	return apply(current, back, p.Before), apply(current, missing, p.After), missing == nil
 }
 
-// carry does to fields what a change did to others; nil is absent.
-func carry(is []value.Field, p Past) []value.Field {
-	if is == nil || p.Before == nil || p.After == nil {
+// reapply applies the differences of a change to other fields. Nil fields mean no
+// object.
+func reapply(current []value.Field, p Past) []value.Field {
+	if current == nil || p.Before == nil || p.After == nil {
 		return p.After
 	}
-	return apply(is, Diff(p.Before, p.After), p.After)
+	return apply(current, Diff(p.Before, p.After), p.After)
 }
 
-// apply returns fields with changes made to them. Those that are added find the
-// place they have in the model.
+// apply returns fields with changes made to them. If it adds fields, it sorts
+// all of them in the order of the model.
 func apply(fields []value.Field, changes []FieldChange, model []value.Field) []value.Field {
 	changed := make([]value.Field, 0, len(fields)+len(changes))
 	at, becomes := index(fields), make(map[string]value.Value, len(changes))
@@ -212,7 +220,7 @@ func apply(fields []value.Field, changes []FieldChange, model []value.Field) []v
 		}
 	}
 	if len(changed) > there {
-		place := index(model) // what is not there comes last
+		place := index(model) // -1 as uint sorts last
 		slices.SortStableFunc(changed, func(a, b value.Field) int {
 			return cmp.Compare(uint(place(a.Name)), uint(place(b.Name)))
 		})
@@ -220,20 +228,20 @@ func apply(fields []value.Field, changes []FieldChange, model []value.Field) []v
 	return changed
 }
 
-// same reports whether two objects have the same fields, in whatever order, or
-// are both absent.
+// same reports whether two lists have the same fields in any order, or both are
+// nil.
 func same(a, b []value.Field) bool { return (a == nil) == (b == nil) && len(Diff(a, b)) == 0 }
 
 func fieldsOf(o *Object) []value.Field {
 	if o == nil {
 		return nil
 	}
-	return today(o.Type, append([]value.Field{}, o.Fields...))
+	return withDeclared(o.Type, append([]value.Field{}, o.Fields...))
 }
 
-// of returns the object with the fields, as a change of what it is now; nil
-// without any.
-func of(now *Object, o Object, fields []value.Field) *Object {
+// updated returns the current object, or o if now is nil, with the given
+// fields. It returns nil if fields is nil.
+func updated(now *Object, o Object, fields []value.Field) *Object {
 	if fields == nil {
 		return nil
 	}
@@ -245,15 +253,15 @@ func of(now *Object, o Object, fields []value.Field) *Object {
 }
 
 func clash(o Object, expected, restored []value.Field, now *Object) *Clash {
-	c := Clash{Mine: Change{Before: of(now, o, expected), After: of(now, o, restored)}, Theirs: now}
-	if c.Mine.Object() == nil { // it was deleted, and would be again
+	c := Clash{Mine: Change{Before: updated(now, o, expected), After: updated(now, o, restored)}, Theirs: now}
+	if c.Mine.Object() == nil { // it was deleted, and undoing would delete it
 		c.Mine.Before = now
 	}
 	return &c
 }
 
-// judgeUndo refuses what Set would refuse, were it to set what is restored. Of
-// an object that is created, that is all.
+// judgeUndo returns an error for the violations for which Set would refuse the
+// restored fields, or for any violation if the object is created again.
 func judgeUndo(c Change) (warnings []string, err error) {
 	var refused []schema.Violation
 	switch {
@@ -271,9 +279,9 @@ func judgeUndo(c Change) (warnings []string, err error) {
 	refused = slices.DeleteFunc(refused, func(v schema.Violation) bool {
 		f, declared := c.After.Type.Field(v.Field)
 		switch {
-		case declared && c.After.Get(v.Field) == f.Default: // which every new object has, whatever its schema says
+		case declared && c.After.Get(v.Field) == f.Default: // new objects have it, whatever the schema says
 			warnings = append(warnings, fmt.Sprintf("%s is as it was created again: %s", c.After, v))
-		case !declared && v.Rule == "": // what is stored besides the schema survives changes, and so their undoing
+		case !declared && v.Rule == "": // changes keep undeclared fields, so undoing them does, too
 			warnings = append(warnings, fmt.Sprintf("%s has a field again that its type has not: %s", c.After, v))
 		default:
 			return false

@@ -17,7 +17,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// fleet is the objects that are stored, by key.
+// fleet is the stored objects by key.
 type fleet map[string]object.Object
 
 func (f fleet) snapshot() object.Snapshot {
@@ -28,8 +28,8 @@ func (f fleet) snapshot() object.Snapshot {
 	return s
 }
 
-// apply returns the fleet after a plan, and what the journal would have of it,
-// before the past given.
+// apply returns the fleet after a plan, and the past with the changes that the
+// journal would have for the plan in front.
 func (f fleet) apply(plan object.Plan, past []object.Past) (fleet, []object.Past) {
 	f = maps.Clone(f)
 	for _, c := range plan.Changes {
@@ -49,7 +49,7 @@ func (f fleet) apply(plan object.Plan, past []object.Past) (fleet, []object.Past
 	return f, past
 }
 
-// text is the fields of the objects, in whatever order.
+// text returns the fields of the objects, sorted.
 func (f fleet) text() map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for key, o := range f {
@@ -58,7 +58,7 @@ func (f fleet) text() map[string]map[string]string {
 	return all
 }
 
-// undone undoes and applies what there must be no clash about.
+// undone undoes the past and applies the plan. It fails on a clash.
 func (f fleet) undone(t interface {
 	Helper()
 	Fatalf(string, ...any)
@@ -73,8 +73,8 @@ func (f fleet) undone(t interface {
 
 const formText = "t: {path: ts, tags: [dc], free_form: true, schema: {i: {type: int, default: 0}, s: {type: string, default: ''}}}"
 
-// aPlan draws a change of one object, made as the commands make them. The
-// fields it touches are among those given.
+// aPlan draws a change of one object, made as the commands make it. It touches
+// only the given fields.
 func aPlan(t *rapid.T, typ *schema.Type, f fleet, fields []string) object.Plan {
 	o := object.New(typ, []string{"dc"}, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"))
 	now, exists := f[o.Key()]
@@ -124,8 +124,8 @@ func aValue(field string) *rapid.Generator[value.Value] {
 	})
 }
 
-// Undoing the newest of any changes gives what was before them;
-// undoing that gives what was after; and again.
+// Undoing the newest changes restores the state before them, and undoing the
+// undo restores the state after them, repeatedly.
 func TestUndoAndBack(t *testing.T) {
 	typ := typeOf(t, types(t, formText), "t")
 	rapid.Check(t, func(t *rapid.T) {
@@ -159,8 +159,8 @@ func TestUndoAndBack(t *testing.T) {
 	})
 }
 
-// What somebody else does to other fields, before, in between and after,
-// survives.
+// Changes that somebody else makes to other fields, before, between and after,
+// survive.
 func TestUndoKeepsWhatOthersDid(t *testing.T) {
 	typ := typeOf(t, types(t, formText), "t")
 	mine, theirs := []string{"i", "x"}, []string{"s", "y"}
@@ -195,8 +195,8 @@ func TestUndoKeepsWhatOthersDid(t *testing.T) {
 	})
 }
 
-// Whatever others do, an undo touches no field that mine did not change, and
-// overwrites no value but those mine left.
+// Whatever others change, an undo touches only fields that the undone changes
+// touched, and overwrites only values that they left.
 func TestUndoNeverOverwritesOthers(t *testing.T) {
 	typ := typeOf(t, types(t, formText), "t")
 	rapid.Check(t, func(t *rapid.T) {
@@ -231,14 +231,15 @@ func TestUndoNeverOverwritesOthers(t *testing.T) {
 	})
 }
 
-// leaves reports whether a change left a field of an object as an undo finds it.
+// leaves reports whether a change left a field of an object with the value that
+// an undo finds.
 func leaves(p object.Past, name string, f object.FieldChange) bool {
 	return p.Name == name && slices.ContainsFunc(object.Diff(p.Before, p.After), func(d object.FieldChange) bool {
 		return d.Name == f.Name && d.After == f.Before
 	})
 }
 
-// at returns the object name with what is stored; nil for nothing.
+// at returns the named object with the stored text; nil if the text is empty.
 func at(t testing.TB, typ *schema.Type, text string) *object.Object {
 	t.Helper()
 	switch text {
@@ -273,7 +274,7 @@ func TestUndo(t *testing.T) {
 		name string
 		past []step // the newest first
 		now  string
-		want string // what it becomes; "same", "gone", or "clash: " with theirs and yours
+		want string // the resulting text; "same", "gone", or "clash: " with theirs and mine
 	}{
 		{"a value", []step{{a, b}}, b, a},
 		{"a value, others kept", []step{{a, b}}, `{"i": 2, "s": "new", "x": 1}`, `{"i": 1, "s": "new", "x": 1}`},
@@ -314,21 +315,21 @@ func TestUndo(t *testing.T) {
 			for _, s := range tt.past {
 				past = append(past, pastOf(t, typ, s[0], s[1]))
 			}
-			var on object.Snapshot
+			var snapshot object.Snapshot
 			if o := at(t, typ, tt.now); o != nil {
-				on.Objects = []object.Object{*o}
+				snapshot.Objects = []object.Object{*o}
 			}
-			plan, clashes, err := object.Undo(past, on)
+			plan, clashes, err := object.Undo(past, snapshot)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := said(plan, clashes); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
-			matched := len(on.Objects)
+			matched := len(snapshot.Objects)
 			for _, c := range plan.Changes {
 				if c.Before == nil {
-					matched++ // created again
+					matched++ // the object is created again
 				}
 			}
 			if len(plan.Matched) != matched {
@@ -364,8 +365,8 @@ func fieldText(c object.Change) string {
 	return strings.Join(all, ", ")
 }
 
-// Somebody else deleted and created an object between mine: whatever is shown
-// of it, there is an object to name.
+// If somebody else deleted and created the object between the undone changes,
+// the clash still has an object.
 func TestClashHasAnObject(t *testing.T) {
 	typ := typeOf(t, types(t, formText), "t")
 	past := []object.Past{pastOf(t, typ, `{"i": 1}`, `{"i": 2}`), pastOf(t, typ, `{"i": 5}`, ""), pastOf(t, typ, "", `{"i": 5}`)}
@@ -375,7 +376,7 @@ func TestClashHasAnObject(t *testing.T) {
 	}
 }
 
-// What is restored has to be valid today; what is not restored need not be.
+// Restored values must be valid under the current schema; others need not be.
 func TestUndoIsJudged(t *testing.T) {
 	typed := node(t)
 	ofRule := ruled(t, `{"properties": {"val": {"type": "string"}}, "required": ["key"]}`)
@@ -383,7 +384,7 @@ func TestUndoIsJudged(t *testing.T) {
 		name               string
 		typ                *schema.Type
 		before, after, now string
-		want               string // an error, or what it becomes
+		want               string // an error, or the resulting text
 	}{
 		{"a value refused today", typed, `{"weight": -1, "pooled": "yes"}`, `{"weight": 1, "pooled": "yes"}`, `{"weight": 1, "pooled": "yes"}`, "error: node x/x/x/name: weight cannot be -1"},
 		{"another field is invalid", typed, `{"weight": -1, "pooled": "yes"}`, `{"weight": -1, "pooled": "no"}`, `{"weight": -1, "pooled": "no"}`, `{"weight": -1, "pooled": "yes"}`},
@@ -396,11 +397,11 @@ func TestUndoIsJudged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var on object.Snapshot
+			var snapshot object.Snapshot
 			if o := at(t, tt.typ, tt.now); o != nil {
-				on.Objects = []object.Object{*o}
+				snapshot.Objects = []object.Object{*o}
 			}
-			plan, clashes, err := object.Undo([]object.Past{pastOf(t, tt.typ, tt.before, tt.after)}, on)
+			plan, clashes, err := object.Undo([]object.Past{pastOf(t, tt.typ, tt.before, tt.after)}, snapshot)
 			if part, isErr := strings.CutPrefix(tt.want, "error: "); isErr {
 				if !errors.As(err, new(*object.InvalidError)) || !strings.HasPrefix(err.Error(), part) || len(plan.Changes) > 0 {
 					t.Errorf("got %T %v, want %s", err, err, part)
@@ -412,12 +413,12 @@ func TestUndoIsJudged(t *testing.T) {
 	}
 }
 
-// The type has got a field since, and the objects with it.
+// The type has a field that was added after the change.
 func TestUndoUnderALaterSchema(t *testing.T) {
 	typ := typeOf(t, types(t, formText), "t")
 	past := object.Past{Type: typ, Tags: []string{"x"}, Name: "name", After: []value.Field{{Name: "i", Value: value.OfInt(1)}}}
-	on := object.Snapshot{Objects: []object.Object{*at(t, typ, `{"i": 1, "s": ""}`)}}
-	if plan, clashes, err := object.Undo([]object.Past{past}, on); err != nil || said(plan, clashes) != "gone" {
+	snapshot := object.Snapshot{Objects: []object.Object{*at(t, typ, `{"i": 1, "s": ""}`)}}
+	if plan, clashes, err := object.Undo([]object.Past{past}, snapshot); err != nil || said(plan, clashes) != "gone" {
 		t.Errorf("got %s, %v", said(plan, clashes), err)
 	}
 	past.Before, past.After = past.After, nil

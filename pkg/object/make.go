@@ -10,56 +10,58 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Wanted is an object as it should be.
+// Wanted is the desired state of an object.
 type Wanted struct {
 	// Object has the declared fields in their order, with defaults for those
-	// that are not given, and then all others it should have.
+	// that are not given, and then its other fields.
 	Object Object
-	Given  []string // the fields that are said to be so
-	Bare   []string // those of them whose text is given without quotes, as in YAML
-	// Foreign says that another store has the object so. What is wrong with it was
-	// there before, so it is taken over as it is: a field that its type does not
-	// have, a name that CheckName refuses, a value that the type or a JSON schema
+	Given  []string // the names of the fields that are given explicitly
+	Bare   []string // the given fields whose strings are not quoted, as in YAML
+	// Foreign reports that the object comes from another store. It is made even
+	// if it was invalid there: it has a field that its type does not declare, a
+	// name that CheckName refuses, or a value that the type or a JSON schema
 	// does not allow.
 	Foreign bool
-	// Fit has a Foreign object refused in which a value is not allowed.
+	// Fit refuses a Foreign object with a value that is not allowed.
 	Fit bool
-	// Repair has the object overwritten if what is stored cannot be read. A field
-	// that is not given has its default then.
+	// Repair overwrites an object whose stored value cannot be read. Fields
+	// that are not given get their defaults.
 	Repair bool
 }
 
-// Refusal is why an object cannot be made as it is wanted.
+// Refusal is the reason why an object cannot be made as wanted.
 type Refusal struct {
-	Index      int                // of what was wanted
-	Violations []schema.Violation // what its type does not allow; nil if it is something else
-	// Taken says that the object is made all the same, as it was like that before.
+	Index      int                // index in want
+	Violations []schema.Violation // the values that its type does not allow; nil for another reason
+	// Taken reports that the object is made nevertheless, because it is
+	// Foreign.
 	Taken bool
-	// Unreadable says that what is stored cannot be read, and Repair is not set.
+	// Unreadable reports that the stored value cannot be read, and that Repair
+	// is not set.
 	Unreadable bool
 	Err        error // an *InvalidError, or the *yamldoc.Error of a JSON schema that cannot be used
 }
 
-// Make plans to make objects what they should be, in the order they are given
-// in, each at most once. Those that are not stored are created. A declared
-// field that is not given keeps its stored value, or has its default in a new
-// object. Any other key that is stored and not wanted is removed, as Replace
-// does it. The snapshot must have been read for all objects that are wanted;
-// nothing else in it is touched.
+// Make plans to make objects as wanted, in the given order. Each object may
+// occur at most once. Make creates those that are not stored. A declared field
+// that is not given keeps its stored value, or gets its default in a new
+// object. Any other stored key that is not wanted is removed, as by Replace.
+// The snapshot must have been read for all wanted objects; Make does not change
+// other objects in it.
 //
-// An object that cannot be made so is a Refusal, and left out of the plan: one
-// that would be left invalid in what the change adds or touches, a new one with
-// a name that CheckName refuses, one of which the store has what cannot be
-// read. Wanted says what of that is made all the same, with a warning, or with a
-// Refusal that is Taken. The default that every new object has is never refused; nor is an object that is
-// as wanted already, whatever it has.
+// Make returns a Refusal for each object that cannot be made, and omits it from
+// the plan: an object that would be invalid in what the change adds or touches,
+// a new one with a name that CheckName refuses, or one whose stored value
+// cannot be read. The fields of Wanted allow exceptions, which are made with a
+// warning or with a Refusal that is Taken. Make never refuses a value that is
+// the default of new objects, nor an object that already is as wanted.
 //
-// Plan.Matched is nil: the plan is taken by what it changes. Each of its
-// warnings is one line, whatever is in a name.
-func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
+// Plan.Matched is nil: only the changes of the plan count. Each warning is one
+// line, whatever characters a name contains.
+func Make(want []Wanted, snapshot Snapshot) (Plan, []Refusal) {
 	var plan Plan
 	var refusals []Refusal
-	now := on.ByKey()
+	now := snapshot.ByKey()
 	for i, w := range want {
 		c := w.change(now[w.Object.Key()])
 		if c.isNothing() {
@@ -81,20 +83,19 @@ func Make(want []Wanted, on Snapshot) (Plan, []Refusal) {
 	return plan, refusals
 }
 
-// change is what makes of an object what is wanted; now is nil if there is
-// none.
+// change returns the change that makes the object as wanted; now is nil if it
+// is not stored.
 func (w Wanted) change(now *Object) Change {
 	if now == nil {
 		o := New(w.Object.Type, w.Object.Tags, w.Object.Name).WithFields(w.Object.Fields)
 		return Change{After: &o}
 	}
-	after := now.WithFields(w.over(now))
+	after := now.WithFields(w.merged(now))
 	return Change{Before: now, After: &after}
 }
 
-// over returns the fields an object is to have: what it has, and over it what
-// is given.
-func (w Wanted) over(now *Object) []value.Field {
+// merged returns the stored fields, overwritten with the given ones.
+func (w Wanted) merged(now *Object) []value.Field {
 	declared := len(w.Object.Type.Fields)
 	fields := slices.Clone(fieldsOf(now)[:declared])
 	for i := range fields {
@@ -102,10 +103,10 @@ func (w Wanted) over(now *Object) []value.Field {
 			fields[i].Value = w.Object.Get(fields[i].Name)
 		}
 	}
-	return append(fields, today(w.Object.Type, w.Object.Fields)[declared:]...)
+	return append(fields, withDeclared(w.Object.Type, w.Object.Fields)[declared:]...)
 }
 
-// judge refuses what would be left invalid.
+// judge returns a Refusal if the change would leave the object invalid.
 func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 	if isUnreadable(c.Before) && !w.Repair {
 		refusal := refuse(c, fmt.Sprintf("what is stored cannot be read: %v", c.Before.Malformed))
@@ -138,7 +139,7 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 		return true
 	})
 	if err == nil {
-		if unclear := unambiguous(c, w.Bare); unclear != nil {
+		if unclear := checkUnambiguous(c, w.Bare); unclear != nil {
 			return nil, &Refusal{Err: unclear}
 		}
 	}
@@ -151,11 +152,11 @@ func (w Wanted) judge(c Change) (warnings []string, not *Refusal) {
 	return warnings, nil
 }
 
-// isUnreadable reports whether there is something stored that is no object.
+// isUnreadable reports whether an object is stored and cannot be read.
 func isUnreadable(o *Object) bool { return o != nil && o.Malformed != nil }
 
-// validateMade judges what a change touches. Of an object that is created, or
-// overwritten because it cannot be read, that is all of it.
+// validateMade validates the fields that a change touches: all fields if the
+// object is created, or overwritten because it cannot be read.
 func validateMade(c Change) (violations []schema.Violation, warnings []string, err error) {
 	if c.Before == nil || isUnreadable(c.Before) {
 		violations, err = c.After.Type.Validate(c.After.Tags, c.After.Name, c.After.Fields)
@@ -173,7 +174,8 @@ func refuse(c Change, reason string) *Refusal {
 	return &Refusal{Err: &InvalidError{Object: c.After.String(), Reason: reason}}
 }
 
-// checkKey reports why an object cannot be created under its name.
+// checkKey returns an error if an object cannot be created with its tags and
+// name.
 func checkKey(o Object) error {
 	for i, tag := range o.Type.Tags {
 		if err := CheckName("tag "+tag, o.Tags[i]); err != nil {
@@ -183,30 +185,31 @@ func checkKey(o Object) error {
 	return CheckName("the name", o.Name)
 }
 
-// isSeeded reports whether a violation is of what every new object has,
-// whatever its JSON schema says of it.
+// isSeeded reports whether a violation concerns only default values, which
+// every new object has even if a JSON schema refuses them.
 func isSeeded(c Change, v schema.Violation) bool {
-	if v.Field == "" { // of the object as a whole
+	if v.Field == "" { // concerns the whole object
 		return (c.Before == nil || isUnreadable(c.Before)) && same(c.After.Fields, c.After.Type.Defaults())
 	}
 	f, declared := c.After.Type.Field(v.Field)
 	return declared && c.After.Get(v.Field) == f.Default
 }
 
-// Difference is a wanted object that the store has not as it should be.
+// Difference is an object whose stored state differs from the wanted one.
 type Difference struct {
-	Index  int           // of what was wanted
-	Wanted Object        // as it should be
+	Index  int // index in want
+	Wanted Object
 	Stored *Object       // nil if it is missing; it may be malformed
-	Fields []FieldChange // of one that is there and can be read: what is stored, and what should be
+	Fields []FieldChange // the stored and wanted values that differ; nil if Stored is nil or malformed
 }
 
-// Differences compares value by value what is wanted with what is stored, in
-// the order of what is wanted. A declared field that is not given may be
-// whatever it is. Objects that the store has besides are no difference.
-func Differences(want []Wanted, on Snapshot) []Difference {
+// Differences compares the wanted objects with the stored ones value by value,
+// and returns the differences in the order of want. A declared field that is
+// not given may have any value. Stored objects that are not in want are no
+// differences.
+func Differences(want []Wanted, snapshot Snapshot) []Difference {
 	var all []Difference
-	now := on.ByKey()
+	now := snapshot.ByKey()
 	for i, w := range want {
 		c := w.change(now[w.Object.Key()])
 		d := Difference{Index: i, Wanted: *c.After, Stored: c.Before}
@@ -220,7 +223,7 @@ func Differences(want []Wanted, on Snapshot) []Difference {
 	return all
 }
 
-// String says on one line what differs.
+// String describes the difference on one line.
 func (d Difference) String() string { return text.Line(d.text()) }
 
 func (d Difference) text() string {
@@ -230,16 +233,16 @@ func (d Difference) text() string {
 	case d.Stored.Malformed != nil:
 		return fmt.Sprintf("%s cannot be read: %v", d.Wanted, d.Stored.Malformed)
 	}
-	words := make([]string, len(d.Fields))
+	parts := make([]string, len(d.Fields))
 	for i, f := range d.Fields {
 		switch {
 		case f.After.IsAbsent():
-			words[i] = fmt.Sprintf("%s is %s, and should not be there", f.Name, f.Before.Text())
+			parts[i] = fmt.Sprintf("%s is %s, and should not be there", f.Name, f.Before.Text())
 		case f.Before.IsAbsent():
-			words[i] = fmt.Sprintf("%s is missing; it should be %s", f.Name, f.After.Text())
+			parts[i] = fmt.Sprintf("%s is missing; it should be %s", f.Name, f.After.Text())
 		default:
-			words[i] = fmt.Sprintf("%s is %s; it should be %s", f.Name, f.Before.Text(), f.After.Text())
+			parts[i] = fmt.Sprintf("%s is %s; it should be %s", f.Name, f.Before.Text(), f.After.Text())
 		}
 	}
-	return d.Wanted.String() + ": " + strings.Join(words, ", ")
+	return d.Wanted.String() + ": " + strings.Join(parts, ", ")
 }

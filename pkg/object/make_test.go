@@ -15,7 +15,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// wanted returns the object as JSON says it should be.
+// wanted returns the object that a JSON text describes.
 func wanted(t testing.TB, typ *schema.Type, text string) object.Wanted {
 	t.Helper()
 	o := stored(t, typ, text)
@@ -40,7 +40,7 @@ func TestMake(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		typ          *schema.Type
-		stored, want string // stored is empty if there is nothing
+		stored, want string // stored is empty if no object is stored
 		after        string // empty if nothing changes
 		refused      string
 		warnings     int
@@ -71,11 +71,11 @@ func TestMake(t *testing.T) {
 		{"which does not matter to what is as it is", unusable, `{"n": 1}`, `{"n": 1}`, "", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var on object.Snapshot
+			var snapshot object.Snapshot
 			if c.stored != "" {
-				on.Objects = []object.Object{stored(t, c.typ, c.stored)}
+				snapshot.Objects = []object.Object{stored(t, c.typ, c.stored)}
 			}
-			plan, refusals := object.Make([]object.Wanted{wanted(t, c.typ, c.want)}, on)
+			plan, refusals := object.Make([]object.Wanted{wanted(t, c.typ, c.want)}, snapshot)
 			after, refused := "", ""
 			if len(plan.Changes) > 0 {
 				after = string(plan.Changes[0].After.AppendStored(nil))
@@ -100,7 +100,7 @@ func TestMake(t *testing.T) {
 	}
 }
 
-// What cannot be made is named, and the others are made all the same.
+// Objects that cannot be made are reported, and the others are made.
 func TestMakeTheOthers(t *testing.T) {
 	typ := node(t)
 	named := func(name string) object.Wanted {
@@ -110,8 +110,8 @@ func TestMakeTheOthers(t *testing.T) {
 	broken.Malformed = errors.New("unexpected end")
 	change := named("an odd one")
 	change.Given, change.Object.Fields = []string{"weight"}, []value.Field{{Name: "weight", Value: value.OfInt(3)}, {Name: "pooled", Value: value.OfString("yes")}}
-	on := object.Snapshot{Objects: []object.Object{odd, broken}}
-	plan, refusals := object.Make([]object.Wanted{named("z"), named("broken"), change, named("a new odd one"), named("a")}, on)
+	snapshot := object.Snapshot{Objects: []object.Object{odd, broken}}
+	plan, refusals := object.Make([]object.Wanted{named("z"), named("broken"), change, named("a new odd one"), named("a")}, snapshot)
 	var changes, refused []string
 	for _, c := range plan.Changes {
 		changes = append(changes, c.After.Name+" "+string(c.After.AppendStored(nil)))
@@ -157,8 +157,8 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// Once a plan is made true, the same is no change, and nothing differs but what
-// was refused.
+// After a plan is applied, making the same objects changes nothing, and only
+// refused objects differ.
 func TestMakeAgain(t *testing.T) {
 	s := types(t, formText+"\n"+strings.Replace(formText, "t: {path: ts, tags: [dc], free_form: true", "closed: {path: closed, tags: [dc]", 1))
 	both := []*schema.Type{typeOf(t, s, "t"), typeOf(t, s, "closed")}
@@ -206,7 +206,7 @@ func TestMakeAgain(t *testing.T) {
 		if before := len(object.Differences(want, now.snapshot())); before != len(plan.Changes)+len(refusals) {
 			t.Fatalf("%d differences, %d changes, %d refused", before, len(plan.Changes), len(refusals))
 		}
-		for _, w := range want { // what is given is so, whatever it was before
+		for _, w := range want { // given fields have the wanted values
 			if o, there := after[w.Object.Key()]; there && !slices.ContainsFunc(refusals, func(r object.Refusal) bool { return want[r.Index].Object.Key() == o.Key() }) {
 				for _, name := range w.Given {
 					if o.Get(name) != w.Object.Get(name) {
@@ -218,8 +218,8 @@ func TestMakeAgain(t *testing.T) {
 	})
 }
 
-// TestMakeRepair: what cannot be read is overwritten, if that is said, and
-// judged as if nothing had been there.
+// TestMakeRepair tests that Repair overwrites objects that cannot be read, and
+// validates them as new ones.
 func TestMakeRepair(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	broken := stored(t, typ, `{}`)
@@ -242,8 +242,8 @@ func TestMakeRepair(t *testing.T) {
 	}
 }
 
-// TestMakeOneLine: a name, of an object or a field, cannot forge a line of what is
-// said about it, nor move the cursor of a terminal.
+// TestMakeOneLine tests that the name of an object or a field can neither add a
+// line to a message nor move the cursor of a terminal.
 func TestMakeOneLine(t *testing.T) {
 	typ := node(t)
 	forged := object.Wanted{Object: object.New(typ, []string{"a\x1b[2J", "b\u202e", "c\rd"}, "x\nconfctl: done"), Foreign: true}
@@ -268,8 +268,8 @@ func TestMakeOneLine(t *testing.T) {
 	}
 }
 
-// TestMakeForeign: what another store has is taken over as it is, and what does
-// not fit the schema is reported, unless only what fits is wanted.
+// TestMakeForeign tests that Foreign objects are made as they are, and that
+// values the schema does not allow are reported, or refused with Fit.
 func TestMakeForeign(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	for _, c := range []struct {

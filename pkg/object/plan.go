@@ -6,30 +6,31 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Plan is a change as a value: what would happen, to be shown and judged
-// before it does.
+// Plan is a set of changes as a value, which can be shown and judged before it
+// is applied.
 type Plan struct {
-	Matched  []Object // what was asked for, whether it changes or not
-	Changes  []Change // in the order they are to be made
-	Warnings []string // what the operator should know, a line each
-	Asked    []string // of a set: the fields that all of Matched were to get a value for
-	// Ambiguities are words that may be meant otherwise than they are planned.
+	Matched  []Object // the objects that the operator selected, whether they change or not
+	Changes  []Change // in the order in which they are made
+	Warnings []string // for the operator, one line each
+	Asked    []string // the fields that Set assigns to all of Matched; nil for other plans
+	// Ambiguities lists values that may be meant differently.
 	Ambiguities []Ambiguity
 }
 
-// Change is what happens to one object.
+// Change is the change of one object.
 type Change struct {
 	Before *Object // nil if it is created
 	After  *Object // nil if it is deleted
 }
 
-// FieldChange is what happens to one field.
+// FieldChange is the change of one field.
 type FieldChange struct {
 	Name          string
-	Before, After value.Value // absent if the object has no such field
+	Before, After value.Value // absent if the object does not have the field
 }
 
-// Object returns the object the change is about, before it if there is one.
+// Object returns the changed object: Before if it is not nil, and otherwise
+// After.
 func (c Change) Object() *Object {
 	if c.Before != nil {
 		return c.Before
@@ -37,8 +38,8 @@ func (c Change) Object() *Object {
 	return c.After
 }
 
-// Fields returns the fields that change. Of an object that is created or
-// deleted, these are all it has.
+// Fields returns the fields that change: all of them if the object is created
+// or deleted.
 func (c Change) Fields() []FieldChange {
 	var before, after []value.Field
 	if c.Before != nil {
@@ -50,31 +51,33 @@ func (c Change) Fields() []FieldChange {
 	return Diff(before, after)
 }
 
-// Diff returns the fields that differ: those there are afterwards in their
-// order, and then those that are gone.
+// Diff returns the fields that differ: first those in after, in their order,
+// and then those that are only in before.
 func Diff(before, after []value.Field) []FieldChange {
 	var changed []FieldChange
-	was, is := getter(before), getter(after)
+	previous, current := getter(before), getter(after)
 	for _, f := range after {
-		if was := was(f.Name); was != f.Value {
-			changed = append(changed, FieldChange{f.Name, was, f.Value})
+		if previous := previous(f.Name); previous != f.Value {
+			changed = append(changed, FieldChange{f.Name, previous, f.Value})
 		}
 	}
 	for _, f := range before {
-		if is(f.Name).IsAbsent() {
+		if current(f.Name).IsAbsent() {
 			changed = append(changed, FieldChange{f.Name, f.Value, value.Value{}})
 		}
 	}
 	return changed
 }
 
-// isNothing reports whether the change would leave the object as it is.
+// isNothing reports whether the change leaves the object as it is. It is false
+// if Before is malformed.
 func (c Change) isNothing() bool {
 	return c.Before != nil && c.After != nil && c.Before.Malformed == nil && len(c.Fields()) == 0
 }
 
-// Covers reports whether every change of another plan is in this one too: the
-// same values for the same objects or for fewer.
+// Covers reports whether the plan includes every change of another plan: the
+// other changes the same objects or fewer, and gives the same values to the
+// same fields or fewer.
 func (p Plan) Covers(other Plan) bool {
 	seen := make(map[string]Change, len(p.Changes))
 	for _, c := range p.Changes {
@@ -86,8 +89,8 @@ func (p Plan) Covers(other Plan) bool {
 	})
 }
 
-// covers reports whether another change to the same object is of the same sort
-// and gives fields the same values, or fewer of them.
+// covers reports whether another change of the same object also creates,
+// changes or deletes it, and gives the same values to the same fields or fewer.
 func (c Change) covers(other Change) bool {
 	if (c.Before == nil) != (other.Before == nil) || (c.After == nil) != (other.After == nil) {
 		return false

@@ -14,7 +14,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// replace plans what a buffer says.
+// replace plans the change that an edited buffer describes.
 func replace(t testing.TB, before object.Object, buffer string) (object.Plan, error) {
 	t.Helper()
 	doc, err := yamldoc.Parse("buffer", []byte(buffer))
@@ -80,7 +80,7 @@ func TestReplaceMalformed(t *testing.T) {
 	}
 }
 
-// Whatever is stored, the buffer that shows it changes nothing.
+// A buffer as it is shown for editing changes nothing, whatever is stored.
 func TestReplaceByUnchangedBuffer(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	rapid.Check(t, func(rt *rapid.T) {
@@ -113,8 +113,8 @@ func asMap(fields []value.Field) map[string]string {
 	return m
 }
 
-// What Diff says, applied to what was, gives what is; and only what differs is
-// in it.
+// Applying a Diff to the old fields gives the new ones, and a Diff has only
+// fields that differ.
 func TestDiffApplied(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, after := fields(t, "before"), fields(t, "after")
@@ -196,7 +196,7 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-// A plan covers itself and every part of itself, and nothing beyond.
+// A plan covers itself and every part of itself, and nothing else.
 func TestCoversItsParts(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	rapid.Check(t, func(t *rapid.T) {

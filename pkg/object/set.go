@@ -10,18 +10,18 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Assignment is a field and what it is to be. The candidates are what the
-// words of the operator may mean, the likeliest first.
+// Assignment is a field and its new value. Candidates are the possible values
+// of the operator's input, the most likely first.
 type Assignment struct {
 	Field      string
 	Candidates []value.Value
-	Quoted     bool // a text in it is meant as a text
+	Quoted     bool // the input is a quoted string
 }
 
-// InvalidError reports a change that would leave an object invalid, or that
-// cannot be understood. Nothing was planned.
+// InvalidError reports a change that is invalid, or would leave an object
+// invalid. Nothing was planned.
 type InvalidError struct {
-	Object string // as Object.String has it; empty if it is not about one object
+	Object string // as returned by Object.String; empty if the error is not about one object
 	Reason string
 	Hint   string
 }
@@ -33,8 +33,8 @@ func (e *InvalidError) Error() string {
 	return e.Object + ": " + e.Reason
 }
 
-// ActionError reports words that say no change: nothing to set, no = between
-// field and value.
+// ActionError reports input that is not an action: there is nothing to set, or
+// no = between field and value.
 type ActionError struct {
 	Msg  string
 	Hint string // what to type instead
@@ -42,23 +42,23 @@ type ActionError struct {
 
 func (e *ActionError) Error() string { return e.Msg }
 
-// ParseAssignments reads field=value:field=value. A value cannot hold a colon
-// or an equals sign in this spelling, which is the original's. Errors are
-// *ActionError and *InvalidError.
+// ParseAssignments reads field=value:field=value, the syntax of conftool. A
+// value in it cannot contain a colon or an equals sign. Errors are *ActionError
+// and *InvalidError.
 func ParseAssignments(t *schema.Type, text string) ([]Assignment, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, &ActionError{"nothing to set", "write set/" + example(t)}
 	}
-	words := strings.Split(text, ":")
-	for i, pair := range words {
+	args := strings.Split(text, ":")
+	for i, pair := range args {
 		name, val, found := strings.Cut(pair, "=")
 		name, val = strings.TrimSpace(name), strings.TrimSpace(val)
 		if !found || strings.Contains(val, "=") {
-			return nil, malformedPair(t, pair, len(words) > 1 || found)
+			return nil, malformedPair(t, pair, len(args) > 1 || found)
 		}
-		words[i] = name + "=" + val
+		args[i] = name + "=" + val
 	}
-	return ParseWords(t, words)
+	return ParseWords(t, args)
 }
 
 func malformedPair(t *schema.Type, pair string, punctuated bool) error {
@@ -79,18 +79,18 @@ func example(t *schema.Type) string {
 	return t.Fields[0].Name + "=VALUE"
 }
 
-// ParseWords reads field=value, a word each, where a value may hold anything.
-// Errors are *ActionError and *InvalidError.
-func ParseWords(t *schema.Type, words []string) ([]Assignment, error) {
-	if len(words) == 0 {
+// ParseWords reads arguments of the form field=value, where a value may contain
+// any character. Errors are *ActionError and *InvalidError.
+func ParseWords(t *schema.Type, args []string) ([]Assignment, error) {
+	if len(args) == 0 {
 		return nil, &ActionError{"nothing to set", "write set " + example(t)}
 	}
 	var all []Assignment
-	for _, word := range words {
-		name, text, found := strings.Cut(word, "=")
+	for _, arg := range args {
+		name, text, found := strings.Cut(arg, "=")
 		name = strings.TrimSpace(name)
 		if !found || name == "" {
-			return nil, &ActionError{fmt.Sprintf("%q is not FIELD=VALUE", word), "write set " + example(t)}
+			return nil, &ActionError{fmt.Sprintf("%q is not FIELD=VALUE", arg), "write set " + example(t)}
 		}
 		if slices.ContainsFunc(all, func(a Assignment) bool { return a.Field == name }) {
 			return nil, &ActionError{fmt.Sprintf("field %s is given twice", name), ""}
@@ -108,14 +108,14 @@ func ParseWords(t *schema.Type, words []string) ([]Assignment, error) {
 	return all, nil
 }
 
-// isQuoted reports whether a word is text in the quotes of JSON.
-func isQuoted(word string) bool {
-	v, err := value.Parse([]byte(word))
+// isQuoted reports whether an argument is a JSON string.
+func isQuoted(arg string) bool {
+	v, err := value.Parse([]byte(arg))
 	return err == nil && v.Kind() == value.String
 }
 
-// settable returns the field of that name; of a free-form type, that may be
-// one which is not declared.
+// settable returns the field with a name. In a free-form type, the field may be
+// undeclared.
 func settable(t *schema.Type, name string) (schema.Field, error) {
 	if f, ok := t.Field(name); ok {
 		return f, nil
@@ -126,7 +126,7 @@ func settable(t *schema.Type, name string) (schema.Field, error) {
 	return schema.Field{}, &InvalidError{Reason: t.NoField(name).Error()}
 }
 
-// FileAssignments reads a YAML map of fields and values. Errors are
+// FileAssignments reads a YAML map from fields to values. Errors are
 // *yamldoc.Error or *InvalidError.
 func FileAssignments(t *schema.Type, doc yamldoc.Node) ([]Assignment, error) {
 	pairs, err := doc.Pairs("a file of values")
@@ -151,8 +151,11 @@ func FileAssignments(t *schema.Type, doc yamldoc.Node) ([]Assignment, error) {
 	return all, nil
 }
 
-// Set plans to give fields of some objects new values. Fields not named stay
-// as they are. An object that is so already is left out of the changes.
+// Set plans to set fields of objects to new values. It does not change other
+// fields. Objects that already have the values are in Matched, but not in
+// Changes. If any object would be left invalid, Set returns an *InvalidError; if
+// a JSON schema cannot be used, it returns the schema's error. The plan is empty
+// then.
 func Set(objects []Object, assignments []Assignment) (Plan, error) {
 	plan := Plan{Matched: objects}
 	for _, a := range assignments {
@@ -178,8 +181,8 @@ func Set(objects []Object, assignments []Assignment) (Plan, error) {
 	return plan, nil
 }
 
-// set tries the likeliest meaning of each value first, and the next where a
-// JSON schema refuses that field.
+// set tries the most likely candidate of each value first, and the next one for
+// fields that a JSON schema refuses.
 func set(before Object, assignments []Assignment) (Object, []string, error) {
 	var touched []string
 	for _, a := range assignments {
@@ -194,7 +197,7 @@ func set(before Object, assignments []Assignment) (Object, []string, error) {
 	again := false
 	for i, a := range assignments {
 		refused := slices.ContainsFunc(first, func(v schema.Violation) bool {
-			return v.Field == a.Field || v.Field == "" // of the object as a whole
+			return v.Field == a.Field || v.Field == "" // concerns the whole object
 		})
 		if refused && len(a.Candidates) > 1 {
 			choice[i], again = 1, true
@@ -223,9 +226,9 @@ func assign(before Object, assignments []Assignment, choice []int) Object {
 	return before.WithFields(fields)
 }
 
-// judge returns the violations that forbid a change: those it adds, and those
-// that remain in a field it touches. Others are the state of things, and only
-// worth a warning.
+// judge returns the violations for which a change is refused: those it adds,
+// and those in a field it touches. It returns warnings about the others, which
+// existed before.
 func judge(before, after Object, touched []string) (refused []schema.Violation, warnings []string, err error) {
 	now, err := after.Type.Validate(after.Tags, after.Name, after.Fields)
 	if err != nil || len(now) == 0 {
@@ -247,11 +250,11 @@ func judge(before, after Object, touched []string) (refused []schema.Violation, 
 }
 
 func refusal(o Object, violations []schema.Violation) error {
-	const most = 100
-	reasons := make([]string, 0, most+1)
+	const maxReasons = 100
+	reasons := make([]string, 0, maxReasons+1)
 	for i, v := range violations {
-		if i == most {
-			reasons = append(reasons, fmt.Sprintf("and %d more", len(violations)-most))
+		if i == maxReasons {
+			reasons = append(reasons, fmt.Sprintf("and %d more", len(violations)-maxReasons))
 			break
 		}
 		reasons = append(reasons, v.String())
@@ -259,9 +262,10 @@ func refusal(o Object, violations []schema.Violation) error {
 	return &InvalidError{Object: o.String(), Reason: strings.Join(reasons, "; ")}
 }
 
-// Replace plans to make an object what an edited buffer says. A declared field
-// that is not in the buffer keeps its value, any other key that is not there
-// is removed. Errors are *yamldoc.Error or *InvalidError.
+// Replace plans to replace the fields of an object by those in an edited YAML
+// document. A declared field that is not in the document keeps its value; any
+// other stored key that is not in it is removed. Errors are *yamldoc.Error or
+// *InvalidError.
 func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	pairs, err := doc.Pairs("the object")
 	if err != nil {
@@ -281,7 +285,8 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 		case !declared:
 			f = schema.Field{Name: p.Name, Kind: schema.Any}
 		}
-		// What is not changed is not judged, nor read as its type would have it.
+		// An unchanged value is neither validated nor converted to its field's
+		// type.
 		v, err := p.Value.Value()
 		if err != nil || v != stored(p.Name) {
 			if v, err = f.FromYAML(p.Value); err != nil {
@@ -310,7 +315,7 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	}
 	plan.Warnings = slices.Concat(warnings, keptWarnings(before, pairs))
 	if c := (Change{before, &after}); !c.isNothing() {
-		if err := unambiguous(c, bare); err != nil {
+		if err := checkUnambiguous(c, bare); err != nil {
 			return Plan{}, err
 		}
 		plan.Changes = []Change{c}
@@ -319,8 +324,8 @@ func Replace(before *Object, doc yamldoc.Node) (Plan, error) {
 	return plan, nil
 }
 
-// keptWarnings says which declared fields are not in an edited buffer: they cannot
-// be taken out, and keep their values.
+// keptWarnings returns a warning for each declared field that is missing in an
+// edited document: it cannot be removed, and keeps its value.
 func keptWarnings(before *Object, pairs []yamldoc.Pair) []string {
 	var warnings []string
 	for _, f := range before.Type.Fields {
@@ -331,7 +336,7 @@ func keptWarnings(before *Object, pairs []yamldoc.Pair) []string {
 	return warnings
 }
 
-// Delete plans to delete objects.
+// Delete returns a plan to delete objects.
 func Delete(objects []Object) Plan {
 	plan := Plan{Matched: objects}
 	for i := range objects {

@@ -17,7 +17,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// kinds has a field of every kind.
+// kinds declares a type with a field of every kind.
 const kinds = `
 t:
   path: ts
@@ -56,7 +56,7 @@ func node(t testing.TB) *schema.Type {
 	return typeOf(t, schema.BuiltIn("pools"), schema.Node)
 }
 
-// ruled returns a type with the field val, and n beside it, and a JSON schema.
+// ruled returns a type with the fields val and n and a JSON schema.
 func ruled(t testing.TB, jsonSchema string) *schema.Type {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "a.json")
@@ -71,7 +71,7 @@ func ruled(t testing.TB, jsonSchema string) *schema.Type {
 `), "r")
 }
 
-// stored returns an object as it is read from a store.
+// stored returns an object as read from a store.
 func stored(t testing.TB, typ *schema.Type, text string) object.Object {
 	t.Helper()
 	v, err := value.Parse([]byte(text))
@@ -83,7 +83,7 @@ func stored(t testing.TB, typ *schema.Type, text string) object.Object {
 	return o
 }
 
-// set plans what the words say and returns what would be stored.
+// set plans the given assignments and returns the text that would be stored.
 func set(before object.Object, words ...string) (after string, plan object.Plan, err error) {
 	assignments, err := object.ParseWords(before.Type, words)
 	if err != nil {
@@ -187,7 +187,7 @@ func TestSetFreeForm(t *testing.T) {
 	}
 }
 
-// Of an object that cannot be read, a set makes one that can, from the defaults.
+// Setting fields of an object that cannot be read starts from the defaults.
 func TestSetMalformed(t *testing.T) {
 	o := object.New(node(t), []string{"a", "b", "c"}, "n")
 	o.Malformed, o.Raw = errors.New("not JSON"), []byte("{")
@@ -227,15 +227,15 @@ func TestParseAssignments(t *testing.T) {
 			}
 			words = append(words, a.Field+"="+strings.Join(c, "|"))
 		}
-		said, hint := strings.Join(words, " "), ""
+		result, hint := strings.Join(words, " "), ""
 		if err != nil {
-			said = "error: " + err.Error()
+			result = "error: " + err.Error()
 		}
 		if e := (*object.ActionError)(nil); errors.As(err, &e) {
 			hint = e.Hint
 		}
-		if said != tt.want || hint != tt.hint {
-			t.Errorf("%q: got %s (%s), want %s (%s)", tt.text, said, hint, tt.want, tt.hint)
+		if result != tt.want || hint != tt.hint {
+			t.Errorf("%q: got %s (%s), want %s (%s)", tt.text, result, hint, tt.want, tt.hint)
 		}
 	}
 }
@@ -271,13 +271,13 @@ func TestFileAssignments(t *testing.T) {
 		for _, a := range got {
 			words = append(words, a.Field+"="+a.Candidates[0].Text())
 		}
-		if said := strings.Join(words, " "); err != nil && "error: "+err.Error() != tt.want || err == nil && said != tt.want {
-			t.Errorf("%q: got %s, %v; want %s", tt.text, said, err, tt.want)
+		if result := strings.Join(words, " "); err != nil && "error: "+err.Error() != tt.want || err == nil && result != tt.want {
+			t.Errorf("%q: got %s, %v; want %s", tt.text, result, err, tt.want)
 		}
 	}
 }
 
-// assignment draws a field of the type kinds and a value that it takes.
+// assignment draws a field of the type kinds and a value that it accepts.
 func assignment(typ *schema.Type) *rapid.Generator[object.Assignment] {
 	return rapid.Custom(func(t *rapid.T) object.Assignment {
 		f := rapid.SampledFrom(typ.Fields).Draw(t, "field")
@@ -319,8 +319,8 @@ func allowed(f schema.Field) *rapid.Generator[value.Value] {
 	return rapid.OneOf(text, number, boolean, list, dict, rapid.Just(value.NullValue))
 }
 
-// anObject draws an object of the type kinds, some of it as its type does not
-// allow, with keys that it does not declare.
+// anObject draws an object of the type kinds, possibly with invalid values and
+// undeclared fields.
 func anObject(typ *schema.Type) *rapid.Generator[object.Object] {
 	return rapid.Custom(func(t *rapid.T) object.Object {
 		var fields []value.Field
@@ -340,7 +340,8 @@ func anObject(typ *schema.Type) *rapid.Generator[object.Object] {
 	})
 }
 
-// A set changes the fields it names, and setting them back changes all back.
+// Set changes only the fields it names, and setting the old values restores the
+// object.
 func TestSetAndBack(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	rapid.Check(t, func(t *rapid.T) {
@@ -361,7 +362,7 @@ func TestSetAndBack(t *testing.T) {
 			t.Fatalf("got %v", d)
 		}
 		if f, _ := typ.Field(a.Field); f.Check(before.Get(a.Field)) != nil {
-			return // cannot be set back
+			return // the old value cannot be set
 		}
 		back, err := object.Set([]object.Object{*c.After}, []object.Assignment{{Field: a.Field, Candidates: []value.Value{before.Get(a.Field)}}})
 		if err != nil || string(back.Changes[0].After.AppendStored(nil)) != string(before.AppendStored(nil)) {
@@ -370,7 +371,7 @@ func TestSetAndBack(t *testing.T) {
 	})
 }
 
-// Whatever is typed after set/, it is understood or explained.
+// Any text after set/ gives assignments or an error that explains it.
 func FuzzParseAssignments(f *testing.F) {
 	s := types(f, kinds+"u: {path: us, tags: [dc], free_form: true, schema: {}}\n")
 	all := []*schema.Type{typeOf(f, s, "t"), typeOf(f, s, "u")}
@@ -414,7 +415,8 @@ func check(t *testing.T, typ *schema.Type, assignments []object.Assignment, err 
 	}
 }
 
-// TestDoubts: what is allowed and most likely a mistake is said.
+// TestDoubts tests the warnings about values that are allowed but probably
+// mistakes.
 func TestDoubts(t *testing.T) {
 	free := &schema.Type{Name: "feature", FreeForm: true, Fields: []schema.Field{
 		{Name: "enabled", Kind: schema.Bool, Default: value.OfBool(false)},

@@ -13,29 +13,30 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestSnapshot: objects are chosen by type and selector, and found by key.
+// TestSnapshot tests that objects are selected by type and selector, and found
+// by key.
 func TestSnapshot(t *testing.T) {
 	typ := node(t)
 	other := typeOf(t, types(t, "t: {path: ts, tags: [dc, cluster, service], schema: {}}"), "t")
-	on := object.Snapshot{Objects: []object.Object{
+	snapshot := object.Snapshot{Objects: []object.Object{
 		object.New(typ, []string{"a", "b", "c"}, "x"), object.New(typ, []string{"a", "b", "c"}, "y"), object.New(other, []string{"a", "b", "c"}, "x"),
 	}}
 	chosen, err := selector.Parse("name=x", typ.Tags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := on.Select(typ, chosen); len(got) != 1 || got[0].Key() != "pools/a/b/c/x" {
+	if got := snapshot.Select(typ, chosen); len(got) != 1 || got[0].Key() != "pools/a/b/c/x" {
 		t.Errorf("chosen: %v", got)
 	}
-	for key, want := range map[string]*object.Object{"pools/a/b/c/x": &on.Objects[0], "pools/a/b/c/y": &on.Objects[1], "ts/a/b/c/x": &on.Objects[2], "pools/a/b/c/z": nil} {
-		if on.Find(key) != want || on.ByKey()[key] != want {
-			t.Errorf("%s: %v, %v", key, on.Find(key), on.ByKey()[key])
+	for key, want := range map[string]*object.Object{"pools/a/b/c/x": &snapshot.Objects[0], "pools/a/b/c/y": &snapshot.Objects[1], "ts/a/b/c/x": &snapshot.Objects[2], "pools/a/b/c/z": nil} {
+		if snapshot.Find(key) != want || snapshot.ByKey()[key] != want {
+			t.Errorf("%s: %v, %v", key, snapshot.Find(key), snapshot.ByKey()[key])
 		}
 	}
 }
 
-// TestNameIsOneCleanLine: whatever an object is called, its name in a message is
-// one line that can be shown, and a usual name is shown as it is.
+// TestNameIsOneCleanLine tests that an object's name in a message is one
+// printable line, and unchanged if it is a usual name.
 func TestNameIsOneCleanLine(t *testing.T) {
 	typ := &schema.Type{Name: "t"}
 	for name, want := range map[string]string{
@@ -48,7 +49,7 @@ func TestNameIsOneCleanLine(t *testing.T) {
 	}
 }
 
-// TestStorable: what could not be read again is not stored.
+// TestStorable tests that objects that could not be read again are refused.
 func TestStorable(t *testing.T) {
 	typ := &schema.Type{Name: "t"}
 	many := func(n int) (fields []value.Field) {
@@ -72,7 +73,8 @@ func TestStorable(t *testing.T) {
 	}
 }
 
-// TestUnusableJSONSchema: nothing is planned that nobody can judge.
+// TestUnusableJSONSchema tests that nothing is planned if a JSON schema cannot
+// be used.
 func TestUnusableJSONSchema(t *testing.T) {
 	typ := ruled(t, `{"type": "nothing"}`)
 	o := stored(t, typ, `{"val": 1}`)
@@ -89,7 +91,8 @@ func TestUnusableJSONSchema(t *testing.T) {
 	}
 }
 
-// TestSetAsksForFields: what was asked for is in the plan, also where nothing changes.
+// TestSetAsksForFields tests that a plan has the assigned fields even if
+// nothing changes.
 func TestSetAsksForFields(t *testing.T) {
 	got, plan, err := set(stored(t, node(t), `{"weight": 1, "pooled": "yes"}`), "pooled=yes", " weight =1")
 	if err != nil || got != "no change" || strings.Join(plan.Asked, " ") != "pooled weight" || len(plan.Matched) != 1 {
@@ -102,7 +105,8 @@ func TestSetAsksForFields(t *testing.T) {
 	}
 }
 
-// TestManyViolations: an error names the first hundred, and counts the others.
+// TestManyViolations tests that an error has the first hundred violations and
+// the number of the others.
 func TestManyViolations(t *testing.T) {
 	var keys []string
 	for i := range 120 {
@@ -119,8 +123,8 @@ func TestManyViolations(t *testing.T) {
 	}
 }
 
-// TestReplaceWarnsAndRefuses: of fields that stay although they were taken out, of
-// what a field looks like, and of tags, which cannot be changed.
+// TestReplaceWarnsAndRefuses tests the warnings about removed declared fields
+// and doubtful values, and that tags cannot be changed.
 func TestReplaceWarnsAndRefuses(t *testing.T) {
 	o := stored(t, node(t), `{"weight": 1, "pooled": "yes"}`)
 	plan, err := replace(t, o, "pooled: no\n")
@@ -143,7 +147,8 @@ func TestReplaceWarnsAndRefuses(t *testing.T) {
 	}
 }
 
-// TestDoubtsAreOfTheChange: what was in doubt before is not said again.
+// TestDoubtsAreOfTheChange tests that doubts about unchanged values are not
+// repeated.
 func TestDoubtsAreOfTheChange(t *testing.T) {
 	typ := typeOf(t, types(t, kinds), "t")
 	const odd = `{"c": ["10.0.0.1/8"]}`
@@ -161,7 +166,7 @@ func TestDoubtsAreOfTheChange(t *testing.T) {
 	}
 }
 
-// TestAmbiguityInWords names both readings.
+// TestAmbiguityInWords tests that the message has both possible values.
 func TestAmbiguityInWords(t *testing.T) {
 	free := &schema.Type{Name: "t", FreeForm: true, Fields: []schema.Field{{Name: "val", Kind: schema.Any, Default: value.NullValue}}}
 	for words, want := range map[string]string{
@@ -175,7 +180,8 @@ func TestAmbiguityInWords(t *testing.T) {
 	}
 }
 
-// TestUndoWarns of what is restored although its type would not take it.
+// TestUndoWarns tests the warnings about restored values that the type does not
+// allow.
 func TestUndoWarns(t *testing.T) {
 	refusing := ruled(t, `{"properties": {"val": {"type": "string"}}}`)
 	for _, c := range []struct {
@@ -187,18 +193,19 @@ func TestUndoWarns(t *testing.T) {
 		{refusing, `{"val": null}`, `{"val": "a"}`, `{"val": "a"}`, "r name is as it was created again: val: must be of type string, not null (rule r)"},
 		{node(t), `{"weight": 1}`, `{"weight": 2}`, `{"weight": 2, "pooled": "maybe"}`, `node x/x/x/name was invalid before, and still is: pooled cannot be "maybe"; it takes one of yes, no, inactive`},
 	} {
-		var on object.Snapshot
+		var snapshot object.Snapshot
 		if o := at(t, c.typ, c.now); o != nil {
-			on.Objects = []object.Object{*o}
+			snapshot.Objects = []object.Object{*o}
 		}
-		plan, clashes, err := object.Undo([]object.Past{pastOf(t, c.typ, c.before, c.after)}, on)
+		plan, clashes, err := object.Undo([]object.Past{pastOf(t, c.typ, c.before, c.after)}, snapshot)
 		if err != nil || len(clashes) != 0 || strings.Join(plan.Warnings, "|") != c.want {
 			t.Errorf("got %q, %v", plan.Warnings, err)
 		}
 	}
 }
 
-// TestCoversDeletions: to delete an object is the same whatever is in it by now.
+// TestCoversDeletions tests that deletions of the same object are equal
+// whatever its fields are.
 func TestCoversDeletions(t *testing.T) {
 	a, b := stored(t, node(t), `{"weight": 1}`), stored(t, node(t), `{"weight": 2, "x": 1}`)
 	if !object.Delete([]object.Object{a}).Covers(object.Delete([]object.Object{b})) {

@@ -6,11 +6,11 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// maxFields is how many fields an object may have. They are kept one by one, and
-// take much more memory than the text they are read from.
+// maxFields is the maximum number of fields in an object. Decoded fields take
+// much more memory than the JSON text they are read from.
 const maxFields = 4096
 
-// CheckFields reports why an object cannot have so many fields.
+// CheckFields returns an error if an object cannot have n fields.
 func CheckFields(n int) error {
 	if n > maxFields {
 		return fmt.Errorf("%d fields are more than the %d that an object may have", n, maxFields)
@@ -18,9 +18,9 @@ func CheckFields(n int) error {
 	return nil
 }
 
-// Storable reports why an object cannot be stored as a change leaves it: it would
-// be too large, nested too deep or have too many fields to be read again. The error is an
-// *InvalidError.
+// Storable returns an *InvalidError if an object cannot be stored as the change
+// leaves it, because it could not be read again: it is too large, nested too
+// deeply, or has too many fields.
 func (c Change) Storable() error {
 	if c.After == nil {
 		return nil
