@@ -12,10 +12,11 @@ import (
 )
 
 // ReadAll returns all objects of the types, and as strays all other keys below
-// namespace and version, also those in the path of no type; see Outside for
-// types that were left out. It is one request, at one revision.
+// namespace and API version, including keys in paths that belong to no type;
+// see Outside for types that were left out. It makes one request and reads one
+// revision.
 //
-// The snapshot has no fences: it is not one to make a change on.
+// The snapshot has no fences, so it must not be used to make a change.
 func (c *Catalog) ReadAll(ctx context.Context, types ...*schema.Type) (object.Snapshot, error) {
 	found, err := c.store.Read(ctx, c.objects)
 	if err != nil {
@@ -26,13 +27,12 @@ func (c *Catalog) ReadAll(ctx context.Context, types ...*schema.Type) (object.Sn
 	return snapshot, nil
 }
 
-// Decode makes objects of entries as Read does of what is stored, wherever they
-// come from, with their keys as they are in this store. Keys that belong to no
-// object of the types are strays. Of entries with the same key the last
-// counts.
+// Decode decodes entries as Read does, whatever their source; their keys must
+// be keys of this store. Keys that belong to no object of the types are strays.
+// Of several entries with the same key, the last one counts.
 //
 // Objects and strays are in key order. The revisions of the objects are those
-// of the entries; that of the snapshot is 0.
+// of the entries; the revision of the snapshot is 0.
 func (c *Catalog) Decode(entries []store.Entry, types ...*schema.Type) object.Snapshot {
 	entries = inOrder(entries)
 	queries := make([]Query, len(types))
@@ -55,13 +55,14 @@ func (c *Catalog) Decode(entries []store.Entry, types ...*schema.Type) object.Sn
 	return snapshot
 }
 
-// inOrder returns the entries in key order, each key once: its last entry.
+// inOrder returns the entries in key order. Of several entries with the same
+// key, it keeps the last.
 func inOrder(entries []store.Entry) []store.Entry {
 	ordered := true
 	for i := 1; i < len(entries) && ordered; i++ {
 		ordered = entries[i-1].Key < entries[i].Key
 	}
-	if ordered { // as a store has them
+	if ordered { // as a store returns them
 		return entries
 	}
 	sorted := slices.Clone(entries)
@@ -70,9 +71,9 @@ func inOrder(entries []store.Entry) []store.Entry {
 	return slices.CompactFunc(sorted, func(a, b store.Entry) bool { return a.Key == b.Key })
 }
 
-// Outside returns those of the keys that are in none of the paths, which are
-// as those of types. Strays are to be seen so if a type of the schema could
-// not be read: what is in its path may well be its objects.
+// Outside returns the keys that are not below any of the paths, which are paths
+// of types. Use it for strays if a type of the schema could not be read: the
+// keys in its path are probably its objects.
 func (c *Catalog) Outside(keys []string, paths ...string) []string {
 	var outside []string
 	for _, key := range keys {

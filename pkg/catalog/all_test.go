@@ -18,7 +18,7 @@ import (
 // setting is a type without tags.
 func setting() *schema.Type { return &schema.Type{Name: "setting", Path: "settings/global"} }
 
-// mixed is keys and values of nodes, of settings, and of neither.
+// mixed returns keys and values of nodes, of settings, and of neither.
 func mixed() []string {
 	return []string{
 		"/conftool/v1/elsewhere", "{}",
@@ -60,8 +60,8 @@ func wantMixed() []string {
 	}
 }
 
-// TestReadAll reads everything by one request, and nothing beyond namespace and
-// version.
+// TestReadAll tests that everything below namespace and version is read with
+// one request, and nothing else.
 func TestReadAll(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) store.Store{
 		"local": func(t *testing.T) store.Store { _, w, _ := newCatalog(t); return w.Store },
@@ -105,8 +105,8 @@ func openEtcd(t *testing.T) store.Store {
 	return s
 }
 
-// TestDecode: whatever the order, and however often a key is there, the outcome
-// is that of a read.
+// TestDecode tests that the result equals that of a read, for entries in any
+// order and with duplicate keys.
 func TestDecode(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, mixed()...)

@@ -1,9 +1,9 @@
-// Package catalog is typed objects over a store: it knows where objects are
-// kept and how, and turns a plan into one transaction.
+// Package catalog reads and writes typed objects in a store. It maps objects to
+// keys and values, and a plan to one transaction.
 //
-// An object is at <namespace>/<api version>/<path>/<tag values>/<name>, and
-// nothing else is ever written under <namespace>/<api version>/. What confctl
-// keeps for itself is under <namespace>/.confctl/, where no reader looks.
+// An object's key is <namespace>/<api version>/<path>/<tag values>/<name>;
+// nothing else is written under <namespace>/<api version>/. Confctl keeps its
+// own data under <namespace>/.confctl/, which readers do not read.
 package catalog
 
 import (
@@ -18,33 +18,33 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Catalog reads and commits objects. Make one with New.
+// A Catalog reads and commits objects. Use New to create one.
 type Catalog struct {
 	store   store.Store
-	objects string // prefix of all objects, with a slash at the end
-	own     string // prefix of what confctl keeps for itself
+	objects string // prefix of all objects, ending in a slash
+	own     string // prefix of confctl's own data, ending in a slash
 }
 
-// New returns the catalog of a store. The namespace is as the configuration
-// has it, such as /conftool.
+// New returns a catalog for a store. The namespace is the one in the
+// configuration, such as /conftool.
 func New(s store.Store, namespace, apiVersion string) *Catalog {
 	ns := "/" + strings.Trim(namespace, "/")
 	return &Catalog{store: s, objects: ns + "/" + strings.Trim(apiVersion, "/") + "/", own: ns + "/.confctl/"}
 }
 
-// Own returns the key of something confctl keeps for itself, such as a record
-// of the journal.
+// Own returns the key of confctl's own data with the given path, such as a
+// journal record.
 func (c *Catalog) Own(parts ...string) string { return c.own + strings.Join(parts, "/") }
 
-// Query is what to read: the objects of a type that a selector chooses. The
-// zero selector chooses all.
+// Query selects the objects of a type that match a selector. The zero selector
+// matches all.
 type Query struct {
 	Type     *schema.Type
 	Selector selector.Selector
 }
 
-// Around returns the query for all objects that have the same values of the
-// first tags, at most so many, as far as this one names them.
+// Around returns a query for all objects with the same values of up to depth
+// first tags, as far as the selector gives them literally.
 func (q Query) Around(depth int) Query {
 	values := map[string]string{}
 	for i, literal := range q.Selector.Literals() {
@@ -55,26 +55,28 @@ func (q Query) Around(depth int) Query {
 	return Query{Type: q.Type, Selector: selector.Exactly(q.Type.Tags, values)}
 }
 
-// prefix returns what has to be read of the store to have all matches.
+// prefix returns the key, or the prefix ending in a slash, of all keys that can
+// match the query.
 func (c *Catalog) prefix(q Query) string {
 	literals := q.Selector.Literals()
 	key := c.objects + strings.Join(append([]string{q.Type.Path}, literals...), "/")
-	if len(literals) > len(q.Type.Tags) { // down to the name: exactly that key
+	if len(literals) > len(q.Type.Tags) { // the name is literal, too: a single key
 		return key
 	}
 	return key + "/"
 }
 
-// Read returns the objects that any of the queries chooses, each once, at one
-// revision, by one request. Keys that cannot belong to an object are in the snapshot as strays,
-// as far as they are under what was read.
+// Read returns the objects that match any of the queries, each once, at one
+// revision, with one request. The snapshot's strays are the keys in the
+// prefixes read that cannot belong to an object.
 func (c *Catalog) Read(ctx context.Context, queries ...Query) (object.Snapshot, error) {
 	snapshot, _, err := c.read(ctx, nil, queries)
 	return snapshot, err
 }
 
-// ReadToChange is Read for a change: the snapshot has the fences of the types.
-// In the same request it reads what is under other prefixes of confctl's own.
+// ReadToChange reads as Read does, for a change: the snapshot also has the
+// fences of the types. The same request reads the entries under the given
+// prefixes of confctl's own data.
 func (c *Catalog) ReadToChange(ctx context.Context, own []string, queries ...Query) (object.Snapshot, []store.Entry, error) {
 	prefixes := slices.Clone(own)
 	for _, q := range queries {
@@ -85,12 +87,12 @@ func (c *Catalog) ReadToChange(ctx context.Context, own []string, queries ...Que
 	return c.read(ctx, prefixes, queries)
 }
 
-// fence is the key that every deletion of an object of the type rewrites. A
-// guard on a group does not see deletions; one on the fence does.
+// fence returns the key that every deletion of an object of the type rewrites.
+// A guard on a group does not detect deletions; a guard on the fence does.
 func (c *Catalog) fence(t *schema.Type) string { return c.Own("fence", t.Name) }
 
-// read reads objects and, for a change, keys of confctl's own, of which the
-// fences go into the snapshot and the others are returned.
+// read reads objects and the own prefixes. If own is not nil, it puts fences
+// into the snapshot. It returns the other entries of confctl's own data.
 func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (object.Snapshot, []store.Entry, error) {
 	prefixes := slices.Clone(own)
 	for _, q := range queries {
@@ -110,7 +112,7 @@ func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (obje
 	}
 	var others []store.Entry
 	for i, e := range found.Entries {
-		found.Entries[i].Value = nil // each is let go of once it is decoded: large ones add up
+		found.Entries[i].Value = nil // free each value once it is decoded: large ones add up
 		if name, isFence := strings.CutPrefix(e.Key, c.Own("fence", "")); isFence {
 			snapshot.Fences[name] = e.Modified
 			continue
@@ -128,7 +130,7 @@ func (c *Catalog) read(ctx context.Context, own []string, queries []Query) (obje
 	return snapshot, others, nil
 }
 
-// decoders returns one decoder for each type that is asked for.
+// decoders returns one decoder for each type in the queries.
 func (c *Catalog) decoders(queries []Query) []*decoder {
 	var all []*decoder
 	for _, q := range queries {
@@ -142,35 +144,35 @@ func (c *Catalog) decoders(queries []Query) []*decoder {
 	return all
 }
 
-// decoder makes objects of entries. Values and directories repeat a lot: each
-// is decoded once.
+// decoder decodes entries into objects of one type. Values and directories
+// repeat often, so it decodes each once.
 type decoder struct {
 	typ    *schema.Type
-	chosen []selector.Selector // an object is chosen by any of them
-	prefix string              // of all the type's objects
+	chosen []selector.Selector // an object matches if any of them matches
+	prefix string              // of all objects of the type
 	known  map[string]decoded
-	dir    string // the last one seen, and its parts
+	dir    string // the last directory seen; tags are its parts
 	tags   []string
 }
 
-// decoded is what a stored value means.
+// decoded is the result of decoding a value.
 type decoded struct {
 	fields     []value.Field
 	violations []schema.Violation
 	err        error
 }
 
-// place is where a key is, as a type sees it.
+// place is the position of a key relative to the path of a type.
 type place int
 
 const (
 	elsewhere place = iota // outside the type's path
-	misplaced              // in it, but where no object can be
-	inPlace                // where an object is
+	misplaced              // in the path, but not the key of an object
+	inPlace                // the key of an object
 )
 
-// decode adds the object of an entry to the snapshot, if it is one of the
-// type's and a selector chooses it.
+// decode adds the object of an entry to the snapshot if it is of the decoder's
+// type and matches a selector.
 func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) place {
 	path, ok := strings.CutPrefix(e.Key, d.prefix)
 	if !ok {
@@ -187,7 +189,7 @@ func (d *decoder) decode(e store.Entry, snapshot *object.Snapshot) place {
 	if !slices.ContainsFunc(d.chosen, func(s selector.Selector) bool { return s.Match(d.tags, name) }) {
 		return inPlace
 	}
-	const small = 4096 // bytes of a value that is worth keeping for the next that is the same
+	const small = 4096 // bytes; larger values are not cached
 	v, seen := d.known[string(e.Value)]
 	if !seen {
 		v = decode(d.typ, e.Value)
@@ -221,7 +223,7 @@ func decode(t *schema.Type, stored []byte) decoded {
 	return decoded{fields: fields, violations: t.ValidateFields(fields[:len(t.Fields)])}
 }
 
-// Object makes an object of what is stored for it.
+// Object decodes the entry of an object.
 func Object(t *schema.Type, tags []string, name string, e store.Entry) object.Object {
 	return decode(t, e.Value).object(t, tags, name, e)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// watching remembers what was read and committed.
+// watching records the reads and commits of a store.
 type watching struct {
 	store.Store
 	reads [][]string
@@ -59,8 +59,8 @@ func (w *watching) put(t *testing.T, entries ...string) {
 	}
 }
 
-// TestReadIsNarrow: leading literal tags narrow what is read, to a key if all
-// is literal.
+// TestReadIsNarrow tests that literal first tags limit the prefix to read, down
+// to a single key if everything is literal.
 func TestReadIsNarrow(t *testing.T) {
 	c, w, node := newCatalog(t)
 	for text, want := range map[string]string{
@@ -124,7 +124,7 @@ func TestReadMakesObjects(t *testing.T) {
 	}
 }
 
-// plan returns a plan of n nodes of some services, spread over two clusters.
+// plan returns a plan for n nodes of several services in two clusters.
 func plan(node *schema.Type, n int, what func(*object.Object) object.Change) object.Plan {
 	var p object.Plan
 	for i := range n {
@@ -147,7 +147,7 @@ func guardText(guards []store.Guard) []string {
 
 func TestGuards(t *testing.T) {
 	c, _, node := newCatalog(t)
-	on := object.Snapshot{Revision: 50, Fences: map[string]store.Revision{"node": 7}}
+	snapshot := object.Snapshot{Revision: 50, Fences: map[string]store.Revision{"node": 7}}
 	for _, test := range []struct {
 		name    string
 		plan    object.Plan
@@ -176,7 +176,7 @@ func TestGuards(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			guards, err := c.guards(test.plan, on, test.counted)
+			guards, err := c.guards(test.plan, snapshot, test.counted)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,17 +187,19 @@ func TestGuards(t *testing.T) {
 	}
 }
 
-// TestCountedButNotRead is a mistake of the program, and no change.
+// TestCountedButNotRead tests that counted groups that were not read are an
+// error, and nothing is committed.
 func TestCountedButNotRead(t *testing.T) {
 	c, _, node := newCatalog(t)
 	other := &schema.Type{Name: "other", Path: "others"}
-	on := object.Snapshot{Revision: 50, Fences: map[string]store.Revision{"node": 7}}
-	if guards, err := c.guards(plan(node, 1, changed), on, []safety.Group{{Type: other}}); err == nil {
+	snapshot := object.Snapshot{Revision: 50, Fences: map[string]store.Revision{"node": 7}}
+	if guards, err := c.guards(plan(node, 1, changed), snapshot, []safety.Group{{Type: other}}); err == nil {
 		t.Errorf("guards %v", guards)
 	}
 }
 
-// TestGuardsAreFewEnough, whatever is spread over however many groups.
+// TestGuardsAreFewEnough tests that guards stay within the limit for any number
+// of groups.
 func TestGuardsAreFewEnough(t *testing.T) {
 	c, _, node := newCatalog(t)
 	var p object.Plan
@@ -223,28 +225,30 @@ func TestGuardsAreFewEnough(t *testing.T) {
 	}
 }
 
-// TestDeletionRewritesTheFence, so that those who counted notice.
+// TestDeletionRewritesTheFence tests that a deletion changes the fence, which
+// guards depend on.
 func TestDeletionRewritesTheFence(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, "/conftool/v1/pools/a/b/c/d", "{}")
-	on, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
+	snapshot, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := Record{ID: "id", Key: c.Own("journal", "id"), Writes: []store.Write{{Key: c.Own("journal", "id")}}}
-	if _, err := c.Commit(t.Context(), object.Delete(on.Objects), on, nil, with); err != nil {
+	record := Record{ID: "id", Key: c.Own("journal", "id"), Writes: []store.Write{{Key: c.Own("journal", "id")}}}
+	if _, err := c.Commit(t.Context(), object.Delete(snapshot.Objects), snapshot, nil, record); err != nil {
 		t.Fatal(err)
 	}
 	after, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if on.Fences["node"] != 0 || after.Fences["node"] != after.Revision || len(after.Objects) != 0 {
-		t.Errorf("fence %v, then %v at revision %d", on.Fences, after.Fences, after.Revision)
+	if snapshot.Fences["node"] != 0 || after.Fences["node"] != after.Revision || len(after.Objects) != 0 {
+		t.Errorf("fence %v, then %v at revision %d", snapshot.Fences, after.Fences, after.Revision)
 	}
 }
 
-// TestOverlappingQueries: an object that two queries choose is there once.
+// TestOverlappingQueries tests that an object that matches two queries is
+// returned once.
 func TestOverlappingQueries(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, "/conftool/v1/pools/a/b/c/x", "{}", "/conftool/v1/pools/a/b/c/y", "{}", "/conftool/v1/pools/z/b/c/y", "{}")

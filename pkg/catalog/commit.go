@@ -12,38 +12,42 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Commit makes the changes of a plan, and writes what belongs with them, in
-// one transaction: all or nothing, and once. It is guarded against changes of
-// the same objects since the snapshot, and of anything in the groups counted,
-// which the snapshot must have been read for.
+// Commit makes the changes of a plan and writes their record in one
+// transaction: all or nothing, and at most once. The transaction is guarded
+// against changes since the snapshot of the same objects and of all objects in
+// the counted groups. The snapshot must have been read by ReadToChange for all
+// of these.
 //
-// Errors are those of store.Store.Commit.
-func (c *Catalog) Commit(ctx context.Context, plan object.Plan, on object.Snapshot, counted []safety.Group, with Record) (store.Receipt, error) {
-	guards, err := c.guards(plan, on, counted)
+// Errors are those of store.Store.Commit. A group of a type that was not read
+// for a change is an error, too.
+func (c *Catalog) Commit(ctx context.Context, plan object.Plan, snapshot object.Snapshot, counted []safety.Group, record Record) (store.Receipt, error) {
+	guards, err := c.guards(plan, snapshot, counted)
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	txn := store.Txn{Once: with.Key, Void: with.Void, Guards: guards, Writes: with.Writes}
+	txn := store.Txn{Once: record.Key, Void: record.Void, Guards: guards, Writes: record.Writes}
 	for _, change := range plan.Changes {
 		txn.Writes = append(txn.Writes, c.write(change))
 	}
 	for _, t := range deletes(plan) {
-		txn.Writes = append(txn.Writes, store.Write{Key: c.Own("fence", t), Value: []byte(with.ID)})
+		txn.Writes = append(txn.Writes, store.Write{Key: c.Own("fence", t), Value: []byte(record.ID)})
 	}
 	return c.store.Commit(ctx, txn)
 }
 
-// Record is what is written with a change: its record in the journal, by which
-// the change happens once, and what waits for delivery.
+// Record is the data that is written in the same transaction as a change: its
+// journal record, which makes sure that the change happens at most once, and
+// the announcements in the outbox.
 type Record struct {
-	ID     string        // of the change
-	Key    string        // of the journal's record
-	Void   []byte        // the record that says that the change was not made; see store.Txn
-	Writes []store.Write // the record itself included
+	ID     string        // the change's id
+	Key    string        // the key of the journal record
+	Void   []byte        // the record that the change was not made; see store.Txn
+	Writes []store.Write // all writes, including the record itself
 }
 
-// Size returns about how many bytes a change takes in a transaction: those of
-// the key and of the values before and after, which the record has too.
+// Size returns the approximate number of bytes of a change in a transaction:
+// those of the key and of the values before and after, which the journal record
+// repeats.
 func (c *Catalog) Size(change object.Change) int {
 	size := 0
 	for _, o := range []*object.Object{change.Before, change.After} {
@@ -54,7 +58,7 @@ func (c *Catalog) Size(change object.Change) int {
 	return size
 }
 
-// Key returns where an object is kept.
+// Key returns the key of an object in the store.
 func (c *Catalog) Key(o object.Object) string { return c.objects + o.Key() }
 
 func (c *Catalog) write(change object.Change) store.Write {
@@ -67,7 +71,8 @@ func (c *Catalog) write(change object.Change) store.Write {
 	return w
 }
 
-// deletes returns the names of the types of which the plan deletes something.
+// deletes returns the sorted names of the types of which the plan deletes
+// objects.
 func deletes(plan object.Plan) []string {
 	types := map[string]bool{}
 	for _, change := range plan.Changes {
@@ -78,16 +83,17 @@ func deletes(plan object.Plan) []string {
 	return slices.Sorted(maps.Keys(types))
 }
 
-// guards returns the conditions under which the plan is still the right one.
-func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.Group) ([]store.Guard, error) {
-	g := guardSet{revision: on.Revision, keys: map[string]store.Revision{}, prefixes: map[string]bool{}}
+// guards returns the guards that fail if the plan is no longer based on the
+// current state.
+func (c *Catalog) guards(plan object.Plan, snapshot object.Snapshot, counted []safety.Group) ([]store.Guard, error) {
+	g := guardSet{revision: snapshot.Revision, keys: map[string]store.Revision{}, prefixes: map[string]bool{}}
 	fenced := map[string]bool{}
 	for _, change := range plan.Changes {
 		g.keys[c.Key(*change.Object())] = change.Object().Revision
-		// That an object is absent holds again once it was created and deleted,
-		// the fence not: a request that was overtaken by that, and repeated by
-		// something on its way, stays without effect for good. The record of a
-		// deletion names the deletion before it.
+		// A guard on an absent object would hold again after the object was
+		// created and deleted. The fence changes then, so a delayed duplicate
+		// of the request can never take effect. The record of a deletion has
+		// the revision of the deletion before it.
 		if change.Before == nil || change.After == nil {
 			fenced[change.Object().Type.Name] = true
 		}
@@ -99,14 +105,14 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 		}
 	}
 	if len(g.keys)+len(g.prefixes)+len(fenced) > store.MaxGuards {
-		// A merged guard is on a group, which does not see deletions.
+		// A merged guard covers a prefix, which does not detect deletions.
 		for _, change := range plan.Changes {
 			fenced[change.Object().Type.Name] = true
 		}
 	}
 	g.merge(store.MaxGuards - len(fenced))
 	for name := range fenced {
-		revision, read := on.Fences[name]
+		revision, read := snapshot.Fences[name]
 		if !read {
 			return nil, fmt.Errorf("objects of type %s are guarded, but were not read for a change", name)
 		}
@@ -115,28 +121,29 @@ func (c *Catalog) guards(plan object.Plan, on object.Snapshot, counted []safety.
 	return g.list(), nil
 }
 
-// groupPrefix is where the objects of a group are.
+// groupPrefix returns the prefix of the objects in a group.
 func (c *Catalog) groupPrefix(g safety.Group) string {
 	return c.objects + strings.Join(append([]string{g.Type.Path}, g.Tags...), "/") + "/"
 }
 
-// guardSet is guards on keys, and on prefixes as of one revision.
+// guardSet is a set of guards on keys, and of guards on prefixes at one
+// revision.
 type guardSet struct {
 	revision store.Revision
 	keys     map[string]store.Revision
 	prefixes map[string]bool
 }
 
-// merge replaces guards by those of the prefixes around them, the deepest
-// first, until there are few enough. What it guards only grows.
-func (g *guardSet) merge(most int) {
-	for len(g.keys)+len(g.prefixes) > most {
+// merge replaces guards by guards on the enclosing prefixes, the deepest first,
+// until there are at most limit. The result covers at least the same keys.
+func (g *guardSet) merge(limit int) {
+	for len(g.keys)+len(g.prefixes) > limit {
 		depth := 0
 		for _, key := range g.all() {
 			depth = max(depth, strings.Count(strings.TrimSuffix(key, "/"), "/"))
 		}
 		if depth <= 1 {
-			return // everything below one prefix: there is nothing to merge into
+			return // a single prefix is left, which cannot be merged further
 		}
 		for _, key := range g.all() {
 			if strings.Count(strings.TrimSuffix(key, "/"), "/") == depth {
@@ -152,14 +159,16 @@ func (g *guardSet) all() []string {
 	return slices.Concat(slices.Collect(maps.Keys(g.keys)), slices.Collect(maps.Keys(g.prefixes)))
 }
 
-// parent returns the prefix around a key or prefix: /a/b and /a/b/ are in /a/.
+// parent returns the prefix that encloses a key or prefix: /a/ for /a/b and
+// /a/b/.
 func parent(key string) string {
 	key = strings.TrimSuffix(key, "/")
 	return key[:strings.LastIndexByte(key, '/')+1]
 }
 
-// list returns the guards in order, without prefixes inside another. A key
-// inside a guarded prefix keeps its guard: that it is deleted shows only there.
+// list returns the guards in key order, without prefixes inside other prefixes.
+// A key inside a guarded prefix keeps its own guard, because a guard on a
+// prefix does not detect deletions.
 func (g *guardSet) list() []store.Guard {
 	var guards []store.Guard
 	for _, key := range slices.Sorted(maps.Keys(g.keys)) {
@@ -173,7 +182,7 @@ func (g *guardSet) list() []store.Guard {
 	return guards
 }
 
-// inside reports whether another guarded prefix holds this one.
+// inside reports whether the prefix is inside another guarded prefix.
 func (g *guardSet) inside(prefix string) bool {
 	for p := parent(prefix); p != "/" && p != ""; p = parent(p) {
 		if g.prefixes[p] {

@@ -11,7 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// hostileValues are what anybody may store who may write objects at all.
+// hostileValues returns values that anyone with write access to objects can
+// store.
 func hostileValues() map[string]string {
 	many := strings.Repeat
 	var keys strings.Builder
@@ -30,8 +31,8 @@ func hostileValues() map[string]string {
 	}
 }
 
-// TestHostileValues: what is beyond the limits is malformed and has no part in what
-// the others are, and none of it takes much.
+// TestHostileValues tests that values beyond the limits are malformed, do not
+// affect other objects, and take little memory.
 func TestHostileValues(t *testing.T) {
 	node, err := schema.BuiltIn("pools").Type(schema.Node)
 	if err != nil {

@@ -24,7 +24,8 @@ func chosen(t *testing.T, typ *schema.Type, text string) Query {
 	return Query{typ, s}
 }
 
-// TestAround: a query becomes one for all objects with the same first tags.
+// TestAround tests that a query is extended to all objects with the same first
+// tags.
 func TestAround(t *testing.T) {
 	c, _, node := newCatalog(t)
 	for _, test := range []struct {
@@ -46,11 +47,12 @@ func TestAround(t *testing.T) {
 	}
 }
 
-// TestCommitIsOneTransaction: with all that belongs to it, and nothing else.
+// TestCommitIsOneTransaction tests that a transaction has exactly the changes
+// and the record.
 func TestCommitIsOneTransaction(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, "/conftool/v1/pools/a/b/c/x", `{"weight": 1, "pooled": "no"}`, "/conftool/v1/pools/a/b/c/y", "{}")
-	on, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
+	snapshot, _, err := c.ReadToChange(t.Context(), nil, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,19 +61,19 @@ func TestCommitIsOneTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := object.Set(on.Objects[:1], changed)
+	plan, err := object.Set(snapshot.Objects[:1], changed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan.Changes = append(plan.Changes, object.Change{Before: &on.Objects[1]}, object.Change{After: &created})
+	plan.Changes = append(plan.Changes, object.Change{Before: &snapshot.Objects[1]}, object.Change{After: &created})
 	record := store.Write{Key: c.Own("journal", "id"), Value: []byte("record")}
-	receipt, err := c.Commit(t.Context(), plan, on, nil, Record{ID: "id", Key: record.Key, Void: []byte("void"), Writes: []store.Write{record}})
-	if err != nil || receipt.Revision != on.Revision+1 {
+	receipt, err := c.Commit(t.Context(), plan, snapshot, nil, Record{ID: "id", Key: record.Key, Void: []byte("void"), Writes: []store.Write{record}})
+	if err != nil || receipt.Revision != snapshot.Revision+1 {
 		t.Fatal(receipt, err)
 	}
 	want := []store.Txn{{Once: record.Key, Void: []byte("void"), Guards: []store.Guard{
 		{Key: "/conftool/.confctl/fence/node"},
-		{Key: "/conftool/v1/pools/a/b/c/x", Revision: on.Revision}, {Key: "/conftool/v1/pools/a/b/c/y", Revision: on.Revision}, {Key: "/conftool/v1/pools/a/b/c/z"},
+		{Key: "/conftool/v1/pools/a/b/c/x", Revision: snapshot.Revision}, {Key: "/conftool/v1/pools/a/b/c/y", Revision: snapshot.Revision}, {Key: "/conftool/v1/pools/a/b/c/z"},
 	}, Writes: []store.Write{
 		record,
 		{Key: "/conftool/v1/pools/a/b/c/x", Value: []byte(`{"weight": 5, "pooled": "no"}`)},
@@ -84,13 +86,14 @@ func TestCommitIsOneTransaction(t *testing.T) {
 	}
 }
 
-// TestReadToChange returns what is under other prefixes, and no fence.
+// TestReadToChange tests that entries under other prefixes are returned,
+// without the fences.
 func TestReadToChange(t *testing.T) {
 	c, w, node := newCatalog(t)
 	typ := setting()
 	w.put(t, "/conftool/v1/pools/a/b/c/x", "{}", "/conftool/v1/settings/global/one", "{}",
 		"/conftool/.confctl/outbox/a", "1", "/conftool/.confctl/outbox/b", "2", "/conftool/.confctl/fence/node", "id", "/conftool/.confctl/journal/a", "3")
-	on, others, err := c.ReadToChange(t.Context(), []string{c.Own("outbox", "")}, Query{Type: node}, Query{Type: typ}, Query{Type: node})
+	snapshot, others, err := c.ReadToChange(t.Context(), []string{c.Own("outbox", "")}, Query{Type: node}, Query{Type: typ}, Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +104,14 @@ func TestReadToChange(t *testing.T) {
 	if want := []string{"/conftool/.confctl/outbox/a=1", "/conftool/.confctl/outbox/b=2"}; !slices.Equal(keys, want) {
 		t.Errorf("got %q", keys)
 	}
-	if diff := cmp.Diff(map[string]store.Revision{"node": on.Revision, "setting": 0}, on.Fences); diff != "" || len(on.Objects) != 2 || len(on.Strays) != 0 {
-		t.Errorf("%s %v %v", diff, on.Objects, on.Strays)
+	if diff := cmp.Diff(map[string]store.Revision{"node": snapshot.Revision, "setting": 0}, snapshot.Fences); diff != "" || len(snapshot.Objects) != 2 || len(snapshot.Strays) != 0 {
+		t.Errorf("%s %v %v", diff, snapshot.Objects, snapshot.Strays)
 	}
 	if want := [][]string{{"/conftool/.confctl/outbox/", "/conftool/.confctl/fence/node", "/conftool/.confctl/fence/setting", "/conftool/v1/pools/", "/conftool/v1/settings/global/", "/conftool/v1/pools/"}}; !cmp.Equal(w.reads, want) {
 		t.Errorf("read %q", w.reads)
 	}
-	if on, err := c.Read(t.Context(), Query{Type: node}); err != nil || on.Fences != nil {
-		t.Errorf("not to change: fences %v, %v", on.Fences, err)
+	if snapshot, err := c.Read(t.Context(), Query{Type: node}); err != nil || snapshot.Fences != nil {
+		t.Errorf("not to change: fences %v, %v", snapshot.Fences, err)
 	}
 }
 
@@ -126,7 +129,7 @@ func (a away) Commit(context.Context, store.Txn) (store.Receipt, error) {
 	return store.Receipt{}, a.err
 }
 
-// TestErrorsOfTheStore are passed on as they are.
+// TestErrorsOfTheStore tests that errors of the store are returned unchanged.
 func TestErrorsOfTheStore(t *testing.T) {
 	gone := errors.New("gone")
 	c := New(away{err: gone}, "/conftool", "v1")
@@ -149,7 +152,8 @@ func TestErrorsOfTheStore(t *testing.T) {
 	}
 }
 
-// TestSize is of the key and of what is stored, before and after.
+// TestSize tests that the size includes the key and the stored values before
+// and after.
 func TestSize(t *testing.T) {
 	c, _, node := newCatalog(t)
 	o := object.New(node, []string{"a", "b", "c"}, "x")
@@ -163,12 +167,12 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestWatchOfAQuery yields what the query could choose, and Chosen says whether
-// it does.
+// TestWatchOfAQuery tests that Watch yields keys in the prefix of a query, and
+// that Chosen filters them.
 func TestWatchOfAQuery(t *testing.T) {
 	c, w, node := newCatalog(t)
 	w.put(t, "/conftool/v1/pools/a/b/c/x", "{}")
-	on, err := c.Read(t.Context(), Query{Type: node})
+	snapshot, err := c.Read(t.Context(), Query{Type: node})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,12 +181,12 @@ func TestWatchOfAQuery(t *testing.T) {
 		w.put(t, key, `{"weight": 7}`)
 	}
 	var got []string
-	for batch, err := range c.Watch(t.Context(), on.Revision, q, c.Own("journal", "")) {
+	for batch, err := range c.Watch(t.Context(), snapshot.Revision, q, c.Own("journal", "")) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(batch.Events) == 0 {
-			continue // a sign of life
+			continue // a progress notification
 		}
 		e := batch.Events[0].Entry
 		o, ok := c.Chosen(q, e)
@@ -200,7 +204,8 @@ func TestWatchOfAQuery(t *testing.T) {
 	}
 }
 
-// TestNotAnObject: what is stored is shown as it is, and why it is no object.
+// TestNotAnObject tests that a malformed object has the stored bytes and the
+// reason.
 func TestNotAnObject(t *testing.T) {
 	_, _, node := newCatalog(t)
 	o := Object(node, []string{"a", "b", "c"}, "x", store.Entry{Value: []byte("[1]"), Modified: 3, Created: 2})
@@ -209,7 +214,7 @@ func TestNotAnObject(t *testing.T) {
 	}
 }
 
-// TestDecodeOutOfOrder: entries come in any order, and some more than once.
+// TestDecodeOutOfOrder tests entries in any order and with duplicate keys.
 func TestDecodeOutOfOrder(t *testing.T) {
 	c, _, node := newCatalog(t)
 	e := func(name, weight string) store.Entry {
@@ -235,10 +240,11 @@ func TestDecodeOutOfOrder(t *testing.T) {
 	}
 }
 
-// TestGuardsUpToTheLimit: guards are merged only if there are too many.
+// TestGuardsUpToTheLimit tests that guards are merged only if there are too
+// many.
 func TestGuardsUpToTheLimit(t *testing.T) {
 	c, _, node := newCatalog(t)
-	on := object.Snapshot{Revision: 900, Fences: map[string]store.Revision{"node": 7}}
+	snapshot := object.Snapshot{Revision: 900, Fences: map[string]store.Revision{"node": 7}}
 	created := func(o *object.Object) object.Change { return object.Change{After: o} }
 	for _, test := range []struct {
 		n, guards int
@@ -249,23 +255,24 @@ func TestGuardsUpToTheLimit(t *testing.T) {
 		{store.MaxGuards - 1, store.MaxGuards, created}, // with the fence
 		{store.MaxGuards, 7, created},
 	} {
-		guards, err := c.guards(plan(node, test.n, test.what), on, nil)
+		guards, err := c.guards(plan(node, test.n, test.what), snapshot, nil)
 		if err != nil || len(guards) != test.guards {
 			t.Errorf("%d changes: %d guards, want %d, %v", test.n, len(guards), test.guards, err)
 		}
 	}
 }
 
-// TestMoreTypesThanGuards: what cannot be guarded is left to the store to refuse.
+// TestMoreTypesThanGuards tests that too many guards are passed to the store,
+// which refuses them.
 func TestMoreTypesThanGuards(t *testing.T) {
 	c, _, _ := newCatalog(t)
-	on, p := object.Snapshot{Revision: 9, Fences: map[string]store.Revision{}}, object.Plan{}
+	snapshot, p := object.Snapshot{Revision: 9, Fences: map[string]store.Revision{}}, object.Plan{}
 	for i := range store.MaxGuards + 5 {
 		typ := &schema.Type{Name: fmt.Sprint("t", i), Path: fmt.Sprint("t", i)}
-		on.Fences[typ.Name] = 0
+		snapshot.Fences[typ.Name] = 0
 		p.Changes = append(p.Changes, object.Change{After: new(object.New(typ, nil, "x"))})
 	}
-	guards, err := c.guards(p, on, nil)
+	guards, err := c.guards(p, snapshot, nil)
 	if err != nil || len(guards) != store.MaxGuards+6 || !slices.ContainsFunc(guards, func(g store.Guard) bool { return g.Prefix && g.Key == "/conftool/" }) {
 		t.Errorf("%d guards, %v: %v", len(guards), err, guardText(guards))
 	}

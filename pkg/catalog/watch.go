@@ -9,15 +9,16 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Watch yields every transaction after a revision that wrote what a query could
-// choose, or under other prefixes of confctl's own, as store.Store.Watch does.
+// Watch yields every transaction after a revision that wrote a key in the
+// prefix of the query, or under the given prefixes of confctl's own data, as
+// store.Store.Watch does.
 func (c *Catalog) Watch(ctx context.Context, after store.Revision, q Query, own ...string) iter.Seq2[store.Batch, error] {
 	return c.store.Watch(ctx, after, append(slices.Clone(own), c.prefix(q))...)
 }
 
-// Chosen makes the object of an entry, if it is one that the query chooses. Of an
-// entry without a value, as that of a deletion, the object has its place and
-// nothing else that could be believed.
+// Chosen decodes an entry, and reports whether it is an object that matches the
+// query. For an entry without a value, such as a deletion, only Type, Tags,
+// Name and the revisions of the object are meaningful.
 func (c *Catalog) Chosen(q Query, e store.Entry) (object.Object, bool) {
 	found := c.Decode([]store.Entry{e}, q.Type)
 	if len(found.Objects) == 0 {
@@ -27,5 +28,5 @@ func (c *Catalog) Chosen(q Query, e store.Entry) (object.Object, bool) {
 	return o, q.Selector.Match(o.Tags, o.Name)
 }
 
-// Objects is the prefix of all objects, with a slash at the end.
+// Objects returns the prefix of all objects, ending in a slash.
 func (c *Catalog) Objects() string { return c.objects }
