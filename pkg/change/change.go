@@ -1,5 +1,5 @@
-// Package change is the one way anything is written: read, plan, review,
-// confirm, commit, deliver.
+// Package change makes changes to objects. All writes take its one path: read,
+// plan, review, confirm, commit, deliver.
 package change
 
 import (
@@ -17,94 +17,101 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Intent is what an operator asked for. It can be planned more than once: when
-// somebody else is faster, what was asked for is planned again on what is
-// there then.
+// Intent is the change that an operator asked for. It can be planned more than
+// once: if another change is committed first, it is planned again on the new
+// state.
 type Intent struct {
-	// Read is what the plan depends on: what may change, and what it is compared
-	// with. The groups that rules count are read with it, so the snapshot mostly
-	// holds more.
+	// Read selects the objects that the plan depends on: those that may change,
+	// and those they are compared with. The groups that rules count are read in
+	// addition, so the snapshot usually has more objects.
 	Read []catalog.Query
-	// Plan says what is to happen, given what there is. It has no other effect.
-	// It returns an error to stop; the error is passed on as it is.
+	// Plan makes a plan for the objects in a snapshot. It must have no other
+	// effect. If it returns an error, Apply stops and returns that error
+	// unchanged.
 	Plan     func(object.Snapshot) (object.Plan, error)
 	Action   string // for the journal and the announcement, such as set/pooled=no
-	Selector string // what was chosen, in the operator's words
-	// Summary, if set, stands for Selector in the announcement: it is given
-	// all that was done.
+	Selector string // the selection as the operator typed it
+	// Summary, if not nil, returns the text that replaces Selector in the
+	// announcement, given all changed objects.
 	Summary func([]sal.Object) string
-	// Stop is set for what was decided on values the operator saw: if one of
-	// the objects that change is not as the plan has it any more, that is a
-	// conflict, and nothing is planned again.
+	// Stop is set if the operator decided on values that were shown. If one of
+	// the changed objects is no longer as in the plan, Apply returns a
+	// *ConflictError instead of planning again.
 	Stop bool
-	// Split allows a plan too large for one commit to be made in parts, each
-	// whole and with a record of its own.
+	// Split allows a plan that is too large for one commit to be made in parts.
+	// Each part is atomic and has its own journal record.
 	Split bool
-	// Deletes says that the plan may delete: all objects of the types are read.
+	// Deletes reports that the plan may delete objects: all objects of the
+	// types are read.
 	Deletes bool
-	// Seeds says that the plan makes the store like files: the rules about
-	// removals judge it too.
+	// Seeds reports that the plan makes the store match files: the rules about
+	// removals apply to it, too.
 	Seeds bool
-	// Partial has what no rule refuses made, and the rest held back.
+	// Partial makes the changes that no rule refuses, and holds back the
+	// others.
 	Partial bool
-	// Lenient has rules warn where they would refuse.
+	// Lenient turns refusals into warnings.
 	Lenient bool
-	// Undoes are the ids of the changes that this one takes back.
+	// Undoes are the ids of the changes that this one undoes.
 	Undoes []string
 }
 
-// Terms are how an operator wants a change made, and why.
+// Terms are the conditions under which an operator makes a change, and the
+// reason for it.
 type Terms struct {
-	Mode      safety.Mode // the strictest that any rule has
-	Allow     []string    // rules that are overridden, as safety.Terms has them
+	Mode      safety.Mode // the strictest mode that any rule can have
+	Allow     []string    // the overridden rules; see safety.Terms
 	Gone      bool        // the host is down or going down: all rules are overridden
 	Emergency bool        // all rules are overridden
-	Partial   bool        // make what no rule refuses
-	Expect    *int        // how many objects have to match; nil for any number
-	DryRun    bool        // show, and write nothing
+	Partial   bool        // make only the changes that no rule refuses
+	Expect    *int        // the number of objects that must match; nil for any number
+	DryRun    bool        // show the plan and write nothing
 	Reason    string
 	Task      string
-	Quiet     bool // leave tcpircbot out
+	Quiet     bool // do not announce through tcpircbot
 }
 
-// Proposal is what an operator is asked about, or shown.
+// Proposal is a plan that the operator is shown or asked to confirm.
 type Proposal struct {
 	Plan    object.Plan
-	On      object.Snapshot // what the plan was made on
+	On      object.Snapshot // the snapshot that the plan was made on
 	Verdict safety.Verdict
-	// Held is what rules refuse, which is therefore not in the plan, and Refused
-	// what they said. Only of a Partial change.
+	// Held lists the changes that rules refuse, which are not in the plan, and
+	// Refused the findings that refuse them. Both are empty unless the change
+	// is Partial, or the proposal is in a *RefusedError.
 	Held    []object.Change
 	Refused []safety.Finding
-	// Idle lists objects that were to be pooled, are pooled already, and do not serve.
+	// Idle lists objects that the plan asks to pool and that are already
+	// pooled, but do not serve.
 	Idle []safety.Idle
 }
 
-// Done is what was done.
+// Done is the result of Apply.
 type Done struct {
-	ID       string           // of the change; empty if nothing was written
-	Objects  []sal.Object     // what changed, as the journal has it
+	ID       string           // the change's id; empty if nothing was written
+	Objects  []sal.Object     // the changed objects, as in the journal
 	Revision store.Revision   // of the last commit
-	Message  string           // that tells people
-	Verdict  safety.Verdict   // on the last commit
+	Message  string           // the announcement
+	Verdict  safety.Verdict   // of the last commit
 	Held     []object.Change  // see Proposal
-	Refused  []safety.Finding // why that was held back
+	Refused  []safety.Finding // the findings for which they were held back
 	Idle     []safety.Idle    // see Proposal
 }
 
-// Applier applies intents. Confirm, Show and Progress may be nil, all else must
-// be set.
+// An Applier applies intents. Confirm, Show and Progress may be nil; all other
+// fields must be set.
 type Applier struct {
 	Catalog *catalog.Catalog
 	Log     *sal.Log
 	Rules   *safety.Rules
-	Confirm func(context.Context, Proposal) error // asks before a commit; an error means no
-	Show    func(Proposal) error                  // shows what a dry run would do
-	// Progress is told, after each part of a plan too large for one commit, how
-	// many objects have changed and how many are still to.
+	Confirm func(context.Context, Proposal) error // called before a commit; an error stops the change
+	Show    func(Proposal) error                  // called with the proposal of a dry run
+	// Progress is called after each part of a plan that is too large for one
+	// commit, with the number of objects that have changed and of those that
+	// remain.
 	Progress func(done, left int)
-	Report   func(Done)  // told what was done, before it is delivered
-	Warn     func(error) // told what does not end the change
+	Report   func(Done)  // called with the result before it is delivered
+	Warn     func(error) // called with warnings, and errors that do not stop the change
 	Now      func() time.Time
 	Who      sal.User
 	Where    sal.Host
@@ -112,48 +119,49 @@ type Applier struct {
 	Terms    Terms
 }
 
-// PartlyDoneError reports an Intent to be split that failed after some of its
-// parts. Those stay done, and are in the journal and announced.
+// PartlyDoneError reports that a split Intent failed after some of its parts
+// were committed. These parts are in the journal and announced.
 type PartlyDoneError struct {
 	Done Done
-	Err  error // why there is no more
+	Err  error // why the next part failed
 }
 
 func (e *PartlyDoneError) Error() string {
 	return fmt.Sprintf("only partly done, %d objects as %s: %v", len(e.Done.Objects), e.Done.ID, e.Err)
 }
 
-// Unwrap returns why there is no more.
+// Unwrap returns the error that stopped the change.
 func (e *PartlyDoneError) Unwrap() error { return e.Err }
 
-// run is one intent on its way.
+// run is the state of one call of Apply.
 type run struct {
 	*Applier
 	Intent
-	id        string // of the first part, and of all
-	next      int    // number of the next part, which its id ends with
-	parts     int    // committed
+	id        string // of the whole change, and its first part
+	next      int    // number of the next part, used in its id
+	parts     int    // number of committed parts
 	asked     *Proposal
 	warned    map[string]bool
-	outbox    []store.Entry // what waited for delivery at the last read
-	records   []sal.Record  // of the parts
+	outbox    []store.Entry // the undelivered announcements at the last read
+	records   []sal.Record  // of the committed parts
 	done      Done
-	contested time.Time // when others were faster for the first time; zero if they were not
+	contested time.Time // time of the first conflict since the last commit; zero if there was none
 }
 
-// Apply makes the change that is asked for: whole, or with an error not at
-// all. If nothing has to change, nothing is written. A Partial change leaves
-// out what rules refuse; what that is, Done says.
+// Apply makes a change: completely, or not at all if it returns an error. If
+// nothing has to change, it writes nothing. A Partial change omits what rules
+// refuse, and Done.Held lists it.
 //
-// After any error but *store.UnknownError, alone or in a *PartlyDoneError, what
-// was not written will not be either, and the same holds if nothing had to
-// change: see store.Store.Commit.
+// If the error is not a *store.UnknownError, alone or in a *PartlyDoneError,
+// the changes that were not written will not be written later. The same holds
+// if nothing had to change. See store.Store.Commit.
 //
-// Errors are those of the Intent's Plan and of Confirm and Show, of
-// store.Store, *safety.UnknownPoolError, *RefusedError, *ExpectError, *ConflictError and, only for an
-// Intent to be split, *PartlyDoneError.
-func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
-	r := &run{Applier: a, Intent: in, id: sal.NewID(a.Now()), next: 1, warned: map[string]bool{}}
+// Errors are those of the Intent's Plan, of Confirm and Show, and of
+// store.Store; *safety.UnknownPoolError, *RefusedError, *ExpectError,
+// *ConflictError; the *object.InvalidError of object.Change.Storable; and
+// *PartlyDoneError, only for an Intent with Split.
+func (a *Applier) Apply(ctx context.Context, intent Intent) (Done, error) {
+	r := &run{Applier: a, Intent: intent, id: sal.NewID(a.Now()), next: 1, warned: map[string]bool{}}
 	var err error
 	for more := true; more && err == nil; {
 		more, err = r.step(ctx)
@@ -169,10 +177,10 @@ func (a *Applier) Apply(ctx context.Context, in Intent) (Done, error) {
 	return r.done, err
 }
 
-// step reads, plans, judges and commits once, and reports whether there is
-// more to do.
+// step reads, plans, judges and commits once, and reports whether another step
+// is needed.
 func (r *run) step(ctx context.Context) (more bool, err error) {
-	snapshot, outbox, err := r.Catalog.ReadToChange(ctx, r.Log.Prefixes(), r.reading()...)
+	snapshot, outbox, err := r.Catalog.ReadToChange(ctx, r.Log.Prefixes(), r.readQueries()...)
 	if err != nil {
 		return false, err
 	}
@@ -182,7 +190,7 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	plan.Changes = r.notHeld(plan.Changes)
-	if err := r.expected(plan); err != nil {
+	if err := r.checkExpected(plan); err != nil {
 		return false, err
 	}
 	if len(plan.Changes) == 0 {
@@ -193,15 +201,15 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	if err := r.stale(plan, snapshot); err != nil {
+	if err := r.checkStale(plan, snapshot); err != nil {
 		return false, err
 	}
 	p, err := r.judge(plan, snapshot)
 	if err != nil {
-		r.remember(ctx, err)
+		r.recordRefusal(ctx, err)
 		return false, err
 	}
-	r.idle(&p)
+	r.addIdle(&p)
 	r.warn(p.Plan.Warnings)
 	if r.Terms.DryRun {
 		return false, r.show(p)
@@ -212,8 +220,9 @@ func (r *run) step(ctx context.Context) (more bool, err error) {
 	return r.write(ctx, p)
 }
 
-// notHeld leaves out what an earlier part of the same change has held back: what
-// that part has made could let it look harmless.
+// notHeld removes the changes that an earlier part of the same change has held
+// back. That part may have changed the state so that no rule refuses them any
+// more.
 func (r *run) notHeld(changes []object.Change) []object.Change {
 	if len(r.done.Held) == 0 {
 		return changes
@@ -225,21 +234,21 @@ func (r *run) notHeld(changes []object.Change) []object.Change {
 	return slices.DeleteFunc(slices.Clone(changes), func(c object.Change) bool { return held[c.Object().Key()] })
 }
 
-// write commits a proposal, or as much of it as fits, and reports whether there
-// is more to do.
+// write commits a proposal, or the first part of it if it is split, and reports
+// whether another step is needed.
 func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	whole := len(p.Plan.Changes)
 	if r.Split && len(r.fit(p.Plan.Changes)) < whole {
-		p.Plan.Changes = r.fit(givingFirst(p.Plan.Changes))
+		p.Plan.Changes = r.fit(capacityFirst(p.Plan.Changes))
 	}
 	left := whole - len(p.Plan.Changes)
 	err = r.commit(ctx, p, left > 0)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
 		if conflict.Spent {
-			r.anotherID()
+			r.replaceID()
 		}
-		return true, r.again(ctx, conflict, p.Plan)
+		return true, r.retry(ctx, conflict, p.Plan)
 	}
 	if err == nil && r.Progress != nil && (left > 0 || r.parts > 1) {
 		r.Progress(len(r.done.Objects), left)
@@ -247,9 +256,9 @@ func (r *run) write(ctx context.Context, p Proposal) (more bool, err error) {
 	return left > 0, err
 }
 
-// anotherID takes an id instead of the one that is void by now. That of the
-// first part is all parts' in common, so that changes only while there is none.
-func (r *run) anotherID() {
+// replaceID replaces an id that became void. The id of the first part is also
+// the id of the whole change, so it changes only before the first commit.
+func (r *run) replaceID() {
 	if r.parts > 0 {
 		r.next++
 		return
@@ -257,13 +266,14 @@ func (r *run) anotherID() {
 	r.id = sal.NewID(r.Now())
 }
 
-// warn passes on the warnings of a plan: the first few, and each once.
+// warn passes the warnings of a plan to Warn, each once, and at most ten per
+// plan.
 func (r *run) warn(warnings []string) {
-	const few = 10
+	const maxWarnings = 10
 	fresh := slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return r.warned[w] })
 	for i, w := range fresh {
-		if i == few {
-			r.Warn(fmt.Errorf("and %d more like these", len(fresh)-few))
+		if i == maxWarnings {
+			r.Warn(fmt.Errorf("and %d more like these", len(fresh)-maxWarnings))
 			break
 		}
 		r.Warn(errors.New(w))
@@ -273,7 +283,8 @@ func (r *run) warn(warnings []string) {
 	}
 }
 
-// ask asks, unless the operator has answered for at least as much already.
+// ask calls Confirm, unless the operator has already confirmed a plan that
+// covers this one, and the verdict has no new findings.
 func (r *run) ask(ctx context.Context, p Proposal) error {
 	if r.Confirm == nil {
 		return nil
@@ -293,18 +304,19 @@ func (r *run) show(p Proposal) error {
 	return r.Show(p)
 }
 
-// patience is how long a change is planned again because others are faster.
-const patience = 10 * time.Second
+// maxContention is how long a change is planned again because of conflicts.
+const maxContention = 10 * time.Second
 
-// again waits a little before the next attempt, or says why there is none.
-func (r *run) again(ctx context.Context, conflict *store.ConflictError, plan object.Plan) error {
+// retry waits a short random time before the next attempt, or returns the error
+// that ends the change.
+func (r *run) retry(ctx context.Context, conflict *store.ConflictError, plan object.Plan) error {
 	if objects := r.conflicts(conflict, plan); r.Stop && len(objects) > 0 {
 		return &ConflictError{Objects: objects}
 	}
 	if r.contested.IsZero() {
 		r.contested = r.Now()
 	}
-	if r.Now().Sub(r.contested) > patience {
+	if r.Now().Sub(r.contested) > maxContention {
 		return &ConflictError{Busy: conflict}
 	}
 	select {

@@ -26,7 +26,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// site is a store with some nodes in it, and what is needed to change them.
+// site is a store with nodes, and an applier for it.
 type site struct {
 	*testing.T
 	store   *counting
@@ -54,7 +54,7 @@ func (c *counting) Commit(ctx context.Context, txn store.Txn) (store.Receipt, er
 	return c.Store.Commit(ctx, txn)
 }
 
-// sink remembers what it is sent, unless it is told to fail.
+// sink records what it is sent; it can be made to fail.
 type sink struct {
 	sent []string
 	fail error
@@ -108,7 +108,7 @@ func (s *site) newApplier() *change.Applier {
 	return &change.Applier{
 		Catalog: s.catalog,
 		Log:     &sal.Log{Store: s.store, Prefix: s.catalog.Own(""), Sinks: []sal.Sink{s.sink}, Self: sal.ThisProcess("deploy1001")},
-		Rules:   &safety.Rules{}, // which no test asks but those about them: see enforce
+		Rules:   &safety.Rules{}, // off in all tests but those that call enforce
 		Report:  func(d change.Done) { s.reports = append(s.reports, d) },
 		Warn:    func(w error) { s.warned = append(s.warned, w.Error()) },
 		Now:     time.Now,
@@ -118,7 +118,7 @@ func (s *site) newApplier() *change.Applier {
 	}
 }
 
-// set returns the intent to set fields of the nodes that a selector chooses.
+// set returns the intent to set fields of the nodes that a selector matches.
 func (s *site) set(text, words string) change.Intent {
 	s.Helper()
 	chosen, err := selector.Parse(text, s.node.Tags)
@@ -131,15 +131,15 @@ func (s *site) set(text, words string) change.Intent {
 	}
 	return change.Intent{
 		Read: []catalog.Query{{Type: s.node, Selector: chosen}},
-		Plan: func(on object.Snapshot) (object.Plan, error) {
-			return object.Set(on.Select(s.node, chosen), assignments)
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+			return object.Set(snapshot.Select(s.node, chosen), assignments)
 		},
 		Action:   "set/" + words,
 		Selector: text,
 	}
 }
 
-// put and stored go past the program.
+// put and stored use the store directly.
 func (s *site) put(key, val string) {
 	s.Helper()
 	w := store.Write{Key: key, Value: []byte(val), Delete: val == ""}
@@ -161,8 +161,8 @@ func (s *site) stored(prefix string) map[string]string {
 	return all
 }
 
-func (s *site) apply(in change.Intent) (change.Done, error) {
-	return s.applier.Apply(context.Background(), in)
+func (s *site) apply(intent change.Intent) (change.Done, error) {
+	return s.applier.Apply(context.Background(), intent)
 }
 
 const pool = "/conftool/v1/pools/dc/c/s/"
@@ -233,7 +233,7 @@ func TestFailedSinkKeepsTheMessage(t *testing.T) {
 	if waiting := s.stored("/conftool/.confctl/outbox/test/"); !strings.Contains(waiting[done.ID], "set/weight=1") {
 		t.Errorf("outbox %v", waiting)
 	}
-	// The next change delivers it first, a minute after the failure.
+	// The next change delivers it first, one minute after the failure.
 	s.sink.fail = nil
 	next := s.newApplier()
 	next.Log.Now = func() time.Time { return time.Now().Add(2 * time.Minute) }
@@ -242,20 +242,21 @@ func TestFailedSinkKeepsTheMessage(t *testing.T) {
 	}
 }
 
-// interfere lets somebody else be faster, once.
-func interfere(in change.Intent, meanwhile func()) change.Intent {
-	plan, once := in.Plan, sync.Once{}
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+// interfere returns the intent with a plan that first calls meanwhile, once, after
+// the objects were read.
+func interfere(intent change.Intent, meanwhile func()) change.Intent {
+	plan, once := intent.Plan, sync.Once{}
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		once.Do(meanwhile)
-		return plan(on)
+		return plan(snapshot)
 	}
-	return in
+	return intent
 }
 
 func TestOtherFieldsOfAnotherOperatorSurvive(t *testing.T) {
 	s := newSite(t, 1)
-	in := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`) })
-	if _, err := s.apply(in); err != nil {
+	intent := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`) })
+	if _, err := s.apply(intent); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.stored(pool)["host0"]; got != `{"weight": 5, "pooled": "no"}` {
@@ -265,8 +266,8 @@ func TestOtherFieldsOfAnotherOperatorSurvive(t *testing.T) {
 
 func TestDeletedObjectStaysDeleted(t *testing.T) {
 	s := newSite(t, 1)
-	in := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", "") })
-	done, err := s.apply(in)
+	intent := interfere(s.set("name=host0", "weight=5"), func() { s.put(pool+"host0", "") })
+	done, err := s.apply(intent)
 	if err != nil || done.ID != "" || len(s.stored(pool)) != 0 {
 		t.Errorf("done %+v, %v, stored %v", done, err, s.stored(pool))
 	}
@@ -274,9 +275,9 @@ func TestDeletedObjectStaysDeleted(t *testing.T) {
 
 func TestWhatWasSeenStopsOnConflict(t *testing.T) {
 	s := newSite(t, 1)
-	in := s.set("name=host0", "weight=5")
-	in.Stop = true
-	_, err := s.apply(interfere(in, func() { s.put(pool+"host0", `{"weight": 7, "pooled": "yes"}`) }))
+	intent := s.set("name=host0", "weight=5")
+	intent.Stop = true
+	_, err := s.apply(interfere(intent, func() { s.put(pool+"host0", `{"weight": 7, "pooled": "yes"}`) }))
 	var conflict *change.ConflictError
 	if !errors.As(err, &conflict) || len(conflict.Objects) != 1 {
 		t.Fatalf("%v", err)
@@ -290,7 +291,7 @@ func TestWhatWasSeenStopsOnConflict(t *testing.T) {
 	}
 }
 
-// asked counts the questions, and answers with yes.
+// asked counts the questions, and confirms each.
 func (s *site) asked() *int {
 	n := new(int)
 	s.applier.Confirm = func(context.Context, change.Proposal) error { *n++; return nil }
@@ -315,8 +316,8 @@ func TestAnswerStandsForTheSameOrLess(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSite(t, 3)
 			n := s.asked()
-			in := s.set("dc=dc", "weight=5")
-			if _, err := s.apply(interfere(in, func() { c.meanwhile(s) })); err != nil {
+			intent := s.set("dc=dc", "weight=5")
+			if _, err := s.apply(interfere(intent, func() { c.meanwhile(s) })); err != nil {
 				t.Fatal(err)
 			}
 			if *n != c.questions {
@@ -335,13 +336,13 @@ func TestDeclinedChangesNothing(t *testing.T) {
 	s := newSite(t, 2)
 	no := errors.New("no")
 	s.applier.Confirm = func(context.Context, change.Proposal) error { return no }
-	in := s.set("dc=dc", "weight=5")
-	if _, err := s.apply(in); !errors.Is(err, no) || s.store.commits.Load() != 0 {
+	intent := s.set("dc=dc", "weight=5")
+	if _, err := s.apply(intent); !errors.Is(err, no) || s.store.commits.Load() != 0 {
 		t.Errorf("%v, %d commits", err, s.store.commits.Load())
 	}
 }
 
-// enforce has the built-in rules asked.
+// enforce turns the built-in rules on.
 func enforce(a *change.Applier) { a.Terms.Mode = safety.Refuse }
 
 // journal returns the records of the changes that were made, and of those that
@@ -362,7 +363,7 @@ func (s *site) journal() (made, refused []sal.Stored) {
 	return made, refused
 }
 
-// TestRefusedByARule: nothing is written but the refusal's record.
+// TestRefusedByARule tests that only the record of the refusal is written.
 func TestRefusedByARule(t *testing.T) {
 	s := newSite(t, 2)
 	enforce(s.applier)
@@ -382,8 +383,8 @@ func TestRefusedByARule(t *testing.T) {
 	}
 }
 
-// TestRuleIsOverridden: the change is made, and both the journal and the
-// announcement say over which rule.
+// TestRuleIsOverridden tests that the change is made, and that the journal and
+// the announcement name the rule.
 func TestRuleIsOverridden(t *testing.T) {
 	for name, terms := range map[string]change.Terms{
 		"(overrides min-pooled) - because (T1)": {Mode: safety.Refuse, Allow: []string{safety.MinPooled}, Reason: "because", Task: "T1"},
@@ -405,8 +406,8 @@ func TestRuleIsOverridden(t *testing.T) {
 	}
 }
 
-// TestPartialLeavesOutWhatIsRefused: what may be done is done, and what is held
-// back is said.
+// TestPartialLeavesOutWhatIsRefused tests that the allowed part is made, and
+// the held back part reported.
 func TestPartialLeavesOutWhatIsRefused(t *testing.T) {
 	s := newSite(t, 4)
 	s.put("/conftool/v1/pools/dc/c/t/host0", `{"weight": 10, "pooled": "yes"}`)
@@ -423,7 +424,7 @@ func TestPartialLeavesOutWhatIsRefused(t *testing.T) {
 	}
 }
 
-// TestDryRun writes nothing, not even a refusal.
+// TestDryRun tests that nothing is written, not even a refusal.
 func TestDryRun(t *testing.T) {
 	s := newSite(t, 2)
 	enforce(s.applier)
@@ -441,7 +442,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestExpect: as many as match, changed or not.
+// TestExpect tests that all objects that match are counted, changed or not.
 func TestExpect(t *testing.T) {
 	s := newSite(t, 3)
 	s.put(pool+"host0", `{"weight": 5, "pooled": "yes"}`)
@@ -454,7 +455,8 @@ func TestExpect(t *testing.T) {
 	}
 }
 
-// TestRulesCostNoRequest: what they count is read with the rest.
+// TestRulesCostNoRequest tests that the groups that rules count are read in the
+// same request.
 func TestRulesCostNoRequest(t *testing.T) {
 	s := newSite(t, 5)
 	enforce(s.applier)
@@ -466,8 +468,8 @@ func TestRulesCostNoRequest(t *testing.T) {
 	}
 }
 
-// TestCountedGroupIsGuarded lets many depool random hosts at once, each after
-// a look at the whole group: the floor is never undercut.
+// TestCountedGroupIsGuarded depools random hosts concurrently, each after
+// reading the whole group, and tests that the floor holds.
 func TestCountedGroupIsGuarded(t *testing.T) {
 	const hosts, floor, writers = 12, 9, 8
 	s := newSite(t, hosts)
@@ -479,8 +481,8 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 			a.Log.Sinks, a.Report, a.Warn = nil, func(change.Done) {}, func(error) {}
 			enforce(a)
 			for range 6 {
-				in := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")
-				done, err := a.Apply(context.Background(), in)
+				intent := s.set(fmt.Sprintf("dc=dc,name=host%d", rand.IntN(hosts)), "pooled=no")
+				done, err := a.Apply(context.Background(), intent)
 				var refused *change.RefusedError
 				switch {
 				case err != nil && !errors.As(err, &refused):
@@ -503,26 +505,26 @@ func TestCountedGroupIsGuarded(t *testing.T) {
 	}
 }
 
-// TestDeletionInACountedGroupIsNoticed: a guard on a group does not see a
-// deletion, the fence does.
+// TestDeletionInACountedGroupIsNoticed tests that the fence detects a deletion,
+// which a guard on a group does not.
 func TestDeletionInACountedGroupIsNoticed(t *testing.T) {
 	s := newSite(t, 3)
 	other := s.newApplier()
 	remove := s.set("name=host2", "weight=1")
-	remove.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
+	remove.Plan = func(snapshot object.Snapshot) (object.Plan, error) { return object.Delete(snapshot.Objects), nil }
 	plans := 0
-	in := s.set("name=host0", "pooled=no")
-	depool := in.Plan
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+	intent := s.set("name=host0", "pooled=no")
+	depool := intent.Plan
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		if plans++; plans == 1 {
 			if _, err := other.Apply(context.Background(), remove); err != nil {
 				t.Fatal(err)
 			}
 		}
-		return depool(on)
+		return depool(snapshot)
 	}
 	enforce(s.applier)
-	_, err := s.apply(in)
+	_, err := s.apply(intent)
 	if err != nil || plans != 2 {
 		t.Errorf("%v after %d plans: what was judged on three is to be judged again on two", err, plans)
 	}
@@ -541,16 +543,16 @@ func TestManyObjectsAreOneCommit(t *testing.T) {
 	}
 }
 
-// TestMergedGuards: with more objects than there can be guards, a change of any
-// of them is noticed all the same, and so is a deletion.
+// TestMergedGuards tests that a change or deletion of any object is detected
+// even if there are more objects than guards.
 func TestMergedGuards(t *testing.T) {
 	for name, meanwhile := range map[string]func(*site){
 		"changed": func(s *site) { s.put(pool+"host77", `{"weight": 10, "pooled": "no"}`) },
 		"created": func(s *site) { s.put(pool+"host777", `{"weight": 10, "pooled": "no"}`) },
 		"deleted": func(s *site) {
-			in := s.set("name=host77", "weight=1")
-			in.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Objects), nil }
-			if _, err := s.newApplier().Apply(context.Background(), in); err != nil {
+			intent := s.set("name=host77", "weight=1")
+			intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) { return object.Delete(snapshot.Objects), nil }
+			if _, err := s.newApplier().Apply(context.Background(), intent); err != nil {
 				s.Fatal(err)
 			}
 		},
@@ -558,10 +560,10 @@ func TestMergedGuards(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, 200)
 			plans := 0
-			in := interfere(s.set("dc=dc", "weight=5"), func() { meanwhile(s) })
-			plan := in.Plan
-			in.Plan = func(on object.Snapshot) (object.Plan, error) { plans++; return plan(on) }
-			if _, err := s.apply(in); err != nil {
+			intent := interfere(s.set("dc=dc", "weight=5"), func() { meanwhile(s) })
+			plan := intent.Plan
+			intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) { plans++; return plan(snapshot) }
+			if _, err := s.apply(intent); err != nil {
 				t.Fatal(err)
 			}
 			if plans != 2 {
@@ -579,19 +581,19 @@ func TestMergedGuards(t *testing.T) {
 	}
 }
 
-// TestSplit makes a plan too large for one commit in parts: each with a record
-// of its own under one run id, all announced once.
+// TestSplit tests that a plan too large for one commit is made in parts: each
+// has its own record under one run id, and there is one announcement.
 func TestSplit(t *testing.T) {
 	const hosts = 9000
 	s := newSite(t, 0)
-	in := change.Intent{
+	intent := change.Intent{
 		Read:    []catalog.Query{{Type: s.node}},
 		Action:  "sync",
 		Split:   true,
 		Summary: func(objects []sal.Object) string { return fmt.Sprintf("%d created", len(objects)) },
-		Plan: func(on object.Snapshot) (object.Plan, error) {
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
 			there := map[string]bool{}
-			for _, o := range on.Objects {
+			for _, o := range snapshot.Objects {
 				there[o.Name] = true
 			}
 			var plan object.Plan
@@ -603,7 +605,7 @@ func TestSplit(t *testing.T) {
 			return plan, nil
 		},
 	}
-	done, err := s.apply(in)
+	done, err := s.apply(intent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -636,7 +638,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestTooLargeIsNotSplit: what an operator asked for happens whole or not.
+// TestTooLargeIsNotSplit tests that a change without Split is made completely
+// or not at all.
 func TestTooLargeIsNotSplit(t *testing.T) {
 	s := newSite(t, 4000)
 	_, err := s.apply(s.set("dc=dc", "weight=5"))
@@ -649,52 +652,52 @@ func TestTooLargeIsNotSplit(t *testing.T) {
 	}
 }
 
-// TestWhatWasSeenIsCheckedAtOnce: an edit whose object is gone is a conflict,
-// also when the other object of the edit is as it was.
+// TestWhatWasSeenIsCheckedAtOnce tests that an edit of a deleted object is a
+// conflict even if the other object of the edit has not changed.
 func TestWhatWasSeenIsCheckedAtOnce(t *testing.T) {
 	s := newSite(t, 2)
-	in := s.set("dc=dc", "weight=5")
-	on, err := s.catalog.Read(t.Context(), in.Read...)
+	intent := s.set("dc=dc", "weight=5")
+	snapshot, err := s.catalog.Read(t.Context(), intent.Read...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := in.Plan(on)
+	plan, err := intent.Plan(snapshot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.put(pool+"host1", "")
-	in.Stop = true
-	in.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
-	_, err = s.apply(in)
+	intent.Stop = true
+	intent.Plan = func(object.Snapshot) (object.Plan, error) { return plan, nil }
+	_, err = s.apply(intent)
 	var conflict *change.ConflictError
 	if !errors.As(err, &conflict) || len(conflict.Objects) != 1 || conflict.Objects[0].Theirs != nil || s.store.commits.Load() != 0 {
 		t.Errorf("%v, %d commits", err, s.store.commits.Load())
 	}
 }
 
-// TestPatienceEnds: others are faster until time is up, which begins with the
-// first conflict and not with the question before it.
+// TestPatienceEnds tests that attempts end some time after the first conflict,
+// not counting the question before it.
 func TestPatienceEnds(t *testing.T) {
 	s := newSite(t, 1)
 	now, plans := time.Now(), 0
 	s.applier.Now = func() time.Time { return now }
 	s.applier.Confirm = func(context.Context, change.Proposal) error { now = now.Add(time.Hour); return nil }
-	in := s.set("name=host0", "weight=5")
-	plan := in.Plan
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+	intent := s.set("name=host0", "weight=5")
+	plan := intent.Plan
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		plans++
 		now = now.Add(3 * time.Second)
 		s.put(pool+"host0", fmt.Sprintf(`{"weight": %d, "pooled": "yes"}`, 100+plans))
-		return plan(on)
+		return plan(snapshot)
 	}
-	_, err := s.apply(in)
+	_, err := s.apply(intent)
 	var conflict *change.ConflictError
 	if !errors.As(err, &conflict) || conflict.Busy == nil || plans != 5 {
 		t.Errorf("%v after %d plans, want 5: 10 s of patience at 3 s each", err, plans)
 	}
 }
 
-// failing ends like a store that goes away after some commits.
+// failing is a store that becomes unreachable after some commits.
 type failing struct {
 	store.Store
 	after int
@@ -708,25 +711,25 @@ func (f *failing) Commit(ctx context.Context, txn store.Txn) (store.Receipt, err
 	return f.Store.Commit(ctx, txn)
 }
 
-// TestFailedPart: what was done before a part failed is reported and announced,
-// and the error says so.
+// TestFailedPart tests that the parts made before an error are reported and
+// announced, and that the error has them.
 func TestFailedPart(t *testing.T) {
 	s := newSite(t, 0)
 	away := &store.UnavailableError{Tried: []store.Endpoint{{Address: "x", Err: errors.New("gone")}}}
 	s.catalog = catalog.New(&failing{s.store, 1, away}, "/conftool", "v1")
 	s.applier = s.newApplier()
-	in := change.Intent{
+	intent := change.Intent{
 		Read: []catalog.Query{{Type: s.node}}, Action: "sync", Selector: "x", Split: true,
-		Plan: func(on object.Snapshot) (object.Plan, error) {
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
 			var plan object.Plan
-			for i := range 5000 - len(on.Objects) {
-				o := object.New(s.node, []string{"dc", "c", "s"}, fmt.Sprintf("host%04d", len(on.Objects)+i))
+			for i := range 5000 - len(snapshot.Objects) {
+				o := object.New(s.node, []string{"dc", "c", "s"}, fmt.Sprintf("host%04d", len(snapshot.Objects)+i))
 				plan.Changes = append(plan.Changes, object.Change{After: &o})
 			}
 			return plan, nil
 		},
 	}
-	done, err := s.apply(in)
+	done, err := s.apply(intent)
 	var partly *change.PartlyDoneError
 	if !errors.As(err, &partly) || !errors.Is(err, away.Tried[0].Err) {
 		t.Fatalf("%v", err)
@@ -739,7 +742,8 @@ func TestFailedPart(t *testing.T) {
 	}
 }
 
-// TestWarningsAreSaidOnce, before the question.
+// TestWarningsAreSaidOnce tests that each warning is reported once, before the
+// question.
 func TestWarningsAreSaidOnce(t *testing.T) {
 	s := newSite(t, 0)
 	for i := range 12 {
@@ -751,8 +755,8 @@ func TestWarningsAreSaidOnce(t *testing.T) {
 		}
 		return nil
 	}
-	in := interfere(s.set("dc=dc", "pooled=yes"), func() { s.put(pool+"host00", "") })
-	if _, err := s.apply(in); err != nil {
+	intent := interfere(s.set("dc=dc", "pooled=yes"), func() { s.put(pool+"host00", "") })
+	if _, err := s.apply(intent); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.warned) != 11 {

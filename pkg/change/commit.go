@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// record is the journal's entry of a proposal, as far as it is to be made now.
-// Partial says that more is to follow.
+// record returns the journal record of a proposal. Partial reports that more
+// parts follow.
 func (r *run) record(p Proposal, partial bool) sal.Record {
 	return sal.Record{
 		Time:    r.Now().UTC(),
@@ -39,8 +39,9 @@ func (r *run) record(p Proposal, partial bool) sal.Record {
 	}
 }
 
-// fences returns when something of each type was last deleted before objects of
-// it are created or deleted: what is absent has no revision of its own.
+// fences returns the revision of the last deletion, by type name, for each type
+// of which the plan creates or deletes objects. An absent object has no
+// revision of its own.
 func fences(p Proposal) map[string]store.Revision {
 	found := map[string]store.Revision{}
 	for _, c := range p.Plan.Changes {
@@ -52,8 +53,8 @@ func fences(p Proposal) map[string]store.Revision {
 	return found
 }
 
-// commit writes a plan with its record and its message, and adds it to what
-// is done.
+// commit writes a plan with its record and its announcement, and adds it to the
+// result.
 func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	record := r.record(p, partial)
 	if err := ctx.Err(); err != nil {
@@ -63,7 +64,7 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	if err != nil {
 		return err
 	}
-	// If an earlier attempt had succeeded already, its record says what was done.
+	// If an earlier attempt has already succeeded, its record is the true one.
 	stored, err := sal.ParseRecord(receipt.Stored)
 	switch {
 	case err != nil:
@@ -85,9 +86,9 @@ func (r *run) commit(ctx context.Context, p Proposal, partial bool) error {
 	return nil
 }
 
-// fitted writes a plan with its record, and leaves out of that what has not
-// changed as far as both do not fit into one transaction otherwise. It returns the
-// record that was written.
+// fitted writes a plan with its record. If both do not fit into one
+// transaction, it omits unchanged fields from the record. It returns the record
+// that was written.
 func (r *run) fitted(ctx context.Context, p Proposal, record sal.Record) (sal.Record, store.Receipt, error) {
 	for {
 		receipt, err := r.transact(ctx, p, record)
@@ -103,7 +104,7 @@ func (r *run) fitted(ctx context.Context, p Proposal, record sal.Record) (sal.Re
 	}
 }
 
-// transact writes a plan with its record and its message.
+// transact commits a plan with its record and its announcement.
 func (r *run) transact(ctx context.Context, p Proposal, record sal.Record) (store.Receipt, error) {
 	message := r.message(record, slices.Concat(r.done.Objects, record.Change.Objects))
 	writes, err := r.Log.Writes(record, message, r.Terms.Quiet)
@@ -114,13 +115,13 @@ func (r *run) transact(ctx context.Context, p Proposal, record sal.Record) (stor
 	if err != nil {
 		return store.Receipt{}, err
 	}
-	with := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Void: void, Writes: writes}
-	// An interrupt does not cut off a request under way, which would leave it
-	// unknown what was done: the store's own timeout ends it.
-	return r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, with)
+	data := catalog.Record{ID: record.Event.ID, Key: r.Log.Key(record.Event.ID), Void: void, Writes: writes}
+	// An interrupt does not cancel a running request, because its outcome would
+	// be unknown: the store's own timeout ends it.
+	return r.Catalog.Commit(context.WithoutCancel(ctx), p.Plan, p.On, p.Verdict.Counted, data)
 }
 
-// message is what people are told of all that is done.
+// message returns the announcement of the given changed objects.
 func (r *run) message(record sal.Record, objects []sal.Object) string {
 	selector := r.Selector
 	if r.Summary != nil {
@@ -129,7 +130,7 @@ func (r *run) message(record sal.Record, objects []sal.Object) string {
 	return sal.Announcement(record, selector)
 }
 
-// deliver tells people.
+// deliver delivers the announcement, and those that were in the outbox.
 func (r *run) deliver(ctx context.Context) {
 	own := sal.Delivery{
 		ID: r.id, Message: r.done.Message, Time: r.records[len(r.records)-1].Time, Records: r.records,
@@ -140,22 +141,24 @@ func (r *run) deliver(ctx context.Context) {
 	}
 }
 
-// What is in a commit beside what its changes write.
+// Allowances for the parts of a commit other than the changes themselves.
 const (
-	perObject = 200      // bytes: what a record has around an object's values, and more
-	spare     = 64 << 10 // bytes for the record's own fields and the messages
-	reserved  = 20       // writes: the record, messages and fences
+	perObject = 200      // bytes: an upper bound of what a record adds to an object's values
+	spare     = 64 << 10 // bytes for the record's own fields and the announcements
+	reserved  = 20       // writes: the record, announcements and fences
 )
 
-// mostBytes is how large a change to one object may be, as catalog.Size counts it,
-// to surely fit into a commit with its record, which has the same again.
-const mostBytes = (store.MaxBytes - spare - perObject) / 2
+// maxObjectBytes is the size, as returned by catalog.Size, up to which a change
+// of one object certainly fits into a commit together with its record, which
+// repeats the values.
+const maxObjectBytes = (store.MaxBytes - spare - perObject) / 2
 
-// CheckSize reports a change to one object that fits into no commit, not even with
-// the shortest record of it, as a *store.TooLargeError.
-func CheckSize(in *catalog.Catalog, c object.Change) error {
-	size := in.Size(c)
-	if size <= mostBytes {
+// CheckSize returns a *store.TooLargeError if a change of one object does not
+// fit into a commit, even with the shortest record of it. It may also return an
+// error of encoding that record.
+func CheckSize(cat *catalog.Catalog, c object.Change) error {
+	size := cat.Size(c)
+	if size <= maxObjectBytes {
 		return nil
 	}
 	record, _ := sal.Record{Change: sal.ChangeRecord{Objects: sal.Objects([]object.Change{c})}}.Trim(size)
@@ -163,7 +166,7 @@ func CheckSize(in *catalog.Catalog, c object.Change) error {
 	if err != nil {
 		return err
 	}
-	bytes := len(text) + spare + len(in.Key(*c.Object()))
+	bytes := len(text) + spare + len(cat.Key(*c.Object()))
 	if c.After != nil {
 		bytes += len(c.After.AppendStored(nil))
 	}
@@ -173,8 +176,8 @@ func CheckSize(in *catalog.Catalog, c object.Change) error {
 	return nil
 }
 
-// fit returns as many of the changes, from the first, as surely fit into one
-// commit with their record, but at least one.
+// fit returns the longest prefix of the changes that certainly fits into one
+// commit with its record, but at least one change.
 func (r *run) fit(changes []object.Change) []object.Change {
 	bytes := spare
 	for i, c := range changes {
@@ -186,11 +189,12 @@ func (r *run) fit(changes []object.Change) []object.Change {
 	return changes
 }
 
-// givingFirst orders changes that are made in parts so that no part leaves less
-// serving than there was before the first and will be after the last: what is
-// created, what begins to serve, what goes on as it did, what ceases to serve, and
-// what is deleted. Within these the order stays.
-func givingFirst(changes []object.Change) []object.Change {
+// capacityFirst orders changes that are made in parts so that the number of serving
+// objects never falls below both the number before the first part and the number
+// after the last. The order is: objects that are created, that start to serve,
+// that serve or do not serve as before, that stop serving, and that are deleted.
+// Each of these keeps the order of the plan.
+func capacityFirst(changes []object.Change) []object.Change {
 	rank := func(c object.Change) int {
 		switch {
 		case c.Before == nil:

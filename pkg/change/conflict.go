@@ -9,24 +9,24 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// ConflictError reports a change that was not made because of others: either
-// they changed objects that the operator decided about, or they kept changing
-// something the plan rests on until patience ended, or they took it for a change
-// of unknown outcome and settled that it is not made.
+// ConflictError reports a change that was not made because of other changes.
+// There are three cases: objects that the operator decided about have changed;
+// other changes kept conflicting until the time for attempts was over; or
+// somebody resolved the change, whose outcome was unknown, as not made.
 type ConflictError struct {
 	Objects []Conflict
-	Busy    *store.ConflictError // the last attempt's; nil if there are Objects
-	Void    *sal.VoidError       // somebody settled meanwhile that the change is not made
+	Busy    *store.ConflictError // the conflict of the last attempt; nil if Objects or Void is set
+	Void    *sal.VoidError       // set if somebody resolved the change as not made
 }
 
-// Conflict is an object that somebody else changed: what was to become of it,
-// and what it is now.
+// Conflict is an object that somebody else changed: the planned change, and the
+// current object.
 type Conflict struct {
 	Mine   object.Change
 	Theirs *object.Object // nil if it was deleted
 }
 
-// Other returns what somebody else did to the object.
+// Other returns the change that somebody else made to the object.
 func (c Conflict) Other() object.Change { return object.Change{Before: c.Mine.Before, After: c.Theirs} }
 
 func (e *ConflictError) Error() string {
@@ -39,13 +39,13 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("somebody else changed %s meanwhile", e.Objects[0].Mine.Object())
 }
 
-// stale is the conflict of an Intent to be stopped whose objects are not as its
-// plan has them.
-func (r *run) stale(plan object.Plan, on object.Snapshot) error {
+// checkStale returns the conflict of an Intent with Stop if objects in the snapshot
+// differ from those in its plan.
+func (r *run) checkStale(plan object.Plan, snapshot object.Snapshot) error {
 	if !r.Stop {
 		return nil
 	}
-	there := on.ByKey()
+	there := snapshot.ByKey()
 	var objects []Conflict
 	for _, c := range plan.Changes {
 		now := there[c.Object().Key()]

@@ -27,13 +27,14 @@ func (u unreadable) Read(context.Context, ...string) (store.Snapshot, error) {
 	return store.Snapshot{}, u.err
 }
 
-// TestErrorsEndTheChange: with nothing asked and nothing written.
+// TestErrorsEndTheChange tests that after an error, nothing is asked and
+// nothing written.
 func TestErrorsEndTheChange(t *testing.T) {
 	odd := errors.New("odd")
 	for name, prepare := range map[string]func(*site, *change.Intent){
 		"of the store": func(s *site, _ *change.Intent) { s.store.Store = unreadable{s.store.Store, odd} },
-		"of the plan": func(_ *site, in *change.Intent) {
-			in.Plan = func(object.Snapshot) (object.Plan, error) { return object.Plan{}, odd }
+		"of the plan": func(_ *site, intent *change.Intent) {
+			intent.Plan = func(object.Snapshot) (object.Plan, error) { return object.Plan{}, odd }
 		},
 		"of an answer": func(s *site, _ *change.Intent) {
 			s.applier.Confirm = func(context.Context, change.Proposal) error { return odd }
@@ -43,15 +44,16 @@ func TestErrorsEndTheChange(t *testing.T) {
 		},
 	} {
 		s := newSite(t, 1)
-		in := s.set("name=host0", "weight=5")
-		prepare(s, &in)
-		if done, err := s.apply(in); !errors.Is(err, odd) || done.ID != "" || s.store.commits.Load() != 0 || len(s.reports) != 0 {
+		intent := s.set("name=host0", "weight=5")
+		prepare(s, &intent)
+		if done, err := s.apply(intent); !errors.Is(err, odd) || done.ID != "" || s.store.commits.Load() != 0 || len(s.reports) != 0 {
 			t.Errorf("%s: %v, %d commits", name, err, s.store.commits.Load())
 		}
 	}
 }
 
-// TestDryRunShowsNothingToNobody: a dry run that nobody watches is judged all the same.
+// TestDryRunShowsNothingToNobody tests that a dry run without Show is still
+// judged.
 func TestDryRunShowsNothingToNobody(t *testing.T) {
 	s := newSite(t, 2)
 	enforce(s.applier)
@@ -64,7 +66,8 @@ func TestDryRunShowsNothingToNobody(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeStored is an error before anybody is asked.
+// TestWhatCannotBeStored tests that an object that cannot be stored is an error
+// before the question.
 func TestWhatCannotBeStored(t *testing.T) {
 	s := newSite(t, 0)
 	n := s.asked()
@@ -73,23 +76,24 @@ func TestWhatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestStopIsAboutTheObjects: what an operator saw stops a change only if one of its
-// objects was changed; others of a group that was counted are counted again.
+// TestStopIsAboutTheObjects tests that Stop ends a change only if one of its
+// own objects was changed. If others in a counted group were, the change is
+// planned again.
 func TestStopIsAboutTheObjects(t *testing.T) {
 	s := newSite(t, 5)
 	enforce(s.applier)
-	in := s.set("name=host0", "pooled=no")
-	in.Stop = true
-	plans, plan := 0, in.Plan
-	in.Plan = func(on object.Snapshot) (object.Plan, error) { plans++; return plan(on) }
-	done, err := s.apply(interfere(in, func() { s.put(pool+"host1", `{"weight": 11, "pooled": "yes"}`) }))
+	intent := s.set("name=host0", "pooled=no")
+	intent.Stop = true
+	plans, plan := 0, intent.Plan
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) { plans++; return plan(snapshot) }
+	done, err := s.apply(interfere(intent, func() { s.put(pool+"host1", `{"weight": 11, "pooled": "yes"}`) }))
 	if err != nil || len(done.Objects) != 1 || plans != 2 {
 		t.Errorf("%v after %d plans", err, plans)
 	}
 }
 
-// spent is a store that once could not say whether a commit happened, and made its
-// id void.
+// spent is a store that makes the id of one commit void, as if its outcome had
+// been unknown.
 type spent struct {
 	store.Store
 	after int
@@ -106,10 +110,10 @@ func (s *spent) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error
 	return s.Store.Commit(ctx, txn)
 }
 
-// TestVoidIDIsReplaced: an attempt that was made void is repeated under another id,
-// and what is done is in the journal under it.
+// TestVoidIDIsReplaced tests that an attempt that was made void is repeated
+// with another id, which the journal has.
 func TestVoidIDIsReplaced(t *testing.T) {
-	for _, after := range []int{1, 2} { // the first commit, and that of the second part
+	for _, after := range []int{1, 2} { // the first commit, and the commit of the second part
 		s := newSite(t, 0)
 		s.store.Store = &spent{s.store.Store, after}
 		done, err := s.apply(s.creating(5000, nil))
@@ -136,7 +140,8 @@ func TestVoidIDIsReplaced(t *testing.T) {
 	}
 }
 
-// TestRecordsOfParts: all but the last say that more was to follow.
+// TestRecordsOfParts tests that the records of all parts but the last are
+// partial.
 func TestRecordsOfParts(t *testing.T) {
 	s := newSite(t, 0)
 	s.applier.Terms.Reason, s.applier.Terms.Task = "why", "T1"
@@ -190,17 +195,18 @@ func TestEarlierAttempt(t *testing.T) {
 	}
 }
 
-// TestRecordNamesTheDeletionBefore what is created or deleted, and nothing for a
-// change.
+// TestRecordNamesTheDeletionBefore tests that the record of a creation or
+// deletion has the revision of the previous deletion, and that of a change has
+// none.
 func TestRecordNamesTheDeletionBefore(t *testing.T) {
 	s := newSite(t, 3)
 	remove := func(name string) change.Done {
-		in := s.set("name="+name, "weight=1")
-		in.Plan = func(on object.Snapshot) (object.Plan, error) {
-			return object.Delete(slices.DeleteFunc(on.Objects, func(o object.Object) bool { return o.Name != name })), nil
+		intent := s.set("name="+name, "weight=1")
+		intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+			return object.Delete(slices.DeleteFunc(snapshot.Objects, func(o object.Object) bool { return o.Name != name })), nil
 		}
-		in.Deletes = true
-		done, err := s.apply(in)
+		intent.Deletes = true
+		done, err := s.apply(intent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,8 +231,8 @@ func TestRecordNamesTheDeletionBefore(t *testing.T) {
 	}
 }
 
-// TestIdle: objects that were to be pooled, are pooled and do not serve are refused
-// where nothing changes, and named where the rest is done.
+// TestIdle tests that objects that are already pooled but do not serve are
+// refused if nothing changes, and reported if the rest is changed.
 func TestIdle(t *testing.T) {
 	idle := func(mode safety.Mode, others string) (*site, change.Done, error) {
 		s := newSite(t, 3)
@@ -263,8 +269,8 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreKept: the journal has each finding, up to a number, and of a
-// refusal that cannot be recorded there is a warning.
+// TestRefusalsAreKept tests that the journal has the findings, up to a limit,
+// and that a refusal that cannot be recorded is a warning.
 func TestRefusalsAreKept(t *testing.T) {
 	s := newSite(t, 250)
 	for i := range 250 {
@@ -290,8 +296,8 @@ func TestRefusalsAreKept(t *testing.T) {
 	}
 }
 
-// TestLargeRefusalIsKeptInPart: of a change too large for a record, the refusal has
-// as many objects as fit.
+// TestLargeRefusalIsKeptInPart tests that the record of a refused change that is
+// too large for a record has as many objects as fit.
 func TestLargeRefusalIsKeptInPart(t *testing.T) {
 	s := newSite(t, 5000)
 	enforce(s.applier)
@@ -305,8 +311,8 @@ func TestLargeRefusalIsKeptInPart(t *testing.T) {
 	}
 }
 
-// TestAllowedPoolHasToBeThere: a rule that is overridden for what is not in the
-// change is a mistake, unless no rules are asked.
+// TestAllowedPoolHasToBeThere tests that a rule overridden for a pool outside
+// the change is an error, unless rules are off.
 func TestAllowedPoolHasToBeThere(t *testing.T) {
 	for mode, want := range map[safety.Mode]bool{safety.Refuse: true, safety.None: false} {
 		s := newSite(t, 3)
@@ -318,7 +324,7 @@ func TestAllowedPoolHasToBeThere(t *testing.T) {
 	}
 }
 
-// TestErrorsInWords names what happened.
+// TestErrorsInWords tests the messages of errors.
 func TestErrorsInWords(t *testing.T) {
 	o := object.Object{Type: noted(), Name: "x"}
 	mine := object.Change{Before: &o}

@@ -19,7 +19,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// A program of one's own changes objects as the command line does: it plans, and
+// A program can change objects as the command line does: it makes a plan, and
 // the Applier judges, commits and announces the change.
 func Example() {
 	ctx := context.Background()
@@ -49,7 +49,7 @@ func Example() {
 	applier := &change.Applier{
 		Catalog: objects,
 		Log:     &sal.Log{Store: s, Prefix: objects.Own(""), Self: sal.ThisProcess("deploy1001")},
-		Rules:   new(safety.Rules), // the built-in ones
+		Rules:   new(safety.Rules), // the built-in rules
 		Report:  func(done change.Done) { fmt.Println(len(done.Objects), "object changed") },
 		Warn:    func(err error) { fmt.Println("warning:", err) },
 		Now:     time.Now,
@@ -74,8 +74,10 @@ func depool(ctx context.Context, a *change.Applier, node *schema.Type, host stri
 		return err
 	}
 	_, err = a.Apply(ctx, change.Intent{
-		Read:     []catalog.Query{{Type: node, Selector: chosen}},
-		Plan:     func(on object.Snapshot) (object.Plan, error) { return object.Set(on.Select(node, chosen), assignments) },
+		Read: []catalog.Query{{Type: node, Selector: chosen}},
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+			return object.Set(snapshot.Select(node, chosen), assignments)
+		},
 		Action:   "set/pooled=no",
 		Selector: "name=" + host,
 	})

@@ -12,12 +12,12 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// RefusedError reports a change that rules forbid. Nothing was written but the
-// refusal's record.
+// RefusedError reports a change that rules refuse. Only the journal record of
+// the refusal was written.
 type RefusedError struct {
 	Proposal
-	ID      string      // of the refusal in the journal; empty for a dry run
-	Allowed object.Plan // what of the plan no rule refuses
+	ID      string      // the id of the refusal in the journal; empty for a dry run, or if it could not be recorded
+	Allowed object.Plan // the part of the plan that no rule refuses
 }
 
 func (e *RefusedError) Error() string {
@@ -25,17 +25,17 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("refused by %s: %s %s", first.Rule, first.Subject, first.Msg)
 }
 
-// ExpectError reports that not as many objects matched as the operator said.
-// Nothing was written.
+// ExpectError reports that the number of objects that match is not the one that
+// the operator expected. Nothing was written.
 type ExpectError struct{ Want, Got int }
 
 func (e *ExpectError) Error() string {
 	return fmt.Sprintf("%d objects were expected, but %d match", e.Want, e.Got)
 }
 
-// expected checks the number of objects that match. A plan that matches nothing
-// by itself, as one made of files, is taken by what it changes.
-func (r *run) expected(plan object.Plan) error {
+// checkExpected checks the number of objects that match. For a plan without Matched,
+// such as one made from files, it is the number of changes.
+func (r *run) checkExpected(plan object.Plan) error {
 	want, got := r.Terms.Expect, len(plan.Matched)
 	if plan.Matched == nil {
 		got = len(plan.Changes)
@@ -46,10 +46,10 @@ func (r *run) expected(plan object.Plan) error {
 	return &ExpectError{Want: *want, Got: got}
 }
 
-// reading returns what is read: what the intent asks for, and around it the
-// whole of each group that rules count, or of the type if something may be
-// deleted.
-func (r *run) reading() []catalog.Query {
+// readQueries returns the queries to read: those of the intent, extended to
+// complete groups that rules count, or to the whole type if the plan may delete
+// objects.
+func (r *run) readQueries() []catalog.Query {
 	queries := slices.Clone(r.Read)
 	for i, q := range queries {
 		switch {
@@ -63,7 +63,7 @@ func (r *run) reading() []catalog.Query {
 	return queries
 }
 
-// terms returns what the rules are told of how the change is wanted.
+// terms returns the conditions under which the rules judge the change.
 func (r *run) terms() safety.Terms {
 	t := safety.Terms{
 		Mode:     r.Terms.Mode,
@@ -77,43 +77,46 @@ func (r *run) terms() safety.Terms {
 	return t
 }
 
-// Judge asks rules about a plan, for what shows what would come of it. The
-// proposal is what they allow, with what they hold back; the verdict is on all.
-func Judge(rules *safety.Rules, plan object.Plan, on object.Snapshot, terms safety.Terms) (Proposal, safety.Verdict) {
-	verdict := rules.Review(plan, on, terms)
+// Judge applies rules to a plan. The proposal has the part of the plan that
+// they allow, and the changes that they hold back. The verdict is on the
+// complete plan.
+func Judge(rules *safety.Rules, plan object.Plan, snapshot object.Snapshot, terms safety.Terms) (Proposal, safety.Verdict) {
+	verdict := rules.Review(plan, snapshot, terms)
 	refused := verdict.Refusals()
 	if len(refused) == 0 {
-		return Proposal{Plan: plan, On: on, Verdict: verdict}, verdict
+		return Proposal{Plan: plan, On: snapshot, Verdict: verdict}, verdict
 	}
-	allowed, held, rest := rules.Permit(plan, on, terms)
-	return Proposal{Plan: allowed, On: on, Verdict: rest, Held: held, Refused: refused}, verdict
+	allowed, held, rest := rules.Permit(plan, snapshot, terms)
+	return Proposal{Plan: allowed, On: snapshot, Verdict: rest, Held: held, Refused: refused}, verdict
 }
 
-// judge asks the rules about a plan. What a Partial change may not do is taken
-// out of it; all else they refuse is a *RefusedError.
-func (r *run) judge(plan object.Plan, on object.Snapshot) (Proposal, error) {
-	if r.parts == 0 && r.Terms.Mode != safety.None { // a part may have removed what the next ones know nothing of
-		if err := r.Rules.CheckAllowed(plan, on, r.Terms.Allow); err != nil {
+// judge applies the rules to a plan. If they refuse a part of it, judge returns
+// a *RefusedError, unless the change is Partial and some of it is allowed, or
+// it is a dry run of a Partial change: then it returns a proposal of the
+// allowed part.
+func (r *run) judge(plan object.Plan, snapshot object.Snapshot) (Proposal, error) {
+	if r.parts == 0 && r.Terms.Mode != safety.None { // a part may have removed pools that the next parts cannot see
+		if err := r.Rules.CheckAllowed(plan, snapshot, r.Terms.Allow); err != nil {
 			return Proposal{}, err
 		}
 	}
-	p, verdict := Judge(r.Rules, plan, on, r.terms())
+	p, verdict := Judge(r.Rules, plan, snapshot, r.terms())
 	partial := r.Partial || r.Terms.Partial
-	// A dry run shows what would be made, also if that is nothing.
+	// A dry run is shown even if nothing would be made.
 	if len(p.Refused) == 0 || partial && (len(p.Plan.Changes) > 0 || r.Terms.DryRun) {
 		return p, nil
 	}
-	whole := Proposal{Plan: plan, On: on, Verdict: verdict, Held: plan.Changes, Refused: p.Refused}
+	whole := Proposal{Plan: plan, On: snapshot, Verdict: verdict, Held: plan.Changes, Refused: p.Refused}
 	return Proposal{}, &RefusedError{Proposal: whole, Allowed: p.Plan}
 }
 
-// unchanged ends a change that finds nothing to do. It refuses objects that were to
-// be pooled, are pooled already and do not serve, as if they were not pooled yet:
-// "no change" would be read as done.
-func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapshot) error {
+// unchanged ends a change that changes nothing. It returns a *RefusedError if
+// objects that the plan asks to pool are already pooled, but do not serve: the
+// operator would take "no change" for success.
+func (r *run) unchanged(ctx context.Context, plan object.Plan, snapshot object.Snapshot) error {
 	r.warn(plan.Warnings)
-	p := Proposal{Plan: plan, On: on}
-	r.idle(&p)
+	p := Proposal{Plan: plan, On: snapshot}
+	r.addIdle(&p)
 	if len(p.Idle) == 0 {
 		for _, f := range p.Verdict.Findings {
 			r.Warn(fmt.Errorf("%s: %s %s", f.Rule, f.Subject, f.Msg))
@@ -123,13 +126,13 @@ func (r *run) unchanged(ctx context.Context, plan object.Plan, on object.Snapsho
 	p.Refused = idleFindings(p.Idle)
 	p.Verdict.Findings = append(p.Refused, p.Verdict.Findings...)
 	err := &RefusedError{Proposal: p}
-	r.remember(ctx, err)
+	r.recordRefusal(ctx, err)
 	return err
 }
 
-// idle adds to a proposal the objects that it leaves pooled without serving: to
-// Idle those that the rule refuses, and to the verdict those it only warns of.
-func (r *run) idle(p *Proposal) {
+// addIdle adds the idle objects of a plan to the proposal: to Idle if the rule
+// refuses them, and to the verdict's findings if it only warns.
+func (r *run) addIdle(p *Proposal) {
 	for _, i := range r.Rules.Idle(p.Plan, r.terms()) {
 		if i.Finding.Level == safety.Refused {
 			p.Idle = append(p.Idle, i)
@@ -147,14 +150,15 @@ func idleFindings(idle []safety.Idle) []safety.Finding {
 	return all
 }
 
-// remember writes a refusal into the journal, as far as it is one.
-func (r *run) remember(ctx context.Context, err error) {
+// recordRefusal writes the journal record of an error that is a *RefusedError. It
+// ignores other errors, and dry runs.
+func (r *run) recordRefusal(ctx context.Context, err error) {
 	e, ok := err.(*RefusedError) //nolint:errorlint // judge makes it
 	if !ok || r.Terms.DryRun {
 		return
 	}
 	p := e.Proposal
-	p.Refused, p.Held, p.Idle = nil, nil, nil // the verdict has it all
+	p.Refused, p.Held, p.Idle = nil, nil, nil // the verdict has all findings
 	p.Plan.Changes = r.fit(p.Plan.Changes)
 	record := r.record(p, false)
 	record.Event.Outcome = sal.Failure
@@ -165,23 +169,23 @@ func (r *run) remember(ctx context.Context, err error) {
 	e.ID = record.Event.ID
 }
 
-// findings returns what rules said, for the journal, with the word for what
-// came of those that refuse.
+// findings converts findings for the journal. The level of those that refuse is
+// the given one.
 func findings(all []safety.Finding, refused string) []sal.Finding {
 	levels := map[safety.Level]string{safety.Warned: "warned", safety.Overridden: "overridden", safety.Refused: refused}
-	const most = 200
-	var words []sal.Finding
+	const maxFindings = 200
+	var converted []sal.Finding
 	for i, f := range all {
-		if i == most {
-			words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Type, Msg: fmt.Sprintf("and %d more findings", len(all)-most), Level: levels[f.Level]})
+		if i == maxFindings {
+			converted = append(converted, sal.Finding{Rule: f.Rule, Subject: f.Type, Msg: fmt.Sprintf("and %d more findings", len(all)-maxFindings), Level: levels[f.Level]})
 			break
 		}
-		words = append(words, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg, Level: levels[f.Level]})
+		converted = append(converted, sal.Finding{Rule: f.Rule, Subject: f.Subject, Msg: f.Msg, Level: levels[f.Level]})
 	}
-	return words
+	return converted
 }
 
-// overrides returns the names of the rules that would have refused.
+// overrides returns the names of the overridden rules, each once.
 func overrides(v safety.Verdict) []string {
 	var names []string
 	for _, f := range v.Overrides() {

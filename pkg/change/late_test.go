@@ -21,7 +21,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// queued is a site in etcd, whose commits can be held back on their way.
+// queued is a site in etcd whose commits can be held back.
 type queued struct {
 	*site
 	queue *etcdtest.Queue
@@ -43,11 +43,12 @@ func newQueued(t *testing.T) *queued {
 	q.site = &site{T: t, store: &counting{Store: e}, node: node, sink: &sink{}}
 	q.catalog = catalog.New(q.store, "/conftool", "v1")
 	q.applier = q.newApplier()
-	q.applier.Log.Sinks = nil // deliveries are no part of this
+	q.applier.Log.Sinks = nil // not needed here
 	return q
 }
 
-// create is the intent to create a node, unless it is there, as a sync does.
+// create returns the intent to create a node if it does not exist, as sync
+// does.
 func (q *queued) create(name string) change.Intent {
 	return q.planned(name, func(there []object.Object) object.Plan {
 		if len(there) > 0 {
@@ -58,11 +59,11 @@ func (q *queued) create(name string) change.Intent {
 	})
 }
 
-// remove is the intent to delete a node, if it is there.
+// remove returns the intent to delete a node if it exists.
 func (q *queued) remove(name string) change.Intent {
-	in := q.planned(name, object.Delete)
-	in.Deletes = true
-	return in
+	intent := q.planned(name, object.Delete)
+	intent.Deletes = true
+	return intent
 }
 
 func (q *queued) planned(name string, plan func([]object.Object) object.Plan) change.Intent {
@@ -70,37 +71,38 @@ func (q *queued) planned(name string, plan func([]object.Object) object.Plan) ch
 	return change.Intent{
 		Read:   []catalog.Query{{Type: q.node, Selector: chosen}},
 		Action: "test",
-		Plan: func(on object.Snapshot) (object.Plan, error) {
-			return plan(on.Select(q.node, chosen)), nil
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+			return plan(snapshot.Select(q.node, chosen)), nil
 		},
 	}
 }
 
-func (q *queued) must(in change.Intent) {
+func (q *queued) must(intent change.Intent) {
 	q.Helper()
-	if _, err := q.apply(in); err != nil {
+	if _, err := q.apply(intent); err != nil {
 		q.Fatal(err)
 	}
 }
 
-// TestNoChangeIsNeverMadeLater: a creation is held back, somebody else makes the
-// same, and the second attempt finds nothing to do or is stopped. Once the object
-// is deleted again, the first attempt arrives.
+// TestNoChangeIsNeverMadeLater holds a creation back while somebody else
+// creates the same object, so that the second attempt finds nothing to do or is
+// stopped. The first attempt arrives after the object is deleted, and must have
+// no effect.
 func TestNoChangeIsNeverMadeLater(t *testing.T) {
 	slow(t)
 	no := errors.New("no")
-	again := map[string]func(*queued, *change.Intent) func() (object.Plan, error){ // what is planned then
+	again := map[string]func(*queued, *change.Intent) func() (object.Plan, error){ // the second plan
 		"no change": func(*queued, *change.Intent) func() (object.Plan, error) {
 			return func() (object.Plan, error) { return object.Plan{}, nil }
 		},
 		"no plan": func(*queued, *change.Intent) func() (object.Plan, error) {
 			return func() (object.Plan, error) { return object.Plan{}, no }
 		},
-		"conflict with what was seen": func(_ *queued, in *change.Intent) func() (object.Plan, error) {
-			in.Stop = true
+		"conflict with what was seen": func(_ *queued, intent *change.Intent) func() (object.Plan, error) {
+			intent.Stop = true
 			return nil
 		},
-		"declined": func(q *queued, in *change.Intent) func() (object.Plan, error) {
+		"declined": func(q *queued, intent *change.Intent) func() (object.Plan, error) {
 			asked := 0
 			q.applier.Confirm = func(context.Context, change.Proposal) error {
 				if asked++; asked > 1 {
@@ -123,17 +125,17 @@ func TestNoChangeIsNeverMadeLater(t *testing.T) {
 			t.Run(name+", deleted by "+how, func(t *testing.T) {
 				t.Parallel()
 				q := newQueued(t)
-				in := q.create("h9")
-				first, then, plans := in.Plan, prepare(q, &in), 0
-				in.Plan = func(on object.Snapshot) (object.Plan, error) {
+				intent := q.create("h9")
+				first, then, plans := intent.Plan, prepare(q, &intent), 0
+				intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 					if plans++; plans > 1 {
 						return then()
 					}
 					q.put(pool+"h9", `{"weight": 0, "pooled": "inactive"}`) // by somebody else
-					return first(on)
+					return first(snapshot)
 				}
-				q.queue.Next(etcdtest.Pass, etcdtest.Hold) // that of somebody else passes
-				done, err := q.apply(in)
+				q.queue.Next(etcdtest.Pass, etcdtest.Hold) // let the other commit pass
+				done, err := q.apply(intent)
 				if done.ID != "" || errors.As(err, new(*store.UnknownError)) {
 					t.Fatalf("done as %q, %v", done.ID, err)
 				}
@@ -150,19 +152,19 @@ func TestNoChangeIsNeverMadeLater(t *testing.T) {
 	}
 }
 
-// TestVoidPart: the commit of a later part is held back and becomes void. The
-// next one takes its place under the same run.
+// TestVoidPart tests that if the commit of a later part is held back and
+// becomes void, the next part replaces it in the same run.
 func TestVoidPart(t *testing.T) {
 	q := newQueued(t)
-	in := q.create("a")
-	in.Split = true
+	intent := q.create("a")
+	intent.Split = true
 	plans := 0
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		plans++
 		var p object.Plan
-		for i := range 4_500 { // more than one commit takes
+		for i := range 4_500 { // more than fit into one commit
 			name := fmt.Sprintf("h%04d", i)
-			if plans == 1 || i >= 4_400 && on.ByKey()["pools/dc/c/s/"+name] == nil {
+			if plans == 1 || i >= 4_400 && snapshot.ByKey()["pools/dc/c/s/"+name] == nil {
 				o := object.New(q.node, []string{"dc", "c", "s"}, name)
 				p.Changes = append(p.Changes, object.Change{After: &o})
 			}
@@ -173,8 +175,8 @@ func TestVoidPart(t *testing.T) {
 		}
 		return p, nil
 	}
-	in.Read[0].Selector = selector.Selector{}
-	done, err := q.apply(in)
+	intent.Read[0].Selector = selector.Selector{}
+	done, err := q.apply(intent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +192,8 @@ func TestVoidPart(t *testing.T) {
 	}
 }
 
-// TestSettledMeanwhile: somebody settles a change whose commit is on its way, and
-// whoever makes it learns that it is not made.
+// TestSettledMeanwhile tests that a change that somebody resolves as not made,
+// while its commit is held back, returns that as its error.
 func TestSettledMeanwhile(t *testing.T) {
 	q := newQueued(t)
 	q.store.Store = settling{q.store.Store}
@@ -205,7 +207,8 @@ func TestSettledMeanwhile(t *testing.T) {
 	}
 }
 
-// settling is a store where each change is settled before its commit arrives.
+// settling is a store that resolves each change as not made before its commit
+// arrives.
 type settling struct{ store.Store }
 
 func (s settling) Commit(ctx context.Context, txn store.Txn) (store.Receipt, error) {
@@ -217,24 +220,25 @@ func (s settling) Commit(ctx context.Context, txn store.Txn) (store.Receipt, err
 	return s.Store.Commit(ctx, txn)
 }
 
-// TestToldIsTrue makes changes at random, with commits held back or left without
-// an answer, and has what is kept arrive at any time, in any order. What a change
-// was told holds for good: one that is done is in the journal once, and of one
-// that is not, nothing ever is. Others come in between past confctl and its
-// fences. Where they do not, that holds of commits that were copied, too.
-func TestToldIsTrue(t *testing.T) {
+// TestResultIsTrue makes random changes while commits are held back or left
+// without an answer, and lets held commits arrive at any time in any order. The
+// result of a change must remain true: a change that was made is in the journal
+// once, and one that was not made never is. Other programs write to the store
+// without confctl's fences. If they do not, the result must remain true for
+// duplicated commits, too.
+func TestResultIsTrue(t *testing.T) {
 	slow(t)
 	t.Run("held back", func(t *testing.T) {
 		t.Parallel()
-		toldIsTrue(t, (*queued).turnByForce, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute})
+		resultIsTrue(t, (*queued).turnByForce, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute})
 	})
 	t.Run("copied", func(t *testing.T) {
 		t.Parallel()
-		toldIsTrue(t, (*queued).turn, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute, etcdtest.Twice})
+		resultIsTrue(t, (*queued).turn, []etcdtest.Fate{etcdtest.Pass, etcdtest.Hold, etcdtest.Mute, etcdtest.Twice})
 	})
 }
 
-// slow skips a test of many changes in etcd if only fast ones are wanted.
+// slow skips a test that makes many changes in etcd with -short.
 func slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -242,36 +246,36 @@ func slow(t *testing.T) {
 	}
 }
 
-func toldIsTrue(t *testing.T, turn func(*queued, string), fates []etcdtest.Fate) {
+func resultIsTrue(t *testing.T, turn func(*queued, string), fates []etcdtest.Fate) {
 	const changes, objects = 60, 3
 	q := newQueued(t)
-	told := map[string]string{} // by reason
+	results := map[string]string{} // results by reason
 	delivered := 0
 	for i := range changes {
 		name, reason := fmt.Sprintf("h%d", rand.IntN(objects)), fmt.Sprint(i)
-		in := q.create(name)
+		intent := q.create(name)
 		if rand.IntN(2) == 0 {
-			in = q.remove(name)
+			intent = q.remove(name)
 		}
-		first, plans := in.Plan, 0
-		in.Plan = func(on object.Snapshot) (object.Plan, error) {
+		first, plans := intent.Plan, 0
+		intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 			q.queue.Next()
-			if plans++; plans == 1 && rand.IntN(2) == 0 { // somebody else is faster
+			if plans++; plans == 1 && rand.IntN(2) == 0 { // another change is committed first
 				turn(q, name)
 			}
 			q.queue.Next(fates[rand.IntN(len(fates))], fates[rand.IntN(len(fates))])
-			return first(on)
+			return first(snapshot)
 		}
 		q.applier.Terms.Reason = reason
-		done, err := q.apply(in)
+		done, err := q.apply(intent)
 		switch {
 		case errors.As(err, new(*store.UnknownError)):
-			told[reason] = "unknown"
+			results[reason] = "unknown"
 		case done.ID != "":
-			told[reason] = "done"
+			results[reason] = "done"
 		}
 		q.queue.Next()
-		if rand.IntN(4) == 0 { // the object goes or comes, and then the rest arrives
+		if rand.IntN(4) == 0 { // create or delete the object, and release the held commits
 			turn(q, name)
 			delivered += q.queue.Deliver()
 		}
@@ -280,24 +284,25 @@ func toldIsTrue(t *testing.T, turn func(*queued, string), fates []etcdtest.Fate)
 	if delivered == 0 {
 		t.Error("no commit was kept")
 	}
-	q.compare(told, changes)
+	q.compare(results, changes)
 }
 
-// turn creates an object, or deletes it if it is there, as another operator.
+// turn creates an object, or deletes it if it exists, as another operator
+// would.
 func (q *queued) turn(name string) {
 	q.Helper()
 	other := q.newApplier()
 	other.Log.Sinks = nil
-	in := q.create(name)
+	intent := q.create(name)
 	if q.stored(pool)[name] != "" {
-		in = q.remove(name)
+		intent = q.remove(name)
 	}
-	if _, err := other.Apply(q.Context(), in); err != nil {
+	if _, err := other.Apply(q.Context(), intent); err != nil {
 		q.Fatal(err)
 	}
 }
 
-// turnByForce does so as etcdctl would.
+// turnByForce does the same without confctl, as etcdctl would.
 func (q *queued) turnByForce(name string) {
 	q.Helper()
 	val := `{}`
@@ -307,8 +312,8 @@ func (q *queued) turnByForce(name string) {
 	q.put(pool+name, val)
 }
 
-// compare compares what changes were told with the journal.
-func (q *queued) compare(told map[string]string, changes int) {
+// compare compares the results of changes with the journal.
+func (q *queued) compare(results map[string]string, changes int) {
 	q.Helper()
 	records, err := q.applier.Log.Records(q.Context())
 	if err != nil {
@@ -320,9 +325,9 @@ func (q *queued) compare(told map[string]string, changes int) {
 	}
 	for i := range changes {
 		reason := fmt.Sprint(i)
-		want := map[string][]int{"done": {1}, "unknown": {0, 1}, "": {0}}[told[reason]]
+		want := map[string][]int{"done": {1}, "unknown": {0, 1}, "": {0}}[results[reason]]
 		if n := times[reason]; !slices.Contains(want, n) {
-			q.Errorf("change %s was told %q, and was made %d times", reason, told[reason], n)
+			q.Errorf("change %s was told %q, and was made %d times", reason, results[reason], n)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 )
 
-// TestPartialOfNothing: if rules refuse all of a change, it is refused; a dry run
-// shows that nothing would be made.
+// TestPartialOfNothing tests that a change of which all is refused is refused,
+// and that a dry run shows an empty plan.
 func TestPartialOfNothing(t *testing.T) {
 	s := newSite(t, 2)
 	enforce(s.applier)
@@ -29,39 +29,43 @@ func TestPartialOfNothing(t *testing.T) {
 	}
 }
 
-// TestAllowedPoolMayGoInAnEarlierPart: a pool for which a rule is overridden has to
-// be there when the change begins, and not for each of its parts.
+// TestAllowedPoolMayGoInAnEarlierPart tests that a pool for which a rule is
+// overridden has to exist only when the change begins.
 func TestAllowedPoolMayGoInAnEarlierPart(t *testing.T) {
 	s := newSite(t, 4000)
 	s.put("/conftool/v1/pools/dc/c/a/host", `{"weight": 10, "pooled": "yes"}`)
 	s.put("/conftool/v1/pools/else/c/s/host", `{"weight": 10, "pooled": "yes"}`)
 	s.applier.Terms = change.Terms{Mode: safety.Refuse, Emergency: true, Allow: []string{"min-pooled@dc/c/a"}}
-	in := s.set("dc=dc", "weight=1")
-	chosen := in.Read[0].Selector
-	in.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Select(s.node, chosen)), nil }
-	in.Deletes, in.Split = true, true
-	done, err := s.apply(in)
+	intent := s.set("dc=dc", "weight=1")
+	chosen := intent.Read[0].Selector
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+		return object.Delete(snapshot.Select(s.node, chosen)), nil
+	}
+	intent.Deletes, intent.Split = true, true
+	done, err := s.apply(intent)
 	if made, _ := s.journal(); err != nil || len(done.Objects) != 4001 || len(made) != 2 {
 		t.Errorf("%v, %d done in %d parts", err, len(done.Objects), len(made))
 	}
 }
 
-// TestWarningsOfNoChange are passed on, too.
+// TestWarningsOfNoChange tests that warnings are reported even if nothing
+// changes.
 func TestWarningsOfNoChange(t *testing.T) {
 	s := newSite(t, 1)
-	in := s.set("name=host0", "weight=10")
-	plan := in.Plan
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
-		p, err := plan(on)
+	intent := s.set("name=host0", "weight=10")
+	plan := intent.Plan
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+		p, err := plan(snapshot)
 		p.Warnings = []string{"careful"}
 		return p, err
 	}
-	if _, err := s.apply(in); err != nil || len(s.warned) != 1 || s.warned[0] != "careful" {
+	if _, err := s.apply(intent); err != nil || len(s.warned) != 1 || s.warned[0] != "careful" {
 		t.Errorf("%v, warned %q", err, s.warned)
 	}
 }
 
-// TestOverridesAreNamedOnce, and findings are kept with what came of them.
+// TestOverridesAreNamedOnce tests that the record has each overridden rule
+// once, and all findings with their levels.
 func TestOverridesAreNamedOnce(t *testing.T) {
 	s := newSite(t, 2)
 	for _, host := range []string{"host0", "host1"} {
@@ -83,18 +87,21 @@ func TestOverridesAreNamedOnce(t *testing.T) {
 	}
 }
 
-// TestReadingIsAsNarrowAsItMay: without rules, only what is asked for is read; with
-// them, the groups around it.
+// TestReadingIsAsNarrowAsItMay tests that only the selected objects are read
+// without rules, and their groups with rules.
 func TestReadingIsAsNarrowAsItMay(t *testing.T) {
 	for mode, want := range map[safety.Mode]int{safety.None: 1, safety.Refuse: 3} {
 		s := newSite(t, 3)
 		s.put("/conftool/v1/pools/dc/c/t/host0", `{"weight": 10, "pooled": "yes"}`)
 		s.applier.Terms.Mode = mode
 		read := 0
-		in := s.set("dc=dc,cluster=c,service=s,name=host0", "weight=5")
-		plan := in.Plan
-		in.Plan = func(on object.Snapshot) (object.Plan, error) { read = len(on.Objects); return plan(on) }
-		if _, err := s.apply(in); err != nil || read != want {
+		intent := s.set("dc=dc,cluster=c,service=s,name=host0", "weight=5")
+		plan := intent.Plan
+		intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+			read = len(snapshot.Objects)
+			return plan(snapshot)
+		}
+		if _, err := s.apply(intent); err != nil || read != want {
 			t.Errorf("mode %d: %v, %d objects read, want %d", mode, err, read, want)
 		}
 	}

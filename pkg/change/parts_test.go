@@ -14,18 +14,18 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// noted is a type whose objects may be large.
+// noted declares a type whose objects may be large.
 func noted() *schema.Type {
 	return &schema.Type{Name: "note", Path: "notes", Fields: []schema.Field{{Name: "text", Kind: schema.Text, Default: value.OfString("")}}}
 }
 
-// writing returns the intent to create notes of so many bytes.
+// writing returns the intent to create notes of the given size in bytes.
 func writing(typ *schema.Type, sizes ...int) change.Intent {
 	return change.Intent{
 		Read: []catalog.Query{{Type: typ}}, Action: "sync", Selector: "x", Split: true,
-		Plan: func(on object.Snapshot) (object.Plan, error) {
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
 			var plan object.Plan
-			there := on.ByKey()
+			there := snapshot.ByKey()
 			for i, size := range sizes {
 				o := object.New(typ, nil, fmt.Sprintf("n%d", i))
 				o = o.WithFields([]value.Field{{Name: "text", Value: value.OfString(strings.Repeat("x", size))}})
@@ -38,8 +38,8 @@ func writing(typ *schema.Type, sizes ...int) change.Intent {
 	}
 }
 
-// TestPartsLeaveRoomForTheRecord: the journal's record of a part has its values
-// again, and both fit into one commit.
+// TestPartsLeaveRoomForTheRecord tests that a part and its journal record,
+// which repeats the values, fit into one commit.
 func TestPartsLeaveRoomForTheRecord(t *testing.T) {
 	const eighth = store.MaxBytes / 8
 	for parts, sizes := range map[int][]int{1: {100, 100}, 2: {eighth, eighth, eighth, eighth}, 3: {3 * eighth, 3 * eighth, 3 * eighth}} {
@@ -51,14 +51,14 @@ func TestPartsLeaveRoomForTheRecord(t *testing.T) {
 	}
 }
 
-// TestLargestChange: a change of one object fits into a commit as long as the object
-// and what changes, before and after, do, whatever else the object has. CheckSize
-// knows before.
+// TestLargestChange tests that a change of one object fits into a commit if the
+// object and its changed fields, before and after, do; and that CheckSize
+// predicts it.
 func TestLargestChange(t *testing.T) {
 	s := newSite(t, 0)
 	s.node = noted()
 	for _, c := range []struct {
-		text, other int // bytes: of the field that changes, and of another
+		text, other int // bytes of the field that changes, and of another field
 		fits        bool
 	}{
 		{290_000, 0, true}, {510_000, 0, false}, {10, 500_000, true}, {100_000, 400_000, true}, {300_000, 200_000, true}, {400_000, 100_000, false},
@@ -70,9 +70,9 @@ func TestLargestChange(t *testing.T) {
 		}
 		before, after := with("x"), with("y")
 		s.put("/conftool/v1/notes/n0", string(before.AppendStored(nil)))
-		in := s.set("name=n0", "text="+strings.Repeat("y", c.text))
-		in.Split, in.Action = true, "edit" // the record has the action, too
-		_, err := s.apply(in)
+		intent := s.set("name=n0", "text="+strings.Repeat("y", c.text))
+		intent.Split, intent.Action = true, "edit" // the record has the action, too
+		_, err := s.apply(intent)
 		large := func(err error) bool { return errors.As(err, new(*store.TooLargeError)) }
 		if c.fits && err != nil || !c.fits && !large(err) {
 			t.Errorf("%d and %d bytes: %v", c.text, c.other, err)
@@ -83,8 +83,8 @@ func TestLargestChange(t *testing.T) {
 	}
 }
 
-// TestPartsLeaveRoomForWrites: the record and the messages of a part are writes
-// of its commit, too.
+// TestPartsLeaveRoomForWrites tests that the writes of the record and the
+// announcements count in a part's commit.
 func TestPartsLeaveRoomForWrites(t *testing.T) {
 	s := newSite(t, 0)
 	var told []string

@@ -16,17 +16,17 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// creating returns the intent to create so many nodes in a cluster of their own,
-// in parts, and whatever else a plan has.
+// creating returns the intent to create n nodes in a new cluster, in parts, and
+// to make the changes that more returns.
 func (s *site) creating(n int, more func(object.Snapshot) []object.Change) change.Intent {
 	return change.Intent{
 		Read: []catalog.Query{{Type: s.node}}, Action: "sync", Selector: "x", Split: true,
-		Plan: func(on object.Snapshot) (object.Plan, error) {
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
 			var plan object.Plan
 			if more != nil {
-				plan.Changes = more(on)
+				plan.Changes = more(snapshot)
 			}
-			there := on.ByKey()
+			there := snapshot.ByKey()
 			for i := range n {
 				o := object.New(s.node, []string{"dc", "new", "s"}, fmt.Sprintf("host%04d", i))
 				if there[o.Key()] == nil {
@@ -38,8 +38,8 @@ func (s *site) creating(n int, more func(object.Snapshot) []object.Change) chang
 	}
 }
 
-// TestAnswerDoesNotStandForANewFinding: the change is the same that the operator
-// agreed to, but a rule has something to say about it by now.
+// TestAnswerDoesNotStandForANewFinding tests that the operator is asked again
+// about the same change if a rule has a new finding.
 func TestAnswerDoesNotStandForANewFinding(t *testing.T) {
 	s := newSite(t, 3)
 	s.applier.Terms.Mode = safety.Warn
@@ -48,11 +48,11 @@ func TestAnswerDoesNotStandForANewFinding(t *testing.T) {
 		findings = append(findings, len(p.Verdict.Findings))
 		return nil
 	}
-	in := interfere(s.set("name=host0", "pooled=no"), func() {
+	intent := interfere(s.set("name=host0", "pooled=no"), func() {
 		s.put(pool+"host0", `{"weight": 11, "pooled": "yes"}`)
 		s.put(pool+"host1", `{"weight": 10, "pooled": "no"}`)
 	})
-	if _, err := s.apply(in); err != nil {
+	if _, err := s.apply(intent); err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(findings) != "[0 1]" {
@@ -60,8 +60,8 @@ func TestAnswerDoesNotStandForANewFinding(t *testing.T) {
 	}
 }
 
-// interrupted ends a context while a commit is on its way. It obeys, as a store
-// does.
+// interrupted is a store that calls stop at the start of a commit, and commits
+// only if the commit's own context is not cancelled.
 type interrupted struct {
 	store.Store
 	stop context.CancelFunc
@@ -75,7 +75,7 @@ func (i interrupted) Commit(ctx context.Context, txn store.Txn) (store.Receipt, 
 	return i.Store.Commit(ctx, txn)
 }
 
-// obeying is a sink that sends nothing once it is to stop.
+// obeying is a sink that sends nothing if its context is cancelled.
 type obeying struct{ sink }
 
 func (o *obeying) Send(ctx context.Context, d sal.Delivery) error {
@@ -103,7 +103,7 @@ func TestInterruptCutsOffNeitherCommitNorDelivery(t *testing.T) {
 	}
 }
 
-// TestInterruptBeforeTheCommit: nothing is written.
+// TestInterruptBeforeTheCommit tests that nothing is written.
 func TestInterruptBeforeTheCommit(t *testing.T) {
 	s := newSite(t, 1)
 	ctx, stop := context.WithCancel(t.Context())
@@ -113,22 +113,22 @@ func TestInterruptBeforeTheCommit(t *testing.T) {
 	}
 }
 
-// TestInterruptEndsTheWaitForOthers: while others are faster, an interrupt ends
-// the change without another attempt.
+// TestInterruptEndsTheWaitForOthers tests that an interrupt after a conflict
+// ends the change without another attempt.
 func TestInterruptEndsTheWaitForOthers(t *testing.T) {
 	s := newSite(t, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	under := *s
-	under.store = &counting{Store: s.store.Store} // past the interrupt
+	under.store = &counting{Store: s.store.Store} // without the interrupt
 	s.store.Store = interrupted{s.store.Store, stop}
-	in := interfere(s.set("name=host0", "weight=5"), func() { under.put(pool+"host0", `{"weight": 11, "pooled": "yes"}`) })
-	if _, err := s.applier.Apply(ctx, in); !errors.Is(err, context.Canceled) || s.store.commits.Load() != 1 {
+	intent := interfere(s.set("name=host0", "weight=5"), func() { under.put(pool+"host0", `{"weight": 11, "pooled": "yes"}`) })
+	if _, err := s.applier.Apply(ctx, intent); !errors.Is(err, context.Canceled) || s.store.commits.Load() != 1 {
 		t.Errorf("%v after %d commits", err, s.store.commits.Load())
 	}
 }
 
-// TestHeldBackStaysHeldBack: what the first part of a change holds back is not
-// let in by a later part, although no rule refuses it by then.
+// TestHeldBackStaysHeldBack tests that a change that the first part held back
+// is not made by a later part, although no rule refuses it then.
 func TestHeldBackStaysHeldBack(t *testing.T) {
 	s := newSite(t, 0)
 	const other = "/conftool/v1/pools/dc/c/t/"
@@ -141,15 +141,15 @@ func TestHeldBackStaysHeldBack(t *testing.T) {
 		}
 	}
 	depool := s.set("service=t,name=host0", "pooled=no").Plan
-	in := s.creating(5000, func(on object.Snapshot) []object.Change {
-		plan, err := depool(on)
+	intent := s.creating(5000, func(snapshot object.Snapshot) []object.Change {
+		plan, err := depool(snapshot)
 		if err != nil {
 			t.Error(err)
 		}
 		return plan.Changes
 	})
-	in.Partial = true
-	done, err := s.apply(in)
+	intent.Partial = true
+	done, err := s.apply(intent)
 	if err != nil || len(done.Objects) != 5000 || len(done.Held) != 1 || len(done.Refused) != 1 {
 		t.Errorf("%v, %d done, %d held back", err, len(done.Objects), len(done.Held))
 	}
@@ -158,8 +158,8 @@ func TestHeldBackStaysHeldBack(t *testing.T) {
 	}
 }
 
-// TestExpectIsOfTheWholeChange: a plan in parts is expected to be as large as it
-// is before the first.
+// TestExpectIsOfTheWholeChange tests that the expected number of objects is
+// compared before the first part.
 func TestExpectIsOfTheWholeChange(t *testing.T) {
 	for n, want := range map[int]string{4999: "4999 objects were expected, but 5000 match", 5000: ""} {
 		s := newSite(t, 0)
@@ -171,55 +171,57 @@ func TestExpectIsOfTheWholeChange(t *testing.T) {
 	}
 }
 
-// TestPatienceIsOfEachPart: others may be faster for a while at each part of a
-// large change.
+// TestPatienceIsOfEachPart tests that the time for attempts starts again with
+// each part.
 func TestPatienceIsOfEachPart(t *testing.T) {
 	s := newSite(t, 0)
 	now := time.Now()
 	s.applier.Now = func() time.Time { return now }
 	plans := 0
-	in := s.creating(5000, nil)
-	plan := in.Plan
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+	intent := s.creating(5000, nil)
+	plan := intent.Plan
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		if plans++; plans%2 == 1 { // each part is planned twice
 			now = now.Add(11 * time.Second)
 			s.put(fmt.Sprintf("/conftool/v1/pools/dc/new/s/host%04d", plans+4000*(plans/2)), `{}`)
 		}
-		return plan(on)
+		return plan(snapshot)
 	}
-	done, err := s.apply(in)
+	done, err := s.apply(intent)
 	if err != nil || plans != 4 || len(done.Objects) != 4998 {
 		t.Errorf("%v after %d plans, %d done", err, plans, len(done.Objects))
 	}
 }
 
-// TestLenientAsksNoRuleThatIsOff: a lenient change turns refusals into warnings,
-// and asks nothing where the operator has no rules asked.
+// TestLenientAsksNoRuleThatIsOff tests that a lenient change turns refusals
+// into warnings, and that rules that are off stay off.
 func TestLenientAsksNoRuleThatIsOff(t *testing.T) {
 	for mode, want := range map[safety.Mode]int{safety.None: 0, safety.Warn: 1, safety.Refuse: 1} {
 		s := newSite(t, 2)
 		s.applier.Terms.Mode = mode
-		in := s.set("dc=dc", "pooled=no")
-		in.Lenient = true
-		done, err := s.apply(in)
+		intent := s.set("dc=dc", "pooled=no")
+		intent.Lenient = true
+		done, err := s.apply(intent)
 		if err != nil || len(done.Verdict.Findings) != want || len(done.Verdict.Refusals()) != 0 || len(done.Objects) != 2 {
 			t.Errorf("mode %d: %v, %+v", mode, err, done.Verdict)
 		}
 	}
 }
 
-// TestDeleteReadsTheWholeType: what a selector names is not the last of its type
-// as long as there is anything else.
+// TestDeleteReadsTheWholeType tests that an object that a selector matches is
+// not taken for the last of its type if there are others.
 func TestDeleteReadsTheWholeType(t *testing.T) {
 	s := newSite(t, 1)
 	s.put(pool+"host0", `{"weight": 10, "pooled": "no"}`)
 	s.put("/conftool/v1/pools/elsewhere/c/s/host1", `{"weight": 10, "pooled": "no"}`)
 	enforce(s.applier)
-	in := s.set("dc=dc,cluster=c,service=s,name=host0", "weight=1")
-	chosen := in.Read[0].Selector
-	in.Plan = func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Select(s.node, chosen)), nil }
-	in.Deletes = true
-	if done, err := s.apply(in); err != nil || len(done.Objects) != 1 || len(done.Verdict.Findings) != 0 {
+	intent := s.set("dc=dc,cluster=c,service=s,name=host0", "weight=1")
+	chosen := intent.Read[0].Selector
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+		return object.Delete(snapshot.Select(s.node, chosen)), nil
+	}
+	intent.Deletes = true
+	if done, err := s.apply(intent); err != nil || len(done.Objects) != 1 || len(done.Verdict.Findings) != 0 {
 		t.Errorf("%v, %+v", err, done.Verdict)
 	}
 }

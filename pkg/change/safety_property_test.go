@@ -27,7 +27,7 @@ import (
 type fleet struct {
 	*site
 	types []*schema.Type
-	// What came of the commands, over all runs.
+	// Results of the commands, over all runs.
 	made, refused, idle int
 }
 
@@ -68,8 +68,8 @@ func newFleet(t *testing.T) *fleet {
 
 const fleetPrefix = "/conftool/v1/"
 
-// fill replaces what is stored by objects in random states, some of which are
-// in no good one.
+// fill replaces the stored objects by objects in random states, some of them
+// invalid.
 func (f *fleet) fill(rt *rapid.T) {
 	nodes := []string{
 		`{"weight": 10, "pooled": "yes"}`, `{"weight": 10, "pooled": "yes"}`, `{"weight": 10, "pooled": "yes"}`, `{"weight": 1, "pooled": "yes"}`,
@@ -95,7 +95,7 @@ func (f *fleet) fill(rt *rapid.T) {
 	f.reset(rt, objects)
 }
 
-// reset makes some objects, by their keys, all there are.
+// reset replaces the stored objects by the given ones, by key.
 func (f *fleet) reset(rt *rapid.T, objects map[string]string) {
 	var txn store.Txn
 	for key := range f.stored(fleetPrefix) {
@@ -111,18 +111,17 @@ func (f *fleet) reset(rt *rapid.T, objects map[string]string) {
 	}
 }
 
-// TestAllowedChangesKeepTheFloor: whatever is done, as far as the rules allow
-// it, and in whatever order: if fewer serve in a group than before, there are
-// not fewer than its floor.
+// TestAllowedChangesKeepTheFloor tests that after any sequence of commands, a
+// group in which fewer members serve than before still has its floor.
 func TestAllowedChangesKeepTheFloor(t *testing.T) {
 	f := newFleet(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		f.fill(rt)
 		before := f.stored(fleetPrefix)
 		for range rapid.IntRange(5, 15).Draw(rt, "commands") {
-			in := f.command(rt)
+			intent := f.command(rt)
 			f.applier.Terms.Partial = rapid.IntRange(0, 3).Draw(rt, "except what is refused") == 0
-			f.try(rt, in)
+			f.try(rt, intent)
 			after := f.stored(fleetPrefix)
 			checkFloors(rt, before, after)
 			before = after
@@ -134,8 +133,8 @@ func TestAllowedChangesKeepTheFloor(t *testing.T) {
 	t.Logf("%d changes were made, %d refused, %d had nothing to do", f.made, f.refused, f.idle)
 }
 
-// TestRepairsAreNeverRefused: to pool what has a weight, to create objects, and
-// to raise weights, whatever state the fleet is in.
+// TestRepairsAreNeverRefused tests that pooling objects that have a weight,
+// creating objects, and raising weights are allowed in any state.
 func TestRepairsAreNeverRefused(t *testing.T) {
 	f := newFleet(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -152,30 +151,30 @@ func TestRepairsAreNeverRefused(t *testing.T) {
 	t.Logf("%d repairs were made, %d had nothing to do", f.made, f.idle)
 }
 
-// try makes a change, or has it refused: nothing else may come of it. It reports
-// whether anything of it was refused.
-func (f *fleet) try(rt *rapid.T, in change.Intent) (refused bool) {
+// try applies an intent, and fails if the error is not a refusal. It reports
+// whether any of it was refused.
+func (f *fleet) try(rt *rapid.T, intent change.Intent) (refused bool) {
 	before := f.stored(fleetPrefix)
-	done, err := f.apply(in)
+	done, err := f.apply(intent)
 	switch {
 	case errors.As(err, new(*change.RefusedError)):
-		rt.Logf("%s %s: %v", in.Selector, in.Action, err)
+		rt.Logf("%s %s: %v", intent.Selector, intent.Action, err)
 		if f.refused++; !maps.Equal(before, f.stored(fleetPrefix)) {
 			rt.Fatal("it was refused, and made")
 		}
 		return true
 	case err != nil:
-		rt.Fatalf("%s %s: %v", in.Selector, in.Action, err)
+		rt.Fatalf("%s %s: %v", intent.Selector, intent.Action, err)
 	case done.ID == "":
 		f.idle++
 	default:
-		rt.Logf("%s %s: %d changed, %d held back", in.Selector, in.Action, len(done.Objects), len(done.Held))
+		rt.Logf("%s %s: %d changed, %d held back", intent.Selector, intent.Action, len(done.Objects), len(done.Held))
 		f.made++
 	}
 	return len(done.Held) > 0
 }
 
-// command is something that an operator may ask for.
+// command draws the intent of a command that an operator may run.
 func (f *fleet) command(rt *rapid.T) change.Intent {
 	t := rapid.SampledFrom(f.types).Draw(rt, "type")
 	switch rapid.SampledFrom([]string{"set", "set", "set", "pool verb", "delete", "sync"}).Draw(rt, "verb") {
@@ -188,8 +187,10 @@ func (f *fleet) command(rt *rapid.T) change.Intent {
 		text := someSelector(rt, t)
 		chosen := f.selector(t, text)
 		return change.Intent{
-			Read:   []catalog.Query{{Type: t, Selector: chosen}},
-			Plan:   func(on object.Snapshot) (object.Plan, error) { return object.Delete(on.Select(t, chosen)), nil },
+			Read: []catalog.Query{{Type: t, Selector: chosen}},
+			Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+				return object.Delete(snapshot.Select(t, chosen)), nil
+			},
 			Action: "delete", Selector: text, Deletes: true,
 		}
 	default:
@@ -197,8 +198,8 @@ func (f *fleet) command(rt *rapid.T) change.Intent {
 	}
 }
 
-// repair is something that makes nothing worse. It chooses objects by what they
-// are, as an operator does who looks first.
+// repair draws an intent that reduces no capacity. It selects objects by their
+// current fields, as an operator does who looks first.
 func (f *fleet) repair(rt *rapid.T) change.Intent {
 	t := rapid.SampledFrom(f.types).Draw(rt, "type")
 	text := someSelector(rt, t)
@@ -217,13 +218,13 @@ func (f *fleet) repair(rt *rapid.T) change.Intent {
 	default:
 		words = "pooled=yes:weight=10"
 	}
-	in := f.setting(t, text, words)
+	intent := f.setting(t, text, words)
 	chosen, assignments := f.selector(t, text), f.assignments(t, words)
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
-		objects := slices.DeleteFunc(on.Select(t, chosen), func(o object.Object) bool { return !lives(o) })
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
+		objects := slices.DeleteFunc(snapshot.Select(t, chosen), func(o object.Object) bool { return !lives(o) })
 		return object.Set(objects, assignments)
 	}
-	return in
+	return intent
 }
 
 func (f *fleet) named(name string) *schema.Type {
@@ -246,43 +247,46 @@ func (f *fleet) assignments(t *schema.Type, words string) []object.Assignment {
 	return all
 }
 
-// setting is the intent to set fields of the objects that a selector chooses.
+// setting returns the intent to set fields of the objects that a selector
+// matches.
 func (f *fleet) setting(t *schema.Type, text, words string) change.Intent {
 	chosen, assignments := f.selector(t, text), f.assignments(t, words)
 	return change.Intent{
-		Read:     []catalog.Query{{Type: t, Selector: chosen}},
-		Plan:     func(on object.Snapshot) (object.Plan, error) { return object.Set(on.Select(t, chosen), assignments) },
+		Read: []catalog.Query{{Type: t, Selector: chosen}},
+		Plan: func(snapshot object.Snapshot) (object.Plan, error) {
+			return object.Set(snapshot.Select(t, chosen), assignments)
+		},
 		Action:   "set/" + words,
 		Selector: text,
 	}
 }
 
-// sync is the intent of a sync whose files have some objects more than the
-// store, and some less. Keys are those below the version.
+// sync returns the intent of a sync whose files have some objects that the
+// store lacks, and lack some that it has. Keys are those below the API version.
 func (f *fleet) sync(created, removed []string) change.Intent {
-	in := change.Intent{Action: "sync", Selector: fmt.Sprintf("+%v -%v", created, removed), Split: true, Deletes: true, Seeds: true, Partial: true}
+	intent := change.Intent{Action: "sync", Selector: fmt.Sprintf("+%v -%v", created, removed), Split: true, Deletes: true, Seeds: true, Partial: true}
 	for _, t := range f.types {
-		in.Read = append(in.Read, catalog.Query{Type: t})
+		intent.Read = append(intent.Read, catalog.Query{Type: t})
 	}
-	in.Plan = func(on object.Snapshot) (object.Plan, error) {
+	intent.Plan = func(snapshot object.Snapshot) (object.Plan, error) {
 		var plan object.Plan
 		for _, key := range created {
-			if on.Find(key) == nil {
+			if snapshot.Find(key) == nil {
 				o := f.seeded(key)
 				plan.Changes = append(plan.Changes, object.Change{After: &o})
 			}
 		}
 		for _, key := range removed {
-			if o := on.Find(key); o != nil && !slices.Contains(created, key) {
+			if o := snapshot.Find(key); o != nil && !slices.Contains(created, key) {
 				plan.Changes = append(plan.Changes, object.Change{Before: o})
 			}
 		}
 		return plan, nil
 	}
-	return in
+	return intent
 }
 
-// seeded is an object as sync creates it.
+// seeded returns an object as sync creates it.
 func (f *fleet) seeded(key string) object.Object {
 	parts := strings.Split(key, "/")
 	for _, t := range f.types {
@@ -294,7 +298,7 @@ func (f *fleet) seeded(key string) object.Object {
 	return object.Object{}
 }
 
-// weight is an object's; -1 if it has none that can be read.
+// weight returns the weight of an object; -1 if it cannot be read.
 func weight(o object.Object) int {
 	var n int
 	if o.Malformed != nil || json.Unmarshal([]byte(o.Get("weight").Text()), &n) != nil {
@@ -317,7 +321,7 @@ func someSelector(rt *rapid.T, t *schema.Type) string {
 	return strings.Join(parts, ",")
 }
 
-// someNames is a regex for at most so many names.
+// someNames draws a regex that matches at most n names.
 func someNames(rt *rapid.T, most int) string {
 	numbers := rapid.SliceOfNDistinct(rapid.IntRange(0, 12), 1, most, rapid.ID[int]).Draw(rt, "names")
 	names := make([]string, len(numbers))
@@ -348,11 +352,11 @@ func someKeys(rt *rapid.T, what string) []string {
 	return keys
 }
 
-// headcount is how many members a group has, and how many of them serve.
+// headcount is the number of members of a group, and of those that serve.
 type headcount struct{ members, serve int }
 
-// headcounts counts what is stored, by group. It and floorOf know nothing of
-// the rules as the program has them.
+// headcounts counts the stored objects by group. It and floorOf do not use
+// package safety.
 func headcounts(stored map[string]string) map[string]headcount {
 	groups := map[string]headcount{}
 	for key, text := range stored {
@@ -374,8 +378,8 @@ func headcounts(stored map[string]string) map[string]headcount {
 	return groups
 }
 
-// groupOf returns the group of a key: its directory, but of the nodes in b the
-// datacenter.
+// groupOf returns the group of a key: its directory, but the datacenter for
+// nodes in b.
 func groupOf(key string) string {
 	if strings.HasPrefix(key, "pools/b/") {
 		return "pools/b"
@@ -383,14 +387,14 @@ func groupOf(key string) string {
 	return key[:strings.LastIndexByte(key, '/')]
 }
 
-// floorOf returns how many have to serve in a group of so many members.
+// floorOf returns how many of n members of a group must serve.
 func floorOf(group string, n int) int {
 	switch {
 	case n == 0:
 		return 0
 	case group == "pools/b":
 		return max(2, (66*n+99)/100)
-	case n == 1: // it may go, with a warning
+	case n == 1: // depooling it is a warning
 		return 0
 	case strings.HasPrefix(group, "switches/"):
 		return 1
@@ -402,8 +406,8 @@ func floorOf(group string, n int) int {
 	return (75*n + 99) / 100
 }
 
-// checkFloors fails if fewer serve in a group than before, and fewer than the
-// floor that it had then.
+// checkFloors fails if fewer members of a group serve than before and than the
+// floor it had then.
 func checkFloors(rt *rapid.T, before, after map[string]string) {
 	now := headcounts(after)
 	for group, was := range headcounts(before) {
