@@ -8,9 +8,9 @@ import (
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// Whatever is in the files of a site: each finding has a place, a rule and
-// advice, and stands there once; without an error there is something to go on
-// with.
+// FuzzLint checks that, for any content of the files, each finding has a position, a
+// rule and advice and is reported once, and that without an error there is a usable
+// result.
 func FuzzLint(f *testing.F) {
 	const schemaText = `
 t:

@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// jsonSchemas checks the JSON schemas of all types, what they are for, and
-// whether new objects fit them.
+// jsonSchemas checks the JSON schemas of all types and their selectors, and whether
+// new objects satisfy them.
 func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
 	used, certain := map[string]bool{}, true
 	for _, t := range l.Schema.Declared() {
@@ -26,7 +26,7 @@ func (l *linter) jsonSchemas(declared map[*schema.Type]seed.Type) {
 			}
 		}
 	}
-	if certain { // else what is not used now may be what was meant
+	if certain { // otherwise, an unused file may be the one that was meant
 		l.unused(used)
 	}
 	for _, t := range l.Schema.Types() {
@@ -45,7 +45,7 @@ func (l *linter) jsonSchema(t *schema.Type, r *schema.Rule) bool {
 	for _, doubt := range r.Selector.Doubts() {
 		l.addAt(r.SelectorPos, schema.RuleRegex, "selector %q of rule %s: %s", r.Selector, r.Name, doubt)
 	}
-	if r.File == "" { // which is a problem of the type
+	if r.File == "" { // already a problem of the type
 		return false
 	}
 	for _, odd := range r.Oddities() {
@@ -58,8 +58,8 @@ func (l *linter) jsonSchema(t *schema.Type, r *schema.Rule) bool {
 	return len(wrong) == 0
 }
 
-// inForce returns the rules that new objects have to fit: those that select one
-// of the objects the data declares, or without data any.
+// inForce returns the rules that new objects must satisfy: those that select an
+// object that the data declares or, without complete data, any object.
 func (l *linter) inForce(t *schema.Type, data seed.Type) []*schema.Rule {
 	var rules []*schema.Rule
 	for _, r := range t.Rules {
@@ -75,14 +75,13 @@ func (l *linter) inForce(t *schema.Type, data seed.Type) []*schema.Rule {
 	return rules
 }
 
-// defaults looks for what JSON schemas refuse of a new object, and says it once
-// for each field.
+// defaults reports the defaults that JSON schemas refuse, once for each field.
 func (l *linter) defaults(t *schema.Type, rules []*schema.Rule) {
-	refused := map[string][]string{} // why, by field
+	refused := map[string][]string{} // the reasons, by field
 	for _, r := range rules {
 		found, err := r.Violations(t.Defaults())
 		if err != nil {
-			if r.Compile() == nil { // else it is a finding already
+			if r.Compile() == nil { // otherwise it is already a finding
 				l.add(err)
 			}
 			continue
@@ -102,7 +101,7 @@ func (l *linter) defaults(t *schema.Type, rules []*schema.Rule) {
 	}
 }
 
-// doubtfulDefaults looks for defaults that are accepted and most likely not meant.
+// doubtfulDefaults reports defaults that are accepted but probably not meant.
 func (l *linter) doubtfulDefaults(t *schema.Type, rules []*schema.Rule) {
 	for _, f := range t.Fields {
 		for _, doubt := range f.Doubts(f.Default) {
@@ -120,15 +119,15 @@ func (l *linter) doubtfulDefaults(t *schema.Type, rules []*schema.Rule) {
 	}
 }
 
-// unused looks for files beside the JSON schemas that look like one and that
-// none of the rules uses.
+// unused reports files in the directories of JSON schemas that look like JSON
+// schemas but are not used by any rule.
 func (l *linter) unused(used map[string]bool) {
-	left := 10_000 // entries to look at: a base_path can be anything
+	left := 10_000 // the number of entries to visit; base_path can be any directory
 	var look func(dir string)
 	look = func(dir string) {
 		entries, err := l.fromSchema(dir).ReadDir(dir)
 		if err != nil {
-			return // what cannot be read there is missed by who uses it
+			return // an unreadable file that is needed is reported by the rule that uses it
 		}
 		for _, e := range entries {
 			name := filepath.Join(dir, e.Name())
@@ -155,8 +154,9 @@ func isJSONSchema(name string) bool {
 	return slices.Contains([]string{".json", ".schema"}, filepath.Ext(name))
 }
 
-// RealPath is the absolute path of a file without links, as far as it exists: by
-// whatever way a file is named, that is the same.
+// RealPath returns the absolute path of a file with its symbolic links resolved, or
+// the absolute path alone if they cannot be. The result is the same for all names of
+// an existing file.
 func RealPath(file string) string {
 	abs, err := filepath.Abs(file)
 	if err != nil {

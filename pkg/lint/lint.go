@@ -1,6 +1,6 @@
-// Package lint checks what a site is made of before it is used: the schema, its
-// JSON schemas, safety rules and readers, and the files that declare objects. It needs no
-// store and no network, and writes nothing.
+// Package lint checks the configuration of a site before it is used: the schema, its
+// JSON schemas, safety rules and readers, and the files that declare objects. It
+// needs no store and no network, and writes nothing.
 package lint
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Input is what is checked.
+// Input lists what Check checks.
 type Input struct {
 	Schema    string // the schema file; empty: the built-in type alone
 	PoolsPath string // of the built-in type
@@ -26,59 +26,61 @@ type Input struct {
 	Readers   string // a file of readers that need not exist; empty for none
 	Data      string // the data directory; empty for none
 
-	// JSONSchemas is the directory in which JSON schemas are looked for, by the
-	// last parts of the paths that the schema file names. Empty: where it names
-	// them, or, of an absolute path, beside it.
+	// JSONSchemas is the directory of the JSON schemas. A JSON schema is looked up there
+	// by the last parts of the path in the schema file. If it is empty, JSON schemas are
+	// read from the paths in the schema file or, if such a path is absolute, from beside
+	// the schema file.
 	JSONSchemas string
-	// Trees are the directories under review. What is in them leads to no file
-	// outside; what is outside and is named here is read, which is a finding. Nil:
-	// nothing in particular is under review.
+	// Trees are the directories under review. Files in them cannot refer to files
+	// outside. Files outside that are named in this Input are read, and each is a
+	// finding. If it is nil, no tree is under review.
 	Trees  []string
 	Config string // the configuration that was read; empty for none
 
-	// Progress is told of what is looked at next: a file or a directory. It may be nil.
+	// Progress, if not nil, is called with the name of each file or directory before it
+	// is checked.
 	Progress func(path string)
 }
 
-// Severity is how much a finding matters. The greater one matters more.
+// Severity is the importance of a finding. A greater value is more important.
 type Severity int
 
 // The severities.
 const (
-	Note    Severity = iota // nothing is wrong; who reads the findings should know it
-	Warning                 // it works, and is most likely not what was meant
+	Note    Severity = iota // nothing is wrong, but the reader of the findings should know
+	Warning                 // it works, but is probably not what was meant
 	Error                   // something does not work, or is refused
 )
 
 func (s Severity) String() string { return [...]string{"note", "warning", "error"}[s] }
 
-// Finding is one thing that is wrong.
+// Finding is one problem.
 type Finding struct {
-	// Pos is where: line and column are at least 1, which is also where a whole
-	// file or directory is said to be wrong.
+	// Pos is the position of the problem. Line and column are at least 1; for a whole
+	// file or directory, both are 1.
 	Pos      yamldoc.Pos
-	Rule     string // which of Rules it breaks
+	Rule     string // the name of the rule, one of Rules
 	Severity Severity
 	Msg      string // what is wrong: one line, without the position
-	Advice   string // what to do about it
+	Advice   string // how to correct it
 }
 
-// Result is what was found.
+// Result is the result of Check.
 type Result struct {
 	Findings []Finding // by file, line and column, each once
-	Files    int       // how many were checked: of schemas, rules and data
-	Objects  int       // how many the data declares
+	Files    int       // the number of files checked: schemas, rules and data
+	Objects  int       // the number of objects that the data declares
 
-	// What was read, for those who go on with it: zero as far as it could not
-	// be. The schema has only the types without errors, and so has the data.
+	// The results of reading, for further use by the caller. A value that could not be
+	// read is zero. Schema and Data have only the types without errors.
 	Schema  *schema.Schema
 	Rules   *safety.Rules
-	Unruled []schema.Problem // what is wrong with the rules
+	Unruled []schema.Problem // the problems of the rules
 	Data    seed.Data
-	read    map[string]bool // files, by RealPath
+	read    map[string]bool // by RealPath
 }
 
-// Read reports whether a file, or one in a directory, was looked at.
+// Read reports whether Check read the file path, or a file in the directory path.
 func (r Result) Read(path string) bool {
 	path = RealPath(path)
 	for file := range r.read {
@@ -89,8 +91,8 @@ func (r Result) Read(path string) bool {
 	return false
 }
 
-// Check checks a site. What cannot be read is a finding like any other, and
-// what can be checked without it is checked.
+// Check checks a site. A file that cannot be read is a finding; everything that does
+// not depend on it is still checked.
 func Check(in Input) Result {
 	l := linter{in: in, seen: map[Finding]bool{}, table: map[string]Rule{}, files: map[string]bool{}}
 	for _, r := range Rules() {
@@ -127,17 +129,17 @@ func Check(in Input) Result {
 	return l.Result
 }
 
-// linter gathers the findings of one check.
+// linter collects the findings of one check.
 type linter struct {
 	Result
 	in    Input
-	trees *files.Files // nil if nothing in particular is under review
+	trees *files.Files // nil if no tree is under review
 	seen  map[Finding]bool
 	table map[string]Rule
-	files map[string]bool // that were checked, but for those of the data
+	files map[string]bool // the files that were checked, except data files
 }
 
-// add makes a finding of an error, which is a *yamldoc.Error mostly.
+// add adds a finding for an error, usually a *yamldoc.Error.
 func (l *linter) add(err error) {
 	var at *yamldoc.Error
 	if !errors.As(err, &at) {
@@ -149,25 +151,25 @@ func (l *linter) add(err error) {
 		f.Pos.File = l.in.Schema
 	}
 	f.Pos.Line, f.Pos.Column = max(f.Pos.Line, 1), max(f.Pos.Column, 1)
-	if !l.seen[f] { // two types may have the same problem, as with a loop
+	if !l.seen[f] { // two types may have the same problem, such as a dependency loop
 		l.seen[f] = true
 		l.Findings = append(l.Findings, f)
 	}
 }
 
-// addAt makes a finding of what no other package looks for.
+// addAt adds a finding of a rule that only this package checks.
 func (l *linter) addAt(pos yamldoc.Pos, rule, format string, args ...any) {
 	l.add(yamldoc.Errorf(pos, format, args...).Of(rule))
 }
 
-// at says what is looked at next.
+// at reports the file or directory that is checked next.
 func (l *linter) at(path string) {
 	if l.in.Progress != nil {
 		l.in.Progress(path)
 	}
 }
 
-// readSchema returns nil if there is no schema to go on with.
+// readSchema returns the schema, or nil if it cannot be used.
 func (l *linter) readSchema() *schema.Schema {
 	if l.in.Schema == "" {
 		return schema.BuiltIn(l.in.PoolsPath)
@@ -188,8 +190,8 @@ func (l *linter) readSchema() *schema.Schema {
 	return s
 }
 
-// readData returns what the data declares, by type, also of types that cannot
-// be used for a reason that has nothing to do with the shape of their files.
+// readData returns what the data declares, by type. It includes types that cannot be
+// used for a reason other than the shape of their files.
 func (l *linter) readData() map[*schema.Type]seed.Type {
 	if l.in.Data == "" {
 		return nil
@@ -216,13 +218,13 @@ func (l *linter) readData() map[*schema.Type]seed.Type {
 	return declared
 }
 
-// isShaped reports whether it is certain what a type is meant to be: the shape
-// of its files, and which JSON schemas it uses.
+// isShaped reports whether the shape of a type's files, and the JSON schemas that it
+// uses, are known for certain.
 func (l *linter) isShaped(t *schema.Type) bool {
 	return !slices.ContainsFunc(l.Schema.Problems(), func(p schema.Problem) bool { return p.Type == t.Name && p.Unclear })
 }
 
-// unclaimed looks for what is in the data directory and belongs to no type.
+// unclaimed reports entries of the data directory that belong to no type.
 func (l *linter) unclaimed() {
 	left, err := seed.UnclaimedFrom(l.from(l.in.Data), l.in.Data, l.Schema.Names())
 	if err != nil {
@@ -234,8 +236,8 @@ func (l *linter) unclaimed() {
 	}
 }
 
-// alone checks what can be said of a file of rules or readers without a schema:
-// whether it is YAML.
+// alone checks a file of rules or readers without a schema: only that it is valid
+// YAML.
 func (l *linter) alone(file string) {
 	if !l.files[file] {
 		return
@@ -245,7 +247,7 @@ func (l *linter) alone(file string) {
 	}
 }
 
-// unreadable is the finding of a data directory as a whole.
+// unreadable returns the finding for a data directory that cannot be read.
 func unreadable(dir string, err error) error {
 	if errors.As(err, new(files.OutsideError)) {
 		return yamldoc.Unreadable(dir, err)
@@ -253,7 +255,7 @@ func unreadable(dir string, err error) error {
 	return &yamldoc.Error{Pos: yamldoc.Pos{File: dir}, Msg: err.Error(), Rule: yamldoc.RuleUnreadable}
 }
 
-// readers checks the readers that are declared.
+// readers checks the declared readers.
 func (l *linter) readers(declared map[*schema.Type]seed.Type) {
 	l.at(l.in.Readers)
 	all, problems := readers.Load(l.Schema, l.in.Readers)
@@ -270,7 +272,8 @@ func (l *linter) readers(declared map[*schema.Type]seed.Type) {
 	}
 }
 
-// complete returns the objects that a type should have, if all are known.
+// complete returns the objects that a type should have, or nil if not all of them
+// are known.
 func complete(t seed.Type) []object.Object {
 	if !t.Complete() {
 		return nil
@@ -278,7 +281,7 @@ func complete(t seed.Type) []object.Object {
 	return t.Objects
 }
 
-// safety checks the rules that are declared.
+// safety checks the declared safety rules.
 func (l *linter) safety(declared map[*schema.Type]seed.Type) {
 	l.at(l.in.Safety)
 	rules, problems := safety.Load(l.Schema, l.in.Safety)

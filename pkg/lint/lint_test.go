@@ -16,8 +16,8 @@ import (
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// site writes files, each after a line "-- NAME --", and returns what to check.
-// A name that ends in a slash is an empty directory.
+// site writes the files of text, each preceded by a line "-- NAME --", and returns
+// the Input to check. A name that ends in a slash makes an empty directory.
 func site(t testing.TB, text string) (dir string, in lint.Input) {
 	t.Helper()
 	dir = t.TempDir()
@@ -46,7 +46,7 @@ func site(t testing.TB, text string) (dir string, in lint.Input) {
 	return dir, in
 }
 
-// Schemas that are right, to put something wrong beside.
+// Valid schemas, to which the cases add mistakes.
 const (
 	records = "-- schema.yaml --\nrecord: {path: records, tags: [dc], schema: {pooled: {type: bool, default: false}}}\n"
 	typed   = `-- schema.yaml --
@@ -62,7 +62,7 @@ t:
 `
 )
 
-// cases shows each rule: a small site, and all that is found there.
+// cases returns a small site for each rule, and all of its findings.
 func cases() []struct{ name, files, want string } {
 	return []struct{ name, files, want string }{
 		{"nothing wrong", records + "-- data/record/x.yaml --\na: [b]\n", ``},
@@ -202,7 +202,7 @@ schema.yaml:1:1: error yaml-syntax: `},
 		{"a directory of nearly a type", records + "-- data/records/x.yaml --\na: [b]\n", `data/records:1:1: error data-directory: no type is called records, `},
 		{"no YAML in the data", records + "-- data/record/x.yaml --\na: [\n", `data/record/x.yaml:1:1: error yaml-syntax: `},
 
-		// What can be checked beside a mistake is.
+		// Whatever does not depend on a mistake is checked.
 		{"a default, and the data", "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {f: {type: int, default: x}}}\n-- data/t/x.yaml --\na: b\n", `data/t/x.yaml:1:4: error data-shape: 
 schema.yaml:1:60: error schema-default: `},
 		{"no tags, so the data has no shape", "-- schema.yaml --\nt: {path: ts, schema: {}}\n-- data/t/x.yaml --\na: b\n", `schema.yaml:1:1: error schema-missing-key: type t has no tags`},
@@ -221,7 +221,7 @@ func TestCheck(t *testing.T) {
 			if c.want != "" {
 				want = strings.Split(c.want, "\n")
 			}
-			for i, w := range want { // where they end in a blank, the rest of the words is another package's
+			for i, w := range want { // if they end in a blank, the rest of the message is tested in its own package
 				if i < len(got) && strings.HasSuffix(w, " ") && strings.HasPrefix(got[i], w) {
 					want[i] = got[i]
 				}
@@ -239,7 +239,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// sound reports what a finding lacks.
+// sound returns an error if a finding is incomplete.
 func sound(f lint.Finding) error {
 	known := slices.ContainsFunc(lint.Rules(), func(r lint.Rule) bool { return r.Name == f.Rule })
 	switch {
@@ -253,8 +253,8 @@ func sound(f lint.Finding) error {
 	return nil
 }
 
-// Each rule of the table is shown by a case, and each rule that a package
-// complains of is in the table.
+// TestRules checks that a case shows each rule of the table, and that each rule of
+// the packages is in the table.
 func TestRules(t *testing.T) {
 	var listed []string
 	for _, r := range lint.Rules() {
@@ -277,8 +277,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// constants returns the values of a package's constants whose names begin with
-// Rule.
+// constants returns the values of a package's constants whose names begin with Rule.
 func constants(t *testing.T, dir string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -307,7 +306,7 @@ func constants(t *testing.T, dir string) []string {
 	return values
 }
 
-// Without a schema file there is the built-in type.
+// Without a schema file, only the built-in type is checked.
 func TestBuiltInTypeAlone(t *testing.T) {
 	dir, in := site(t, "-- data/node/x.yaml --\na: {b: {c: [d]}}\n-- safety.yaml --\nnode: [{rule: min-pooled, at_least: 2}]\n")
 	in.Schema = ""
@@ -321,7 +320,7 @@ func TestBuiltInTypeAlone(t *testing.T) {
 	}
 }
 
-// A file was read by whatever way it is named.
+// Read reports a file that was read under any of its names.
 func TestReadThroughALink(t *testing.T) {
 	dir, in := site(t, "-- schema.yaml --\n{}\n-- other.yaml --\n{}\n")
 	link := filepath.Join(dir, "link.yaml")
@@ -334,7 +333,7 @@ func TestReadThroughALink(t *testing.T) {
 	}
 }
 
-// The data in the result is that of types that can be used.
+// The data in the result has only types that can be used.
 func TestDataOfBrokenTypes(t *testing.T) {
 	_, in := site(t, "-- schema.yaml --\nt: {path: ts, tags: [dc], schema: {f: {type: int, default: x}}}\n-- data/t/x.yaml --\na: [b]\n-- data/node/x.yaml --\na: {b: {c: [d]}}\n")
 	r := lint.Check(in)

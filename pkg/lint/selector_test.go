@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// patterns generates patterns with assertions in all places, classes with and without
-// characters that a name may have, and repetitions.
+// patterns generates patterns with assertions in all positions, classes with and
+// without characters that a name may have, and repetitions.
 func patterns() *rapid.Generator[string] {
 	atom := rapid.SampledFrom([]string{
 		"a", "b1", "_", "-", `\.`, ".", "/", " ", `\s`, `\S`, `\w`, `\W`, `\d`, "[^a-z]", `[\x00-\x20]`, "[./]", "é", "(?i:K)",
@@ -48,8 +48,8 @@ func words() *rapid.Generator[string] {
 	).Filter(func(s string) bool { return object.CheckName("name", s) == nil })
 }
 
-// A selector that CanMatch rules out matches no name that an object can have.
-// (The test is here since package selector knows nothing of objects.)
+// A selector for which CanMatch is false matches no valid object name. (The test is
+// here because package selector does not know objects.)
 func TestCanMatchRulesOutNoName(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pattern := patterns().Draw(t, "pattern")

@@ -9,7 +9,7 @@ import (
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// whole returns the schema and data of a site of production's size.
+// whole returns the schema and data of a site as large as production.
 func whole(t testing.TB) lint.Input {
 	t.Helper()
 	files := sitetest.Write(t)
@@ -23,7 +23,7 @@ func example() lint.Input {
 	}
 }
 
-// lines returns the findings as text, with the place relative to a directory.
+// lines returns the findings as text, with positions relative to a directory.
 func lines(t testing.TB, dir string, findings []lint.Finding) []string {
 	t.Helper()
 	var all []string
@@ -46,8 +46,8 @@ func TestExampleSiteIsClean(t *testing.T) {
 	}
 }
 
-// The data of a whole site has two types whose defaults their JSON schemas
-// refuse, and nothing else that is wrong.
+// The only findings in the data of a whole site are two types whose JSON schemas
+// refuse their defaults.
 func TestWholeSite(t *testing.T) {
 	in := whole(t)
 	r := lint.Check(in)

@@ -10,9 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// locate says where a JSON schema under review is that the schema file names by
-// a path of an installed site. The answer is empty where the path is right as it
-// is.
+// locate returns the path of a JSON schema under review that the schema file names
+// by the path of an installed site. It returns "" if the path can be used as it is.
 func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 	if l.in.JSONSchemas != "" {
 		if found, ok := l.lastParts(l.in.JSONSchemas, named, isDir); ok {
@@ -21,7 +20,7 @@ func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 		if isDir {
 			return l.in.JSONSchemas
 		}
-		return filepath.Join(l.in.JSONSchemas, filepath.Base(named)) // where it is missed
+		return filepath.Join(l.in.JSONSchemas, filepath.Base(named)) // it is then reported as missing here
 	}
 	if !filepath.IsAbs(named) || l.in.Trees == nil || IsInside(named, filepath.Dir(l.in.Schema)) {
 		return ""
@@ -34,8 +33,8 @@ func (l *linter) locate(at yamldoc.Pos, named string, isDir bool) string {
 	return found
 }
 
-// lastParts returns the path below a directory that ends in as many of the last
-// parts of another path as there are.
+// lastParts returns the existing path below dir that ends in the longest possible
+// suffix of path.
 func (l *linter) lastParts(dir, path string, isDir bool) (string, bool) {
 	parts := strings.Split(strings.Trim(filepath.Clean(path), string(filepath.Separator)), string(filepath.Separator))
 	for i := range parts {
@@ -50,20 +49,21 @@ func (l *linter) lastParts(dir, path string, isDir bool) (string, bool) {
 	return "", false
 }
 
-// inTree reports whether a file is under review, wherever links lead.
+// inTree reports whether a file is in a tree under review, after links are resolved.
 func (l *linter) inTree(file string) bool {
 	return slices.ContainsFunc(l.in.Trees, func(dir string) bool { return IsInside(file, dir) || RealPath(file) == RealPath(dir) })
 }
 
-// IsInside reports whether a file is in a directory or below it, wherever links
-// lead.
+// IsInside reports whether a file is in a directory or below it, after links are
+// resolved.
 func IsInside(file, dir string) bool {
 	return strings.HasPrefix(RealPath(file), strings.TrimSuffix(RealPath(dir), string(filepath.Separator))+string(filepath.Separator))
 }
 
-// from returns what reads a file that lint is told to read, and all that it leads
-// to. What is below a directory under review leads nowhere else. What is not was
-// chosen by who runs lint.
+// from returns the Files with which to read a file of the Input, and every file that
+// it refers to. A file in a tree under review cannot refer to files outside. A file
+// outside was chosen by the caller, and is read without this limit: the result is
+// nil.
 func (l *linter) from(file string) *files.Files {
 	if l.trees.Holds(file) {
 		return l.trees
@@ -71,8 +71,8 @@ func (l *linter) from(file string) *files.Files {
 	return nil
 }
 
-// fromSchema is from for a file that the schema names: where the schema is under
-// review, somebody else has chosen it.
+// fromSchema is like from, for a file that the schema names. If the schema is under
+// review, its author chose the file, so the limits of the tree apply.
 func (l *linter) fromSchema(file string) *files.Files {
 	if from := l.from(l.in.Schema); from != nil {
 		return from
@@ -80,7 +80,7 @@ func (l *linter) fromSchema(file string) *files.Files {
 	return l.from(file)
 }
 
-// outside makes a finding of each file that was read and is not under review.
+// outside reports each file that was read and is not under review.
 func (l *linter) outside() {
 	if l.in.Trees == nil {
 		return
@@ -93,7 +93,7 @@ func (l *linter) outside() {
 	} {
 		if whole.path != "" && l.from(whole.path) == nil {
 			l.addAt(yamldoc.Pos{File: whole.path}, RuleOutside, "this %s is read, and is not in the tree under review", whole.what)
-			l.in.Trees = append(slices.Clip(l.in.Trees), whole.dir) // said once
+			l.in.Trees = append(slices.Clip(l.in.Trees), whole.dir) // report it once
 		}
 	}
 	for _, t := range l.declared() {

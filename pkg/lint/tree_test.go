@@ -11,15 +11,15 @@ import (
 	"github.com/conftool/confctl/pkg/lint"
 )
 
-// treeCase is a checkout in the directory in, with what is installed around it.
-// DIR stands for the directory that holds all of it.
+// treeCase is a checkout in the directory in, with installed files around it. DIR is
+// replaced by the directory that holds all of it.
 type treeCase struct {
 	name, files, want string
 	schemas           string            // the directory of JSON schemas
-	links             map[string]string // what each leads to
+	links             map[string]string // the target of each link
 }
 
-// Schemas in a checkout, with what is wrong in the one that is under review.
+// Schemas in a checkout. The one under review has mistakes.
 const (
 	absolute = `-- in/schema.yaml --
 t:
@@ -87,7 +87,8 @@ func treeCases() []treeCase {
 	}
 }
 
-// A checkout is judged by what is in it, and not by what the machine has installed.
+// A checkout is checked against its own files, not against those installed on the
+// machine.
 func TestOnlyTheTreeUnderReview(t *testing.T) {
 	for _, c := range treeCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestOnlyTheTreeUnderReview(t *testing.T) {
 				want = strings.Split(strings.ReplaceAll(c.want, "DIR", dir), "\n")
 			}
 			got := lines(t, dir, lint.Check(in).Findings)
-			for i, w := range want { // where they end in a blank, the rest of the words is another package's
+			for i, w := range want { // if they end in a blank, the rest of the message is tested in its own package
 				if i < len(got) && strings.HasSuffix(w, " ") && strings.HasPrefix(got[i], w) {
 					want[i] = got[i]
 				}
@@ -133,7 +134,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// Where nothing in particular is under review, all is read where it is named.
+// Without a tree under review, every file is read from the path that names it.
 func TestNoTreeUnderReview(t *testing.T) {
 	dir, in := site(t, absolute+installed+"-- in/json/mw/a.json --\n"+broken)
 	in.Schema = filepath.Join(dir, "in/schema.yaml")
