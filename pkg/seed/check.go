@@ -8,23 +8,23 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// Invalid is a stored object that today's schema does not allow.
+// Invalid is a stored object that the current schema does not allow.
 type Invalid struct {
 	Object  object.Object
 	Reasons []string // at least one
 }
 
-// Check returns the objects of a snapshot that today's schema does not allow:
-// what is stored cannot be read, or a field's type or a JSON schema refuses it.
+// Check returns the objects of a snapshot that the current schema does not allow:
+// those that cannot be read, and those whose values are refused by the type of a
+// field or by a JSON schema.
 //
-// An object that has nothing but the defaults of its type is left out, even if
-// its JSON schema refuses them: that is how a new one is created, so it is the
-// schema that is at fault, and nothing an operator could put right. Fields that
-// the type does not declare are left to the JSON schemas, too: what is stored
-// in them survives changes.
+// An object that has only the defaults of its type is left out, even if its JSON
+// schema refuses them: new objects are created like this, so the mistake is in the
+// schema, not in the data. Fields that the type does not declare are checked only by
+// the JSON schemas, because changes preserve them.
 //
-// The error is for JSON schemas that cannot be used, each once. Everything else
-// is checked all the same, so both results may be there.
+// The error joins the errors of the JSON schemas that cannot be used, each once.
+// Everything else is still checked, so both results may be non-nil.
 func Check(snapshot object.Snapshot) ([]Invalid, error) {
 	var all []Invalid
 	var unusable []error
@@ -44,8 +44,8 @@ func Check(snapshot object.Snapshot) ([]Invalid, error) {
 	return all, errors.Join(unusable...)
 }
 
-// refused returns why an object is not allowed. Where a JSON schema cannot be
-// used, the type alone is asked.
+// refused returns the reasons why an object is not allowed. If a JSON schema cannot
+// be used, only the type is checked.
 func refused(o object.Object) ([]string, error) {
 	if len(object.Diff(o.Type.Defaults(), o.Fields)) == 0 {
 		return nil, nil

@@ -80,7 +80,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A type refuses what it refuses, also where its JSON schema cannot be asked.
+// Values that a type refuses are reported even if its JSON schema cannot be used.
 func TestCheckWithoutJSONSchema(t *testing.T) {
 	dir := directory(t, map[string]string{
 		"schema.yaml": "t: {path: ts, tags: [], schema: {n: {type: int, default: 1}}, json_schema: {base_path: ., rules: {r: {schema: none, selector: name=.*}}}}",

@@ -8,23 +8,25 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// Comparison is what files declare against what a store has. Sync makes it
-// true, and everything that reports on it goes by the same.
+// Comparison is the difference between what files declare and what a store has. Sync
+// and all reports on it use the same Comparison.
 type Comparison struct {
 	Types []TypeComparison // in the order of Data.Types
 }
 
-// TypeComparison is a Comparison of one type.
+// TypeComparison is the Comparison of one type.
 type TypeComparison struct {
-	Type                    // what the files say
-	Missing []object.Object // declared, but not stored, by path; none of a type with faults
-	// Extra are stored, but not declared, in the order of the snapshot; none
-	// of a type with faults. They should go only if the type is Complete.
+	Type                    // what the files declare
+	Missing []object.Object // declared but not stored, by path; empty for a type with faults
+	// Extra are the objects that are stored but not declared, in the order of the
+	// snapshot. It is empty for a type with faults. They should be deleted only if the
+	// type is Complete.
 	Extra  []object.Object
-	Stored int // how many objects the store has
+	Stored int // the number of stored objects
 }
 
-// Compare compares the files with a snapshot that has all objects of the types.
+// Compare compares the declared objects with a snapshot, which must have all objects
+// of the types.
 func (d Data) Compare(snapshot object.Snapshot) Comparison {
 	stored := map[*schema.Type][]object.Object{}
 	for _, o := range snapshot.Objects {
@@ -42,7 +44,7 @@ func (t Type) compare(stored []object.Object) TypeComparison {
 	if len(t.Faults) > 0 {
 		return c
 	}
-	missing := make(map[string]int, len(t.Objects)) // where in them
+	missing := make(map[string]int, len(t.Objects)) // indexes into t.Objects
 	for i, o := range t.Objects {
 		missing[o.Path()] = i
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// some draws objects of a type out of a few that there could be.
+// some generates a few distinct objects of a type.
 func some(t *rapid.T, typ *schema.Type, label string) []object.Object {
 	word := rapid.SampledFrom([]string{"a", "b", "c"})
 	var all []object.Object
@@ -64,7 +64,7 @@ func sortByKey(objects []object.Object) {
 	slices.SortFunc(objects, func(a, b object.Object) int { return strings.Compare(a.Key(), b.Key()) })
 }
 
-// after is the snapshot once a plan is carried out.
+// after returns the snapshot that results from a plan.
 func after(plan object.Plan, before object.Snapshot) object.Snapshot {
 	now := object.Snapshot{Objects: slices.Clone(before.Objects)}
 	for _, c := range plan.Changes {
@@ -88,9 +88,9 @@ func keys(objects []object.Object, chosen func(object.Object) bool) []string {
 	return all
 }
 
-// A comparison is what its names say; once its plan is carried out, nothing is
-// missing, and what is certain to be extra is gone, but for what nobody can
-// read. What is not certain stays.
+// A comparison is consistent with its field names. After its plan, nothing is
+// missing, and all objects that are certainly extra are gone, except those that
+// cannot be read. Objects that may be declared stay.
 func TestCompareProperty(t *testing.T) {
 	s := load(t, types)
 	rapid.Check(t, func(t *rapid.T) {
@@ -157,16 +157,15 @@ func site(t testing.TB, file, dir string) (*schema.Schema, seed.Data) {
 	return s, data
 }
 
-// whole is a site of production's size.
+// whole reads a site as large as production.
 func whole(t testing.TB) (*schema.Schema, seed.Data) {
 	t.Helper()
 	files := sitetest.Write(t)
 	return site(t, files.Schema, files.Data)
 }
 
-// The data of a whole site has nothing odd in it, and what it declares is not
-// invalid before anybody has set a value, whatever its JSON schemas say about
-// the defaults.
+// The data of a whole site has no oddities, and no seeded object is invalid before a
+// value is set, even if its JSON schema refuses the defaults.
 func TestWholeSiteAsSeeded(t *testing.T) {
 	s, data := whole(t)
 	unclaimed, err := seed.Unclaimed(data.Dir, s.Names())

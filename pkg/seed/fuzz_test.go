@@ -16,8 +16,9 @@ import (
 	"github.com/conftool/confctl/pkg/seed"
 )
 
-// Whatever is in a data file, and whatever it is called: it is declared as
-// another reader of YAML sees it, or something is said with a place.
+// FuzzRead checks that, for any content and any name of a data file, its
+// declarations agree with those seen by another YAML reader, or a fault with a
+// position is reported.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"a.yaml", "a.yml", ".a.yaml", "a.YAML", "a.yaml~", "README", ".yaml", "a"} {
 		f.Add(name, []byte("n: {e: {c: [s, t]}}"), []byte("x: {y: [a]}"))
@@ -84,7 +85,8 @@ func checkType(t *testing.T, typ seed.Type, name string, text []byte) {
 	}
 }
 
-// checkObjects checks that each can be stored, is there once, and has a place.
+// checkObjects checks that each object can be stored, is declared once, and has a
+// position.
 func checkObjects(t *testing.T, typ seed.Type) {
 	t.Helper()
 	if len(typ.Places) != len(typ.Objects) {
@@ -130,8 +132,8 @@ func walked(t *testing.T, typ *schema.Type, text []byte) map[string]bool {
 	return paths
 }
 
-// keyed is a map with its merges: the first of them comes last, and what is
-// written in the map itself after that.
+// keyed returns the values of a map after its merges: the first merge overrides
+// later ones, and the keys of the map itself override all merges.
 func keyed(t *testing.T, n *yaml.Node) map[string]*yaml.Node {
 	t.Helper()
 	own, all := map[string]*yaml.Node{}, map[string]*yaml.Node{}

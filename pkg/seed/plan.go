@@ -10,7 +10,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Queries returns what has to be read to plan: all objects of all types.
+// Queries returns the queries that planning needs: all objects of all types.
 func (d Data) Queries() []catalog.Query {
 	queries := make([]catalog.Query, len(d.Types))
 	for i, t := range d.Types {
@@ -19,8 +19,8 @@ func (d Data) Queries() []catalog.Query {
 	return queries
 }
 
-// Plan plans to create what is missing, types in the given order, and then to
-// remove what is certain to be extra, types in reverse.
+// Plan plans to create the missing objects, types in the given order, and then to
+// delete the objects that are certainly extra, types in reverse order.
 func (c Comparison) Plan() object.Plan {
 	var plan object.Plan
 	for _, t := range c.Types {
@@ -33,7 +33,7 @@ func (c Comparison) Plan() object.Plan {
 			continue
 		}
 		for _, o := range t.Extra {
-			if o.Malformed == nil { // nobody knows what it was: that is for a person to delete
+			if o.Malformed == nil { // a person must decide about an object that cannot be read
 				plan.Changes = append(plan.Changes, object.Change{Before: &o})
 			}
 		}
@@ -41,7 +41,7 @@ func (c Comparison) Plan() object.Plan {
 	return plan
 }
 
-// Faults returns all that is wrong with the files, by type.
+// Faults returns all faults of the files, by type.
 func (c Comparison) Faults() []*yamldoc.Error {
 	var all []*yamldoc.Error
 	for _, t := range c.Types {
@@ -50,16 +50,17 @@ func (c Comparison) Faults() []*yamldoc.Error {
 	return all
 }
 
-// Left is something that cannot be synced in whole.
+// Left is something that cannot be fully synced.
 type Left struct {
-	Msg string // what, and why
-	// What only a person can decide to delete: one object, or if that is nil all
-	// of a type. Both are nil if there is nothing to delete.
+	Msg string // what cannot be synced, and why
+	// Type and Object are what only a person can decide to delete: one object or, if
+	// Object is nil, all objects of the type. Both are nil if there is nothing to
+	// delete.
 	Type   *schema.Type
 	Object *object.Object
 }
 
-// LeftUndone returns each type, and each object, that cannot be synced in whole.
+// LeftUndone returns each type and each object that cannot be fully synced.
 func (c Comparison) LeftUndone() []Left {
 	var all []Left
 	for _, t := range c.Types {

@@ -14,8 +14,8 @@ import (
 	"github.com/conftool/confctl/pkg/seed"
 )
 
-// plan returns the changes that files and stored keys lead to, and the
-// problems. A stored key with a ! at its end cannot be read.
+// plan returns the changes planned for files and stored keys, and the problems. A
+// stored key that ends in ! has a value that cannot be read.
 func plan(t *testing.T, files map[string]string, stored ...string) (changes, problems []string) {
 	t.Helper()
 	s := load(t, types)
@@ -69,7 +69,7 @@ func atKey(t *testing.T, s *schema.Schema, key string) object.Object {
 }
 
 func TestPlan(t *testing.T) {
-	const mend = "; a file without objects is taken for a mistake: delete it if there are none"
+	const advice = "; a file without objects is taken for a mistake: delete it if there are none"
 	tests := []struct {
 		name     string
 		files    map[string]string
@@ -101,13 +101,13 @@ func TestPlan(t *testing.T) {
 			files:    map[string]string{"one/a.yaml": "x: [a]", "one/b.yaml": "# nothing"},
 			stored:   []string{"ones/x/old", "ones/x/older!"},
 			changes:  []string{"+ones/x/a"},
-			problems: []string{"one/b.yaml: declares nothing" + mend, "type one: nothing is removed; the other files do not declare 2 of the 2 that the store has"},
+			problems: []string{"one/b.yaml: declares nothing" + advice, "type one: nothing is removed; the other files do not declare 2 of the 2 that the store has"},
 		},
 		{
 			name:     "a gap, and nothing to remove",
 			files:    map[string]string{"one/a.yaml": "x: [a]", "one/b.yaml": "{}"},
 			changes:  []string{"+ones/x/a"},
-			problems: []string{"one/b.yaml:1:1: declares nothing" + mend},
+			problems: []string{"one/b.yaml:1:1: declares nothing" + advice},
 		},
 		{
 			name:     "no files",
@@ -141,7 +141,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Once a plan is made so, there is nothing left to do.
+// After its plan is carried out, a second plan is empty.
 func TestPlanIsDoneOnce(t *testing.T) {
 	s := load(t, types)
 	dir := directory(t, map[string]string{"two/a.yaml": "x: {y: [b, a]}", "one/a.yaml": "x: [a]\ny: [a]", "node/a.yaml": "n: {e: {c: [s]}}"})
@@ -162,7 +162,7 @@ func TestPlanIsDoneOnce(t *testing.T) {
 	}
 }
 
-// All types are read, in the order of their dependencies.
+// Queries reads all types, in dependency order.
 func TestQueries(t *testing.T) {
 	data, err := seed.Read(directory(t, nil), load(t, types).InDependencyOrder())
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package seed reads which objects should exist from a directory of files,
-// conftool-data, and plans what that means for a store: what is missing is
-// created, what is not declared any more is removed, and what exists keeps its
+// Package seed reads declarations of objects from a directory of files, such as
+// conftool-data, and plans the changes to a store: missing objects are created,
+// objects that are no longer declared are deleted, and existing objects keep their
 // values.
 package seed
 
@@ -18,54 +18,54 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Data is what a directory declares.
+// Data is the content of a data directory.
 type Data struct {
 	Dir   string
-	Types []Type // in the order that was asked for
+	Types []Type // in the order of the types given to Read
 }
 
-// Type is what the files of one object type declare.
+// Type is the declarations of the files of one object type.
 type Type struct {
 	Type    *schema.Type
 	Dir     string
-	Objects []object.Object        // in the order of files and lines, each once
-	Places  map[string]yamldoc.Pos // where each is declared first, by Object.Path
-	Files   int                    // how many were there
-	// Faults are what is wrong with the files. Of a type with faults nothing
-	// is created or removed, since what its files mean is not certain.
+	Objects []object.Object        // in the order of files and lines, each object once
+	Places  map[string]yamldoc.Pos // the position of the first declaration of each object, by Object.Path
+	Files   int                    // the number of files
+	// Faults are the mistakes in the files. If a type has faults, the meaning of its
+	// files is not certain, so nothing is created or deleted.
 	Faults []*yamldoc.Error
-	// Gaps are files that are empty or cannot be read. What the other files
-	// declare is certain, so it is created, but nothing is removed.
+	// Gaps are files that are empty or cannot be read. What the other files declare is
+	// certain, so it is created, but nothing is deleted.
 	Gaps []*yamldoc.Error
-	// Notes are what is odd, and changes nothing: an object that is declared
-	// twice, a file that is left beside the others and not read.
+	// Notes are oddities without an effect: an object that is declared twice, a file
+	// beside the data files that is not read.
 	Notes []*yamldoc.Error
 }
 
-// What faults, gaps and notes are about, as yamldoc.Error.Rule has it. What
-// package yamldoc finds wrong with a file has a rule of its own.
+// The rules of faults, gaps and notes (yamldoc.Error.Rule). Errors of package
+// yamldoc have their own rules.
 const (
-	RuleShape     = "data-shape"     // fault: no map or list where one is expected
-	RuleNull      = "data-null"      // fault: nothing where a map or list is expected
-	RuleService   = "data-service"   // fault: a service where a list of them is expected
-	RuleName      = "data-name"      // fault: what can be no name or tag value
-	RuleEmpty     = "data-empty"     // gap: a file that declares nothing
-	RuleFile      = "data-file"      // gap: what should be read, but is no file, or has not its name
+	RuleShape     = "data-shape"     // fault: not the map or list that is expected
+	RuleNull      = "data-null"      // fault: an empty value where a map or list is expected
+	RuleService   = "data-service"   // fault: a string where a list of services is expected
+	RuleName      = "data-name"      // fault: not a valid name or tag value
+	RuleEmpty     = "data-empty"     // gap: a file that declares no objects
+	RuleFile      = "data-file"      // gap: an entry that looks like a data file, but is not a regular file or has another name
 	RuleDuplicate = "data-duplicate" // note: an object that is declared again
 	RuleIgnored   = "data-ignored"   // note: a file that is not read
-	RuleDirectory = "data-directory" // of Unclaimed: a directory that no type has
+	RuleDirectory = "data-directory" // from Unclaimed: a directory that is not named after a type
 )
 
-// Complete reports whether the files say all there is to say about the type,
-// so that what they do not declare should not exist.
+// Complete reports whether the files declare all objects of the type, so that all
+// others should be deleted.
 func (t Type) Complete() bool { return len(t.Faults) == 0 && len(t.Gaps) == 0 && t.Files > 0 }
 
-// Read reads the files of the given types: those that end in .yaml or .yml in
-// the directory of the type's name and do not begin with a dot. A type without a directory declares
-// nothing. The error is for the directory as a whole.
+// Read reads the files of the given types: in the directory named after the type,
+// those that end in .yaml or .yml and do not begin with a dot. A type without a
+// directory declares nothing. The error is for the directory as a whole.
 func Read(dir string, types []*schema.Type) (Data, error) { return ReadFrom(nil, dir, types) }
 
-// ReadFrom is Read for files that are read in a certain way.
+// ReadFrom is like Read, but reads the files through from.
 func ReadFrom(from *files.Files, dir string, types []*schema.Type) (Data, error) {
 	info, err := from.Stat(dir)
 	if err != nil {
@@ -93,8 +93,8 @@ func readType(from *files.Files, dir string, t *schema.Type) Type {
 	return r.Type
 }
 
-// isNothing reports whether an error says that there is nothing at all, not
-// even a link to where nothing is.
+// isNothing reports whether an error means that dir does not exist, not even as a
+// dangling link.
 func isNothing(dir string, err error) bool {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return false
@@ -107,16 +107,16 @@ func isNothing(dir string, err error) bool {
 type reader struct {
 	Type
 	from     *files.Files
-	declared int  // how often, objects declared again included
-	full     bool // whether that is more than there may be
+	declared int  // the number of declarations, including repeated ones
+	full     bool // declared exceeds the limit
 }
 
-// entry reads a file, or says why it is not read though it looks like one that
-// should be: leaving it out would remove what it declares. What editors and
-// people leave beside data is another matter.
+// entry reads a file. A file that looks like a data file but cannot be read as one
+// is a gap, because leaving it out would delete the objects that it declares. Other
+// files that editors and people leave beside the data are not.
 func (r *reader) entry(base string) {
 	name := filepath.Join(r.Dir, base)
-	info, err := r.from.Stat(name) // of what a link leads to
+	info, err := r.from.Stat(name) // follows links
 	isDir := err == nil && info.IsDir()
 	ext := filepath.Ext(base)
 	why := ""
@@ -141,13 +141,13 @@ func (r *reader) entry(base string) {
 	r.file(name)
 }
 
-// ignore takes note of a file that is not read, unless nobody would expect it
-// to be.
+// ignore adds a note for a file that is not read, unless it is a file that nobody
+// would expect to be read.
 func (r *reader) ignore(name, base string) {
 	const leftover = ", or delete it if it is a leftover"
 	switch {
 	case strings.HasPrefix(base, ".#"), isHidden(base) && !isYAML(base), isReadme(base):
-		// .# is an editor's lock
+		// the lock file of an editor
 	case isHidden(base):
 		r.note(RuleIgnored, yamldoc.Pos{File: name}, "is not read, since its name begins with a dot: rename it"+leftover)
 	default:
@@ -159,8 +159,7 @@ func isHidden(base string) bool { return strings.HasPrefix(base, ".") }
 
 func isReadme(base string) bool { return strings.HasPrefix(strings.ToUpper(base), "README") }
 
-// isYAML reports whether a name ends as a data file's does, in any case of
-// letters.
+// isYAML reports whether a file name has the extension of a data file, in any case.
 func isYAML(base string) bool {
 	ext := filepath.Ext(base)
 	return strings.EqualFold(ext, ".yaml") || strings.EqualFold(ext, ".yml")

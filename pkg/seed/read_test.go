@@ -35,7 +35,7 @@ func load(t testing.TB, text string) *schema.Schema {
 	return s
 }
 
-// directory makes one of files, given by name and text.
+// directory writes files, given by name and text, to a new directory.
 func directory(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -51,16 +51,16 @@ func directory(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-// said is what a directory declares for one type, and what is said about it,
+// result is what a directory declares for one type, and the faults, gaps and notes,
 // relative to the type's directory and with the rule at the end.
-type said struct{ paths, faults, gaps, notes []string }
+type result struct{ paths, faults, gaps, notes []string }
 
-func read(t *testing.T, typ string, files map[string]string) said {
+func read(t *testing.T, typ string, files map[string]string) result {
 	t.Helper()
 	return declared(t, directory(t, files), typ)
 }
 
-func declared(t *testing.T, dir, typ string) said {
+func declared(t *testing.T, dir, typ string) result {
 	t.Helper()
 	one, err := load(t, types).Type(typ)
 	if err != nil {
@@ -70,7 +70,7 @@ func declared(t *testing.T, dir, typ string) said {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s said
+	var s result
 	for _, o := range data.Types[0].Objects {
 		s.paths = append(s.paths, o.Path())
 	}
@@ -79,7 +79,7 @@ func declared(t *testing.T, dir, typ string) said {
 	return s
 }
 
-// ruled returns a line for each complaint, less the directory.
+// ruled returns a line for each error, without the directory.
 func ruled(t *testing.T, dir string, all []*yamldoc.Error) []string {
 	t.Helper()
 	var lines []string
@@ -96,28 +96,28 @@ func TestReadFiles(t *testing.T) {
 	got := read(t, "one", map[string]string{
 		"one/b.yaml":     "x: [b, a]\n",
 		"one/a.yml":      "x: [c]\n",
-		"one/again.yaml": "x: [a, b]\n", // declares again what is there
+		"one/again.yaml": "x: [a, b]\n", // declares existing objects again
 		"one/README":     "x: [no]",
 		"one/readme.md":  "x: [no]",
 		"one/.gitkeep":   "",
 		"other/a.yaml":   "x: [no]",
 		"a.yaml":         "x: [no]",
 	})
-	want := said{paths: []string{"x/c", "x/a", "x/b"}, notes: []string{
+	want := result{paths: []string{"x/c", "x/a", "x/b"}, notes: []string{
 		"b.yaml:1:5: x/b is declared again; first in again.yaml:1:8: take one of the two out (data-duplicate)",
 		"b.yaml:1:8: x/a is declared again; first in again.yaml:1:5: take one of the two out (data-duplicate)",
 	}}
 	same(t, want, got)
 }
 
-func same(t *testing.T, want, got said) {
+func same(t *testing.T, want, got result) {
 	t.Helper()
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(said{})); d != "" {
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(result{})); d != "" {
 		t.Error(d)
 	}
 }
 
-// What is declared twice counts once, where it is written first.
+// An object that is declared twice counts once, at its first position.
 func TestReadPlaces(t *testing.T) {
 	dir := directory(t, map[string]string{"node/a.yaml": "n:\n  e:\n    c: [s, s, t]\n", "node/b.yaml": "n: {e: {c: [t], d: [t]}}\n"})
 	s := load(t, types)
@@ -143,7 +143,7 @@ func TestReadPlaces(t *testing.T) {
 	}
 }
 
-// What people and editors leave beside the files is said, and changes nothing.
+// Files that people and editors leave beside the data are noted, and change nothing.
 func TestReadWhatIsLeftBeside(t *testing.T) {
 	const ending = " is not read, since its name does not end in .yaml or .yml: rename it, or delete it if it is a leftover (data-ignored)"
 	got := read(t, "one", map[string]string{
@@ -159,7 +159,7 @@ func TestReadWhatIsLeftBeside(t *testing.T) {
 		"one/.git/a.yaml": "x: [no]\n",
 		"one/notes.txt":   "x: [no]\n",
 	})
-	same(t, said{paths: []string{"x/a"}, notes: []string{
+	same(t, result{paths: []string{"x/a"}, notes: []string{
 		"#a.yaml#:" + ending,
 		".b.YML: is not read, since its name begins with a dot: rename it, or delete it if it is a leftover (data-ignored)",
 		".b.yaml: is not read, since its name begins with a dot: rename it, or delete it if it is a leftover (data-ignored)",
@@ -169,7 +169,8 @@ func TestReadWhatIsLeftBeside(t *testing.T) {
 	}}, got)
 }
 
-// What looks like data and is not read removes nothing: it is a gap.
+// An entry that looks like a data file but is not read is a gap, so nothing is
+// deleted.
 func TestReadWhatLooksLikeData(t *testing.T) {
 	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "one/b.YAML": "x: [b]\n", "one/sub/c.yaml": "x: [c]\n", "one/d.yaml/e.yaml": "x: [e]\n"})
 	if err := syscall.Mkfifo(filepath.Join(dir, "one", "fifo.yaml"), 0o600); err != nil {
@@ -178,7 +179,7 @@ func TestReadWhatLooksLikeData(t *testing.T) {
 	link(t, "sub", filepath.Join(dir, "one", "linked"))
 	link(t, "/dev/zero", filepath.Join(dir, "one", "zero.yml"))
 	up := "is a directory; files in it are not read: move them up into " + dir + "/one (data-file)"
-	same(t, said{paths: []string{"x/a"}, gaps: []string{
+	same(t, result{paths: []string{"x/a"}, gaps: []string{
 		"b.YAML: is not read: its name has to end in .yaml or .yml: rename it to b.yaml (data-file)",
 		"d.yaml: " + up,
 		"fifo.yaml: is no regular file: put one in its place, or take it out (data-file)",
@@ -200,8 +201,8 @@ func TestReadWhatCannotBeRead(t *testing.T) {
 	link(t, "nowhere", filepath.Join(dir, "one", "b.yaml"))
 	link(t, "loop.yaml", filepath.Join(dir, "one", "loop.yaml"))
 	link(t, "nowhere", filepath.Join(dir, "one", ".#a.yaml"))
-	link(t, "a.yaml", filepath.Join(dir, "one", "c.yaml")) // is read, and says the same again
-	same(t, said{
+	link(t, "a.yaml", filepath.Join(dir, "one", "c.yaml")) // is read, and declares the same objects
+	same(t, result{
 		paths: []string{"x/a"},
 		gaps: []string{
 			"b.yaml: cannot be read: no such file or directory (file-unreadable)",
@@ -212,10 +213,10 @@ func TestReadWhatCannotBeRead(t *testing.T) {
 	if s := declared(t, dir, "two"); len(s.gaps) != 1 || !strings.HasSuffix(s.gaps[0], "/two: cannot be read: not a directory (file-unreadable)") {
 		t.Errorf("got %+v", s)
 	}
-	same(t, said{}, declared(t, dir, "flat"))
+	same(t, result{}, declared(t, dir, "flat"))
 }
 
-// A directory that is something else is a gap at once, and does not hang.
+// A directory that is another kind of file is a gap, and reading it does not block.
 func TestReadDirectoryOfAnotherSort(t *testing.T) {
 	tests := []struct {
 		name, want string
@@ -232,25 +233,25 @@ func TestReadDirectoryOfAnotherSort(t *testing.T) {
 			if err := tt.put(filepath.Join(dir, "one")); err != nil {
 				t.Fatal(err)
 			}
-			same(t, said{gaps: []string{dir + "/one: cannot be read: " + tt.want + " (file-unreadable)"}}, declared(t, dir, "one"))
+			same(t, result{gaps: []string{dir + "/one: cannot be read: " + tt.want + " (file-unreadable)"}}, declared(t, dir, "one"))
 		})
 	}
 }
 
-// A link to a directory is as good as one.
+// A link to a directory is read like a directory.
 func TestReadLinkedDirectory(t *testing.T) {
 	dir := directory(t, map[string]string{"elsewhere/a.yaml": "x: [a]\n"})
 	link(t, "elsewhere", filepath.Join(dir, "one"))
-	same(t, said{paths: []string{"x/a"}}, declared(t, dir, "one"))
+	same(t, result{paths: []string{"x/a"}}, declared(t, dir, "one"))
 }
 
-// A file too large to be data is a fault, at once.
+// A file that is too large is a fault.
 func TestReadHugeFile(t *testing.T) {
 	dir := directory(t, map[string]string{"one/a.yaml": "x: [a]\n", "one/b.yaml": ""})
 	if err := os.Truncate(filepath.Join(dir, "one", "b.yaml"), yamldoc.MaxData+1); err != nil {
 		t.Fatal(err)
 	}
-	same(t, said{
+	same(t, result{
 		paths:  []string{"x/a"},
 		faults: []string{"b.yaml: is 8388609 bytes, more than the 8388608 that are read (file-unreadable)"},
 	}, declared(t, dir, "one"))
@@ -311,7 +312,7 @@ func TestReadObjects(t *testing.T) {
 	}
 }
 
-// A type called node with other tags has the shape that its tags say.
+// A type named node with other tags has the structure of its own tags.
 func TestReadNodeRedefined(t *testing.T) {
 	s := load(t, "node: {path: nodes, tags: [dc], schema: {}}")
 	data, err := seed.Read(directory(t, map[string]string{"node/a.yaml": "north: [cp1]"}), s.Types())
@@ -323,7 +324,7 @@ func TestReadNodeRedefined(t *testing.T) {
 func TestExampleData(t *testing.T) {
 	for name, c := range map[string]struct {
 		read  func(testing.TB) (*schema.Schema, seed.Data)
-		nodes int // at least
+		nodes int // the minimum
 	}{
 		"example": {func(t testing.TB) (*schema.Schema, seed.Data) {
 			return site(t, "../../schemas/schema.yaml", "../../conftool-data")

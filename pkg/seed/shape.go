@@ -12,13 +12,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-const service = "service" // what a host has a list of
+const service = "service" // the services of a host
 
-// most is how many objects the files of a type may declare. A few lines of
-// aliases can stand for millions.
-const most = 250_000
+// maxObjects is the largest number of objects that the files of a type may declare.
+// A few lines of YAML aliases can stand for millions.
+const maxObjects = 250_000
 
-// document reads what a file declares, by the shape that its type has.
+// document reads the declarations of a file, according to the tags of its type.
 func (r *reader) document(doc yamldoc.Node) {
 	if r.isNode() {
 		r.level(doc, []string{"dc", "cluster", "host"}, nil, r.host)
@@ -27,13 +27,13 @@ func (r *reader) document(doc yamldoc.Node) {
 	}
 }
 
-// isNode reports whether the files have hosts with their services, rather than
-// names below all tags.
+// isNode reports whether the files list the services of hosts, rather than names
+// below all tags.
 func (r *reader) isNode() bool {
 	return r.Type.Type.Name == schema.Node && len(r.Type.Type.Tags) == 3
 }
 
-// each is what the lists at the bottom hold.
+// each returns what the innermost lists contain.
 func (r *reader) each() string {
 	if r.isNode() {
 		return service
@@ -41,17 +41,17 @@ func (r *reader) each() string {
 	return selector.Name
 }
 
-// level walks down one map for each of the given words, and hands what is at
-// the bottom to leaf, with the words found on the way.
+// level descends one map for each element of what, and calls leaf with each node at
+// the bottom and the keys that lead to it.
 func (r *reader) level(n yamldoc.Node, what []string, above []string, leaf func(yamldoc.Node, []string)) {
 	if len(what) == 0 {
 		leaf(n, above)
 		return
 	}
-	word, below := what[0], what[1:]
-	place := "the file, by " + word + ","
+	key, below := what[0], what[1:]
+	place := "the file, by " + key + ","
 	if len(above) > 0 {
-		place = fmt.Sprintf("the part below %s, by %s,", strings.Join(above, "/"), word)
+		place = fmt.Sprintf("the part below %s, by %s,", strings.Join(above, "/"), key)
 	}
 	if !n.IsMap() {
 		r.misshapen(n, place+" must be a map", above, shape(what, r.each()))
@@ -63,16 +63,16 @@ func (r *reader) level(n yamldoc.Node, what []string, above []string, leaf func(
 		return
 	}
 	for _, p := range pairs {
-		if r.check(p.Key, word) {
+		if r.check(p.Key, key) {
 			r.level(p.Value, below, append(slices.Clone(above), p.Name), leaf)
 		}
 	}
 }
 
-// host declares a node for each of a host's services.
+// host declares a node object for each of a host's services.
 func (r *reader) host(services yamldoc.Node, above []string) {
 	dc, cluster, host := above[0], above[1], above[2]
-	for _, s := range r.words(services, "the services of "+host, above) {
+	for _, s := range r.scalars(services, "the services of "+host, above) {
 		r.declare(s.Pos(), []string{dc, cluster, s.Text()}, host)
 	}
 }
@@ -83,13 +83,13 @@ func (r *reader) names(list yamldoc.Node, tags []string) {
 	if len(tags) > 0 {
 		what = "the names below " + strings.Join(tags, "/")
 	}
-	for _, name := range r.words(list, what, tags) {
+	for _, name := range r.scalars(list, what, tags) {
 		r.declare(name.Pos(), tags, name.Text())
 	}
 }
 
-// words returns those elements of a list that can be names.
-func (r *reader) words(n yamldoc.Node, what string, above []string) []yamldoc.Node {
+// scalars returns the elements of a list that are valid names.
+func (r *reader) scalars(n yamldoc.Node, what string, above []string) []yamldoc.Node {
 	if !n.IsList() {
 		r.misshapen(n, what+" must be a list", above, listOf(n, r.each()))
 		return nil
@@ -99,24 +99,24 @@ func (r *reader) words(n yamldoc.Node, what string, above []string) []yamldoc.No
 		r.fault(RuleShape, err)
 		return nil
 	}
-	if r.declared += len(items); r.declared > most {
+	if r.declared += len(items); r.declared > maxObjects {
 		r.tooMany(n)
 		return nil
 	}
 	return slices.DeleteFunc(items, func(item yamldoc.Node) bool { return !r.check(item, r.each()) })
 }
 
-// tooMany is the fault of a list that leads beyond what a type may have. It is
-// told once.
+// tooMany adds the fault of a list that exceeds the limit of the type. It does so
+// once.
 func (r *reader) tooMany(n yamldoc.Node) {
 	if !r.full {
 		r.full = true
-		r.fault(RuleShape, n.Errorf("there are more than %d objects of type %s with these, all aliases followed; that is taken for a mistake", most, r.Type.Type.Name))
+		r.fault(RuleShape, n.Errorf("there are more than %d objects of type %s with these, all aliases followed; that is taken for a mistake", maxObjects, r.Type.Type.Name))
 	}
 }
 
-// declare adds an object. One that is there already is the same object, as an
-// object has no more than its name here.
+// declare adds an object. An object that is declared again is only noted, since a
+// declaration has no values.
 func (r *reader) declare(pos yamldoc.Pos, tags []string, name string) {
 	o := object.New(r.Type.Type, tags, name)
 	path := o.Path()
@@ -133,10 +133,10 @@ func (r *reader) declare(pos yamldoc.Pos, tags []string, name string) {
 	r.note(RuleDuplicate, pos, fmt.Sprintf("%s is declared again; first in %s: take one of the two out", path, where))
 }
 
-// misshapen is the fault of a part that is no map, or no list, with what to
-// write instead.
+// misshapen adds the fault of a part that is not the expected map or list, and
+// suggests what to write instead.
 func (r *reader) misshapen(n yamldoc.Node, must string, above []string, right string) {
-	rule, or := RuleShape, ""
+	rule, alternative := RuleShape, ""
 	switch {
 	case n.IsEmpty():
 		rule = RuleNull
@@ -146,42 +146,43 @@ func (r *reader) misshapen(n yamldoc.Node, must string, above []string, right st
 	if len(above) > 0 {
 		key := above[len(above)-1]
 		if n.IsEmpty() {
-			or = ", or take " + key + " out"
+			alternative = ", or take " + key + " out"
 		}
 		if !strings.HasPrefix(right, "[") {
 			right = "{" + right + "}"
 		}
 		right = key + ": " + right
 	}
-	r.fault(rule, n.Errorf("%s, not %s; write %s%s", must, n.Describe(), right, or))
+	r.fault(rule, n.Errorf("%s, not %s; write %s%s", must, n.Describe(), right, alternative))
 }
 
-// shape shows what is expected: DC: {CLUSTER: {HOST: [SERVICE, ...]}}.
-func shape(words []string, each string) string {
+// shape describes the expected structure: DC: {CLUSTER: {HOST: [SERVICE, ...]}}.
+func shape(parts []string, each string) string {
 	text := "[" + strings.ToUpper(each) + ", ...]"
-	for i, word := range slices.Backward(words) {
-		if i < len(words)-1 {
+	for i, key := range slices.Backward(parts) {
+		if i < len(parts)-1 {
 			text = "{" + text + "}"
 		}
-		text = strings.ToUpper(word) + ": " + text
+		text = strings.ToUpper(key) + ": " + text
 	}
 	return text
 }
 
-// What needs no quotes in a list.
-var plainWords = regexp.MustCompile(`^[\w.-]+([, ]+[\w.-]+)*$`)
+// plainList matches strings that need no quotes in a list.
+var plainList = regexp.MustCompile(`^[\w.-]+([, ]+[\w.-]+)*$`)
 
-// listOf makes the list that was meant by a word, or by words that are
+// listOf returns the list that was probably meant by a string whose parts are
 // separated by commas or blanks.
 func listOf(n yamldoc.Node, each string) string {
-	if n.IsNull() || !plainWords.MatchString(n.Text()) {
+	if n.IsNull() || !plainList.MatchString(n.Text()) {
 		return shape(nil, each)
 	}
-	words := strings.FieldsFunc(n.Text(), func(r rune) bool { return r == ',' || r == ' ' })
-	return "[" + strings.Join(words, ", ") + "]"
+	parts := strings.FieldsFunc(n.Text(), func(r rune) bool { return r == ',' || r == ' ' })
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// check reports whether a word can be a tag value or a name.
+// check reports whether a scalar is a valid tag value or name, and adds a fault if
+// it is not.
 func (r *reader) check(n yamldoc.Node, what string) bool {
 	err := object.CheckName(what, n.Text())
 	if !n.IsScalar() || n.IsNull() {
@@ -193,7 +194,7 @@ func (r *reader) check(n yamldoc.Node, what string) bool {
 	return err == nil
 }
 
-// remedy says what to do about what cannot be a name, where that is not plain.
+// remedy returns advice about an invalid name, where the fix is not obvious.
 func remedy(n yamldoc.Node, inList bool) string {
 	switch {
 	case n.IsMap():

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Shapes by the depth of tags, and what is not one of them.
+// Valid and invalid structures, by the number of tags.
 func TestRead(t *testing.T) {
 	const nothing = "declares nothing; a file without objects is taken for a mistake: delete it if there are none (data-empty)"
 	tests := []struct {
@@ -78,7 +78,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What is no YAML is a fault, and not a file that is not there.
+// A file that is not YAML is a fault; it does not count as missing.
 func TestReadNoYAML(t *testing.T) {
 	for _, text := range []string{"x: [a\n", "x: [a]\n---\ny: [a]\n", "\x00", "x: [a]\n\ty: [a]\n", "\xff\xfe\x00"} {
 		s := read(t, "one", map[string]string{"one/a.yaml": text})
@@ -88,8 +88,8 @@ func TestReadNoYAML(t *testing.T) {
 	}
 }
 
-// A few aliases that stand for millions of objects are a fault, told once, and
-// not a program that grows until it is killed.
+// A few aliases that stand for millions of objects are one fault, and do not exhaust
+// memory.
 func TestReadTooMany(t *testing.T) {
 	list, aliases := "n"+strings.Repeat(", n", 999), strings.Builder{}
 	for i := range 600 {

@@ -13,16 +13,16 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Unclaimed returns what lies in a data directory and is never read, as it
-// belongs to no type of these names: directories with data files (RuleDirectory),
-// other directories and files that end in .yaml or .yml (RuleIgnored), in the
-// order of their names. Hidden ones and a README are left out. The error is for
-// the directory as a whole.
+// Unclaimed returns the entries of a data directory that are never read, because
+// they do not belong to a type of these names: directories with data files
+// (RuleDirectory), and other directories and files that end in .yaml or .yml
+// (RuleIgnored), in name order. Hidden entries and a README are left out. The error
+// is for the directory as a whole.
 func Unclaimed(dir string, names []string) ([]*yamldoc.Error, error) {
 	return UnclaimedFrom(nil, dir, names)
 }
 
-// UnclaimedFrom is Unclaimed for files that are read in a certain way.
+// UnclaimedFrom is like Unclaimed, but reads the files through from.
 func UnclaimedFrom(from *files.Files, dir string, names []string) ([]*yamldoc.Error, error) {
 	entries, err := from.ReadDir(dir)
 	if err != nil {
@@ -35,7 +35,7 @@ func UnclaimedFrom(from *files.Files, dir string, names []string) ([]*yamldoc.Er
 			continue
 		}
 		name := filepath.Join(dir, base)
-		info, err := from.Stat(name) // of what a link leads to
+		info, err := from.Stat(name) // follows links
 		switch {
 		case err == nil && info.IsDir():
 			rule := RuleIgnored
@@ -53,8 +53,8 @@ func UnclaimedFrom(from *files.Files, dir string, names []string) ([]*yamldoc.Er
 	return all, nil
 }
 
-// holdsYAML reports whether there are data files in a directory. Of one that
-// cannot be read nobody knows.
+// holdsYAML reports whether a directory contains data files. It reports false for a
+// directory that cannot be read.
 func holdsYAML(from *files.Files, dir string) bool {
 	entries, err := from.ReadDir(dir)
 	return err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return isYAML(e.Name()) })
