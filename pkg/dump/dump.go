@@ -1,9 +1,10 @@
-// Package dump is objects as one file, and back: YAML, for people and their
-// version control, and JSON Lines, an object a line, for programs.
+// Package dump writes objects to one file and reads them back. The formats are YAML,
+// for people and version control, and JSON Lines, one object per line, for programs.
 //
-// A file holds what objects are, and of when and how they became so only the
-// revision of the last change: two files are the same bytes while nothing changes. All values are exact: text
-// that YAML takes for something else is quoted, numbers keep their digits.
+// A file holds the objects as they are, without their history except for the
+// revision of the last change: while nothing changes, two files have the same bytes.
+// All values are exact: strings that YAML would read as another type are quoted, and
+// numbers keep their digits.
 package dump
 
 import (
@@ -18,53 +19,54 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Format is how a file is written.
+// Format is the format of a file.
 type Format string
 
-// The formats. Parse tells them apart by what is in the file.
+// The formats. Parse detects the format from the content.
 const (
 	YAML      Format = "yaml"
 	JSONLines Format = "jsonl"
 )
 
-// Formats returns the names of the formats, the standard one first.
+// Formats returns the names of the formats, the default one first.
 func Formats() []string { return []string{string(YAML), string(JSONLines)} }
 
-// version is of what is in the files.
+// version is the version of the file format.
 const version = 1
 
-// Dump is the objects of a file, typed.
+// Dump is the content of a file, with types.
 type Dump struct {
-	// Types are those it covers, each after those it depends on: those that its
-	// header names, also without an object, or else those that it has objects of.
+	// Types are the types that the dump covers, each after those it depends on. They are
+	// the types named in the header, even those without objects; without such a header,
+	// they are the types of the objects.
 	Types   []*schema.Type
-	Objects []Item // by type, in that order, then in key order; each object once
-	// Whole says that it has all objects that a store had of its types. A file
-	// whose header does not name the types may be a part.
+	Objects []Item // by type in the order of Types, then in key order; each object once
+	// Whole reports whether the dump has all objects that a store had of its types. A
+	// file whose header does not name the types may be incomplete.
 	Whole bool
 	Header
 
-	pictured bool // a header says that it is of a store
-	unedited bool // it is as it was written, by its checksum
+	pictured bool // the header says that the file was written from a store
+	unedited bool // the checksum shows that the file has not been edited
 }
 
-// Item is an object of a file.
+// Item is an object in a file.
 type Item struct {
-	// Object has the fields the type declares, in its order and with defaults
-	// for those the file does not have, and then all others. Of a value that the
-	// type refuses, and of a field that it does not have, Plan is the judge.
+	// Object has the fields that the type declares, in the order of the type and with
+	// defaults for those that the file does not set, and then all other fields. Plan
+	// checks values that the type refuses and fields that it does not declare.
 	Object object.Object
-	Given  []string // the fields the file names
-	Bare   []string // those of them that are text without quotes where that may be a mistake
+	Given  []string // the fields that the file sets
+	Bare   []string // those of them whose value is an unquoted string that may be a mistake
 	Pos    yamldoc.Pos
 
-	foreign bool                     // it is as a store had it
-	written []value.Field            // those that the type understands otherwise than they are written
-	places  func(string) yamldoc.Pos // of fields that are given
+	foreign bool                     // the object is as a store had it
+	written []value.Field            // the values as written, where the type parses them differently
+	places  func(string) yamldoc.Pos // the positions of the given fields
 }
 
-// place returns where a field of the object is written; for one that is not,
-// where the object is.
+// place returns the position of a field of the object, or that of the object if the
+// file does not set the field.
 func (i Item) place(field string) yamldoc.Pos {
 	if i.places == nil || !slices.Contains(i.Given, field) {
 		return i.Pos
@@ -72,17 +74,16 @@ func (i Item) place(field string) yamldoc.Pos {
 	return i.places(field)
 }
 
-// The rules of faults, as yamldoc.Error.Rule has them, about which there is more to
-// say than what is wrong.
+// Rules of faults (yamldoc.Error.Rule) for which the caller may add advice.
 const (
 	RuleCompressed = "compressed"        // the file is compressed with gzip
 	RuleDataFile   = "data-file"         // it is a file of a data directory
 	RuleSchemaFile = "schema-file"       // it is a schema
-	RuleUnreadable = "unreadable-object" // what is stored cannot be read, and Terms.Repair is not set
+	RuleUnreadable = "unreadable-object" // the stored object cannot be read, and Terms.Repair is not set
 )
 
-// FaultsError is all that is wrong with a file, in the order of its lines. Each
-// fault is one line, whatever is in the file.
+// FaultsError reports all faults of a file, in line order. Each fault is one line,
+// whatever the file contains.
 type FaultsError struct{ Faults []*yamldoc.Error }
 
 func (e *FaultsError) Error() string {
@@ -102,17 +103,18 @@ func (e *FaultsError) Unwrap() []error {
 	return all
 }
 
-// oneLineEach returns faults without what would break their lines.
+// oneLineEach returns copies of the faults with messages that fit on one line.
 func oneLineEach(faults []*yamldoc.Error) []*yamldoc.Error {
 	for i, f := range faults {
-		line := *f // some are of a schema, which others have too
+		line := *f // copied, because a fault of a schema is shared
 		line.Pos.File, line.Msg = text.Line(f.Pos.File), text.Line(f.Msg)
 		faults[i] = &line
 	}
 	return faults
 }
 
-// sortFaults sorts by place, and leaves those of one place as they are.
+// sortFaults sorts faults by position and keeps the order of those with the same
+// position.
 func sortFaults(faults []*yamldoc.Error) {
 	slices.SortStableFunc(faults, func(a, b *yamldoc.Error) int {
 		if a.Pos.Line != b.Pos.Line {
@@ -122,10 +124,11 @@ func sortFaults(faults []*yamldoc.Error) {
 	})
 }
 
-// Of returns all objects of some types as they were read from somewhere else
-// than a file, with the name of the place where each was found. All fields they
-// have are given, also those that have their default because nothing is stored.
-// The faults are what cannot be in a dump, and is left out.
+// Of returns a dump of all objects of some types that were read from elsewhere than
+// a file. place returns the name of the place where an object was found. All fields
+// of an object count as given, including those that have their default because
+// nothing is stored. The faults are the objects that a dump cannot hold; they are
+// left out.
 func Of(s *schema.Schema, types []*schema.Type, from object.Snapshot, place func(object.Object) string) (Dump, []*yamldoc.Error) {
 	var items []Item
 	var faults []*yamldoc.Error
@@ -146,7 +149,7 @@ func Of(s *schema.Schema, types []*schema.Type, from object.Snapshot, place func
 	return d, oneLineEach(faults)
 }
 
-// Unwritable says why an object cannot be in a dump; it is empty if it can.
+// Unwritable returns the reason why a dump cannot hold an object, or "" if it can.
 func Unwritable(o object.Object) string {
 	if o.Malformed != nil {
 		return "what is stored cannot be read: " + o.Malformed.Error()
@@ -157,7 +160,7 @@ func Unwritable(o object.Object) string {
 	return ""
 }
 
-// arrange brings items in order, and the types: those that are covered, and
+// arrange returns a dump with the items in order. Its types are the covered ones and
 // those of the items.
 func arrange(s *schema.Schema, covered []*schema.Type, items []Item) Dump {
 	var d Dump
@@ -177,15 +180,15 @@ func arrange(s *schema.Schema, covered []*schema.Type, items []Item) Dump {
 	return d
 }
 
-// sortByPath sorts objects of one type as a store sorts their keys.
-func sortByPath[T any](all []T, of func(T) object.Object) {
+// sortByPath sorts objects of one type in the order of their keys in a store.
+func sortByPath[T any](all []T, objectOf func(T) object.Object) {
 	type pathed struct {
 		path string
 		it   T
 	}
 	byPath := make([]pathed, len(all))
 	for i, it := range all {
-		byPath[i] = pathed{of(it).Path(), it}
+		byPath[i] = pathed{objectOf(it).Path(), it}
 	}
 	slices.SortStableFunc(byPath, func(a, b pathed) int { return strings.Compare(a.path, b.path) })
 	for i := range byPath {
@@ -193,12 +196,12 @@ func sortByPath[T any](all []T, of func(T) object.Object) {
 	}
 }
 
-// Snapshot returns the objects as if they had been read from a store, to
-// compare something with them or to try a plan on them.
+// Snapshot returns the objects as if they had been read from a store, to compare
+// them with something or to try a plan on them.
 //
-// A file does not say whether somebody has changed an object since its
-// creation. One that has nothing but the defaults of its type is taken to be
-// still as it was created, which safety rules ask about.
+// A file does not record whether an object has changed since it was created. An
+// object that has only the defaults of its type is treated as unchanged, which
+// matters to safety rules.
 func (d Dump) Snapshot() object.Snapshot {
 	s := object.Snapshot{Revision: 2, Objects: make([]object.Object, len(d.Objects))}
 	keys := make(map[*schema.Type]string, len(d.Types))
@@ -210,7 +213,7 @@ func (d Dump) Snapshot() object.Snapshot {
 		o.Violations = o.Type.ValidateFields(o.Fields[:len(o.Type.Fields)])
 		s.Objects[i], keys[o.Type] = o, o.Type.Path+"/"
 	}
-	// Objects of a type are in order, and no type's path is inside another's.
+	// The objects of a type are sorted, and no type's path is inside another's.
 	slices.SortStableFunc(s.Objects, func(a, b object.Object) int { return strings.Compare(keys[a.Type], keys[b.Type]) })
 	return s
 }

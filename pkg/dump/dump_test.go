@@ -21,7 +21,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// site has a type of each sort. It depends on what comes after it.
+// site has a type of each kind, in an order that does not satisfy the dependencies.
 const site = `
 typed:
   path: typed
@@ -70,7 +70,7 @@ func json(t testing.TB, text string) value.Value {
 	return v
 }
 
-// written is a file of objects, which covers their types and some others.
+// written returns a file of the objects. It covers their types and the others.
 func written(t testing.TB, f dump.Format, objects []object.Object, others ...*schema.Type) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -90,7 +90,7 @@ func typesOf(objects []object.Object) []*schema.Type {
 	return types
 }
 
-// text is the objects of a dump, a line each.
+// text returns the objects of a dump, one per line.
 func text(d dump.Dump) []string {
 	lines := []string{}
 	for _, i := range d.Objects {
@@ -182,7 +182,7 @@ func TestWriteNothing(t *testing.T) {
 	}
 }
 
-// TestPrefixes: whatever is left of a file that was cut off is refused.
+// TestPrefixes checks that every truncated file is refused.
 func TestPrefixes(t *testing.T) {
 	s := schemaOf(t, site)
 	for _, f := range dump.Formats() {
@@ -302,7 +302,7 @@ func values(depth int) *rapid.Generator[value.Value] {
 	)
 }
 
-// anObject draws an object with whatever a store may have under whatever name.
+// anObject generates an object with any value and any name that a store may have.
 func anObject(types []*schema.Type) *rapid.Generator[object.Object] {
 	step := rapid.Map(words(), func(s string) string { return strings.ReplaceAll(s, "/", "_") })
 	return rapid.Custom(func(t *rapid.T) object.Object {
@@ -336,8 +336,8 @@ func someObjects(s *schema.Schema) *rapid.Generator[[]object.Object] {
 	return rapid.SliceOfNDistinct(anObject(s.Types()), 0, 6, func(o object.Object) string { return o.Key() })
 }
 
-// What is written is read again, and on the store it is from it is no change,
-// whatever is stored there.
+// A written dump that is read again and imported into the same store changes
+// nothing, whatever is stored there.
 func TestReadBack(t *testing.T) {
 	s := schemaOf(t, site)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -366,7 +366,7 @@ func TestReadBack(t *testing.T) {
 	})
 }
 
-// Values that their types allow are exact in themselves, whatever is stored.
+// Values that their types allow are exact, whatever is stored.
 func TestReadBackWhatIsAllowed(t *testing.T) {
 	s := schemaOf(t, site)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -402,7 +402,7 @@ func TestReadBackWhatIsAllowed(t *testing.T) {
 	})
 }
 
-// The data of a whole site, as it is seeded.
+// The data of a whole site, as seeded.
 func TestWholeSite(t *testing.T) {
 	files := sitetest.Write(t)
 	s, err := schema.Load(files.Schema, "pools")
@@ -445,7 +445,7 @@ func TestWholeSite(t *testing.T) {
 	}
 }
 
-// large is the objects of a large site.
+// large returns the objects of a large site.
 func large(t testing.TB) (*schema.Schema, []object.Object) {
 	s := schema.BuiltIn("pools")
 	var objects []object.Object

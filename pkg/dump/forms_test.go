@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// TestFileForms: the ways in which editors, programs and people write a file of
-// two objects. What is read is the same in all of them, or the file is refused.
+// TestFileForms reads a file of two objects in the forms in which editors, programs
+// and people write it. Each form gives the same objects, or is refused.
 func TestFileForms(t *testing.T) {
 	const (
 		block = "objects:\n  node:\n    n/c/s/a: {weight: 1, pooled: no}\n    n/c/s/b: {weight: 2, pooled: yes}\n"

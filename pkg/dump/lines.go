@@ -15,8 +15,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// The keys of an object's line. What get -o json writes besides, the revision,
-// is of no interest there.
+// The keys of an object's line. The revision that get -o json also writes is
+// ignored.
 const (
 	typeKey     = "type"
 	tagsKey     = "tags"
@@ -25,7 +25,7 @@ const (
 	revisionKey = "revision"
 )
 
-// readLines reads an object a line.
+// readLines reads one object per line.
 func (r *reader) readLines(text []byte) {
 	text = withoutMark(text)
 	first := true
@@ -75,7 +75,7 @@ func (r *reader) jsonHeader(l jsonLine, fields []value.Field, first bool) {
 	r.setHeader(l.start(), value.Get(fields, headerKey), func(key string) value.Value { return value.Get(fields, key) })
 }
 
-// jsonCovered reads the names of the types that the file covers.
+// jsonCovered reads the names of the covered types.
 func (r *reader) jsonCovered(l jsonLine, types value.Value) {
 	r.listed = true
 	place := func() yamldoc.Pos { return l.place(typesKey) }
@@ -128,7 +128,7 @@ func (r *reader) jsonObject(l jsonLine, fields []value.Field) {
 	r.add(t, tags, name, item, given)
 }
 
-// text returns a text that has to be there.
+// text returns the required string value of a key.
 func (r *reader) text(l jsonLine, fields []value.Field, key string) (string, bool) {
 	v := value.Get(fields, key)
 	s, ok := v.Str()
@@ -138,8 +138,8 @@ func (r *reader) text(l jsonLine, fields []value.Field, key string) (string, boo
 	return s, ok
 }
 
-// tags returns the values of a type's tags. Without tags, a line need not say
-// so.
+// tags returns the values of a type's tags. A type without tags does not require the
+// key.
 func (r *reader) tags(l jsonLine, t *schema.Type, v value.Value) (tags []string, ok bool) {
 	if v.Kind() != value.Map && (len(t.Tags) > 0 || !v.IsAbsent()) {
 		r.faultf(l.place(tagsKey), "%s must be a map, not %s; type %s has %s", tagsKey, v.Kind(), t.Name, listed(t.Tags))
@@ -169,14 +169,14 @@ func (r *reader) tags(l jsonLine, t *schema.Type, v value.Value) (tags []string,
 	return tags, ok
 }
 
-func listed(words []string) string {
-	if len(words) == 0 {
+func listed(names []string) string {
+	if len(names) == 0 {
 		return "none"
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(names, ", ")
 }
 
-// jsonLine is a line of JSON and its place.
+// jsonLine is a line of JSON and its position.
 type jsonLine struct {
 	file   string
 	number int
@@ -190,7 +190,7 @@ func (l jsonLine) at(offset int) yamldoc.Pos {
 
 func (l jsonLine) start() yamldoc.Pos { return l.at(0) }
 
-// parse returns the map that a line is. Errors are *yamldoc.Error.
+// parse returns the map on the line. Errors are *yamldoc.Error.
 func (l jsonLine) parse() (value.Value, error) {
 	v, err := value.ParseAround(l.text)
 	if err != nil {
@@ -204,13 +204,13 @@ func (l jsonLine) parse() (value.Value, error) {
 	if v.Kind() != value.Map {
 		return v, yamldoc.Errorf(l.start(), "each line must be a map, not %s", v.Kind())
 	}
-	if v.Text() == string(l.text) { // as Write writes it, which leaves no room for a key that is there twice
+	if v.Text() == string(l.text) { // identical to the output of Write, so no key is repeated
 		return v, nil
 	}
 	return v, l.repeated()
 }
 
-// repeated complains about a key that is there twice: which one is meant?
+// repeated returns an error if a key is repeated in a map.
 func (l jsonLine) repeated() error {
 	var twice error
 	seen := map[string]bool{}
@@ -224,8 +224,8 @@ func (l jsonLine) repeated() error {
 	return twice
 }
 
-// place returns where a key is that some steps lead to, or as far as they
-// lead.
+// place returns the position of the key at the path steps, or of the last step that
+// exists.
 func (l jsonLine) place(steps ...string) yamldoc.Pos {
 	found, depth := 0, 0
 	l.walk(func(path []string, offset int) {
@@ -236,8 +236,8 @@ func (l jsonLine) place(steps ...string) yamldoc.Pos {
 	return l.at(found)
 }
 
-// walk calls f with each key of each map, below those above it, and its offset.
-// The keys are only f's while it is called. The line is valid JSON.
+// walk calls f with the path and the offset of each key of each map, outer keys
+// first. The path is valid only during the call. The line must be valid JSON.
 func (l jsonLine) walk(f func(path []string, offset int)) {
 	d := json.NewDecoder(bytes.NewReader(l.text))
 	d.UseNumber()
@@ -246,7 +246,7 @@ func (l jsonLine) walk(f func(path []string, offset int)) {
 
 func (l jsonLine) walkValue(d *json.Decoder, path []string, f func([]string, int)) {
 	token, err := d.Token()
-	if err != nil { // not reached
+	if err != nil { // unreachable: the line is valid JSON
 		return
 	}
 	switch token {
@@ -256,10 +256,10 @@ func (l jsonLine) walkValue(d *json.Decoder, path []string, f func([]string, int
 			offset += len(l.text[offset:]) - len(bytes.TrimLeft(l.text[offset:], " \t\r\n,"))
 			key, err := d.Token()
 			name, isText := key.(string)
-			if err != nil || !isText { // not reached
+			if err != nil || !isText { // unreachable: the line is valid JSON
 				return
 			}
-			below := append(path, name) //nolint:gocritic // each in the place of the one before
+			below := append(path, name) //nolint:gocritic // each call overwrites the previous name
 			f(below, offset)
 			l.walkValue(d, below, f)
 		}
@@ -270,5 +270,5 @@ func (l jsonLine) walkValue(d *json.Decoder, path []string, f func([]string, int
 	default:
 		return
 	}
-	d.Token() //nolint:errcheck // the bracket at its end
+	d.Token() //nolint:errcheck // the closing bracket
 }

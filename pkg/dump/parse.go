@@ -16,7 +16,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// The words of both formats.
+// The keys of both formats.
 const (
 	headerKey  = "confctl_export"
 	versionKey = "version"
@@ -35,21 +35,20 @@ func Read(file string, s *schema.Schema) (Dump, error) {
 	return Parse(file, text, s)
 }
 
-// Parse reads a text in any of the formats. The file is only named in errors.
+// Parse reads a text in any of the formats. The name file is used only in errors.
 //
-// The error is a *FaultsError with all that is wrong with how the file says
-// what it says: types, tags and names that there cannot be, an object that is
-// there twice, fewer objects than the header says. What objects are to be is
-// judged by Plan, against what is stored: a file of all objects of a store can
-// be put back into it, whatever they have. A name is refused only if it can be
-// no part of a key.
+// The error is a *FaultsError with every fault in the form of the file: invalid
+// types, tags and names, repeated objects, fewer objects than the header says. Plan,
+// not Parse, checks the values of the objects against the stored ones: a file of all
+// objects of a store can be imported into it again, whatever values they have. A
+// name is refused only if it cannot be part of a key.
 //
-// A file with a header is taken for the picture of a store: what its objects
-// have besides their type comes along, as object.Wanted has it. One without is
-// written by hand, where it would be a mistake.
+// A file with a header is treated as an export of a store: fields that the type does
+// not declare are kept, as object.Wanted describes. A file without a header is
+// treated as written by hand, where such fields are mistakes.
 //
-// In YAML, the field's type says what a plain word is: yes is a word for an
-// enum and true for a bool. In JSON a value is what it is.
+// In YAML, the type of the field decides how an unquoted scalar is read: yes is a
+// string for an enum and true for a bool. In JSON, a value has its own type.
 func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 	r := reader{
 		file: file, schema: s,
@@ -81,8 +80,8 @@ func Parse(file string, text []byte, s *schema.Schema) (Dump, error) {
 	return d, nil
 }
 
-// encoded says how a text is encoded that cannot be read as it is, and the rule of
-// that fault, if it has one; both are empty if it can.
+// encoded describes the encoding of a text that cannot be read as it is, and returns
+// the rule of that fault, if it has one. Both are empty if the text can be read.
 func encoded(text []byte) (what, rule string) {
 	switch {
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
@@ -93,8 +92,8 @@ func encoded(text []byte) (what, rule string) {
 	return "", ""
 }
 
-// isJSONLines reports whether a text is meant as a JSON object a line, rather
-// than as one YAML document that is written with braces.
+// isJSONLines reports whether a text is JSON Lines, rather than one YAML document in
+// flow style.
 func isJSONLines(text []byte) bool {
 	first, rest, _ := bytes.Cut(bytes.TrimSpace(withoutMark(text)), []byte("\n"))
 	if !bytes.HasPrefix(first, []byte("{")) {
@@ -107,44 +106,44 @@ func isJSONLines(text []byte) bool {
 	return value.Get(v.Fields(), objectsKey).Kind() != value.Map
 }
 
-// withoutMark returns a text without a byte order mark in front.
+// withoutMark returns a text without a leading byte order mark.
 func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
-// reader gathers what is in a file, and what is wrong with it.
+// reader collects the objects and the faults of a file.
 type reader struct {
 	file    string
 	schema  *schema.Schema
 	faults  []*yamldoc.Error
 	items   []Item
-	types   map[string]*schema.Type // nil for one that cannot be used
-	seen    map[string]yamldoc.Pos  // where the object with a key is
+	types   map[string]*schema.Type // nil for a type that cannot be used
+	seen    map[string]yamldoc.Pos  // the positions of objects by key
 	header  *header
-	listed  bool           // the header names the types that are covered
+	listed  bool           // the header names the covered types
 	covered []*schema.Type // those of them that can be used
-	count   int            // of the objects there are, right or wrong
-	unsure  bool           // not all could be counted
+	count   int            // the number of objects in the file, valid or not
+	unsure  bool           // not all objects could be counted
 	yaml    bool
-	lastDir []string // tag values; objects next to each other mostly have the same
+	lastDir []string // tag values; consecutive objects usually have the same
 }
 
-// header is what a file says of itself.
+// header is the header of a file.
 type header struct {
 	Header
 	pos     yamldoc.Pos
-	objects int    // negative if it does not say
-	sum     string // of what follows; empty if it does not say
+	objects int    // negative if missing
+	sum     string // checksum of the rest of the file; empty if missing
 }
 
 func (r *reader) faultf(pos yamldoc.Pos, format string, args ...any) {
 	r.faults = append(r.faults, yamldoc.Errorf(pos, format, args...))
 }
 
-// ruled notes a fault with a rule.
+// ruled adds a fault with a rule.
 func (r *reader) ruled(pos yamldoc.Pos, what, rule string) {
 	r.faults = append(r.faults, yamldoc.Errorf(pos, "%s", what).Of(rule))
 }
 
-// fault notes an error that has a place already.
+// fault adds an error, at pos if it has no position.
 func (r *reader) fault(err error, pos yamldoc.Pos) {
 	var at *yamldoc.Error
 	if errors.As(err, &at) {
@@ -154,13 +153,12 @@ func (r *reader) fault(err error, pos yamldoc.Pos) {
 	r.faultf(pos, "%v", err)
 }
 
-// setHeader notes what a file says of itself: its version, and by their keys how
-// many objects it has, how many it could not have, of which revision they are, and
-// the checksum.
-func (r *reader) setHeader(pos yamldoc.Pos, was value.Value, said func(string) value.Value) {
-	objects := said(objectsKey)
-	if was != value.OfInt(version) {
-		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, cmp.Or(was.Text(), "none"))
+// setHeader sets the header from its version and the values of its other keys: the
+// number of objects, the number of objects left out, the revision, and the checksum.
+func (r *reader) setHeader(pos yamldoc.Pos, got value.Value, get func(string) value.Value) {
+	objects := get(objectsKey)
+	if got != value.OfInt(version) {
+		r.faultf(pos, "%s must be of version %d; this is of %s", headerKey, version, cmp.Or(got.Text(), "none"))
 	}
 	h := &header{pos: pos, objects: -1}
 	n, ok := objects.Int()
@@ -170,32 +168,32 @@ func (r *reader) setHeader(pos yamldoc.Pos, was value.Value, said func(string) v
 	case !objects.IsAbsent():
 		r.faultf(pos, "%s must be how many objects the file has, not %s", objectsKey, objects.Text())
 	}
-	if leftOut := said(leftOutKey); isCount(leftOut) {
+	if leftOut := get(leftOutKey); isCount(leftOut) {
 		n, _ := leftOut.Int()
 		h.LeftOut = int(n)
 	} else if !leftOut.IsAbsent() {
 		r.faultf(pos, "%s must be how many objects were left out, not %s", leftOutKey, leftOut.Text())
 	}
-	if revision := said(revisionKey); isCount(revision) {
+	if revision := get(revisionKey); isCount(revision) {
 		n, _ := revision.Int()
 		h.Revision = store.Revision(n)
 	} else if !revision.IsAbsent() {
 		r.faultf(pos, "%s must be the number of a revision of the store, not %s", revisionKey, revision.Text())
 	}
-	h.sum, _ = said(sumKey).Str()
+	h.sum, _ = get(sumKey).Str()
 	r.header = h
 }
 
-// isCount reports whether a value is a whole number that is not negative.
+// isCount reports whether a value is a non-negative integer.
 func isCount(v value.Value) bool {
 	n, ok := v.Int()
 	return ok && n >= 0
 }
 
-// cover notes a type that the header names.
+// cover adds a type that the header names.
 func (r *reader) cover(name string, named func() yamldoc.Pos) {
 	switch t := r.typeOf(name, named); {
-	case t == nil: // that is said already
+	case t == nil: // already reported
 	case slices.Contains(r.covered, t):
 		r.faultf(named(), "type %s is there already", name)
 	default:
@@ -203,7 +201,7 @@ func (r *reader) cover(name string, named func() yamldoc.Pos) {
 	}
 }
 
-// checkCovered finds objects of types that the header does not name.
+// checkCovered reports objects of types that the header does not name.
 func (r *reader) checkCovered() {
 	if !r.listed {
 		return
@@ -217,7 +215,7 @@ func (r *reader) checkCovered() {
 	}
 }
 
-// checkCount finds a file that was cut off.
+// checkCount reports a truncated file.
 func (r *reader) checkCount(text []byte) {
 	if r.header == nil || r.unsure {
 		return
@@ -227,9 +225,9 @@ func (r *reader) checkCount(text []byte) {
 		return
 	}
 	last := 1 + bytes.Count(text, []byte("\n"))
-	braces := bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) // the last one says that it is whole
+	braces := bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) // the closing brace shows that the document is complete
 	switch {
-	case r.header.objects < 0: // that is said already
+	case r.header.objects < 0: // already reported
 	case r.yaml && !braces && !bytes.HasSuffix(bytes.TrimRight(text, " \t\r\n"), []byte("\n"+theEnd)):
 		r.faultf(yamldoc.Pos{File: r.file, Line: last}, "there is no line %s at the end: the file is cut off, or was edited: then add it", theEnd)
 	case !braces && !bytes.HasSuffix(text, []byte("\n")), !r.yaml && !bytes.HasSuffix(text, []byte("\n")):
@@ -244,8 +242,8 @@ func objects(n int) string {
 	return strconv.Itoa(n) + " objects"
 }
 
-// typeOf returns a type, nil if it cannot be used. That is said once, where it
-// is first named.
+// typeOf returns a type, or nil if it cannot be used. That is reported once, where
+// the type is first named.
 func (r *reader) typeOf(name string, named func() yamldoc.Pos) *schema.Type {
 	if t, known := r.types[name]; known {
 		return t
@@ -266,12 +264,12 @@ func (r *reader) typeOf(name string, named func() yamldoc.Pos) *schema.Type {
 	return t
 }
 
-// unknownKey complains about a key that means nothing.
+// unknownKey reports an unknown key.
 func (r *reader) unknownKey(pos yamldoc.Pos, name string, known ...string) {
 	r.faultf(pos, "%q is not known here%s; known: %s", name, nearest.Suggest(name, known), strings.Join(known, ", "))
 }
 
-// add adds an object, if there can be one of that name, and only once.
+// add adds an object, if its name is valid and it is not repeated.
 func (r *reader) add(t *schema.Type, tags []string, name string, item Item, fields []value.Field) {
 	for i, tag := range t.Tags {
 		if !r.isStep("tag "+tag, tags[i], item.Pos) {
@@ -295,13 +293,14 @@ func (r *reader) add(t *schema.Type, tags []string, name string, item Item, fiel
 	r.items = append(r.items, item)
 }
 
-// isStep complains about what can be no part of a key.
-func (r *reader) isStep(what, word string, pos yamldoc.Pos) bool {
+// isStep reports whether a string can be part of a key, and adds a fault if it
+// cannot.
+func (r *reader) isStep(what, part string, pos yamldoc.Pos) bool {
 	switch {
-	case word == "":
+	case part == "":
 		r.faultf(pos, "%s is empty", what)
-	case strings.Contains(word, "/"):
-		r.faultf(pos, "%s %q has a slash in it", what, word)
+	case strings.Contains(part, "/"):
+		r.faultf(pos, "%s %q has a slash in it", what, part)
 	default:
 		return true
 	}

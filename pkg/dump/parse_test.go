@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 		{"a header without a count", "{\"confctl_export\": 1}\n{\"type\": \"free\", \"name\": \"x\", \"values\": {}}\n", []string{`"free/x" {"v": null}`}, nil},
 		{"in JSON a value is what it is", `{"type": "typed", "tags": {"dc": "n"}, "name": "x", "values": {"e": "yes", "a": "yes"}}`,
 			[]string{`"typed/n/x" {"s": "", "i": 0, "b": false, "l": [], "d": {}, "e": "yes", "a": "yes"}`}, []string{"e", "a"}},
-		// What objects are to be is Plan's to judge.
+		// Plan checks the values of objects.
 		{"values and fields that are refused", "objects: {node: {a/b/c/d: {weight: heavy, wieght: 1}}}",
 			[]string{`"pools/a/b/c/d" {"weight": "heavy", "pooled": "inactive", "wieght": 1}`}, []string{"weight", "wieght"}},
 	} {
@@ -99,7 +99,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{\"type\": \"free\", \"name\": \"x\\ny\", \"values\": {}}\n{\"type\": \"free\", \"name\": \"x\\ny\", \"values\": {}}\n", []string{`f:2:1: free "x\ny" is there already, in line 1`}},
 		{"confctl_export: {version: 1, types: [], objects: 0}\nobjects: {}\n...", []string{"f:3: the last line has no end: the file is cut off, or was edited: then end the line"}},
 
-		// What is something else.
+		// Other kinds of files.
 		{"\xff\xfeo\x00", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
 		{"\xfe\xff\x00o", []string{"f:1: this is UTF-16, and UTF-8 is expected; iconv -f UTF-16 -t UTF-8 makes it so"}},
 		{"\x1f\x8b\x08", []string{"f:1: this is compressed with gzip"}},
@@ -176,7 +176,7 @@ func TestParseRefuses(t *testing.T) {
 			continue
 		}
 		got := strings.Split(faults.Error(), "\n")
-		for i := range got { // what the schema says is not ours
+		for i := range got { // the messages of the schema are tested elsewhere
 			if i < len(c.want) && strings.HasPrefix(c.want[i], "f:3:3: type broken") {
 				got[i] = got[i][:min(len(got[i]), len(c.want[i]))]
 			}
@@ -283,7 +283,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// A JSON schema that cannot be used is said once.
+// A JSON schema that cannot be used is reported once.
 func TestPlanWithoutJSONSchema(t *testing.T) {
 	s := schemaOf(t, "r: {path: rs, tags: [], schema: {v: {default: 0}}, json_schema: {base_path: ., rules: {r: {selector: 'name=a.*', schema: missing.json}}}}")
 	d, err := dump.Parse("f", []byte("objects: {r: {a1: {}, a2: {}, b: {}}}"), s)
@@ -296,8 +296,8 @@ func TestPlanWithoutJSONSchema(t *testing.T) {
 	}
 }
 
-// Whatever is in a file: each fault has a place, and what has none is the same
-// when it is written and read again.
+// FuzzParse checks, for any file, that each fault has a position, and that a file
+// without faults is the same after it is written and read again.
 func FuzzParse(f *testing.F) {
 	s := schemaOf(f, site)
 	for _, format := range dump.Formats() {
@@ -319,7 +319,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("got %v", err)
 			}
 			for _, at := range faults.Faults {
-				somewhere := at.Pos.Line > 0 || at.Rule == yamldoc.RuleSyntax // the YAML library does not always say
+				somewhere := at.Pos.Line > 0 || at.Rule == yamldoc.RuleSyntax // the YAML library does not always give a line
 				if at.Pos.File != "f" || !somewhere || at.Msg == "" {
 					t.Errorf("no place: %v", at)
 				}

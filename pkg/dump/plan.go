@@ -10,13 +10,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Wanted returns the objects as they are to be made on what is stored, for
-// object.Make and object.Differences; one for each of d.Objects.
+// Wanted returns the objects in the form that object.Make and object.Differences
+// take, one for each of d.Objects.
 //
-// A value that the type would understand otherwise, such as a number in a text
-// field, is left as it is where the store has just that.
-func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
-	var stored map[string]*object.Object // made when it is needed, which is seldom
+// A value that the type would convert, such as a number in a string field, is kept
+// as it is if the store has exactly that value.
+func (d Dump) Wanted(snapshot object.Snapshot) []object.Wanted {
+	var stored map[string]*object.Object // made only if needed, which is rare
 	want := make([]object.Wanted, len(d.Objects))
 	for i, item := range d.Objects {
 		want[i] = object.Wanted{Object: item.Object, Given: item.Given, Bare: item.Bare, Foreign: item.foreign}
@@ -24,7 +24,7 @@ func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
 			continue
 		}
 		if stored == nil {
-			stored = on.ByKey()
+			stored = snapshot.ByKey()
 		}
 		if now := stored[item.Object.Key()]; now != nil {
 			want[i].Object = asStored(item, now)
@@ -33,7 +33,7 @@ func (d Dump) Wanted(on object.Snapshot) []object.Wanted {
 	return want
 }
 
-// asStored returns the item's object with those values that are stored just as
+// asStored returns the item's object, with the values that are stored exactly as
 // they are written.
 func asStored(item Item, now *object.Object) object.Object {
 	fields := slices.Clone(item.Object.Fields)
@@ -46,11 +46,11 @@ func asStored(item Item, now *object.Object) object.Object {
 	return item.Object.WithFields(fields)
 }
 
-// RuleTaken is of faults, as yamldoc.Error.Rule has it, for which no object is left
+// RuleTaken is the rule (yamldoc.Error.Rule) of faults for which no object is left
 // out.
 const RuleTaken = "taken-over"
 
-// Left returns the faults for which objects are left out, and then those of
+// Left splits faults into those for which objects are left out, and those of
 // RuleTaken.
 func Left(faults []*yamldoc.Error) (left, taken []*yamldoc.Error) {
 	for _, f := range faults {
@@ -63,42 +63,42 @@ func Left(faults []*yamldoc.Error) (left, taken []*yamldoc.Error) {
 	return left, taken
 }
 
-// Terms are how a store is to be made what a dump says.
+// Terms are the options of Plan.
 type Terms struct {
-	RemoveOthers bool // objects of the dump's types that it does not have are deleted
-	Fit          bool // an object that another store had, and that does not fit the schema, is not made
-	Repair       bool // what is stored and cannot be read is overwritten or deleted, as the dump has it
-	// Unfit, if set, says why a change cannot be made; it is empty if it can.
+	RemoveOthers bool // delete stored objects of the dump's types that the dump does not have
+	Fit          bool // leave out an object that was exported from a store and does not fit the schema
+	Repair       bool // overwrite or delete stored objects that cannot be read
+	// Unfit, if not nil, returns the reason why a change cannot be made, or "" if it
+	// can.
 	Unfit func(object.Change) string
 }
 
-// Plan plans to make the objects what the file says, as object.Make has it,
-// types in dependency order. With RemoveOthers, objects of the file's types
-// that the file does not have are deleted at the end, types in reverse; one
-// that cannot be read is only with Repair, else that is an error. Other types
-// are not touched. The snapshot must have been read for all objects of the file
-// and, with RemoveOthers, for all of its types.
+// Plan plans to make the stored objects equal to those of the dump, as object.Make
+// does, types in dependency order. With RemoveOthers, stored objects of the dump's
+// types that the dump does not have are deleted at the end, types in reverse order;
+// one that cannot be read is deleted only with Repair, and is otherwise an error.
+// Other types are not changed. The snapshot must have been read for all objects of
+// the dump and, with RemoveOthers, for all objects of its types.
 //
-// The errors are the objects that cannot be made so, with their places in the
-// order of the file, and those that cannot be deleted: they are left as they
-// are, and all else is in the plan. Those of RuleTaken are of objects that do not
-// fit the schema, as they did not where they come from: they are in the plan, unless
-// the terms are Fit. Of a JSON schema that cannot be used there
-// is one, for all objects it is about.
-func (d Dump) Plan(on object.Snapshot, terms Terms) (object.Plan, []*yamldoc.Error) {
-	want := d.Wanted(on)
+// The errors are the objects that cannot be made, in the order of the file and with
+// their positions, and those that cannot be deleted: they are not changed, and
+// everything else is in the plan. Errors of RuleTaken are for objects of an export
+// that do not fit the schema: they are in the plan, unless Fit is set. For a JSON
+// schema that cannot be used there is one error for all of its objects.
+func (d Dump) Plan(snapshot object.Snapshot, terms Terms) (object.Plan, []*yamldoc.Error) {
+	want := d.Wanted(snapshot)
 	for i := range want {
 		want[i].Repair, want[i].Fit = terms.Repair, terms.Fit
 	}
-	plan, refusals := object.Make(want, on)
+	plan, refusals := object.Make(want, snapshot)
 	faults := d.faults(refusals, d.sift(&plan, terms.Unfit))
 	if terms.RemoveOthers {
-		faults = append(faults, d.removeOthers(on, &plan, terms)...)
+		faults = append(faults, d.removeOthers(snapshot, &plan, terms)...)
 	}
 	return plan, faults
 }
 
-// sift takes out of a plan what cannot be made, and says why.
+// sift removes from a plan the changes that cannot be made, and returns the reasons.
 func (d Dump) sift(plan *object.Plan, unfit func(object.Change) string) []*yamldoc.Error {
 	if unfit == nil {
 		return nil
@@ -115,9 +115,9 @@ func (d Dump) sift(plan *object.Plan, unfit func(object.Change) string) []*yamld
 	return faults
 }
 
-// faults adds the refusals to other faults.
+// faults adds the refusals to faults.
 func (d Dump) faults(refusals []object.Refusal, faults []*yamldoc.Error) []*yamldoc.Error {
-	unusable := map[string]int{} // by what is wrong with a JSON schema: how many objects
+	unusable := map[string]int{} // the number of objects, by the error of the JSON schema
 	var schemas []*yamldoc.Error
 	for _, r := range refusals {
 		item := d.Objects[r.Index]
@@ -152,16 +152,16 @@ func (d Dump) faults(refusals []object.Refusal, faults []*yamldoc.Error) []*yaml
 	return oneLineEach(faults)
 }
 
-// Others returns the objects of the dump's types that it does not have, types in
-// reverse, and within them in the order of the snapshot.
-func (d Dump) Others(on object.Snapshot) []object.Object {
+// Others returns the stored objects of the dump's types that the dump does not have,
+// types in reverse order, and within a type in the order of the snapshot.
+func (d Dump) Others(snapshot object.Snapshot) []object.Object {
 	mine := make(map[string]bool, len(d.Objects))
 	for _, item := range d.Objects {
 		mine[item.Object.Key()] = true
 	}
 	var others []object.Object
 	for _, t := range slices.Backward(d.Types) {
-		for _, o := range on.Objects {
+		for _, o := range snapshot.Objects {
 			if o.Type == t && !mine[o.Key()] {
 				others = append(others, o)
 			}
@@ -170,11 +170,11 @@ func (d Dump) Others(on object.Snapshot) []object.Object {
 	return others
 }
 
-// removeOthers adds to a plan the deletion of what the dump does not have, and
-// returns what cannot be deleted.
-func (d Dump) removeOthers(on object.Snapshot, plan *object.Plan, terms Terms) []*yamldoc.Error {
+// removeOthers adds to a plan the deletion of the objects that the dump does not
+// have, and returns those that cannot be deleted.
+func (d Dump) removeOthers(snapshot object.Snapshot, plan *object.Plan, terms Terms) []*yamldoc.Error {
 	var faults []*yamldoc.Error
-	others := d.Others(on)
+	others := d.Others(snapshot)
 	for i := range others {
 		c := object.Change{Before: &others[i]}
 		reason, rule := "", ""

@@ -10,57 +10,55 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Header is what a file says of the store it was read from.
+// Header is the part of a file that describes the store it was read from.
 type Header struct {
-	// Revision is that of the last change to what the file covers: Newest. It is
-	// 0 if the file does not say, which no change of anything is older than.
+	// Revision is the revision of the last change to what the file covers, as Newest
+	// returns it. It is 0 if the file has none; no change is older than that.
 	Revision store.Revision
-	LeftOut  int // objects that the store had and the file could not have
-	// Comment is written above a YAML file, after "# " on each line. It is not read
-	// back.
+	LeftOut  int // objects of the store that the file cannot hold
+	// Comment is written above a YAML file, each line after "# ". It is not read back.
 	Comment string
 }
 
 // Newest returns the revision of the last change to the objects of some types, as
-// far as the snapshot shows: deletions are in its fences, if it has them. Unlike
-// the revision of the store, it stays the same while none of them changes.
-func Newest(types []*schema.Type, on object.Snapshot) store.Revision {
+// far as the snapshot shows: deletions are included if it has fences. Unlike the
+// revision of the store, it stays the same while none of the objects changes.
+func Newest(types []*schema.Type, snapshot object.Snapshot) store.Revision {
 	var newest store.Revision
 	for _, t := range types {
-		newest = max(newest, on.Fences[t.Name])
-		for i := range on.Objects {
-			if on.Objects[i].Type == t {
-				newest = max(newest, on.Objects[i].Revision)
+		newest = max(newest, snapshot.Fences[t.Name])
+		for i := range snapshot.Objects {
+			if snapshot.Objects[i].Type == t {
+				newest = max(newest, snapshot.Objects[i].Revision)
 			}
 		}
 	}
 	return newest
 }
 
-// Reverts returns those changes of a plan to make the store what the dump says
-// that may take back what others have done since the dump was made: it would
-// change or remove an object that was written later, or create one again that was
-// deleted later. The snapshot, which the plan was made on, has the fences of the
-// types.
+// Reverts returns the changes of an import plan that may revert changes made by
+// others since the dump was written: those that would change or delete an object
+// that was written later, or create an object that was deleted later. The snapshot
+// must be the one that the plan was made on, with the fences of the types.
 //
-// Nobody can tell if the dump is of another store, or of this one before a backup
-// was put in its place. Then everything that the plan changes or removes is
-// returned, and elsewhere is true. That shows if the store has not come as far as
-// the dump, or if an object that is older than the dump has another value, and
-// nobody has edited the file.
+// If the dump is of another store, or of this store before a backup was restored,
+// nobody can tell what was changed later. Then Reverts returns every change and
+// deletion of the plan, and elsewhere is true. It detects this if the revision of
+// the store is lower than that of the dump, or if an object that is older than the
+// dump has another value and the file has not been edited.
 //
-// What is stored and cannot be read is only in a plan if that was asked for, and so
-// is never returned. Nothing is returned for a file without a header, which is not the picture of a
-// store but what somebody wants.
-func (d Dump) Reverts(plan object.Plan, on object.Snapshot) (reverts []object.Change, elsewhere bool) {
+// Stored objects that cannot be read are only in a plan if that was requested, and
+// are never returned. Nothing is returned for a file without a header, which is not
+// an export of a store.
+func (d Dump) Reverts(plan object.Plan, snapshot object.Snapshot) (reverts []object.Change, elsewhere bool) {
 	if !d.pictured {
 		return nil, false
 	}
-	behind := on.Revision < d.Revision
+	behind := snapshot.Revision < d.Revision
 	elsewhere = behind
 	for _, c := range plan.Changes {
 		if c.Before == nil {
-			if !behind && on.Fences[c.After.Type.Name] > d.Revision {
+			if !behind && snapshot.Fences[c.After.Type.Name] > d.Revision {
 				reverts = append(reverts, c)
 			}
 			continue
@@ -77,14 +75,14 @@ func (d Dump) Reverts(plan object.Plan, on object.Snapshot) (reverts []object.Ch
 	return reverts, elsewhere
 }
 
-// sum is a checksum of what follows the header's line, by which an edited file
-// is told from one that is as it was written.
+// sum returns a checksum of the text after the header's line. It shows whether a
+// file was edited after it was written.
 func sum(body []byte) string {
 	hash := sha256.Sum256(body)
 	return hex.EncodeToString(hash[:16])
 }
 
-// bodyOf returns what follows a line of a text.
+// bodyOf returns the part of a text after a line.
 func bodyOf(text []byte, line int) []byte {
 	for range line {
 		_, text, _ = bytes.Cut(text, []byte("\n"))

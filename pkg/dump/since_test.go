@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestReverts: what the import of an export that is no longer fresh would take
-// back of what others have done since.
+// TestReverts checks which changes made by others an import of an old export would
+// revert.
 func TestReverts(t *testing.T) {
 	s := schemaOf(t, site)
 	at := func(path string, revision store.Revision, weight string) object.Object {
@@ -36,7 +36,7 @@ func TestReverts(t *testing.T) {
 		name       string
 		edit       func(string) string
 		there      []object.Object
-		at, fence  store.Revision // of the store, and of the type's last deletion
+		at, fence  store.Revision // the revision of the store, and that of the type's last deletion
 		want       []string
 		elsewhere  bool
 		withOthers bool
@@ -103,8 +103,8 @@ func TestReverts(t *testing.T) {
 	}
 }
 
-// TestNewest: the revision in a header is of the last change or deletion of what
-// the file covers, whatever else goes on in the store.
+// TestNewest checks that the revision in a header is that of the last change or
+// deletion of what the file covers, whatever else changes in the store.
 func TestNewest(t *testing.T) {
 	s := schemaOf(t, site)
 	node, free := object1(t, s, "node", "n/w/h/a", `{}`), object1(t, s, "free", "x", `{"v": 1}`)

@@ -14,13 +14,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Write writes all objects of some types with all fields they have, in the
-// order of the schema's types and then in key order. The same types, objects and
-// header are the same text, in whatever order the objects come.
+// Write writes all objects of some types with all of their fields, in the order of
+// the schema's types and then in key order. The output depends only on the types,
+// objects and header, not on the order of the objects.
 //
-// Objects that are malformed, or that have a name that is not UTF-8, cannot be
-// written: leave them out, as Unwritable says, and say how many. If there is one,
-// or one of another type, nothing is written.
+// Objects that are malformed, or whose name is not UTF-8, cannot be written: leave
+// them out, as Unwritable reports, and count them in the header. If objects has one
+// of them, or one of another type, nothing is written.
 func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object, h Header) error {
 	for _, o := range objects {
 		reason := Unwritable(o)
@@ -49,19 +49,19 @@ func Write(w io.Writer, f Format, types []*schema.Type, objects []object.Object,
 	return err
 }
 
-// group is the objects of a type, in key order; there may be none.
+// group is the objects of one type, in key order. It may be empty.
 type group struct {
 	typ     *schema.Type
 	objects []object.Object
 }
 
-// byType returns a group for each type. Types are as the schema has them: a
-// built-in one, which has no place in its file, first.
+// byType returns a group for each type, in the order of the schema: a built-in type,
+// which has no position in a file, comes first.
 func byType(types []*schema.Type, objects []object.Object) []group {
 	types = slices.Clone(types)
-	of := map[*schema.Type][]object.Object{}
+	objectsOf := map[*schema.Type][]object.Object{}
 	for _, o := range objects {
-		of[o.Type] = append(of[o.Type], o)
+		objectsOf[o.Type] = append(objectsOf[o.Type], o)
 	}
 	slices.SortFunc(types, func(a, b *schema.Type) int {
 		switch {
@@ -75,13 +75,13 @@ func byType(types []*schema.Type, objects []object.Object) []group {
 	types = slices.Compact(types)
 	groups := make([]group, len(types))
 	for i, t := range types {
-		groups[i] = group{t, of[t]}
-		sortByPath(of[t], func(o object.Object) object.Object { return o })
+		groups[i] = group{t, objectsOf[t]}
+		sortByPath(objectsOf[t], func(o object.Object) object.Object { return o })
 	}
 	return groups
 }
 
-// jsonLines is a header, and then a line for each object.
+// jsonLines returns a header, and then a line for each object.
 func jsonLines(groups []group, count int, h Header) []byte {
 	names := make([]value.Value, len(groups))
 	for i, g := range groups {
@@ -128,9 +128,9 @@ func tagFields(o object.Object) []value.Field {
 	return fields
 }
 
-// yamlText is a map of types, of objects in them by their path, and of fields
-// in these: a line for each field, so that a difference between two files is a line
-// with the object's name not far above it.
+// yamlText returns a map of types to objects by path, and of these to fields. Each
+// field is on its own line, so that a line in a diff has the name of its object not
+// far above it.
 func yamlText(groups []group, count int, h Header) ([]byte, error) {
 	var names []string
 	var types []value.Field
@@ -160,15 +160,15 @@ func yamlText(groups []group, count int, h Header) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// inFlow is a word within brackets: quoted, if it might be read as anything
-// else.
-func inFlow(word string) string {
+// inFlow returns a string for use within brackets, quoted if YAML might read it as
+// anything else.
+func inFlow(text string) string {
 	plain := func(r rune) bool { return r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r) }
-	if unicode.IsLetter([]rune(word)[0]) && strings.TrimFunc(word, plain) == "" {
-		return word
+	if unicode.IsLetter([]rune(text)[0]) && strings.TrimFunc(text, plain) == "" {
+		return text
 	}
-	return string(value.AppendString(nil, word))
+	return string(value.AppendString(nil, text))
 }
 
-// theEnd is how YAML says that a document is whole.
+// theEnd is the YAML marker for the end of a document.
 const theEnd = "..."

@@ -63,7 +63,7 @@ func (r *reader) yamlHeader(p yamldoc.Pair) {
 		r.fault(err, p.Key.Pos())
 		return
 	}
-	said := map[string]value.Value{}
+	values := map[string]value.Value{}
 	for _, f := range fields {
 		v, err := f.Value.Value()
 		switch {
@@ -74,13 +74,13 @@ func (r *reader) yamlHeader(p yamldoc.Pair) {
 		case !slices.Contains([]string{versionKey, objectsKey, leftOutKey, revisionKey, sumKey}, f.Name):
 			r.unknownKey(f.Key.Pos(), f.Name, versionKey, typesKey, objectsKey, leftOutKey, revisionKey, sumKey)
 		default:
-			said[f.Name] = v
+			values[f.Name] = v
 		}
 	}
-	r.setHeader(p.Key.Pos(), said[versionKey], func(key string) value.Value { return said[key] })
+	r.setHeader(p.Key.Pos(), values[versionKey], func(key string) value.Value { return values[key] })
 }
 
-// yamlCovered reads the names of the types that the file covers.
+// yamlCovered reads the names of the covered types.
 func (r *reader) yamlCovered(n yamldoc.Node) {
 	names, err := n.Items(typesKey)
 	if err != nil {
@@ -96,11 +96,11 @@ func (r *reader) yamlCovered(n yamldoc.Node) {
 	}
 }
 
-// dataFile is said of a file of a data directory.
+// dataFile is the message for a file of a data directory.
 const dataFile = "this looks like a file of a data directory, and not like an export"
 
-// mistaken says what a file is that has nothing of an export, and the rule of that
-// fault; both are empty if it is not known.
+// mistaken recognizes a file that is not an export, and returns what it is and the
+// rule of that fault. Both are empty if it is not recognized.
 func (r *reader) mistaken(pairs []yamldoc.Pair) (what, rule string) {
 	known := r.schema.Names()
 	types, data := false, len(pairs) > 0
@@ -120,7 +120,7 @@ func (r *reader) mistaken(pairs []yamldoc.Pair) (what, rule string) {
 	return "", ""
 }
 
-// isType reports whether a node is like a type in a schema.
+// isType reports whether a node looks like a type in a schema.
 func isType(n yamldoc.Node) bool {
 	parts, err := n.Pairs("")
 	has := func(name string) bool {
@@ -129,7 +129,7 @@ func isType(n yamldoc.Node) bool {
 	return err == nil && has("path") && has("tags")
 }
 
-// isData reports whether a node is lists of words, with any maps around them.
+// isData reports whether a node is lists of strings, possibly inside maps.
 func isData(n yamldoc.Node) bool {
 	if items, err := n.Items(""); err == nil {
 		return len(items) > 0 && !slices.ContainsFunc(items, func(i yamldoc.Node) bool { return !i.IsScalar() })
@@ -160,8 +160,8 @@ func (r *reader) yamlTypes(n yamldoc.Node) {
 	}
 }
 
-// pairs returns a map that has objects in it. If it cannot be read, nobody
-// knows how many these are.
+// pairs returns the pairs of a map that contains objects. If it cannot be read, the
+// number of objects is unknown.
 func (r *reader) pairs(n yamldoc.Node, what string) (pairs []yamldoc.Pair, ok bool) {
 	if n.IsEmpty() {
 		r.unsure = true
@@ -207,19 +207,20 @@ func (r *reader) yamlObject(t *schema.Type, p yamldoc.Pair) {
 	}
 	item.places = func(field string) yamldoc.Pos {
 		i := slices.IndexFunc(pairs, func(f yamldoc.Pair) bool { return f.Name == field })
-		return pairs[i].Value.Pos() // only those that are given are asked for
+		return pairs[i].Value.Pos() // called only for fields that are given
 	}
 	r.add(t, steps[:len(t.Tags)], steps[len(t.Tags)], item, fields)
 }
 
-// isBare reports whether a word has no quotes and may be meant as something else
-// than text. An export has quotes around what YAML 1.1 takes for something else.
+// isBare reports whether a scalar is unquoted and may be meant as something else
+// than a string. An export quotes everything that YAML 1.1 does not read as a
+// string.
 func (r *reader) isBare(n yamldoc.Node) bool {
 	return n.IsScalar() && !n.IsQuoted() && (r.header == nil || n.IsUnclear())
 }
 
-// fieldValue returns what a field is to be, and what it would be without its
-// type if that is not a value that the type allows: a store may have just that.
+// fieldValue returns the value of a field and, if the type does not allow that
+// value, the value as it would be without the type: a store may have exactly that.
 // The error is a *yamldoc.Error.
 func fieldValue(t *schema.Type, p yamldoc.Pair) (v, written value.Value, err error) {
 	plain, err := p.Value.Value()
@@ -230,13 +231,13 @@ func fieldValue(t *schema.Type, p yamldoc.Pair) (v, written value.Value, err err
 	isValue := err == nil
 	allowed := isValue && f.Check(plain) == nil
 	if allowed && plain.Text() == p.Value.Text() {
-		return plain, plain, nil // a number as JSON has it: -0 is not 0
+		return plain, plain, nil // the number as JSON has it: -0 is not 0
 	}
 	typed, refused := f.FromYAML(p.Value)
 	switch {
 	case refused == nil && isValue && !allowed:
 		return typed, plain, nil
-	case refused == nil || allowed || !isValue: // 0x10 is a number in YAML, but in no schema
+	case refused == nil || allowed || !isValue: // 0x10 is a number in YAML, but not in a schema
 		return typed, typed, refused
 	}
 	return plain, plain, nil
