@@ -16,35 +16,35 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// The bounds of an answer in bytes. A PyBal pool of 1,000 hosts has 100 KB.
+// The limits of an answer in bytes. A PyBal pool of 1,000 hosts has 100 KB.
 const (
 	maxReply = 1 << 20
-	maxHead  = 64 << 10 // of a file, where its index has to be
+	maxHead  = 64 << 10 // of a file; its index must be within this
 )
 
-// answer is what a reader shows, by its kind.
+// answer is the answer of a reader. Which field is set depends on the kind.
 type answer struct {
-	seen      store.Revision        // of a reader that reports an index
+	seen      store.Revision        // for a reader that reports an index
 	index     uint64                // as reported
-	pool      map[string]pybalState // of PyBal, by host
-	entries   map[string]entry      // of a rendered file, by key
-	addresses []address             // of DNS
+	pool      map[string]pybalState // for PyBal, by host
+	entries   map[string]entry      // for a rendered file, by key
+	addresses []address             // for DNS
 	at        time.Time
-	err       error // its text is fit to be shown
+	err       error // its text is safe to show
 }
 
 // asker asks readers.
 type asker struct {
-	ca      string // file of the authorities for readers that declare none
+	ca      string // the file of certificate authorities for readers that declare none
 	timeout time.Duration
 }
 
-func (a asker) ask(ctx context.Context, r Reader) (said answer) {
+func (a asker) ask(ctx context.Context, r Reader) (got answer) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	if r.Kind == DNS {
-		said.addresses, said.err = a.lookup(ctx, r)
-		return said
+		got.addresses, got.err = a.lookup(ctx, r)
+		return got
 	}
 	text, err := a.text(ctx, r)
 	if err != nil {
@@ -52,21 +52,21 @@ func (a asker) ask(ctx context.Context, r Reader) (said answer) {
 	}
 	switch r.Kind {
 	case Rendered:
-		said.entries, said.err = r.parseRendered(text)
+		got.entries, got.err = r.parseRendered(text)
 	case PyBal:
-		said.pool, said.err = parsePyBal(text)
+		got.pool, got.err = parsePyBal(text)
 	case MediaWiki:
-		said.index, said.err = parseSiteinfo(text)
+		got.index, got.err = parseSiteinfo(text)
 	default:
-		said.index, said.err = r.findIndex(text)
+		got.index, got.err = r.findIndex(text)
 	}
-	if said.err == nil {
-		said.seen, said.err = r.revisionOf(said.index)
+	if got.err == nil {
+		got.seen, got.err = r.revisionOf(got.index)
 	}
-	return said
+	return got
 }
 
-// text returns what is at the target, without a byte order mark.
+// text returns the content of the target, without a byte order mark.
 func (a asker) text(ctx context.Context, r Reader) ([]byte, error) {
 	var text []byte
 	var err error
@@ -83,8 +83,8 @@ func (a asker) text(ctx context.Context, r Reader) ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err
 }
 
-// head reads the beginning of a file. It waits no longer for a file system than for
-// any other reader.
+// head returns the first n bytes of a file. A file system that does not respond is
+// subject to the same timeout as any other reader.
 func (a asker) head(ctx context.Context, path string, n int64) ([]byte, error) {
 	type outcome struct {
 		text []byte
@@ -106,7 +106,7 @@ func (a asker) head(ctx context.Context, path string, n int64) ([]byte, error) {
 	}
 }
 
-// fileError names the file that cannot be read, once.
+// fileError returns an error that names an unreadable file exactly once.
 func fileError(path string, err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) {
@@ -115,8 +115,9 @@ func fileError(path string, err error) error {
 	return fmt.Errorf("%s: %s", printable(path), printable(at.Err.Error()))
 }
 
-// revisionOf returns the revision that a reader reports by an index. An index below
-// those of the gateway is not of it, but for 0, of a reader that has read nothing.
+// revisionOf returns the revision for an index that a reader reports. An index lower
+// than those of the gateway is an error, except 0, which means that the reader has
+// read nothing.
 func (r Reader) revisionOf(index uint64) (store.Revision, error) {
 	switch {
 	case r.revision:

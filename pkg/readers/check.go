@@ -15,43 +15,43 @@ import (
 // Check asks readers and compares their answers with the store.
 type Check struct {
 	Readers []Reader
-	// Objects reads the objects of all types that Types of a reader returns. It is
-	// called before the readers are asked, if the target of one has tags, whose
-	// values it needs, or if objects name its hosts.
+	// Objects reads the objects of every type in Reader.Types. It is called before the
+	// readers are asked, if a target has tags, whose values it needs, or if the hosts of
+	// a reader are the names of objects.
 	Objects func(ctx context.Context) (object.Snapshot, error)
-	// Read reads the store, the objects first and then the journal. It is called
-	// once, after all readers have answered, so none has seen more than it returns.
+	// Read reads the store, first the objects and then the journal. It is called once,
+	// after all readers have answered, so no reader has seen more than it returns.
 	Read func(ctx context.Context) (State, error)
-	// Since holds the records of a change: only that change is asked about.
+	// Since, if not nil, has the records of a change: only that change is checked.
 	Since []sal.Stored
-	// Warning and Critical are how late a reader may be before it is at that level;
-	// 0: as late as the reader declares, and four times that.
+	// Warning and Critical are how late a reader may be before it is at that level. If
+	// they are 0, the limits are the one that the reader declares, and four times that.
 	Warning, Critical time.Duration
 	Timeout           time.Duration // of each question; 0: 5 s
-	CA                string        // file of the authorities for readers that declare none; empty: the system's
+	CA                string        // the file of certificate authorities for readers that declare none; empty: those of the system
 	Now               func() time.Time
 }
 
-// State is what readers are compared with.
+// State is the state that readers are compared with.
 type State struct {
-	Snapshot object.Snapshot // with all objects of the readers' types
-	// Journal is the newest records, the newest first. A change that is older than
-	// all of them is of unknown age.
+	Snapshot object.Snapshot // must have all objects of the readers' types
+	// Journal is the newest records, newest first. The age of a change that is older
+	// than all of them is unknown.
 	Journal []sal.Stored
 }
 
 const (
 	defaultTimeout = 5 * time.Second
-	maxQuestions   = 32 // at once
-	maxTimeouts    = 8  // of all questions together, since the caller of the check has a limit, too
+	maxQuestions   = 32 // questions at the same time
+	maxTimeouts    = 8  // of all questions together, because the caller of the check also has a limit
 )
 
 // Run asks all readers and compares their answers with the store. The results are in
 // the order of the readers; those of a reader that stands for several are in the
-// order of the values of its tags, and of its hosts.
+// order of the values of its tags, and then of its hosts.
 //
-// A reader that cannot be asked has a result. Errors are those of Objects and Read,
-// or of the context.
+// A reader that cannot be asked also has a result. Errors are those of Objects and
+// Read, or of the context.
 func (c Check) Run(ctx context.Context) ([]Result, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = defaultTimeout
@@ -82,7 +82,7 @@ func (c Check) Run(ctx context.Context) ([]Result, error) {
 	return results, nil
 }
 
-// ask asks the readers that can be asked, some at once.
+// ask asks all readers that can be asked, several at a time.
 func (c Check) ask(ctx context.Context, all []Reader) []answer {
 	answers := make([]answer, len(all))
 	a := asker{ca: c.CA, timeout: c.Timeout}
@@ -110,16 +110,16 @@ func (c Check) ask(ctx context.Context, all []Reader) []answer {
 	return answers
 }
 
-// judgement is one reader's answer beside the store.
+// judgement is one reader's answer and the state to compare it with.
 type judgement struct {
 	Check
 	Reader
 	answer
-	storeRevision store.Revision  // when all had answered
-	stored        []object.Object // that the reader reads
-	records       []sal.Stored    // of changes that were made up to the revision, the newest first
-	changes       []change        // by them, of objects that the reader reads
-	asked         []change        // by the change that was asked about, the oldest first
+	storeRevision store.Revision  // after all readers had answered
+	stored        []object.Object // objects that the reader reads
+	records       []sal.Stored    // of changes up to the revision of the store, newest first
+	changes       []change        // changes in records to objects that the reader reads
+	asked         []change        // those of the change that is checked, oldest first
 }
 
 // judge compares an answer with the store.
@@ -150,26 +150,26 @@ func (c Check) judge(r Reader, a answer, s State) Result {
 	return j.byIndex()
 }
 
-// made returns the records of changes that were made, if they are wanted.
+// made returns the records for which wanted is true and whose changes were made.
 func made(records []sal.Stored, wanted func(sal.Stored) bool) []sal.Stored {
 	return slices.DeleteFunc(slices.Clone(records), func(rec sal.Stored) bool { return rec.Refused() || !wanted(rec) })
 }
 
 func nothingStored(r Reader) string { return "the store has no " + r.selection() + " to compare with" }
 
-// notAbout is the verdict if the change that was asked about has nothing that the
-// reader reads.
+// notAbout returns the result if the change that is checked did not change any
+// object that the reader reads.
 func (j judgement) notAbout() Result {
 	result := j.current(j.Reader, "nothing of %s is in the change", j.selection())
 	result.NotAbout = true
 	return result
 }
 
-// age returns when a revision was made, as far as the journal tells, and by which
-// change. A revision without a record is at least as old as the next one that has
-// one. The time is zero if there is none.
+// age returns when a revision was made, according to the journal, and the change
+// that made it. A revision without a record is at least as old as the next revision
+// that has one. The time is zero if there is no such record.
 func (j judgement) age(rev store.Revision) (at time.Time, by string) {
-	for _, rec := range j.records { // the newest first
+	for _, rec := range j.records { // newest first
 		if rec.Revision < rev {
 			break
 		}

@@ -18,13 +18,14 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// maxHeaders bounds the headers of an answer over HTTP in bytes.
+// maxHeaders limits the headers of an HTTP response in bytes.
 const maxHeaders = 64 << 10
 
-// client makes connections to the host of a URL, or to the reader's host if it has
-// one: the path, the Host header and the name in the certificate stay those of the
-// URL. It uses no proxy, follows no redirect, keeps no connection, and has no
-// certificate of its own: the one for the store must not be sent anywhere else.
+// client returns a client that connects to the host of the URL, or to the reader's
+// host if it has one; the path, the Host header and the name in the certificate are
+// always those of the URL. The client uses no proxy, follows no redirects, keeps no
+// connections and has no client certificate: the one for the store must not be sent
+// to other servers.
 func client(r Reader, roots *x509.CertPool) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
@@ -49,15 +50,15 @@ func client(r Reader, roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
-// get asks over HTTP. Only the status 200 is an answer: a redirect leads to another
-// program than the one that is to be asked.
+// get makes an HTTP request. Only status 200 is an answer: a redirect leads to
+// another program than the one to be checked.
 func (a asker) get(ctx context.Context, r Reader) ([]byte, error) {
 	ctx, naming := netcause.Trace(ctx)
 	req, err := r.request(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var roots *x509.CertPool // nil: the system's
+	var roots *x509.CertPool // nil: those of the system
 	ca := cmp.Or(r.ca, a.ca)
 	if ca != "" && req.URL.Scheme == "https" {
 		if roots, err = files.CertPool(ca); err != nil {
@@ -71,7 +72,7 @@ func (a asker) get(ctx context.Context, r Reader) ([]byte, error) {
 	case err != nil:
 		return nil, a.explain(ctx, err, ca)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReply+1))
 	switch to := resp.Header.Get("Location"); {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400 && to != "":
@@ -99,7 +100,7 @@ func (r Reader) request(ctx context.Context) (*http.Request, error) {
 		req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&"+siteinfo, "&")
 	}
 	req.Header.Set("User-Agent", "confctl")
-	req.Header.Set("Accept", "application/json") // PyBal compares the whole of it
+	req.Header.Set("Accept", "application/json") // PyBal compares the whole header
 	for name, v := range r.headers {
 		if strings.EqualFold(name, "Host") {
 			req.Host = v
@@ -109,8 +110,8 @@ func (r Reader) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// explain says in a few words why there is no answer. Over TLS the authorities were
-// those in a file, or the system's if it has no name.
+// explain describes in a few words why there is no answer. ca is the file of the
+// certificate authorities for TLS; empty for those of the system.
 func (a asker) explain(ctx context.Context, err error, ca string) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
@@ -140,7 +141,7 @@ func (a asker) explain(ctx context.Context, err error, ca string) error {
 		return errors.New("connection closed by the server")
 	case errors.As(err, &errno):
 		return errors.New(errno.Error())
-	// The library has no types for these.
+	// The library has no types for these errors.
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "malformed MIME header"):
 		return errors.New("what it answers is no HTTP")
 	case strings.Contains(text, "response headers exceeded"):

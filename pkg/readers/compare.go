@@ -12,36 +12,37 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// The fields that some kinds of readers show.
+// The fields that readers of some kinds show.
 const (
 	pooledField = "pooled"
 	weightField = "weight"
-	ttlField    = "ttl" // how long resolvers may keep the addresses of a place, in seconds
+	ttlField    = "ttl" // how long resolvers may cache the addresses of a place, in seconds
 )
 
-// shown is what a reader shows of the objects, by their keys.
+// shown describes what a reader shows of the objects, by key.
 type shown struct {
-	keys []string // of the objects in the answer, which the store may not have
-	// differs says how the reader has an object that is stored so; empty if that
-	// agrees with the answer. An object that is not stored is the absent value.
+	keys []string // of the objects in the answer; the store may not have them
+	// differs describes how the reader's state of an object differs from the stored
+	// value, which is absent for an object that is not stored. It returns "" if they
+	// agree.
 	differs func(key string, stored value.Value) string
 	// shows reports whether the answer shows a field of an object.
 	shows func(key, field string) bool
 
 	current string // the message if nothing differs
 	problem string // why the answer cannot be compared
-	doubt   string // why an answer in which nothing differs is not enough
+	doubt   string // why an answer without differences is not sufficient
 	hint    string // added to a difference that is Critical
 	note    string
 }
 
-// difference is an object that a reader has in another state than the store.
+// difference is an object whose state in a reader differs from the store.
 type difference struct {
 	key, what string
 	revision  store.Revision // of the object; 0 if it is not stored
 }
 
-// compare is the verdict on a reader that shows objects.
+// compare returns the result for a reader that shows objects.
 func (j judgement) compare(s shown) Result {
 	wrong, problem := j.differences(s)
 	problem = cmp.Or(problem, s.problem)
@@ -75,8 +76,9 @@ func (j judgement) compare(s shown) Result {
 	return result
 }
 
-// differences returns where the answer differs from the store: first in the objects
-// that are stored, then in others. Objects that cannot be read are left out.
+// differences returns the differences between the answer and the store: first those
+// of stored objects, then those of other objects. Objects that cannot be read are
+// left out.
 func (j judgement) differences(s shown) (wrong []difference, problem string) {
 	known := map[string]bool{}
 	add := func(key string, stored value.Value, rev store.Revision) {
@@ -101,12 +103,11 @@ func (j judgement) differences(s shown) (wrong []difference, problem string) {
 	return wrong, ""
 }
 
-// lagOf is what the reader has not seen, all together. It is as old as the oldest
-// difference.
+// lagOf combines differences into one lag, which is as old as the oldest of them.
 func (j judgement) lagOf(s shown, wrong []difference) lag {
-	const most = 3 // that are named
+	const maxNamed = 3 // the number of differences to name
 	var l lag
-	var words []string
+	var names []string
 	for _, d := range wrong {
 		since, by := j.missedSince(s, d)
 		switch {
@@ -115,20 +116,21 @@ func (j judgement) lagOf(s shown, wrong []difference) lag {
 		case l.since.IsZero(), since.Before(l.since):
 			l.since, l.by = since, by
 		}
-		words = append(words, d.what)
+		names = append(names, d.what)
 	}
-	l.what = strings.Join(words[:min(most, len(words))], ", ")
-	if more := len(words) - most; more > 0 {
+	l.what = strings.Join(names[:min(maxNamed, len(names))], ", ")
+	if more := len(names) - maxNamed; more > 0 {
 		l.what += fmt.Sprintf(" and %d more", more)
 	}
 	return l
 }
 
-// missedSince returns when the store began to differ from what the reader has of an
-// object, and by which change. It goes back through the changes of the object to one
-// before which the two agreed. Without a record it is the age of the object's revision.
+// missedSince returns when the stored object began to differ from what the reader
+// shows, and the change that caused it. It goes back through the changes of the
+// object to one before which the two agreed. Without a record, it returns the age of
+// the object's revision.
 func (j judgement) missedSince(s shown, d difference) (since time.Time, by string) {
-	for _, c := range j.changes { // the newest first
+	for _, c := range j.changes { // newest first
 		if c.key != d.key {
 			continue
 		}
@@ -146,9 +148,9 @@ func (j judgement) missedSince(s shown, d difference) (since time.Time, by strin
 	return since, by
 }
 
-// hidden names what the change that was asked about sets and the reader does not show.
-// A record is one transaction: a reader that shows a field of one of its objects with the new
-// value has seen it in the others, too.
+// hidden names the fields that the checked change sets and the reader does not show.
+// A record is one transaction: a reader that shows the new value of one field in the
+// transaction has also seen the others.
 func (j judgement) hidden(s shown) []string {
 	var hidden []string
 	for _, c := range j.asked {
@@ -174,8 +176,8 @@ func (j judgement) hidden(s shown) []string {
 	return slices.Compact(hidden)
 }
 
-// fieldsSet returns the fields to which a change gives another value. A field that
-// was not stored had its default.
+// fieldsSet returns the fields whose values a change changes. The previous value of
+// a field that was not stored is its default.
 func (j judgement) fieldsSet(c change) []object.FieldChange {
 	return slices.DeleteFunc(c.Fields(), func(f object.FieldChange) bool {
 		declared, has := j.Type.Field(f.Name)
@@ -183,7 +185,7 @@ func (j judgement) fieldsSet(c change) []object.FieldChange {
 	})
 }
 
-// fieldOr is a field of a stored object, or its default.
+// fieldOr returns a field of a stored object, or its default.
 func (r Reader) fieldOr(v value.Value, name string) value.Value {
 	stored := value.Get(v.Fields(), name)
 	if f, has := r.Type.Field(name); has && stored.IsAbsent() && !v.IsAbsent() {
@@ -198,7 +200,8 @@ func isPooled(v value.Value) bool {
 	return pooled.True() || text == "yes"
 }
 
-// isInactive reports whether a stored object is as good as deleted.
+// isInactive reports whether a stored object is inactive, which readers treat as
+// deleted.
 func isInactive(v value.Value) bool {
 	text, _ := value.Get(v.Fields(), pooledField).Str()
 	return text == "inactive"

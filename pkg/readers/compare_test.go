@@ -13,14 +13,14 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// pybalCheck is a check of a PyBal that reports these lines.
+// pybalCheck returns a check of a PyBal that reports these lines.
 func pybalCheck(t *testing.T, s *site, lines string) readers.Check {
 	t.Helper()
 	return s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "%s", lines))))
 }
 
-// An object that could not be read was not absent: a reader that does not list it has
-// missed the change before.
+// An object that could not be read was not absent: a reader that does not list it
+// missed the previous change.
 func TestMissedBehindUnreadable(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(5*time.Hour), "node", pool+"cp1", `{"pooled": "yes", "weight": 1}`)
@@ -38,7 +38,8 @@ func TestUnreadableObject(t *testing.T) {
 	expect(t, s.only(pybalCheck(t, s, "cp1:\tenabled/up/pooled\ncp2:\tenabled/up/pooled\n")), readers.OK)
 }
 
-// What a change sets in one object does not show by another value in another object.
+// A value that a change sets in one object is not confused with another value in
+// another object.
 func TestSinceOtherValues(t *testing.T) {
 	ttl := new(atomic.Uint32)
 	ttl.Store(7)
@@ -51,7 +52,7 @@ func TestSinceOtherValues(t *testing.T) {
 	expect(t, s.only(c), readers.OK, "has what is in the change as it is in the store")
 }
 
-// A field that is stored with its default has not changed.
+// Storing a field with its default value does not change it.
 func TestSinceDefaults(t *testing.T) {
 	ttl := new(atomic.Uint32)
 	s := newSite(t)
@@ -63,7 +64,8 @@ func TestSinceDefaults(t *testing.T) {
 	expect(t, s.only(c), readers.OK, "has what is in the change as it is in the store")
 }
 
-// The lower TTL of a place that is pooled is not one that the name server has passed.
+// The lower TTL of a pooled place is not taken for that of a place that the name
+// server skipped.
 func TestTTLOfAPooledPlace(t *testing.T) {
 	ttl := new(atomic.Uint32)
 	ttl.Store(30)
@@ -72,8 +74,8 @@ func TestTTLOfAPooledPlace(t *testing.T) {
 	expect(t, s.only(steeredReader(s, ttlServer(t, true, ttl, "10.2.2.9"), "")), readers.Critical, `answers with TTL 30 for "eqiad", not 300`)
 }
 
-// All names of hosts are looked up within one timeout, and each reader says which
-// lookup failed.
+// All lookups of host names share one timeout, and each reader reports which lookup
+// failed.
 func TestHostsUnknownNames(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`, "north/A", `{"val": 1}`)

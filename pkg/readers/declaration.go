@@ -37,7 +37,7 @@ func (d *declaration) read(key string, n yamldoc.Node) {
 	}
 }
 
-// set reads a value that is text.
+// set sets a key whose value is a string.
 func (d *declaration) set(key, text string) (err error) {
 	r := &d.r
 	switch key {
@@ -117,7 +117,7 @@ func (d *declaration) headers(n yamldoc.Node) {
 	}
 }
 
-// items returns the elements of a list, or what is not a list as its only one.
+// items returns the elements of a list, or a list with only n if it is not a list.
 func items(n yamldoc.Node) []yamldoc.Node {
 	if all, err := n.Items(""); err == nil {
 		return all
@@ -149,7 +149,8 @@ func (d *declaration) answers(n yamldoc.Node) {
 	}
 }
 
-// network reads one network of a place. A network of two places tells neither.
+// network reads one network of a place. The same network for two places is an error,
+// because it would not identify either.
 func (d *declaration) network(place string, n yamldoc.Node) {
 	network, err := parsePrefix(n.Text())
 	if err != nil {
@@ -164,7 +165,7 @@ func (d *declaration) network(place string, n yamldoc.Node) {
 	d.r.answers[place] = append(d.r.answers[place], network)
 }
 
-// parsePrefix reads a network, or one address.
+// parsePrefix parses a network or a single address.
 func parsePrefix(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		a = a.Unmap().WithZone("")

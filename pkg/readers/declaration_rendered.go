@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// setRendered reads a key of a rendered file that is text.
+// setRendered sets a key of a rendered file whose value is a string.
 func (d *declaration) setRendered(key, text string) (err error) {
 	r := &d.r.rendered
 	switch key {
@@ -26,7 +26,7 @@ func (d *declaration) setRendered(key, text string) (err error) {
 		r.each, err = parsePath(text)
 	case "field":
 		if d.has("pattern") {
-			return nil // read with it
+			return nil // read together with it
 		}
 		d.setPart(text, jsonpath.MustParse("$"))
 		err = d.canCapture(text)
@@ -34,8 +34,8 @@ func (d *declaration) setRendered(key, text string) (err error) {
 	return err
 }
 
-// renderedPattern reads a pattern, whose groups have the names of what they capture.
-// Groups without names are the name and the field.
+// renderedPattern reads a pattern, whose groups are named after what they capture.
+// Unnamed groups capture the name and the field.
 func (d *declaration) renderedPattern(text string) error {
 	pattern, err := regexp.Compile("(?m)" + text)
 	if err != nil {
@@ -64,7 +64,8 @@ func (d *declaration) renderedPattern(text string) error {
 	return nil
 }
 
-// canCapture reports why a part of a file is not a part of objects of the type.
+// canCapture returns an error if a part of an entry is not a part of objects of the
+// type.
 func (d *declaration) canCapture(part string) error {
 	known := slices.Concat([]string{nameGroup}, d.typ.FieldNames(), d.typ.Tags)
 	switch {
@@ -76,8 +77,8 @@ func (d *declaration) canCapture(part string) error {
 	return nil
 }
 
-// parsePath reads a path of RFC 9535. With several .. in it a hostile file could take
-// very long.
+// parsePath parses a path of RFC 9535. It allows at most one .., because several
+// could take very long on a hostile file.
 func parsePath(text string) (*jsonpath.Path, error) {
 	path, err := jsonpath.Parse(text)
 	if err != nil || strings.Count(text, "..") > 1 {
@@ -111,31 +112,31 @@ func (d *declaration) fields(n yamldoc.Node) {
 	}
 }
 
-// values reads what words in a file stand for: {FIELD: {WORD: VALUE}}, where several
-// values are a list.
+// values reads the meaning of strings in the file: {FIELD: {STRING: VALUE}}, where
+// several values are a list.
 func (d *declaration) values(n yamldoc.Node) {
 	fields, err := n.Pairs("values")
 	if err != nil {
 		d.fail(err)
 	}
-	d.r.rendered.words = map[string]map[string][]string{}
+	d.r.rendered.meanings = map[string]map[string][]string{}
 	for _, f := range fields {
 		declared, has := d.typ.Field(f.Name)
 		if !has {
 			d.failAt(f.Key, "values: type %s has no field %q%s", d.typ.Name, f.Name, nearest.Suggest(f.Name, d.typ.FieldNames()))
 			continue
 		}
-		words, err := f.Value.Pairs("the values of " + f.Name)
+		pairs, err := f.Value.Pairs("the values of " + f.Name)
 		if err != nil {
 			d.fail(err)
 		}
-		d.r.rendered.words[f.Name] = map[string][]string{}
-		for _, w := range words {
+		d.r.rendered.meanings[f.Name] = map[string][]string{}
+		for _, w := range pairs {
 			for _, v := range items(w.Value) {
 				if _, err := declared.Parse(v.Text()); err != nil {
 					d.failKey(v, "values", err)
 				}
-				d.r.rendered.words[f.Name][w.Name] = append(d.r.rendered.words[f.Name][w.Name], v.Text())
+				d.r.rendered.meanings[f.Name][w.Name] = append(d.r.rendered.meanings[f.Name][w.Name], v.Text())
 			}
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// place returns the name of the object in whose networks an address is. Of several
-// networks the smallest counts.
+// place returns the name of the object whose networks contain an address. The
+// smallest such network decides.
 func (r Reader) place(a netip.Addr) (string, bool) {
 	best, name := -1, ""
 	for object, networks := range r.answers {
@@ -27,44 +27,44 @@ func (r Reader) place(a netip.Addr) (string, bool) {
 	return name, best >= 0
 }
 
-// noteDNS is what one answer does not show.
+// noteDNS describes what an answer of a name server does not show.
 const noteDNS = "a name server answers with one of the places that are pooled: that it has seen another one pooled, or with another TTL, does not show"
 
-// placesSaid is an answer of a name server by places. An address of no place is what
-// a name server answers with when nothing is pooled.
-type placesSaid struct {
+// placesSaid is an answer of a name server, grouped by place. A name server answers
+// with an address of no place when nothing is pooled.
+type placeAnswers struct {
 	at        map[string][]address
-	elsewhere []string // addresses of no place
+	elsewhere []string // addresses that belong to no place
 	pooled    []string // places that are pooled in the store
 	stored    []value.Value
 }
 
 // dns shows the places that a name server answers with, and their TTLs.
 func (j judgement) dns() shown {
-	said := placesSaid{at: map[string][]address{}}
+	answer := placeAnswers{at: map[string][]address{}}
 	for _, a := range j.addresses {
 		if name, ok := j.place(a.Addr); ok {
-			said.at[name] = append(said.at[name], a)
+			answer.at[name] = append(answer.at[name], a)
 		} else {
-			said.elsewhere = append(said.elsewhere, a.String())
+			answer.elsewhere = append(answer.elsewhere, a.String())
 		}
 	}
 	for _, o := range j.stored {
 		v := value.OfMap(o.Fields...)
-		if said.stored = append(said.stored, v); o.Malformed == nil && isPooled(v) {
-			said.pooled = append(said.pooled, o.Name)
+		if answer.stored = append(answer.stored, v); o.Malformed == nil && isPooled(v) {
+			answer.pooled = append(answer.pooled, o.Name)
 		}
 	}
-	names := slices.Sorted(maps.Keys(said.at))
-	s := shown{keys: names, note: noteDNS, hint: j.swapped(said)}
-	s.differs = func(name string, stored value.Value) string { return j.placeDiffers(said, name, stored) }
+	names := slices.Sorted(maps.Keys(answer.at))
+	s := shown{keys: names, note: noteDNS, hint: j.swapped(answer)}
+	s.differs = func(name string, stored value.Value) string { return j.placeDiffers(answer, name, stored) }
 	s.shows = func(name, field string) bool {
-		return field == pooledField && (said.at[name] != nil || !slices.Contains(said.pooled, name)) ||
-			field == ttlField && j.showsTTL(said, name)
+		return field == pooledField && (answer.at[name] != nil || !slices.Contains(answer.pooled, name)) ||
+			field == ttlField && j.showsTTL(answer, name)
 	}
 	s.current = "answers with " + cmp.Or(strings.Join(names, ", "), "no place, and none is pooled")
 	switch {
-	case len(j.addresses) == 0 && len(said.pooled) > 0:
+	case len(j.addresses) == 0 && len(answer.pooled) > 0:
 		s.problem = "answers that the name has no address: is the name right?"
 	case j.comparesTTL() && len(names) > 0 && slices.ContainsFunc(j.addresses, func(a address) bool { return !a.authoritative }):
 		s.doubt = "the answer is not authoritative, so its TTL cannot be compared: ask the name server that is, or declare ttl: none"
@@ -72,48 +72,48 @@ func (j judgement) dns() shown {
 	return s
 }
 
-// placeDiffers says how the answer differs from a place that is stored so.
-func (j judgement) placeDiffers(said placesSaid, name string, stored value.Value) string {
-	for _, a := range said.at[name] {
+// placeDiffers describes how the answer differs from the stored place.
+func (j judgement) placeDiffers(answer placeAnswers, name string, stored value.Value) string {
+	for _, a := range answer.at[name] {
 		if !isPooled(stored) {
 			return fmt.Sprintf("answers with %s (%s), which is not pooled", a, name)
 		}
-		if want, compared := j.ttlOf(stored); compared && a.authoritative && a.ttl != want && !j.isPassed(said, a.ttl, want) {
+		if want, compared := j.ttlOf(stored); compared && a.authoritative && a.ttl != want && !j.isPassed(answer, a.ttl, want) {
 			return fmt.Sprintf("answers with TTL %d for %s, not %d", a.ttl, strconv.Quote(name), want)
 		}
 	}
-	if len(said.elsewhere) > 0 && isPooled(stored) {
-		return fmt.Sprintf("answers with %s, which is of no place, and %s is pooled", strings.Join(said.elsewhere, ", "), strconv.Quote(name))
+	if len(answer.elsewhere) > 0 && isPooled(stored) {
+		return fmt.Sprintf("answers with %s, which is of no place, and %s is pooled", strings.Join(answer.elsewhere, ", "), strconv.Quote(name))
 	}
 	return ""
 }
 
-// swapped is a hint for a name server that answers with places that are not pooled,
-// though others are: the networks may be declared the wrong way round.
-func (j judgement) swapped(said placesSaid) string {
-	pooled := slices.DeleteFunc(slices.Sorted(maps.Keys(j.answers)), func(place string) bool { return !slices.Contains(said.pooled, place) })
-	names := slices.Sorted(maps.Keys(said.at))
+// swapped returns a hint for a name server that answers with places that are not
+// pooled although others are: the networks may be declared for the wrong places.
+func (j judgement) swapped(answer placeAnswers) string {
+	pooled := slices.DeleteFunc(slices.Sorted(maps.Keys(j.answers)), func(place string) bool { return !slices.Contains(answer.pooled, place) })
+	names := slices.Sorted(maps.Keys(answer.at))
 	if len(pooled) == 0 || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(pooled, name) }) {
 		return ""
 	}
 	return fmt.Sprintf("; or are the networks of %s and %s swapped in answers?", names[0], strings.Join(pooled, ", "))
 }
 
-// ttlLimits is what a name server makes of the TTLs that are stored.
+// ttlLimits describes how a name server changes the stored TTLs.
 type ttlLimits struct {
-	ignored     bool  // they are not compared
-	least, most int64 // the range in seconds that they are kept in; none if most is 0
+	ignored         bool  // TTLs are not compared
+	lowest, highest int64 // the range of TTLs in seconds; no range if highest is 0
 }
 
-// parseTTL reads none, or a range in seconds: 10-300.
+// parseTTL parses "none" or a range in seconds such as 10-300.
 func parseTTL(text string) (ttlLimits, bool) {
 	if text == "none" {
 		return ttlLimits{ignored: true}, true
 	}
 	from, to, isRange := strings.Cut(text, "-")
-	least, err1 := strconv.ParseUint(from, 10, 31)
-	most, err2 := strconv.ParseUint(to, 10, 31)
-	return ttlLimits{least: int64(least), most: int64(most)}, isRange && err1 == nil && err2 == nil && least <= most && most > 0
+	low, err1 := strconv.ParseUint(from, 10, 31)
+	high, err2 := strconv.ParseUint(to, 10, 31)
+	return ttlLimits{lowest: int64(low), highest: int64(high)}, isRange && err1 == nil && err2 == nil && low <= high && high > 0
 }
 
 // hasTTL reports whether objects of a type have TTLs.
@@ -122,35 +122,35 @@ func hasTTL(t *schema.Type) bool {
 	return has && f.Kind == schema.Int
 }
 
-// comparesTTL reports whether the TTL of an answer is compared with the objects.
+// comparesTTL reports whether TTLs in answers are compared with the objects.
 func (r Reader) comparesTTL() bool { return hasTTL(r.Type) && !r.ttl.ignored }
 
-// ttlOf is the TTL that a name server should answer with for a stored object, if it
-// is compared.
+// ttlOf returns the TTL that a name server should answer with for a stored object,
+// and whether it is compared.
 func (r Reader) ttlOf(v value.Value) (int64, bool) {
 	n, ok := r.fieldOr(v, ttlField).Int()
-	if r.ttl.most > 0 {
-		n = min(max(n, r.ttl.least), r.ttl.most)
+	if r.ttl.highest > 0 {
+		n = min(max(n, r.ttl.lowest), r.ttl.highest)
 	}
 	return n, ok && r.comparesTTL()
 }
 
-// isPassed reports whether a TTL may be that of a place that is not pooled: a name
-// server that goes through the places in the order of their distance answers with
-// the lowest TTL of those that it has passed.
-func (j judgement) isPassed(said placesSaid, ttl, want int64) bool {
-	return ttl < want && slices.ContainsFunc(said.stored, func(v value.Value) bool {
+// isPassed reports whether a TTL may come from a place that is not pooled: a name
+// server that tries the places in order of distance answers with the lowest TTL of
+// the places that it skipped.
+func (j judgement) isPassed(answer placeAnswers, ttl, want int64) bool {
+	return ttl < want && slices.ContainsFunc(answer.stored, func(v value.Value) bool {
 		n, ok := j.ttlOf(v)
 		return ok && n == ttl && !isPooled(v)
 	})
 }
 
-// showsTTL reports whether the answer shows the TTL that a place should have.
-func (j judgement) showsTTL(said placesSaid, name string) bool {
+// showsTTL reports whether the answer shows the expected TTL of a place.
+func (j judgement) showsTTL(answer placeAnswers, name string) bool {
 	for _, o := range j.stored {
 		want, ok := j.ttlOf(value.OfMap(o.Fields...))
 		if o.Name == name && ok {
-			return slices.ContainsFunc(said.at[name], func(a address) bool { return a.authoritative && a.ttl == want })
+			return slices.ContainsFunc(answer.at[name], func(a address) bool { return a.authoritative && a.ttl == want })
 		}
 	}
 	return false

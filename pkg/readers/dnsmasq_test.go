@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/readers"
 )
 
-// dnsmasq starts a real name server on a port of its own, which it returns with
-// the address.
+// dnsmasq starts a real name server on its own port, and returns its address with
+// the port.
 func dnsmasq(t *testing.T, options ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("dnsmasq")
@@ -46,18 +46,18 @@ func dnsmasq(t *testing.T, options ...string) string {
 	return ""
 }
 
-// freePort is an address that nobody listens at.
+// freePort returns an address on which nothing listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // nobody has used it
+	defer l.Close() //nolint:errcheck // nothing was sent
 	return l.Addr().String()
 }
 
-// TestDnsmasq: what a real name server answers is understood.
+// TestDnsmasq checks the answers of a real name server.
 func TestDnsmasq(t *testing.T) {
 	options := []string{
 		"--local=/example.net/", "--max-cache-ttl=0",
@@ -71,7 +71,7 @@ func TestDnsmasq(t *testing.T) {
 		"--txt-record=text.example.net,no address",
 		"--cname=to-nothing.example.net,gone.example.net",
 	}
-	for i := range 60 { // more than 512 bytes
+	for i := range 60 { // makes the answer longer than 512 bytes
 		options = append(options, fmt.Sprintf("--host-record=many.example.net,10.2.2.%d", i+1))
 	}
 	server := dnsmasq(t, options...)
@@ -104,7 +104,8 @@ func TestDnsmasq(t *testing.T) {
 	}
 }
 
-// TestNameServerAway: nobody listens, or there is no such host.
+// TestNameServerAway checks a server that does not listen, and a host that does not
+// exist.
 func TestNameServerAway(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`)
@@ -121,7 +122,7 @@ func TestNameServerAway(t *testing.T) {
 	}
 }
 
-// mute returns a port where questions are taken and not answered.
+// mute returns a port that accepts questions and never answers.
 func mute(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -9,7 +9,7 @@ import (
 	"github.com/conftool/confctl/pkg/readers"
 )
 
-// What the documentation declares can be declared.
+// The declarations in the documentation are valid.
 func TestDocumentedReaders(t *testing.T) {
 	text, err := os.ReadFile("../../docs/readers.md")
 	if err != nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// placeholder is {tag} in a target.
+// placeholder matches {tag} in a target.
 var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
 
-// safeInTarget matches the values of tags that a target can hold: they cannot lead
-// to another host, or out of a path.
+// safeInTarget matches the tag values that may be inserted in a target: they cannot
+// change the host or leave a path.
 var safeInTarget = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
-// placeholders returns the tags of a type that a text has {tag} for, by their
-// positions.
+// placeholders returns the positions of the tags of a type that occur as {tag} in a
+// text.
 func placeholders(text string, t *schema.Type) ([]int, error) {
 	used := map[int]bool{}
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
@@ -37,15 +37,15 @@ func placeholders(text string, t *schema.Type) ([]int, error) {
 	return slices.Sorted(maps.Keys(used)), nil
 }
 
-// tags returns the tags that the reader's target and label have {tag} for.
+// tags returns the tags that occur as {tag} in the reader's target and label.
 func (r Reader) tags() []int {
 	tags, _ := placeholders(r.Target+r.Label, r.Type) // Load and Parse have checked both
 	return tags
 }
 
-// expand returns the readers that those of the check stand for: one for each set of
-// values of its tags, and each of its hosts. A reader that cannot be expanded has a
-// problem. All names of hosts have to be looked up within one timeout.
+// expand returns the readers that the readers of the check stand for: one for each
+// set of values of their tags, and for each of their hosts. A reader that cannot be
+// expanded has a problem. The lookups of all host names share one timeout.
 func (c Check) expand(ctx context.Context, s object.Snapshot) []Reader {
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
@@ -67,8 +67,8 @@ func (c Check) expand(ctx context.Context, s object.Snapshot) []Reader {
 	return all
 }
 
-// perGroup returns one reader for each set of values that the tags in the target and
-// the label have in the store.
+// perGroup returns one reader for each set of values in the store of the tags in the
+// target and the label.
 func (r Reader) perGroup(s object.Snapshot) []Reader {
 	tags := r.tags()
 	if len(tags) == 0 {
@@ -90,8 +90,8 @@ func (r Reader) perGroup(s object.Snapshot) []Reader {
 	return all
 }
 
-// withTags returns the reader for one set of values. Values that its label leaves out
-// are added to the label, so that each reader has its own name.
+// withTags returns the reader for one set of values. Values that the label does not
+// contain are appended to it, so that each reader has a unique name.
 func (r Reader) withTags(tags []int, values []string) Reader {
 	one := r
 	one.group = map[int]string{}

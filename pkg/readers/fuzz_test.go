@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// checkCause reports what must not be in words about what others sent.
+// checkCause fails if an error about untrusted input contains unsafe text.
 func checkCause(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
@@ -102,7 +102,7 @@ func FuzzNameServer(f *testing.F) {
 	})
 }
 
-// Of several questions the error names the one that was refused.
+// Of several questions, the error names the one that was refused.
 func TestRefusedQuestion(t *testing.T) {
 	for family, want := range map[uint16]string{dns.TypeA: "REFUSED to the question for A", dns.TypeAAAA: "REFUSED to the question for AAAA"} {
 		q := new(dns.Msg).SetQuestion("x.example.net.", family)
@@ -113,7 +113,7 @@ func TestRefusedQuestion(t *testing.T) {
 	}
 }
 
-// The zero address of a record without one is no answer.
+// A record without an address is not an answer with the zero address.
 func TestEmptyAddress(t *testing.T) {
 	q := new(dns.Msg).SetQuestion("x.example.net.", dns.TypeA)
 	reply := new(dns.Msg).SetReply(q)

@@ -16,20 +16,20 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// maxHosts bounds how many servers are behind one reader.
+// maxHosts limits the number of servers of one reader.
 const maxHosts = 1_000
 
-// hosts are the servers behind one reader, each of which is asked. At most one of
-// list, name and typ is given.
+// hosts describes the servers of one reader, all of which are asked. At most one of
+// list, name and typ is set.
 type hosts struct {
 	list []string          // HOST or HOST:PORT
-	name string            // a DNS name, of which every address is asked
-	typ  *schema.Type      // objects of this type are named as the hosts
-	only selector.Selector // of these objects
+	name string            // a DNS name, all of whose addresses are asked
+	typ  *schema.Type      // the hosts are the names of objects of this type
+	only selector.Selector // of those objects
 }
 
-// Types returns the types of the objects that have to be read for a reader: its own,
-// and that of the objects that name its hosts.
+// Types returns the types of the objects that must be read for a reader: its own
+// type, and the type of the objects that name its hosts.
 func (r Reader) Types() []*schema.Type {
 	if r.hosts.typ == nil || r.hosts.typ == r.Type {
 		return []*schema.Type{r.Type}
@@ -37,7 +37,7 @@ func (r Reader) Types() []*schema.Type {
 	return []*schema.Type{r.Type, r.hosts.typ}
 }
 
-// find returns the hosts; none if the target is all there is.
+// find returns the hosts, or none if the target is the only server.
 func (h hosts) find(ctx context.Context, s object.Snapshot) (names []string, err error) {
 	switch {
 	case h.name != "":
@@ -53,7 +53,7 @@ func (h hosts) find(ctx context.Context, s object.Snapshot) (names []string, err
 	return names, err
 }
 
-// ofType returns the names of the objects, each once. Inactive ones are left out.
+// ofType returns the names of the objects, each once. Inactive objects are left out.
 func (h hosts) ofType(s object.Snapshot) ([]string, error) {
 	var names []string
 	for _, o := range s.Objects {
@@ -68,8 +68,8 @@ func (h hosts) ofType(s object.Snapshot) ([]string, error) {
 	return names, nil
 }
 
-// addressesOf returns every address of NAME or NAME:PORT, with the port if there is
-// one.
+// addressesOf returns all addresses of NAME or NAME:PORT, with the port if it is
+// given.
 func addressesOf(ctx context.Context, text string) ([]string, error) {
 	name, port, err := net.SplitHostPort(text)
 	if err != nil {
@@ -91,7 +91,7 @@ func addressesOf(ctx context.Context, text string) ([]string, error) {
 	return slices.Compact(all), nil
 }
 
-// hostPort adds the usual port to a host without one.
+// hostPort adds the default port to a host without one.
 func hostPort(text, port string) (string, error) {
 	host, given, err := net.SplitHostPort(text)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/readers"
 )
 
-// wikiAt is one server of a wiki, which knows itself by the name in the URL. It
+// wikiAt starts one server of a wiki, which answers to the name in the URL, and
 // returns its port.
 func wikiAt(t *testing.T, address, index string) (port string) {
 	t.Helper()
@@ -53,7 +53,7 @@ func told(t *testing.T, results []readers.Result, want ...string) {
 	}
 }
 
-// Each server behind a URL is asked by itself, by the name in the URL.
+// Each server of a URL is asked separately, by the name in the URL.
 func TestHostsInAList(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
@@ -67,7 +67,7 @@ func TestHostsInAList(t *testing.T) {
 		"UNKNOWN en "+away+": connection refused")
 }
 
-// The hosts may be the names of objects, less those that are inactive.
+// The hosts may be the names of objects, except inactive ones.
 func TestHostsOfAType(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
@@ -86,7 +86,7 @@ func TestHostsOfAType(t *testing.T) {
 	}
 }
 
-// A host that is no name of one is not asked.
+// An invalid host is not asked.
 func TestHostsThatAreNone(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
@@ -171,7 +171,7 @@ func TestHostsMistakes(t *testing.T) {
 	}
 }
 
-// Declarations that are the wrong way round are named.
+// Networks that are declared for each other's places are reported.
 func TestSwappedAnswers(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`, "api/codfw", `{"pooled": false}`)
@@ -186,7 +186,7 @@ func TestSwappedAnswers(t *testing.T) {
 	}
 }
 
-// A web page is none of the index that was asked for.
+// A number in a web page is not taken for the index.
 func TestIndexFromAWebPage(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -8,10 +8,10 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// noteHighest is what an index does not show.
+// noteHighest describes what an index does not show.
 const noteHighest = "a reader that reports only the highest index does not show whether it has seen the deletion of another object"
 
-// byIndex judges a reader that reports an index, by the model in the package's
+// byIndex judges a reader that reports an index, by the model in the package
 // documentation.
 func (j judgement) byIndex() Result {
 	if j.seen > j.storeRevision {
@@ -47,7 +47,8 @@ func (j judgement) byIndex() Result {
 	return result
 }
 
-// unexplained is why a revision is not compared at which no object was written.
+// unexplained returns why a revision at which no existing object was written cannot
+// be compared.
 func (j judgement) unexplained(latest store.Revision) string {
 	hint := ""
 	if j.Kind != MediaWiki {
@@ -57,10 +58,10 @@ func (j judgement) unexplained(latest store.Revision) string {
 		j.index, j.seen, j.selection(), latest, hint)
 }
 
-// missing returns the revisions of changes that the reader has not seen, the oldest
-// first: those of objects that have existed ever since, or all, if it reports how far
-// it has read the store. The latest revision is that of the objects: what a reader
-// that has seen everything reports.
+// missing returns the revisions of changes that the reader has not seen, oldest
+// first: those of objects that have existed ever since or, if it reports how far it
+// has read the store, all. latest is the highest revision of the objects, which a
+// reader that has seen everything reports.
 func (j judgement) missing() (revs []store.Revision, latest store.Revision) {
 	changed := map[store.Revision]bool{}
 	created := map[string]store.Revision{}
@@ -78,13 +79,13 @@ func (j judgement) missing() (revs []store.Revision, latest store.Revision) {
 	return slices.Sorted(maps.Keys(changed)), latest
 }
 
-// deletion returns the revision at which the last of the objects that were written
-// at the reported revision was deleted, 0 if that has no record, and whether the
+// deletion returns the revision at which the last of the objects written at the
+// reported revision was deleted, or 0 if there is no record of that, and whether the
 // journal has such objects.
 func (j judgement) deletion() (last store.Revision, recorded bool) {
 	next := map[string]store.Revision{}
 	certain := true
-	for _, c := range j.changes { // the newest first
+	for _, c := range j.changes { // newest first
 		if c.record.Revision == j.seen && !c.Deleted() {
 			at, deleted := next[c.Path]
 			last, recorded, certain = max(last, at), true, certain && deleted
@@ -97,8 +98,8 @@ func (j judgement) deletion() (last store.Revision, recorded bool) {
 	return last, recorded
 }
 
-// lateBy is the verdict on a reader that has not seen some changes, the oldest
-// first; without any, one whose age is not known.
+// lateBy returns the result for a reader that has not seen some changes, oldest
+// first. If missing is empty, the age of what it has not seen is unknown.
 func (j judgement) lateBy(missing []store.Revision, format string, args ...any) Result {
 	l := lag{what: fmt.Sprintf(format, args...)}
 	if len(missing) > 0 {
@@ -108,8 +109,8 @@ func (j judgement) lateBy(missing []store.Revision, format string, args ...any) 
 	return j.late(l)
 }
 
-// sinceIndex judges whether the reader has seen the change that was asked about. It
-// has not seen a part of it that is not older than a change that is missing.
+// sinceIndex judges whether the reader has seen the checked change. It has not seen
+// a part of it if that part is at least as new as a missing change.
 func (j judgement) sinceIndex(missing []store.Revision) Result {
 	if len(j.asked) == 0 {
 		return j.notAbout()

@@ -12,12 +12,12 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// RuleSwapped is the rule of a doubt about two name servers that are declared to
-// answer with the same network for different places.
+// RuleSwapped is the rule of a doubt about two name servers for which the same
+// network is declared for different places.
 const RuleSwapped = "reader-swapped"
 
-// Doubts returns what Python reads differently in the reader's regular expressions,
-// each as an error at the declaration.
+// Doubts returns the differences between RE2 and Python in the reader's regular
+// expressions, each as an error at the declaration.
 func (r Reader) Doubts() []*yamldoc.Error {
 	var found []*yamldoc.Error
 	for _, doubt := range r.Only.Doubts() {
@@ -34,9 +34,9 @@ func (r Reader) Doubts() []*yamldoc.Error {
 	return found
 }
 
-// Unnamed returns the places of a name server that are the name of none of the
-// objects that should exist, each as an error at the declaration; none if there are
-// no objects. An answer with such a place is never right.
+// Unnamed returns the places of a name server that are not the name of any of the
+// objects that should exist, each as an error at the declaration. It returns none if
+// objects is empty. An answer with such a place is always wrong.
 func (r Reader) Unnamed(objects []object.Object) []*yamldoc.Error {
 	var names []string
 	for _, o := range objects {
@@ -52,7 +52,7 @@ func (r Reader) Unnamed(objects []object.Object) []*yamldoc.Error {
 	return found
 }
 
-// Swapped returns, for each network that two readers of a type have for different
+// Swapped returns, for each network that two readers of a type declare for different
 // places, a doubt about the second declaration.
 func Swapped(all []Reader) []*yamldoc.Error {
 	type key struct {

@@ -46,16 +46,16 @@ func Load(s *schema.Schema, file string) ([]Reader, []schema.Problem) {
 	return l.readers, l.problems
 }
 
-// loader compiles readers and gathers the problems with them.
+// loader compiles readers and collects the problems with them.
 type loader struct {
 	schema   *schema.Schema
-	typ      *schema.Type // of the readers; nil before the first type
+	typ      *schema.Type // the type of the readers; nil before the first type
 	readers  []Reader
 	problems []schema.Problem
-	names    map[string]yamldoc.Pos // of the readers, as labels of perfdata
+	names    map[string]yamldoc.Pos // the positions of the readers, by their names as perfdata labels
 }
 
-// list compiles a list of readers. A missing list is an empty one.
+// list compiles a list of readers. A missing list is an empty list.
 func (l *loader) list(n yamldoc.Node) {
 	if n.IsEmpty() {
 		return
@@ -84,7 +84,7 @@ func (l *loader) failAt(n yamldoc.Node, format string, args ...any) {
 	l.fail(n.Errorf(format, args...))
 }
 
-// expected is an error that names what a key can have.
+// expected is an error that names the allowed values of a key.
 type expected string
 
 func (e expected) Error() string { return string(e) }
@@ -98,7 +98,7 @@ func (l *loader) failKey(n yamldoc.Node, key string, err error) {
 	}
 }
 
-// declaration is one reader as it is written, and as it is compiled so far.
+// declaration is a reader as it is written, and as far as it is compiled.
 type declaration struct {
 	*loader
 	node  yamldoc.Node
@@ -111,7 +111,8 @@ func (d *declaration) has(key string) bool {
 	return has
 }
 
-// keysOf returns the keys that a reader can have; those it needs come first.
+// keysOf returns the keys that a reader can have. The first needed of them are
+// required.
 func keysOf(kind Kind) (keys []string, needed int) {
 	switch kind {
 	case File:
@@ -168,7 +169,7 @@ func (l *loader) reader(n yamldoc.Node) Reader {
 	return d.r
 }
 
-// together checks which keys are given together.
+// together checks which keys may be combined.
 func (d *declaration) together(needed []string) {
 	need := func(given bool, format string) {
 		if !given {
@@ -203,11 +204,11 @@ func (d *declaration) together(needed []string) {
 	}
 }
 
-// name refuses a reader with the name of another one: a monitoring system would take
-// the two for one.
+// name refuses a reader whose name another reader has: a monitoring system could not
+// tell them apart.
 func (d *declaration) name() {
 	if d.r.Target == "" {
-		return // it has a problem already
+		return // it already has a problem
 	}
 	key := perfLabel(d.r.Name())
 	if was, taken := d.names[key]; taken {

@@ -76,7 +76,7 @@ func TestLoadMistakes(t *testing.T) {
 	}
 }
 
-// A mistake in one reader does not take the others away.
+// A mistake in one reader does not affect the others.
 func TestLoadKeepsTheOthers(t *testing.T) {
 	all, problems := newSite(t).load("node", "- {kind: x}\n- {kind: pybal, url: 'http://x/{dc}', only: dc=eqiad}\n")
 	if len(all) != 1 || len(problems) != 1 || all[0].Pos.Line != 3 || all[0].Within != readers.DefaultWithin {
@@ -90,7 +90,7 @@ func TestLoadKeepsTheOthers(t *testing.T) {
 	}
 }
 
-// What the schema declares and what the file beside it declares add up.
+// The readers in the schema and those in the file are combined.
 func TestLoadBoth(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

@@ -12,24 +12,24 @@ import (
 	"github.com/miekg/dns"
 )
 
-// The system's resolver is not used: it also looks into /etc/hosts, asks other
+// The resolver of the system is not used: it also reads /etc/hosts, asks other
 // servers, and does not report TTLs or whether an answer is authoritative.
 
 // tries is how often a question is sent.
 const tries = 3
 
-// address is one that a name server answers with.
+// address is an address in the answer of a name server.
 type address struct {
 	netip.Addr
 	ttl           int64
-	authoritative bool // the answer is not from a cache, where the TTL runs down
+	authoritative bool // the answer is not from a cache, which counts the TTL down
 }
 
-// errNoName reports a name that does not exist, unlike one without addresses.
+// errNoName reports a name that does not exist, as opposed to one without addresses.
 var errNoName = errors.New("the name server answers that there is no such name (NXDOMAIN): is the name right?")
 
-// lookup asks the reader's server for the addresses of its name, which may have
-// none. A name that does not exist is an error.
+// lookup asks the reader's server for the addresses of its name. A name may have
+// none, but one that does not exist is an error.
 func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
 	server, err := hostPort(cmp.Or(r.host, r.server), "53")
 	if err != nil {
@@ -40,7 +40,7 @@ func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
 	for _, family := range r.families() {
 		found, err := a.question(ctx, r, server, family)
 		switch {
-		case errors.Is(err, errNoName): // some servers say so of one family only
+		case errors.Is(err, errNoName): // some servers answer this for one family only
 			missing = err
 		case err != nil:
 			return nil, err
@@ -53,7 +53,8 @@ func (a asker) lookup(ctx context.Context, r Reader) ([]address, error) {
 	return all, missing
 }
 
-// families returns the types of addresses that the networks of the places have.
+// families returns the record types for the address families of the places'
+// networks.
 func (r Reader) families() []uint16 {
 	var four, six bool
 	for _, networks := range r.answers {
@@ -70,8 +71,8 @@ func (r Reader) families() []uint16 {
 	return []uint16{dns.TypeA, dns.TypeAAAA}
 }
 
-// question asks a server for the addresses of one family. An answer that is too
-// long for UDP is asked for again over TCP.
+// question asks a server for the addresses of one family. If the answer is too long
+// for UDP, it asks again over TCP.
 func (a asker) question(ctx context.Context, r Reader, server string, family uint16) ([]address, error) {
 	q := new(dns.Msg).SetQuestion(dns.Fqdn(r.Target), family)
 	how := "name server " + server
@@ -86,8 +87,8 @@ func (a asker) question(ctx context.Context, r Reader, server string, family uin
 	return addresses(q, reply)
 }
 
-// exchange sends a question until there is a reply to it. Over UDP a question may be
-// lost, and something else than a reply may come.
+// exchange sends a question until it receives a reply to it. Over UDP, the question
+// may be lost, and unrelated packets may arrive.
 func (a asker) exchange(ctx context.Context, network, server string, q *dns.Msg) (reply *dns.Msg, err error) {
 	client := dns.Client{Net: network, UDPSize: dns.MaxMsgSize, Timeout: a.timeout / tries}
 	for range tries {
@@ -106,7 +107,8 @@ func isReply(q, reply *dns.Msg) bool {
 	return reply.Response && len(reply.Question) == 1 && strings.EqualFold(reply.Question[0].Name, q.Question[0].Name)
 }
 
-// addresses returns those in a reply, of the name or of what it is an alias of.
+// addresses returns the addresses in a reply, of the name or of the name that it is
+// an alias of.
 func addresses(q, reply *dns.Msg) ([]address, error) {
 	asked := q.Question[0]
 	switch reply.Rcode {
@@ -119,7 +121,7 @@ func addresses(q, reply *dns.Msg) ([]address, error) {
 	}
 	name := asked.Name
 	var found []address
-	for _, record := range reply.Answer { // each alias before the name it leads to
+	for _, record := range reply.Answer { // aliases come before the names they refer to
 		if !strings.EqualFold(record.Header().Name, name) {
 			continue
 		}

@@ -7,13 +7,14 @@ import (
 	"fmt"
 )
 
-// siteinfo is the question for a wiki's configuration, as parameters of its api.php.
+// siteinfo is the query for the configuration of a wiki, as parameters of its
+// api.php.
 const siteinfo = "action=query&meta=siteinfo&siprop=general&format=json&formatversion=2"
 
-// parseSiteinfo returns the index in an answer of MediaWiki: the highest modifiedIndex
-// of the keys that its configuration was read from.
+// parseSiteinfo returns the index in a response of MediaWiki: the highest
+// modifiedIndex of the keys that its configuration was read from.
 func parseSiteinfo(text []byte) (uint64, error) {
-	var said struct {
+	var reply struct {
 		Error struct {
 			Info string `json:"info"`
 		} `json:"error"`
@@ -25,13 +26,13 @@ func parseSiteinfo(text []byte) (uint64, error) {
 			} `json:"general"`
 		} `json:"query"`
 	}
-	if err := json.Unmarshal(text, &said); err != nil {
+	if err := json.Unmarshal(text, &reply); err != nil {
 		return 0, errors.New("answers, but not as MediaWiki's api.php does")
 	}
-	index := said.Query.General.Config.Index
+	index := reply.Query.General.Config.Index
 	switch {
-	case said.Error.Info != "":
-		return 0, fmt.Errorf("says: %s", printable(said.Error.Info))
+	case reply.Error.Info != "":
+		return 0, fmt.Errorf("says: %s", printable(reply.Error.Info))
 	case len(index) == 0 || string(index) == "null":
 		return 0, errors.New("its siteinfo has no wmf-config.wmfEtcdLastModifiedIndex")
 	}

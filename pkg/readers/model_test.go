@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// reporting is a reader of mwconfig that reports an index in a file: what write
-// puts there.
+// reporting returns a check of a reader of mwconfig that reports the index in a
+// file, and a function that writes the file.
 func reporting(t *testing.T, s *site, further string) (c readers.Check, write func(store.Revision)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "x.conf")
@@ -26,10 +26,9 @@ func reporting(t *testing.T, s *site, further string) (c readers.Check, write fu
 	return s.check(s.declare("mwconfig", `[{kind: file, path: "`+file+`", pattern: "index: ([0-9]+)"`+further+`}]`)), write
 }
 
-// TestHighestIndex: what follows from an index, by the model that the package's
-// documentation describes. Each case is as it happened: a line for each change
-// of mwconfig, how long ago, and what it sets (+) and deletes (-). One whose time
-// is in parentheses has no record.
+// TestHighestIndex checks the model in the package documentation. Each case is a
+// history of mwconfig: a line for each change, with its age and what it sets (+) and
+// deletes (-). If the age is in parentheses, the change has no record.
 func TestHighestIndex(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -88,7 +87,7 @@ func TestHighestIndex(t *testing.T) {
 	}
 }
 
-// happen makes a change as TestHighestIndex writes it.
+// happen makes a change in the notation of TestHighestIndex.
 func (s *site) happen(id, line string) {
 	s.t.Helper()
 	words := strings.Fields(line)
@@ -114,7 +113,7 @@ func (s *site) happen(id, line string) {
 	s.put(id, ago(d), "mwconfig", stored...)
 }
 
-// What the highest index says of a single change: nothing, if its effect is gone.
+// The highest index says nothing about a change whose effect is gone.
 func TestSinceHighestIndex(t *testing.T) {
 	for _, c := range []struct {
 		changes string
@@ -147,21 +146,21 @@ func TestSinceHighestIndex(t *testing.T) {
 	}
 }
 
-// What a listing over the v2 API hides, MediaWiki and PyBal have never seen.
+// Objects that a listing of the v2 API hides are never seen by MediaWiki and PyBal.
 func TestHiddenObjects(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(2*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
 	s.put("b", ago(time.Hour), "mwconfig", "common/_secret", `{"val": 1}`, "_north/A", `{"val": 1}`)
 	s.put("c", ago(time.Hour), "node", "_eqiad/text/https/cp1", `{"pooled": "yes"}`, "_eqiad/text/https/_cp2", `{"pooled": "yes"}`)
 	expect(t, s.only(s.check(wikiReader(s, wiki(t, leaf(1))))), readers.OK, "has seen revision 1, the last of mwconfig")
-	check, write := reporting(t, s, "") // which may well read by other means
+	check, write := reporting(t, s, "") // which may read the store by other means
 	write(1)
 	expect(t, s.only(check), readers.Critical, "the last of mwconfig is 2")
 	pool := s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1:\tenabled/up/pooled\n")))
 	expect(t, s.only(s.check(pool)), readers.OK, "1 host as in the store")
 }
 
-// What is of unknown age is not hidden by what is new.
+// A new change does not hide a difference of unknown age.
 func TestUnknownAgeBesideAFreshChange(t *testing.T) {
 	s := newSite(t)
 	path := "eqiad/text/https/cp1"

@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// event is a change as it was, whoever recorded it.
+// event is a change as it happened, recorded or not.
 type event struct {
 	rev      store.Revision
 	at       time.Time
@@ -22,13 +22,14 @@ type event struct {
 	recorded bool
 }
 
-// moment is a store at a time: what a snapshot of it would bring back.
+// moment is a store at one time, which a restored snapshot would bring back.
 type moment struct {
 	state  readers.State
 	events []event
 }
 
-// world is a store that lives on, and an honest reader of it that reads at times.
+// world is a store that changes, and an honest reader that reads it from time to
+// time.
 type world struct {
 	*site
 	*rapid.T
@@ -36,15 +37,14 @@ type world struct {
 	events []event
 	saved  []moment
 
-	// What the reader has: the highest revision when it read, and what has
+	// The state of the reader: the highest revision when it last read, and what has
 	// happened since.
 	reports, readAt store.Revision
 	lostTo          store.Revision // the store was restored to it, which is before readAt
 	lostAt          time.Time
 }
 
-// alive returns the revisions of the changes of each object that is there, since
-// it was created.
+// alive returns, for each object that exists, its changes since it was created.
 func (w *world) alive() map[string][]event {
 	lives := map[string][]event{}
 	for _, e := range w.events {
@@ -69,8 +69,7 @@ func (w *world) wait(rt *rapid.T) {
 	w.clock = w.clock.Add(rapid.SampledFrom([]time.Duration{0, time.Second, 20 * time.Second, 40 * time.Second, 3 * time.Minute}).Draw(rt, "wait"))
 }
 
-// write sets or deletes some objects in one transaction, with a record or past
-// confctl.
+// write sets or deletes some objects in one transaction, with or without a record.
 func (w *world) write(rt *rapid.T, recorded bool) {
 	lives := w.alive()
 	id := fmt.Sprintf("at%d", w.clock.Unix())
@@ -103,10 +102,10 @@ func (w *world) restore(m moment) {
 	w.saved = slices.DeleteFunc(w.saved, func(s moment) bool { return s.state.Snapshot.Revision > rev }) // of what is lost
 }
 
-// isLost reports whether what the reader has read is of a history that is gone.
+// isLost reports whether the reader has read a history that a restore has discarded.
 func (w *world) isLost() bool { return w.lostTo > 0 }
 
-// unseen returns what the reader has not seen, the oldest first.
+// unseen returns the changes that the reader has not seen, oldest first.
 func (w *world) unseen() []event {
 	i := slices.IndexFunc(w.events, func(e event) bool { return e.rev > w.readAt })
 	if i < 0 {
@@ -115,10 +114,10 @@ func (w *world) unseen() []event {
 	return w.events[i:]
 }
 
-// shows returns from when on the reader is late for certain, by what the
+// shows returns the time from which on the reader is certainly late, by what the
 // documentation says can be seen: recorded changes of objects that have existed ever
-// since, and the deletion of the last of those that the reader holds, if all others
-// are older.
+// since, and the deletion of the last of the objects that the reader holds, if all
+// others are older.
 func (w *world) shows() (since time.Time, shown bool) {
 	var at []time.Time
 	for _, life := range w.alive() {
@@ -137,8 +136,8 @@ func (w *world) shows() (since time.Time, shown bool) {
 	return slices.MinFunc(at, time.Time.Compare), true
 }
 
-// gone is when the last of the objects that the reader holds was written again or
-// deleted, if there are records of it all.
+// gone returns when the last of the objects that the reader holds was written again
+// or deleted, if all of that is recorded.
 func (w *world) gone() (at time.Time, certain bool) {
 	ends := map[string]event{}
 	for _, e := range w.events {
@@ -162,8 +161,8 @@ func (w *world) gone() (at time.Time, certain bool) {
 	return at, len(ends) > 0
 }
 
-// TestHighestIndexProperty: a reader is never said to be later than it is, and
-// not to be well if what can be seen says that it is very late.
+// TestHighestIndexProperty checks that a reader is never reported later than it is,
+// and never as OK if what can be seen shows that it is very late.
 func TestHighestIndexProperty(t *testing.T) {
 	s := newSite(t)
 	check, write := reporting(t, s, "")
@@ -222,8 +221,9 @@ func (w *world) judge(rt *rapid.T, got readers.Result) {
 	}
 }
 
-// judgeLost judges the verdict on a reader that has read what a restore has taken
-// away: it is taken for another only if it is at the revision of something new.
+// judgeLost checks the result for a reader that has read a history that a restore
+// discarded: it is taken for another reader only if it is at the revision of a new
+// change.
 func (w *world) judgeLost(rt *rapid.T, got readers.Result) {
 	if w.reports <= w.lostTo {
 		return // that it has seen more does not show

@@ -12,14 +12,15 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// pybalState is what PyBal reports of one host of a pool. It has read whether the
-// host is enabled, and the weight; whether the host serves is its own decision.
+// pybalState is what PyBal reports about one host of a pool. It has read from the
+// store whether the host is enabled, and the weight; whether the host serves is
+// PyBal's own decision.
 type pybalState struct {
 	enabled, serving bool
-	weight           *int64 // nil: not reported
+	weight           *int64 // nil if not reported
 }
 
-// parsePyBal reads the state of a pool: a map in JSON, or from older versions a line
+// parsePyBal parses the state of a pool: a JSON map or, from older versions, a line
 // for each host.
 func parsePyBal(text []byte) (map[string]pybalState, error) {
 	text = bytes.TrimSpace(text)
@@ -30,17 +31,17 @@ func parsePyBal(text []byte) (map[string]pybalState, error) {
 }
 
 func pybalJSON(text []byte) (map[string]pybalState, error) {
-	var said map[string]struct {
+	var decoded map[string]struct {
 		Enabled *bool  `json:"enabled"`
 		Pooled  bool   `json:"pooled"`
 		Up      bool   `json:"up"`
 		Weight  *int64 `json:"weight"`
 	}
-	if err := json.Unmarshal(text, &said); err != nil {
+	if err := json.Unmarshal(text, &decoded); err != nil {
 		return nil, errors.New("answers, but not as PyBal does for a pool")
 	}
-	hosts := make(map[string]pybalState, len(said))
-	for name, s := range said {
+	hosts := make(map[string]pybalState, len(decoded))
+	for name, s := range decoded {
 		if s.Enabled == nil {
 			return nil, fmt.Errorf("does not say whether %q is enabled", printable(name))
 		}
@@ -49,7 +50,7 @@ func pybalJSON(text []byte) (map[string]pybalState, error) {
 	return hosts, nil
 }
 
-// pybalLines reads lines such as
+// pybalLines parses lines such as
 //
 //	cp1001.eqiad.wmnet:	enabled/partially up/not pooled
 func pybalLines(text string) (map[string]pybalState, error) {
@@ -70,48 +71,48 @@ func pybalLines(text string) (map[string]pybalState, error) {
 	return hosts, nil
 }
 
-// noteWeight is what a PyBal that reports lines does not show.
+// noteWeight describes what a PyBal that reports lines does not show.
 const noteWeight = "this PyBal does not say which weights it has read: they are not compared"
 
 // pybal shows the hosts of a pool.
 func (j judgement) pybal() shown {
 	s := shown{keys: slices.Collect(maps.Keys(j.pool)), differs: j.hostDiffers}
 	serving := 0
-	for _, said := range j.pool {
-		if said.serving {
+	for _, host := range j.pool {
+		if host.serving {
 			serving++
 		}
-		if said.weight == nil {
+		if host.weight == nil {
 			s.note = noteWeight
 		}
 	}
 	s.current = fmt.Sprintf("%s as in the store, %d of them up and pooled", counted(len(j.pool), "host", "hosts"), serving)
 	s.shows = func(name, field string) bool {
-		said, listed := j.pool[name] // it reads no weight of a host that it does not list
-		return field == pooledField || field == weightField && (!listed || said.weight != nil)
+		host, listed := j.pool[name] // it has not read a weight of a host that it does not list
+		return field == pooledField || field == weightField && (!listed || host.weight != nil)
 	}
 	return s
 }
 
-// hostDiffers says how a host of the pool differs from a stored object. A stored
-// object without a weight is not compared by weight.
+// hostDiffers describes how a host of the pool differs from the stored object.
+// Weights are not compared if the stored object has none.
 func (j judgement) hostDiffers(name string, stored value.Value) string {
-	said, listed := j.pool[name]
+	host, listed := j.pool[name]
 	has := "absent"
 	if listed {
-		has = enabledWord(said.enabled)
+		has = enabledWord(host.enabled)
 	}
 	if wanted := wantedOfPyBal(stored); has != wanted {
 		return fmt.Sprintf("%s is %s, not %s", printable(name), has, wanted)
 	}
-	if weight, ok := value.Get(stored.Fields(), weightField).Int(); ok && said.weight != nil && *said.weight != weight {
-		return fmt.Sprintf("%s has weight %d, not %d", printable(name), *said.weight, weight)
+	if weight, ok := value.Get(stored.Fields(), weightField).Int(); ok && host.weight != nil && *host.weight != weight {
+		return fmt.Sprintf("%s has weight %d, not %d", printable(name), *host.weight, weight)
 	}
 	return ""
 }
 
-// wantedOfPyBal is what PyBal makes of a stored object. It does not list one that is
-// inactive, and lists one that is not pooled as disabled.
+// wantedOfPyBal returns the state that PyBal should show for a stored object. It
+// does not list an inactive object, and lists one that is not pooled as disabled.
 func wantedOfPyBal(v value.Value) string {
 	if v.IsAbsent() || isInactive(v) {
 		return "absent"

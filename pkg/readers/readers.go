@@ -1,25 +1,26 @@
-// Package readers asks the programs that read the store which state they have,
-// and reports which of them are late.
+// Package readers asks the programs that read the store for their state, and reports
+// which of them are late.
 //
-// A reader shows either an index, or the objects as it has them: which hosts are
+// A reader shows either an index, or its state of the objects: which hosts are
 // enabled, which place a name server answers with. Objects are compared with the
-// store one by one. How late a reader is counts from the oldest change that it has
-// not seen, by the journal. If no record tells the age of a difference, the reader
-// is at Warning.
+// store one by one. The lateness of a reader is the age of the oldest change that it
+// has not seen, according to the journal. If no record gives the age of a
+// difference, the reader is at Warning.
 //
 // # Readers that report an index
 //
-// A reader that reports revision R has seen every change up to R. Of an object that
-// exists it has not seen a change after R, since it would report that one. So it is
-// late from the oldest change after R of an object that has existed ever since.
+// A reader that reports revision R has seen every change up to R. It has not seen a
+// change after R of an object that exists, because it would report the revision of
+// that change. So its lateness is the age of the oldest change after R of an object
+// that has existed ever since.
 //
 // If every object that exists was last changed before R, the reader still has an
-// object that was written at R and has been deleted, and is late from the deletion of
-// the last of those. If the journal has no such object, R may come from anywhere, and
-// the reader is Unknown.
+// object that was written at R and has been deleted, and its lateness is the age of
+// the deletion of the last of those. If the journal has no such object, R cannot be
+// explained, and the reader is Unknown.
 //
-// No other deletion shows in an index. A reader that reports how far it has read the
-// store (reports: store) has seen the changes up to R and no others.
+// An index does not show any other deletion. A reader that reports how far it has
+// read the store (reports: store) has seen the changes up to R and no others.
 package readers
 
 import (
@@ -36,23 +37,24 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Kind is a kind of program that reads the store, which says how it is asked.
+// Kind is a kind of program that reads the store. It decides how the program is
+// asked.
 type Kind string
 
 // The kinds of readers.
 const (
 	// MediaWiki reports the index of its configuration in its siteinfo.
 	MediaWiki Kind = "mediawiki"
-	// PyBal reports which hosts of a pool are enabled, on its instrumentation port.
+	// PyBal reports the enabled hosts of a pool on its instrumentation port.
 	PyBal Kind = "pybal"
 	// DNS is a name server that answers with an address of a pooled place.
 	DNS Kind = "dns"
-	// File is a local file that was rendered from objects and holds their index.
+	// File is a local file that was rendered from objects and contains their index.
 	File Kind = "file"
 	// Index is any program that reports an index over HTTP.
 	Index Kind = "index"
 	// Rendered is a file that was rendered from objects, local or over HTTP, and
-	// holds their names and fields.
+	// contains their names and fields.
 	Rendered Kind = "rendered"
 )
 
@@ -61,13 +63,13 @@ func Kinds() []string {
 	return []string{string(MediaWiki), string(PyBal), string(DNS), string(File), string(Index), string(Rendered)}
 }
 
-// DefaultWithin is how late a reader may be that declares no limit. MediaWiki keeps
+// DefaultWithin is how late a reader that declares no limit may be. MediaWiki caches
 // its configuration for 10 seconds.
 const DefaultWithin = 30 * time.Second
 
-// Reader is one program that reads objects. With {tag} in its target it stands for
-// one reader for each value of the tag, and with hosts for one for each host. Load
-// and Parse make readers.
+// Reader is one program that reads objects. A Reader with {tag} in its target stands
+// for one reader for each value of the tag, and one with hosts for one for each
+// host. Load and Parse return Readers.
 type Reader struct {
 	Kind   Kind
 	Label  string // its name in the report; empty: its target
@@ -75,28 +77,28 @@ type Reader struct {
 	Type   *schema.Type
 	Only   selector.Selector // the objects it reads
 	Within time.Duration     // how late it may be
-	Pos    yamldoc.Pos       // where it is declared; zero if it was given on the command line
+	Pos    yamldoc.Pos       // the position of the declaration; zero if given on the command line
 
 	local    bool              // the target is a local file
-	server   string            // of DNS, with or without a port
-	hosts    hosts             // the servers behind it, if it has several
+	server   string            // for DNS, with or without a port
+	hosts    hosts             // the servers of the reader, if it has several
 	host     string            // one of them, with or without a port
-	ca       string            // file of authorities; empty: that of the Check
-	headers  map[string]string // of a request over HTTP
-	pattern  *regexp.Regexp    // its one group is the index; nil: the text is the index
+	ca       string            // the file of certificate authorities; empty: that of the Check
+	headers  map[string]string // of an HTTP request
+	pattern  *regexp.Regexp    // its only group is the index; nil: the text is the index
 	revision bool              // it reports revisions, not indexes
-	// wholeStore says that it reports how far it has read the store, not the highest
+	// wholeStore means that it reports how far it has read the store, not the highest
 	// index of what it has read.
 	wholeStore bool
-	answers    map[string][]netip.Prefix // of DNS: the networks of a place, by the name of its object
-	ttl        ttlLimits                 // of DNS
-	rendered   rendered                  // of Rendered
+	answers    map[string][]netip.Prefix // for DNS: the networks of a place, by the name of its object
+	ttl        ttlLimits                 // for DNS
+	rendered   rendered                  // for Rendered
 
-	group   map[int]string // the values of the tags that its {tag} stood for
+	group   map[int]string // the values for the {tag}s, by position of the tag
 	problem string         // why it cannot be asked; empty if it can
 }
 
-// Name is the name of the reader in a report.
+// Name returns the name of the reader in a report.
 func (r Reader) Name() string {
 	name := r.Label
 	if name == "" {
@@ -119,8 +121,8 @@ func (r Reader) reads(tags []string, name string) bool {
 }
 
 // isHidden reports whether the reader cannot see an object. MediaWiki lists the
-// directory of the type over the v2 API, and PyBal that of a pool; what is below it
-// with a path element that begins with _ is left out of the listing.
+// directory of the type over the v2 API, and PyBal that of a pool; a listing omits
+// keys with a path element that begins with _ below the directory.
 func (r Reader) isHidden(tags []string, name string) bool {
 	underscored := func(part string) bool { return strings.HasPrefix(part, "_") }
 	switch r.Kind {
@@ -132,8 +134,8 @@ func (r Reader) isHidden(tags []string, name string) bool {
 	return false
 }
 
-// key tells the objects of a reader apart: it is the name, and in a rendered file
-// the tags that are captured there, too.
+// key returns the key of an object among those of the reader: its name and, in a
+// rendered file, the captured tags.
 func (r Reader) key(tags []string, name string) string {
 	if r.Kind != Rendered {
 		return name
@@ -158,15 +160,15 @@ func (r Reader) objects(s object.Snapshot) []object.Object {
 	return all
 }
 
-// change is what one record changes in one object.
+// change is the change of one object in one record.
 type change struct {
 	sal.Object
 	record sal.Stored
 	key    string
 }
 
-// changes returns what records change in the objects that the reader reads, in the
-// order of the records.
+// changes returns the changes in the records of objects that the reader reads, in
+// the order of the records.
 func (r Reader) changes(records []sal.Stored) []change {
 	var all []change
 	for _, rec := range records {
@@ -181,7 +183,7 @@ func (r Reader) changes(records []sal.Stored) []change {
 	return all
 }
 
-// selection names the objects that the reader reads.
+// selection describes the objects that the reader reads.
 func (r Reader) selection() string {
 	what := r.Type.Name
 	if text := r.Only.String(); text != "" {

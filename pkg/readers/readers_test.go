@@ -41,12 +41,12 @@ mwconfig:
   schema: {val: {type: any, default: ""}}
 `
 
-// now is when readers are asked.
+// now is the time at which readers are asked.
 var now = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
-// site is a store as it came to be.
+// site is a store, with the history that led to it.
 type site struct {
 	t      *testing.T
 	schema *schema.Schema
@@ -71,8 +71,8 @@ func (s *site) typ(name string) *schema.Type {
 	return typ
 }
 
-// put stores objects, each given as a path and what is stored there, at the next
-// revision. An empty text deletes. Without an id nothing is recorded.
+// put stores objects, each given as a path and a value, at the next revision. An
+// empty value deletes. Without an id, nothing is recorded.
 func (s *site) put(id string, at time.Time, typ string, stored ...string) sal.Stored {
 	s.t.Helper()
 	s.state.Snapshot.Revision++
@@ -113,8 +113,8 @@ func (s *site) change(typ *schema.Type, path, stored string) sal.Object {
 	return changed
 }
 
-// load loads what a file declares for a type: its second line is the first of
-// the text, one blank to the right.
+// load loads the readers that a file declares for a type: its second line is the
+// first line of yaml, indented by one blank.
 func (s *site) load(typ, yaml string) ([]readers.Reader, []schema.Problem) {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "readers.yaml")
@@ -124,7 +124,7 @@ func (s *site) load(typ, yaml string) ([]readers.Reader, []schema.Problem) {
 	return readers.Load(s.schema, file)
 }
 
-// declare returns what is declared for a type.
+// declare returns the readers declared for a type.
 func (s *site) declare(typ, yaml string) []readers.Reader {
 	s.t.Helper()
 	all, problems := s.load(typ, yaml)
@@ -151,7 +151,7 @@ func (s *site) run(c readers.Check) []readers.Result {
 	return results
 }
 
-// only runs a check of one reader.
+// only runs a check of a single reader.
 func (s *site) only(c readers.Check) readers.Result {
 	s.t.Helper()
 	results := s.run(c)
@@ -181,7 +181,7 @@ func says(t *testing.T, text string, args ...any) string {
 	return server.URL
 }
 
-// wiki answers as MediaWiki does, less what nobody here reads.
+// wiki answers like MediaWiki, without the parts that are not read.
 func wiki(t *testing.T, index string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +204,7 @@ func wikiReader(s *site, url string) []readers.Reader {
 	return s.declare("mwconfig", fmt.Sprintf(`[{kind: mediawiki, label: enwiki, url: "%s/w/api.php", headers: {Host: en.example.org, X-Forwarded-Proto: https}}]`, url))
 }
 
-// leaf is the index the gateway gives to what was last written at a revision.
+// leaf returns the index that the gateway gives to a key last written at a revision.
 func leaf(rev store.Revision) string {
 	return fmt.Sprint(uint64(rev)*etcdindex.PerRevision + etcdindex.PerRevision - 1)
 }
@@ -236,13 +236,13 @@ func TestMediaWiki(t *testing.T) {
 			s.put("second", ago(c.late), "mwconfig", "common/Master", `{"val": "eqiad"}`)
 			s.put("other", ago(c.late), "discovery", "api/eqiad", `{"pooled": true}`)
 			s.put("", ago(time.Second), "discovery", "api/codfw", `{"pooled": true}`)
-			s.put("third", ago(time.Second), "mwconfig", "common/Master", `{"val": "codfw"}`) // the second one's object
+			s.put("third", ago(time.Second), "mwconfig", "common/Master", `{"val": "codfw"}`) // the object of the second change
 			expect(t, s.only(s.check(wikiReader(s, wiki(t, c.index)))), c.level, c.words...)
 		})
 	}
 }
 
-// What was deleted has no index any more.
+// A deleted object has no index.
 func TestHighestIndexAndDeletions(t *testing.T) {
 	setUp := func(t *testing.T) *site {
 		s := newSite(t)
@@ -278,7 +278,7 @@ func TestHighestIndexAndDeletions(t *testing.T) {
 	})
 }
 
-// What was written by others is as old as the next record, at least.
+// A change without a record is at least as old as the next record.
 func TestUnrecorded(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(3*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
@@ -359,8 +359,7 @@ func TestPyBal(t *testing.T) {
 	}
 }
 
-// A state that the reader has for long is as old as the first change it missed,
-// not as the last one.
+// A reader's state is as old as the first change it missed, not the last.
 func TestPyBalSinceTheFirstMissed(t *testing.T) {
 	s := newSite(t)
 	path := "eqiad/text/https/cp1.example"
@@ -378,7 +377,7 @@ func TestPyBalSinceTheFirstMissed(t *testing.T) {
 	expect(t, s.only(c), readers.OK)
 }
 
-// What was changed without a record is not put down to the record before it.
+// A change without a record is not attributed to the record before it.
 func TestPyBalUnrecorded(t *testing.T) {
 	s := newSite(t)
 	path := "eqiad/text/https/cp1.example"
@@ -392,7 +391,7 @@ func TestPyBalUnrecorded(t *testing.T) {
 	}
 }
 
-// instrumentation answers as PyBal's does: it compares the whole Accept header.
+// instrumentation answers like PyBal's, which compares the whole Accept header.
 func instrumentation(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -401,7 +400,7 @@ func instrumentation(t *testing.T) string {
 		if json {
 			w.Header().Set("Content-Type", "application/json")
 		}
-		answers := map[string][2]string{ // as text, and as JSON
+		answers := map[string][2]string{ // as text and as JSON
 			"/pools": {"text_http\ntext_https\n", `["text_http", "text_https"]`},
 			"/pools/text_https": {"cp2.example:\tenabled/down/pooled\ncp1.example:\tenabled/up/pooled\ncp3.example:\tdisabled/partially up/not pooled\n",
 				`{"cp2.example": {"pooled": true, "weight": 1, "up": false, "enabled": true}, "cp1.example": {"pooled": true, "weight": 10, "up": true, "enabled": true}, "cp3.example": {"pooled": false, "weight": 1, "up": false, "enabled": false}}`},
@@ -422,7 +421,7 @@ func instrumentation(t *testing.T) string {
 	return server.URL
 }
 
-// What PyBal says is understood in both its formats.
+// Both formats of PyBal are understood.
 func TestPyBalInstrumentation(t *testing.T) {
 	url := instrumentation(t)
 	s := newSite(t)
@@ -457,7 +456,7 @@ func TestOldestOfSeveral(t *testing.T) {
 	}
 }
 
-// Neither what was refused nor what came after the snapshot is missing anywhere.
+// Refused changes and changes after the snapshot are never missing.
 func TestRecordsThatDoNotCount(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(5*time.Hour), "mwconfig", "common/A", `{"val": 1}`)
@@ -477,8 +476,7 @@ func TestRecordsThatDoNotCount(t *testing.T) {
 	expect(t, s.only(c), readers.OK, "nothing of mwconfig is in the change")
 }
 
-// A reader that has not seen an older change has not seen a deletion after it
-// either.
+// A reader that has not seen an older change has not seen a later deletion either.
 func TestSinceDeletionBehind(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(5*time.Hour), "mwconfig", "common/A", `{"val": 1}`, "common/B", `{"val": 1}`)
@@ -520,7 +518,7 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
-// A label that leaves tags out is made one of its own for each reader.
+// Labels without all tags are made unique for each reader.
 func TestExpansionOfLabels(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes"}`, "eqiad/text/http/cp1", `{"pooled": "yes"}`)
@@ -542,8 +540,8 @@ func TestExpansionOfLabels(t *testing.T) {
 	}
 }
 
-// nameServer answers every question for an IPv4 address with those given; with
-// nil it says that there is no such name.
+// nameServer answers every question for an IPv4 address with addresses; if there are
+// none, it answers that the name does not exist.
 func nameServer(t *testing.T, addresses ...string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -564,7 +562,7 @@ func nameServer(t *testing.T, addresses ...string) string {
 	return conn.LocalAddr().String()
 }
 
-// dnsAnswer makes the answer to a question, after RFC 1035.
+// dnsAnswer returns the answer to a question, as RFC 1035 defines it.
 func dnsAnswer(question []byte, addresses []string) []byte {
 	end := 12
 	for question[end] != 0 {
@@ -619,8 +617,7 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// What UDP loses is sent again, and so is a question to which something else than a
-// reply comes.
+// A question is sent again if UDP loses it or if an unrelated packet arrives.
 func TestLossyNameServer(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -650,7 +647,7 @@ func TestLossyNameServer(t *testing.T) {
 	expect(t, s.only(c), readers.Unknown, "what it answers is no reply to the question")
 }
 
-// An answer that is cut off over UDP is asked for over TCP, where it is whole.
+// An answer that is truncated over UDP is requested again over TCP.
 func TestTruncatedAnswer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -696,7 +693,7 @@ func TestTruncatedAnswer(t *testing.T) {
 	expect(t, s.only(c), readers.Unknown, "over TCP, since its answer is too long for UDP: connection refused")
 }
 
-// A name server does not show that it has seen a second place pooled.
+// An answer of a name server does not show that it has seen a second place pooled.
 func TestSinceDNS(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "discovery", "api/eqiad", `{"pooled": true}`, "api/codfw", `{"pooled": false}`)
@@ -789,7 +786,8 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// TestManyAway: however many do not answer, there is a report in time.
+// TestManyAway checks that the report is in time, however many readers do not
+// answer.
 func TestManyAway(t *testing.T) {
 	mute := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer mute.Close()
@@ -814,12 +812,13 @@ func TestManyAway(t *testing.T) {
 	}
 }
 
-// The store is read once all have answered, and before only for the values of tags.
+// The store is read after all readers have answered; before that, only for the
+// values of tags.
 func TestReadsAfterAsking(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "mwconfig", "common/A", `{"val": 1}`)
-	c := s.check(wikiReader(s, wiki(t, leaf(2)))) // changed in between, and the reader was quick
-	c.Objects = nil                               // which are not needed
+	c := s.check(wikiReader(s, wiki(t, leaf(2)))) // the reader saw a change made during the check
+	c.Objects = nil                               // not needed here
 	reads := 0
 	c.Read = func(context.Context) (readers.State, error) {
 		reads++
@@ -861,7 +860,8 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// What an answer is wrong with is said in words, and not in the library's.
+// An error about an answer describes what is wrong with it, not the library's
+// internals.
 func TestStrangeAnswers(t *testing.T) {
 	for _, c := range []struct {
 		answer string // as it is sent
@@ -888,7 +888,7 @@ func TestStrangeAnswers(t *testing.T) {
 	expect(t, s.only(s.check(s.declare("mwconfig", `[{kind: index, url: "https://`+answers(t, "SSH-2.0-OpenSSH\r\n")+`"}]`))), readers.Unknown, "does not speak TLS")
 }
 
-// answers listens, and answers each connection with the same bytes.
+// answers listens on a port and answers each connection with the same bytes.
 func answers(t *testing.T, text string) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -910,7 +910,7 @@ func answers(t *testing.T, text string) (address string) {
 	return l.Addr().String()
 }
 
-// A byte order mark in front is no part of what follows.
+// A leading byte order mark is ignored.
 func TestByteOrderMark(t *testing.T) {
 	const mark = "\xef\xbb\xbf"
 	s := newSite(t)

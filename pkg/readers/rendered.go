@@ -18,34 +18,34 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// maxEntries bounds how many objects are read from a rendered file.
+// maxEntries limits the number of objects read from a rendered file.
 const maxEntries = 50_000
 
-// Which objects a rendered file lists.
+// The objects that a rendered file lists.
 const (
 	listsAll    = "all"
-	listsPooled = "pooled" // those that are pooled
-	listsActive = "active" // those that are not inactive
+	listsPooled = "pooled" // pooled objects
+	listsActive = "active" // objects that are not inactive
 )
 
-// rendered says how objects are found in a file that was rendered from them: by a
-// pattern, or by a JSON path to each object and others to its parts.
+// rendered describes how to find objects in a file that was rendered from them: by a
+// pattern, or by a JSON path to each object and paths to its parts.
 type rendered struct {
 	pattern *regexp.Regexp
-	groups  []string // what each group of the pattern captures; the first one is the whole match
+	groups  []string // what each group of the pattern captures; the first is the whole match
 
-	each, name *jsonpath.Path // without name it is the key of the object in its map
+	each, name *jsonpath.Path // if name is nil, the name is the key of the object in its map
 	parts      map[string]*jsonpath.Path
 
-	words map[string]map[string][]string // by field, the values that a word in the file stands for
-	lists string
+	meanings map[string]map[string][]string // by field, the values that a string in the file stands for
+	lists    string
 }
 
-// nameGroup is the part of an entry that is the object's name. The other parts have
-// the names of tags and fields.
+// nameGroup is the part of an entry that is the name of the object. Other parts are
+// named after tags and fields.
 const nameGroup = "name"
 
-// captures returns the parts of an entry that are found.
+// captures returns the names of the parts that are captured.
 func (r rendered) captures() []string {
 	if r.pattern != nil {
 		return r.groups[1:]
@@ -53,7 +53,7 @@ func (r rendered) captures() []string {
 	return append(slices.Sorted(maps.Keys(r.parts)), nameGroup)
 }
 
-// String is the pattern or path that finds the entries.
+// String returns the pattern or path that finds the entries.
 func (r rendered) String() string {
 	if r.pattern != nil {
 		return printable(strings.TrimPrefix(r.pattern.String(), "(?m)"))
@@ -61,8 +61,8 @@ func (r rendered) String() string {
 	return printable(r.each.String())
 }
 
-// entry is what a file says of one object: the parts by their names. A part is a
-// string where it was text.
+// entry is the parts of one object in a file, by name. A part that was text is a
+// string.
 type entry map[string]any
 
 func (e entry) has(part string) bool {
@@ -70,7 +70,7 @@ func (e entry) has(part string) bool {
 	return has
 }
 
-// parseRendered finds the entries in a file, by their keys.
+// parseRendered returns the entries in a file, by key.
 func (r Reader) parseRendered(text []byte) (map[string]entry, error) {
 	find := r.rendered.matches
 	if r.rendered.each != nil {
@@ -102,7 +102,7 @@ func (r Reader) parseRendered(text []byte) (map[string]entry, error) {
 	return found, nil
 }
 
-// matches finds entries by the pattern.
+// matches finds entries with the pattern.
 func (r rendered) matches(text []byte) ([]entry, error) {
 	var all []entry
 	for _, m := range r.pattern.FindAllSubmatch(text, maxEntries+1) {
@@ -117,8 +117,8 @@ func (r rendered) matches(text []byte) ([]entry, error) {
 	return all, nil
 }
 
-// selected finds entries by the JSON paths. JSON is bounded in depth, since the time
-// that a path takes grows with it.
+// selected finds entries with the JSON paths. The depth of the JSON is limited,
+// because the time that a path takes grows with it.
 func (r rendered) selected(text []byte) ([]entry, error) {
 	whole, err := value.ParseAround(text)
 	if err != nil {
@@ -144,7 +144,7 @@ func (r rendered) selected(text []byte) ([]entry, error) {
 	return all, nil
 }
 
-// first is the first part of an entry that a path selects, if there is one.
+// first returns the first part of an entry that a path selects, if any.
 func first(path *jsonpath.Path, in any) (part any, found bool) {
 	for _, node := range path.Select(in) {
 		return node, true
@@ -157,7 +157,7 @@ func (j judgement) inFile() shown {
 	s := shown{keys: slices.Collect(maps.Keys(j.entries)), differs: j.entryDiffers, note: j.incomplete()}
 	s.current = counted(len(j.entries), "object is", "objects are") + " as in the store"
 	s.shows = func(key, field string) bool {
-		e, listed := j.entries[key] // an object that is rightly not listed has no fields there
+		e, listed := j.entries[key] // an object that is correctly not listed has no fields in the file
 		return !listed || e.has(field) || field == pooledField && j.rendered.lists != listsAll
 	}
 	for _, o := range j.stored {
@@ -168,7 +168,7 @@ func (j judgement) inFile() shown {
 	return s
 }
 
-// incomplete is a note on the parts that some entries lack.
+// incomplete returns a note about the parts that some entries lack.
 func (j judgement) incomplete() string {
 	missing := slices.DeleteFunc(slices.Clone(j.rendered.captures()), func(part string) bool {
 		for _, e := range j.entries {
@@ -197,7 +197,7 @@ func (r rendered) listed(v value.Value) bool {
 	return true
 }
 
-// entryDiffers says how an object in the file differs from one that is stored so.
+// entryDiffers describes how an object in the file differs from the stored one.
 func (j judgement) entryDiffers(key string, stored value.Value) string {
 	e, listed := j.entries[key]
 	switch {
@@ -218,27 +218,27 @@ func (j judgement) entryDiffers(key string, stored value.Value) string {
 	return ""
 }
 
-// same reports whether a part of an entry stands for the value of a field. Text stands for
-// what it would on a command line.
+// same reports whether a part of an entry stands for the value of a field. Text is
+// parsed as on the command line.
 func (r rendered) same(f schema.Field, part any, stored value.Value) bool {
 	text, isText := part.(string)
 	if !isText {
 		return reflect.DeepEqual(stored.Decode(), part)
 	}
-	words, translated := r.words[f.Name][text]
+	values, translated := r.meanings[f.Name][text]
 	if !translated {
 		if plain, ok := stored.Str(); ok && plain == text {
 			return true
 		}
-		words = []string{text}
+		values = []string{text}
 	}
-	return slices.ContainsFunc(words, func(word string) bool {
-		means, err := f.Parse(word)
+	return slices.ContainsFunc(values, func(text string) bool {
+		means, err := f.Parse(text)
 		return err == nil && slices.Contains(means, stored)
 	})
 }
 
-// inJSON is a part of an entry in a message.
+// inJSON returns a part of an entry for a message.
 func inJSON(part any) string {
 	text, err := json.Marshal(part)
 	if err != nil {

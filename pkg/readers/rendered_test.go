@@ -14,7 +14,8 @@ import (
 
 const pool = "eqiad/text/https/"
 
-// renderedSite has a pool of four, one of which was depooled 50 s ago.
+// renderedSite returns a site with a pool of four, one of which was depooled 50 s
+// ago.
 func renderedSite(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t)
@@ -80,7 +81,7 @@ func TestRendered(t *testing.T) {
 	}
 }
 
-// A file for each value of a tag, and one in which the tags are found.
+// The values of tags may come from the name of the file or from its content.
 func TestRenderedTags(t *testing.T) {
 	s := newSite(t)
 	s.put("a", ago(time.Hour), "steered", "api/north", `{"pooled": true, "ttl": 10}`, "api/south", `{"pooled": false, "ttl": 10}`,
@@ -107,7 +108,7 @@ func TestRenderedTags(t *testing.T) {
 	expect(t, s.only(declare(pattern)), readers.Unknown, `"north" is in it twice, with different values`)
 }
 
-// Of what is not in the file it is not known whether it was seen.
+// Whether a reader has seen something that is not in its file is unknown.
 func TestRenderedSince(t *testing.T) {
 	s := renderedSite(t)
 	c := s.check(s.declare("node", fmt.Sprintf(`[{kind: rendered, url: "%s", pattern: '^server (?P<name>\S+)(?: weight=(?P<weight>\d+))?', lists: pooled}]`,

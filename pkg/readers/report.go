@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// named is a result with a name that no other one has.
+// named is a result with a unique name.
 type named struct {
 	Result
 	name string
 }
 
-// Report returns what a monitoring plugin prints about results: a line with the level
-// and numbers for graphs, then one for each reader, the worst first, and notes on what
-// readers do not show. Each line ends with a newline. The level is the worst of the
-// results, or Unknown if there are none.
+// Report returns the output of a monitoring plugin for the results: a line with the
+// level and numbers for graphs, then a line for each reader, worst first, and notes
+// on what readers do not show. Each line ends with a newline. The level is the worst
+// of the results, or Unknown if there are none.
 func Report(results []Result) (string, Level) {
 	all := nameAll(results)
 	sorted := slices.Clone(all)
@@ -42,8 +42,8 @@ func Report(results []Result) (string, Level) {
 	return b.String(), level
 }
 
-// nameAll gives each result its own name. Load refuses two readers with one name, but
-// two may become the same with the values of their tags.
+// nameAll gives each result a unique name. Load refuses two readers with the same
+// name, but names may become equal when the values of tags are inserted.
 func nameAll(results []Result) []named {
 	all := make([]named, len(results))
 	taken := map[string]bool{}
@@ -58,7 +58,7 @@ func nameAll(results []Result) []named {
 	return all
 }
 
-// summary is the first line: the worst result, and how many are not OK.
+// summary returns the first line: the worst result, and how many are not OK.
 func summary(sorted []named) string {
 	bad, others := 0, 0
 	for _, r := range sorted {
@@ -85,14 +85,14 @@ func summary(sorted []named) string {
 	return howLate(sorted)
 }
 
-// howLate is the summary if all are OK: how many readers have seen everything, and how
-// late the others are.
+// howLate returns the summary if all are OK: how many readers have seen everything,
+// and how late the others are.
 func howLate(all []named) string {
 	late := slices.DeleteFunc(slices.Clone(all), func(r named) bool { return r.Current })
 	current := len(all) - len(late)
-	words := counted(current, "reader has", "readers have") + " seen everything"
+	text := counted(current, "reader has", "readers have") + " seen everything"
 	if len(late) == 0 {
-		return words
+		return text
 	}
 	latest := slices.MaxFunc(late, func(a, b named) int { return cmp.Compare(a.Late, b.Late) })
 	by := fmt.Sprintf("%s late (may be %s)", rounded(latest.Late), latest.Warn)
@@ -102,11 +102,11 @@ func howLate(all []named) string {
 	if current == 0 {
 		return counted(len(late), "reader is ", "readers are ") + by
 	}
-	return words + ", " + counted(len(late), "is ", "are ") + by
+	return text + ", " + counted(len(late), "is ", "are ") + by
 }
 
-// perfdata is how late each reader is, in seconds, or U if that is not known. A reader
-// that is declared wrongly has no number.
+// perfdata returns the lateness of each reader in seconds, or U if unknown. A reader
+// with a mistake in its declaration has no number.
 func perfdata(results []named) string {
 	var b strings.Builder
 	for _, r := range results {
@@ -128,8 +128,8 @@ func perfdata(results []named) string {
 // seconds formats a duration for perfdata, which has no exponents.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
-// perfLabel is a name as it is written between quotes in perfdata, which cannot hold a
-// =, and in which a quote is doubled.
+// perfLabel returns a name as a quoted label of perfdata, which cannot contain =,
+// and in which quotes are doubled.
 func perfLabel(name string) string {
 	return strings.NewReplacer("'", "''", "=", "_").Replace(oneLine(name))
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/internal/text"
 )
 
-// Level is the state of a reader for a monitoring system: as a number it is the exit
-// code of a monitoring plugin.
+// Level is the state of a reader for a monitoring system. As a number, it is the
+// exit code of a monitoring plugin.
 type Level int
 
 // The levels.
@@ -22,7 +22,7 @@ const (
 	Unknown  Level = 3
 )
 
-// String is the word of monitoring plugins for the level.
+// String returns the name of the level that monitoring plugins use.
 func (l Level) String() string {
 	if l < OK || l > Unknown {
 		l = Unknown
@@ -30,30 +30,30 @@ func (l Level) String() string {
 	return [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[l]
 }
 
-// weight orders levels: a failure that is known is worse than one that may be.
+// weight orders levels: a known failure is worse than a possible one.
 func (l Level) weight() int { return slices.Index([]Level{OK, Unknown, Warning, Critical}, l) }
 
-// Result is the verdict on one reader.
+// Result is the result for one reader.
 type Result struct {
-	Reader Reader // with its tags filled in
+	Reader Reader // with the values of its tags inserted
 	Level  Level
 	Msg    string // one line of printable text, without |
 	Note   string // what readers of this kind do not show; may be empty
 
 	Current  bool          // no difference from the store shows
-	Since    string        // the change that was asked about; empty for all
-	NotAbout bool          // that change has nothing that the reader reads
-	Late     time.Duration // since the oldest change it has not seen, of those whose age is known
-	LateFrom bool          // it is not Current, and the age of all of those changes is known
+	Since    string        // the change that was checked; empty for all
+	NotAbout bool          // the reader reads nothing that the checked change changed
+	Late     time.Duration // age of the oldest change it has not seen, among those of known age
+	LateFrom bool          // it is not Current, and the ages of all unseen changes are known
 	// Warn and Crit are how late the reader may be before it is at that level.
 	Warn, Crit time.Duration
 }
 
-// criticalAfter is how many times later than it may be a reader is Critical, unless
-// the Check sets a limit.
+// criticalAfter is the multiple of its limit after which a reader is Critical,
+// unless the Check sets a limit.
 const criticalAfter = 4
 
-// result is one without a verdict.
+// result returns a Result for the reader, without level and message.
 func (c Check) result(r Reader) Result {
 	warn := cmp.Or(c.Warning, r.Within, DefaultWithin)
 	crit := cmp.Or(c.Critical, criticalAfter*warn)
@@ -64,8 +64,8 @@ func (c Check) result(r Reader) Result {
 	return result
 }
 
-// Unasked returns the result for a reader that cannot be asked because its
-// declaration, or what was typed, is wrong.
+// Unasked returns the result for a reader that cannot be asked because of a mistake
+// in its declaration or on the command line.
 func Unasked(name, why string) Result {
 	return Result{Reader: Reader{Label: name}, Level: Unknown, Msg: oneLine(why)}
 }
@@ -82,16 +82,16 @@ func (c Check) current(r Reader, format string, args ...any) Result {
 	return result
 }
 
-// lag is what a reader has not seen.
+// lag describes the changes that a reader has not seen.
 type lag struct {
-	what    string    // in words
-	since   time.Time // of the oldest change whose age is known; zero if none is
+	what    string    // a description
+	since   time.Time // time of the oldest change of known age; zero if there is none
 	by      string    // the id of that change; empty if it has no record
-	unknown bool      // there is a change of unknown age
+	unknown bool      // the age of a change is unknown
 }
 
-// late is the verdict on a reader that has not seen everything. It is not OK if a
-// single change was asked about, or if the age of a change is not known.
+// late returns the result for a reader that has not seen everything. It is not OK if
+// a single change was checked, or if the age of a change is unknown.
 func (j judgement) late(l lag) Result {
 	result := j.result(j.Reader)
 	result.LateFrom = !l.unknown
@@ -132,14 +132,14 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// oneLine makes a text fit for a line of a monitoring plugin's output, which |
-// divides: nothing in it can end the line, or pass for another one.
-func oneLine(said string) string {
-	return strings.ReplaceAll(text.Words(said), "|", "/")
+// oneLine makes a text safe for a line of a monitoring plugin's output, where | is a
+// separator: the text cannot end the line or imitate another one.
+func oneLine(untrusted string) string {
+	return strings.ReplaceAll(text.Words(untrusted), "|", "/")
 }
 
-// printable is the beginning of a text from elsewhere, on one line.
-func printable(said string) string {
-	const most = 160
-	return text.Cut(oneLine(said), most)
+// printable returns the beginning of an untrusted text, on one line.
+func printable(untrusted string) string {
+	const maxLength = 160
+	return text.Cut(oneLine(untrusted), maxLength)
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// headerPattern finds the index in the header of a file on the command line.
+// headerPattern finds the index in the header of a file given on the command line.
 const headerPattern = `(?i)\bindex\b["']?\s*[:= ]\s*["']?([0-9]+)`
 
-// Parse makes a reader of a URL on the command line: that of an api.php is of
-// MediaWiki, one with /pools in its path of PyBal, file:///PATH is a file with index:
-// NUMBER in its header, and any other URL answers with an index alone. Name servers
-// have to be declared. Errors do not repeat the URL.
+// Parse returns a reader for a URL on the command line: MediaWiki for a URL of
+// api.php, PyBal for one with /pools in its path, a file with index: NUMBER in its
+// header for file:///PATH, and for any other URL a program that answers with only an
+// index. Name servers must be declared. Errors do not repeat the URL.
 func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) {
 	r := Reader{Target: text, Type: t, Only: only, Within: DefaultWithin}
 	u, err := url.Parse(placeholder.ReplaceAllString(text, "x"))
@@ -51,7 +51,8 @@ func Parse(text string, t *schema.Type, only selector.Selector) (Reader, error) 
 
 var errNoURL = errors.New("a URL with http:// or https://, or file:///PATH with the whole path, is expected")
 
-// likely suggests, in parentheses, the URL that was most likely meant by a text.
+// likely returns a suggestion, in parentheses, of the URL that was probably meant by
+// a text.
 func likely(text string) string {
 	switch {
 	case hostLike.MatchString(text):
@@ -69,7 +70,7 @@ func likely(text string) string {
 // hostLike matches a URL without a scheme.
 var hostLike = regexp.MustCompile(`^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_{}-]+[.:][A-Za-z0-9_{}.-]+)(:[0-9]+)?(/|$)`)
 
-// checkTarget reports why a reader of the kind cannot have the target.
+// checkTarget returns an error if a reader of the kind cannot have the target.
 func (r Reader) checkTarget() error {
 	if _, err := placeholders(r.Target, r.Type); err != nil {
 		return err
@@ -112,7 +113,8 @@ func isPort(text string) bool {
 	return err == nil && n > 0
 }
 
-// comparable reports why the reader cannot be compared with objects of its type.
+// comparable returns an error if the reader cannot be compared with objects of its
+// type.
 func (r Reader) comparable() error {
 	needsPooled := r.Kind == PyBal || r.Kind == DNS || r.Kind == Rendered && r.rendered.lists != listsAll
 	if _, ok := r.Type.Field(pooledField); needsPooled && !ok {

@@ -20,7 +20,8 @@ import (
 	"github.com/conftool/confctl/pkg/readers"
 )
 
-// secure serves the index of a revision over TLS. The file has its authority.
+// secure serves the index of a revision over TLS. The file ca has its certificate
+// authority.
 func secure(t *testing.T, config *tls.Config) (url, ca string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,8 +42,8 @@ func secure(t *testing.T, config *tls.Config) (url, ca string) {
 	return server.URL, ca
 }
 
-// Readers are checked by the authorities that are named for them, and by no
-// others.
+// The certificates of readers are verified by the authorities that are declared for
+// them, and by no others.
 func TestAuthorities(t *testing.T) {
 	url, ca := secure(t, nil)
 	strict, strictCA := secure(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12})
@@ -89,7 +90,7 @@ func TestAuthorities(t *testing.T) {
 	expect(t, s.only(s.check(s.declare("mwconfig", "[{kind: index, url: '"+url+"', ca: "+ca+"}]"))), readers.Unknown, "signed by none of the authorities in "+ca)
 }
 
-// issue makes the certificate of an authority that has signed nothing.
+// issue returns the certificate of an authority that has not signed anything.
 func issue(t *testing.T) []byte {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)

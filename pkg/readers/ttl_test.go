@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// ttlServer is a name server that answers with addresses and their TTL, as an
-// authority or from its cache.
+// ttlServer starts a name server that answers with addresses and their TTL,
+// authoritatively or from its cache.
 func ttlServer(t *testing.T, authoritative bool, ttl *atomic.Uint32, addresses ...string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -46,7 +46,7 @@ func steeredReader(s *site, server, more string) readers.Check {
 		`[{kind: dns, name: "{dnsdisc}.example.net", server: "%s", answers: {eqiad: 10.2.2.0/24, codfw: 10.2.1.0/24}%s}]`, server, more)))
 }
 
-// A changed TTL that the name server does not answer with yet is not seen.
+// A changed TTL is not seen until the name server answers with it.
 func TestTTL(t *testing.T) {
 	ttl := new(atomic.Uint32)
 	ttl.Store(300)
@@ -73,7 +73,7 @@ func TestTTL(t *testing.T) {
 	expect(t, s.only(c), readers.OK, "has what is in the change as it is in the store")
 }
 
-// What a name server does not show is not known to be seen.
+// Changes that a name server does not show are not known to be seen.
 func TestSinceWhatDoesNotShow(t *testing.T) {
 	ttl := new(atomic.Uint32)
 	ttl.Store(300)
@@ -94,7 +94,7 @@ func TestSinceWhatDoesNotShow(t *testing.T) {
 	c.Since = []sal.Stored{s.put("here", ago(time.Second), "steered", "api/eqiad", `{"pooled": true, "ttl": 17, "references": ["x"]}`)}
 	expect(t, s.only(c), readers.Unknown, "whether it has seen the ttl of eqiad does not show")
 
-	// This PyBal does not say weights.
+	// This PyBal does not report weights.
 	s.put("a", ago(time.Hour), "node", "eqiad/text/https/cp1", `{"pooled": "yes", "weight": 1}`)
 	p := s.check(s.declare("node", fmt.Sprintf(`[{kind: pybal, url: "%s/pools/x"}]`, says(t, "cp1:\tenabled/up/pooled\n"))))
 	p.Since = []sal.Stored{s.put("weight", ago(time.Second), "node", "eqiad/text/https/cp1", `{"pooled": "yes", "weight": 7}`)}
@@ -106,7 +106,7 @@ func TestSinceWhatDoesNotShow(t *testing.T) {
 	}
 }
 
-// The TTL of a cache runs down, and a zone keeps TTLs within a range.
+// A cache counts the TTL down, and a zone keeps TTLs within a range.
 func TestTTLAsAnswered(t *testing.T) {
 	for _, c := range []struct {
 		name          string
@@ -144,7 +144,7 @@ func TestTTLAsAnswered(t *testing.T) {
 	}
 }
 
-// TestDnsmasqTTL: the TTL and the authority of a real name server are understood.
+// TestDnsmasqTTL checks the TTL and the authority in answers of a real name server.
 func TestDnsmasqTTL(t *testing.T) {
 	server := dnsmasq(t, "--local=/example.net/", "--host-record=api.example.net,10.2.2.9", "--local-ttl=17")
 	s := newSite(t)
