@@ -33,8 +33,8 @@ func openEtcd(t testing.TB, cfg etcd.Config) *etcd.Store {
 	return s
 }
 
-// TestLeaderKilled has the leader die while there are transactions: each is
-// told once and whole.
+// TestLeaderKilled kills the leader during transactions: each is yielded once and
+// whole.
 func TestLeaderKilled(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Cluster(t, 3)
@@ -61,7 +61,7 @@ func TestLeaderKilled(t *testing.T) {
 	replay(t, batches, read(t, s, "/in/"))
 }
 
-// forgets waits until a server has forgotten what was before a revision.
+// forgets waits until a server has compacted everything before a revision.
 func forgets(t testing.TB, s store.Store, before store.Revision) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -75,8 +75,8 @@ func forgets(t testing.TB, s store.Store, before store.Revision) {
 	t.Fatal("it forgets nothing")
 }
 
-// TestCompacted has a mirror be away while what it has missed is forgotten,
-// and begin where the beginning is forgotten.
+// TestCompacted follows a store that compacts what the mirror missed, and starts a
+// mirror whose backfill is compacted.
 func TestCompacted(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t, func(cfg *embed.Config) {
@@ -121,8 +121,8 @@ func (s *counting) Watch(ctx context.Context, after store.Revision, prefixes ...
 	return s.Store.Watch(ctx, after, prefixes...)
 }
 
-// TestBackfillCompacted begins where the store remembers a part of the history:
-// that is had at the second attempt.
+// TestBackfillCompacted starts a mirror when the store has only a part of the
+// history: the second attempt gets it.
 func TestBackfillCompacted(t *testing.T) {
 	t.Parallel()
 	server := etcdtest.Start(t)
@@ -142,9 +142,9 @@ func TestBackfillCompacted(t *testing.T) {
 	}
 }
 
-// TestRestoredUnnoticed has the server go, and another come at its address, with
-// what it held earlier and enough changes to be past where it was: so soon that the
-// watch finds it by itself.
+// TestRestoredUnnoticed replaces the server by one at the same address with an
+// earlier state and enough changes to pass its revision, so quickly that the watch
+// resumes by itself.
 func TestRestoredUnnoticed(t *testing.T) {
 	t.Parallel()
 	dir, backup, address := t.TempDir(), t.TempDir(), etcdtest.Address(t)
@@ -176,7 +176,7 @@ func TestRestoredUnnoticed(t *testing.T) {
 	holds(t, reached(t, m, commit(t, s, put("/in/c", "end"))), read(t, s, "/in/"))
 }
 
-// TestEtcdGone has the server go, and another with the same data come.
+// TestEtcdGone replaces the server by one with the same data.
 func TestEtcdGone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -204,7 +204,7 @@ func TestEtcdGone(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeft counts goroutines. It does not run beside other tests.
+// TestNothingIsLeft counts goroutines. It does not run in parallel with other tests.
 func TestNothingIsLeft(t *testing.T) {
 	s := openLocal(t)
 	ignore := goleak.IgnoreCurrent()

@@ -2,25 +2,25 @@ package mirror
 
 import "github.com/conftool/confctl/pkg/store"
 
-// filling is the history from before the first view: as much of its end as the
-// bounds allow.
+// filling is the part of the history from before the first view: the newest batches
+// that fit its limits.
 type filling struct {
 	history
 	until store.Revision
-	last  map[string]*store.Entry // what a key was at the latest batch that wrote it; nil: deleted
+	last  map[string]*store.Entry // the state of a key after the latest batch that wrote it; nil if deleted
 
-	mostBatches, mostBytes int
+	maxBatches, maxBytes int
 }
 
 func (m *Mirror) newFilling(from, until store.Revision) *filling {
 	return &filling{
 		history: history{floor: from}, until: until, last: make(map[string]*store.Entry),
-		mostBatches: m.cfg.Batches, mostBytes: m.cfg.Bytes,
+		maxBatches: m.cfg.Batches, maxBytes: m.cfg.Bytes,
 	}
 }
 
-// take takes a batch. What was there before is known of what an earlier batch
-// wrote, and of what is created.
+// take adds a batch. The entry before an event is known if an earlier batch wrote
+// the key, or if the event creates it.
 func (f *filling) take(b store.Batch) {
 	added := &Batch{Revision: b.Revision, Events: make([]Event, len(b.Events))}
 	for i, e := range b.Events {
@@ -29,14 +29,15 @@ func (f *filling) take(b store.Batch) {
 		added.Events[i] = Event{Event: e, Before: before, Unknown: !known && !created}
 		f.last[e.Key] = nil
 		if !e.Deleted {
-			entry := e.Entry // alone: what was before it is not to be kept as long
+			entry := e.Entry // a copy, so that the previous entry is not kept in memory as well
 			f.last[e.Key] = &entry
 		}
 	}
-	f.history = f.add(added, f.mostBatches, f.mostBytes)
+	f.history = f.add(added, f.maxBatches, f.maxBytes)
 }
 
-// fill has a filling take what is of its time, and reports whether that was all.
+// fill adds a batch if it belongs to the filling, and reports whether the filling is
+// complete.
 func (m *Mirror) fill(f *filling, b store.Batch) (full bool) {
 	if len(b.Events) > 0 && b.Revision <= f.until {
 		f.take(b)
@@ -48,8 +49,9 @@ func (m *Mirror) fill(f *filling, b store.Batch) (full bool) {
 	return true
 }
 
-// fillLess has the history begin later, and in the end where the view is.
-func (m *Mirror) fillLess(c *course, oldest store.Revision) error {
+// fillLess starts the history later, or at the revision of the view if nothing
+// earlier is left, and returns errLess.
+func (m *Mirror) fillLess(c *attemptState, oldest store.Revision) error {
 	view := m.view.Load()
 	if less := view.Revision - oldest; 0 < less && less < c.backfill {
 		c.backfill = less
@@ -60,7 +62,7 @@ func (m *Mirror) fillLess(c *course, oldest store.Revision) error {
 	return errLess
 }
 
-// filled puts older history before what there is.
+// filled puts the older history before the history of the view.
 func (m *Mirror) filled(f *filling) {
 	old := m.view.Load()
 	next := *old

@@ -8,22 +8,22 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// errLess asks to follow again, with less of a backfill.
+// errLess requests another attempt with a shorter backfill.
 var errLess = errors.New("the store does not remember that much")
 
-// course is what one attempt to follow the store leaves to the next.
-type course struct {
-	reload   bool           // everything is to be read
-	unsure   bool           // the store may be another one than that of the view
-	backfill store.Revision // how much before the view the history is yet to begin
-	heard    bool           // the watch has brought something
+// attemptState is the state that one attempt to follow the store passes to the next.
+type attemptState struct {
+	reload   bool           // everything must be read
+	unsure   bool           // the store may not be the one of the view
+	backfill store.Revision // how many revisions before the view the history should still begin
+	answered bool           // the watch has yielded a batch
 }
 
-// attempt follows the store until that fails, or the context ends.
-func (m *Mirror) attempt(ctx context.Context, c *course) error {
+// attempt follows the store until an error occurs or the context ends.
+func (m *Mirror) attempt(ctx context.Context, c *attemptState) error {
 	if c.reload {
 		if m.view.Load() != nil {
-			c.backfill = 0 // what was before is of no use over a gap
+			c.backfill = 0 // the history before a gap cannot be used
 		}
 		if err := m.load(ctx); err != nil {
 			return err
@@ -33,8 +33,8 @@ func (m *Mirror) attempt(ctx context.Context, c *course) error {
 	return m.follow(ctx, c)
 }
 
-// load reads everything. If there is a view already, the difference becomes
-// one batch.
+// load reads everything. If there already is a view, the difference becomes one
+// batch.
 func (m *Mirror) load(ctx context.Context) error {
 	snap, err := m.cfg.Store.Read(ctx, m.cfg.Prefixes...)
 	if err != nil {
@@ -54,11 +54,11 @@ func (m *Mirror) load(ctx context.Context) error {
 	} else {
 		m.reload(old, snap)
 	}
-	m.heard()
+	m.noteContact()
 	return nil
 }
 
-// reload follows the store over a gap.
+// reload continues after a gap in the watch.
 func (m *Mirror) reload(old *View, snap store.Snapshot) {
 	m.mu.Lock()
 	m.status.Reloads++
@@ -75,7 +75,7 @@ func (m *Mirror) reload(old *View, snap store.Snapshot) {
 	m.cfg.Reloaded(len(events))
 }
 
-// difference is what would make a tree hold the entries of a snapshot.
+// difference returns the events that make a tree hold the entries of a snapshot.
 func difference(t tree, snap store.Snapshot) []store.Event {
 	var events []store.Event
 	gone := func(e *store.Entry) {
@@ -106,9 +106,9 @@ func same(a, b store.Entry) bool {
 	return a.Modified == b.Modified && a.Created == b.Created && slices.Equal(a.Value, b.Value)
 }
 
-// follow watches from the view's revision, or from some way before it to fill
-// the history, until the watch ends.
-func (m *Mirror) follow(ctx context.Context, c *course) error {
+// follow watches from the view's revision, or from an earlier one to fill the
+// history, until the watch ends.
+func (m *Mirror) follow(ctx context.Context, c *attemptState) error {
 	view := m.view.Load()
 	after := view.Revision
 	var old *filling
@@ -131,8 +131,8 @@ func (m *Mirror) follow(ctx context.Context, c *course) error {
 			}
 			c.unsure = false
 		}
-		c.heard = true
-		m.heard()
+		c.answered = true
+		m.noteContact()
 		if old != nil {
 			if !m.fill(old, b) {
 				continue
@@ -149,7 +149,7 @@ func (m *Mirror) follow(ctx context.Context, c *course) error {
 	return ctx.Err()
 }
 
-// take goes on by one batch.
+// take applies a batch to the view.
 func (m *Mirror) take(b store.Batch) {
 	old := m.view.Load()
 	if b.Revision <= old.Revision {
@@ -159,7 +159,7 @@ func (m *Mirror) take(b store.Batch) {
 	next := *old
 	next.Revision = b.Revision
 	if len(b.Events) == 0 {
-		m.view.Store(&next) // nothing that anybody waits for
+		m.view.Store(&next) // only the revision is newer: wake nobody
 		return
 	}
 	added := &Batch{Revision: b.Revision}
@@ -169,8 +169,9 @@ func (m *Mirror) take(b store.Batch) {
 	m.publish(&next)
 }
 
-// late takes a transaction that comes after a sign of life of its revision or a
-// later one. The view is right without it: what it wrote was deleted again by then.
+// late adds a transaction to the history that arrives after the store already
+// reported its revision or a later one. The entries of the view are correct without
+// it: what it wrote had been deleted by then.
 func (m *Mirror) late(old *View, b store.Batch) {
 	if len(b.Events) == 0 || b.Revision <= old.history.latest() {
 		return
@@ -185,7 +186,7 @@ func (m *Mirror) late(old *View, b store.Batch) {
 	m.publish(&next)
 }
 
-// publish makes a view the latest, and wakes those who wait for it.
+// publish makes next the latest view, and wakes all that wait for a change.
 func (m *Mirror) publish(next *View) {
 	if old := m.view.Swap(next); old != nil {
 		close(old.changed)

@@ -9,33 +9,33 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Batch is a whole transaction, less what lies outside the mirrored prefixes,
-// or the difference that was found when all was read again.
+// Batch is one whole transaction, without what is outside the mirrored prefixes, or
+// the difference found when everything was read again.
 type Batch struct {
 	Revision store.Revision
 	Events   []Event // in key order, at least one
-	// Reload marks a difference. What was deleted has the revision of the read,
-	// and what changed several times is there once. Its revision may even be
-	// below that of the batch before: the store was put back.
+	// Reload reports whether the batch is such a difference. Deleted keys have the
+	// revision of that read, and a key that changed several times occurs once. The
+	// revision may be lower than that of the previous batch, if the store was restored.
 	Reload bool
 
 	size int
 }
 
-// Event is one write, with what was there before.
+// Event is one write, with the entry before it.
 type Event struct {
 	store.Event
-	Before  *store.Entry // nil if the key was absent, or if that is Unknown
-	Unknown bool         // what was there before was never seen
+	Before  *store.Entry // nil if the key was absent, or if Unknown
+	Unknown bool         // the entry before is not known
 }
 
-// Under returns the events under a prefix, as of View.Under.
+// Under returns the events under a prefix, as defined by View.Under.
 func (b *Batch) Under(prefix string) []Event {
 	from, to := b.Range(prefix)
 	return b.Events[from:to]
 }
 
-// Range returns where the events under a prefix begin and end.
+// Range returns the bounds of the events under a prefix: Events[from:to].
 func (b *Batch) Range(prefix string) (from, to int) {
 	if prefix == "" {
 		return 0, len(b.Events)
@@ -51,7 +51,7 @@ func (b *Batch) Range(prefix string) (from, to int) {
 	return from, from + sort.Search(len(rest), func(i int) bool { return !strings.HasPrefix(rest[i].Key, prefix) })
 }
 
-// bytes is about what a batch holds on to.
+// bytes returns the approximate memory that a batch holds.
 func (b *Batch) bytes() int {
 	if b.size == 0 {
 		b.size = 64
@@ -65,30 +65,29 @@ func (b *Batch) bytes() int {
 	return b.size
 }
 
-// size is about what an event holds on to.
+// size returns the approximate memory of an event.
 func size(e store.Event) int { return 128 + len(e.Key) + len(e.Value) }
 
-// Sequence numbers the batches that a mirror has seen. It means nothing to
-// another one.
+// Sequence numbers the batches of one mirror. It has no meaning for another mirror.
 type Sequence int64
 
 // firstSequence leaves room for the history from before the first view.
 const firstSequence Sequence = 1 << 40
 
-// history is the latest batches. It is a value: what is added to one is not
-// seen through another, though they share memory.
+// history is the latest batches. It is a value: appending to one history does not
+// change another, although they share memory.
 type history struct {
 	batches []*Batch
 	bytes   int
 	first   Sequence       // of the first batch
-	indexed Sequence       // from here on batches are transactions, by growing revision
-	floor   store.Revision // all transactions after this one are here
-	dropped int            // bytes of forgotten batches that the memory behind batches may still hold
+	indexed Sequence       // from this one on, batches are transactions in increasing order of revision
+	floor   store.Revision // all transactions after this revision are in batches
+	dropped int            // bytes of dropped batches that the memory behind batches may still hold
 }
 
 func (h history) next() Sequence { return h.first + Sequence(len(h.batches)) }
 
-// latest is the revision up to which transactions were added.
+// latest returns the revision of the last transaction added.
 func (h history) latest() store.Revision {
 	if h.indexed < h.next() {
 		return h.batches[len(h.batches)-1].Revision
@@ -96,15 +95,15 @@ func (h history) latest() store.Revision {
 	return h.floor
 }
 
-// add appends a batch and forgets what is beyond the bounds.
+// add returns a history with the batch appended and the limits applied.
 func (h history) add(b *Batch, batches, bytes int) history {
-	h.batches = append(h.batches, b) // only the latest history is ever added to
+	h.batches = append(h.batches, b) // only the latest history is ever appended to
 	h.bytes += b.bytes()
 	return h.trim(batches, bytes)
 }
 
-// trim forgets what is beyond the bounds. The memory that it shares with earlier
-// histories is left to them before it holds much that is forgotten.
+// trim drops the oldest batches beyond the limits. It copies the rest once the
+// memory shared with earlier histories holds too much that was dropped.
 func (h history) trim(batches, bytes int) history {
 	n := 0
 	for ; n < len(h.batches)-1 && (len(h.batches)-n > batches || h.bytes > bytes); n++ {
@@ -123,13 +122,13 @@ func (h history) trim(batches, bytes int) history {
 	return h
 }
 
-// cut says that there is a gap up to a revision.
+// cut marks a gap up to a revision.
 func (h history) cut(at store.Revision) history {
 	h.indexed, h.floor = h.next(), at
 	return h
 }
 
-// before puts older batches in front.
+// before returns a history with older batches in front.
 func (h history) before(floor store.Revision, older []*Batch, batches, bytes int) history {
 	all := slices.Concat(older, h.batches)
 	h.first -= Sequence(len(older))
@@ -140,7 +139,7 @@ func (h history) before(floor store.Revision, older []*Batch, batches, bytes int
 	return h.trim(batches, bytes)
 }
 
-// after returns the transactions after a revision that is not below the floor.
+// after returns the transactions after a revision that is at least the floor.
 func (h history) after(revision store.Revision) []*Batch {
 	known := h.batches[max(0, h.indexed-h.first):]
 	from, _ := slices.BinarySearchFunc(known, revision+1, func(b *Batch, r store.Revision) int { return cmp.Compare(b.Revision, r) })

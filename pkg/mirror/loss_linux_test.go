@@ -21,19 +21,19 @@ import (
 )
 
 // lossVariable is the number of rounds in which packets are lost; insideVariable is
-// set for the process that has a network of its own.
+// set for the process with its own network.
 const (
 	lossVariable   = "CONFCTL_LOSS"
 	insideVariable = "CONFCTL_LOSS_INSIDE"
 )
 
-// TestPacketLoss drops the packets between a mirror and its server, of real TCP
-// connections, while everything is changed again and again. Once they pass again,
-// the mirror holds what the store holds, every transaction was told once and in
-// order, and no view ever claimed a revision whose values it did not have.
+// TestPacketLoss drops packets of real TCP connections between a mirror and its
+// server while everything changes repeatedly. When packets pass again, the mirror
+// holds what the store holds, every transaction was yielded once and in order, and
+// no view claimed a revision whose values it did not have.
 //
-// It runs in a network namespace of its own, with etcd as it is installed, of
-// whatever version, or else with the one that tests are built with.
+// It runs in its own network namespace, with the installed etcd of any version or,
+// without one, the etcd that tests are built with.
 func TestPacketLoss(t *testing.T) {
 	text := os.Getenv(lossVariable)
 	if text == "" {
@@ -54,7 +54,7 @@ func TestPacketLoss(t *testing.T) {
 	newLossy(t).run(t, rounds)
 }
 
-// inNamespace runs this test once more, in a network namespace.
+// inNamespace runs this test again in a network namespace.
 func inNamespace(t *testing.T) {
 	for _, tool := range []string{"ip", "nft"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -84,7 +84,7 @@ func inNamespace(t *testing.T) {
 	}
 }
 
-// lose drops packets by rules of nft, until what it returns is called.
+// lose drops packets by nft rules until heal is called.
 func lose(t *testing.T, rules ...string) (heal func()) {
 	t.Helper()
 	text := "table inet loss {\n chain in {\n type filter hook input priority 0;\n " + strings.Join(rules, "\n ") + "\n }\n}\n"
@@ -100,7 +100,7 @@ func lose(t *testing.T, rules ...string) (heal func()) {
 	}
 }
 
-// The ports of the server: that of the mirror is the one whose packets are lost.
+// The ports of the server. Packets of the mirror's port are lost.
 const (
 	peerURL   = "http://127.0.0.1:2377"
 	writerURL = "http://127.0.0.1:2378"
@@ -109,18 +109,18 @@ const (
 	toMirror  = "tcp sport 2379"
 )
 
-// lossy is a store, and what follows it over a network that loses packets.
+// lossy is a store, and its observers over a network that loses packets.
 type lossy struct {
-	server    *os.Process // nil if it runs in this one
+	server    *os.Process // nil if it runs in this process
 	writer    *etcd.Store
 	mirror    *Mirror
 	followers sync.WaitGroup
 
 	mu      sync.Mutex
-	written []string                  // each transaction
-	told    []string                  // each that the watch yielded
-	values  map[store.Revision]string // what every key under /in/ was set to
-	wrong   string                    // the first view that claimed too much
+	written []string                  // all transactions
+	told    []string                  // the transactions that the watch yielded
+	values  map[store.Revision]string // the value of every key under /in/, by revision
+	wrong   string                    // the first view that claimed a revision without its values
 }
 
 func newLossy(t *testing.T) *lossy {
@@ -141,7 +141,7 @@ func newLossy(t *testing.T) *lossy {
 	return l
 }
 
-// start runs the installed etcd, or else one in this process.
+// start runs the installed etcd or, without one, an etcd in this process.
 func (l *lossy) start(t *testing.T) {
 	t.Helper()
 	path, err := exec.LookPath("etcd")
@@ -179,11 +179,12 @@ func (l *lossy) start(t *testing.T) {
 	}
 }
 
-// objects is how many keys a change writes: as many as one production site has.
+// objects is the number of keys that a change writes, the size of one production
+// site.
 const objects = 1590
 
-// change sets every object to a value in one transaction, and lets a key come and
-// go.
+// change sets every object to a value in one transaction, and creates or deletes one
+// more key.
 func (l *lossy) change(t *testing.T, value string) {
 	t.Helper()
 	text := value + strings.Repeat(" ", 40)
@@ -208,8 +209,7 @@ func (l *lossy) commit(t *testing.T, value string, writes []store.Write) {
 	}
 }
 
-// watch keeps what a watch from the beginning yields, and begins again where it
-// was when that ends.
+// watch records what a watch from the beginning yields, and resumes it when it ends.
 func (l *lossy) watch(t *testing.T, s store.Store) {
 	var after store.Revision
 	for t.Context().Err() == nil {
@@ -226,8 +226,8 @@ func (l *lossy) watch(t *testing.T, s store.Store) {
 	}
 }
 
-// views compares each view of the mirror that it can get hold of with what the store
-// held at the revision that it claims.
+// views compares each view of the mirror that it sees with the content of the store
+// at the revision of the view.
 func (l *lossy) views(t *testing.T) {
 	for v := (*View)(nil); t.Context().Err() == nil; time.Sleep(time.Millisecond) {
 		if next := l.mirror.View(); next != v {
@@ -242,7 +242,7 @@ func (l *lossy) claims(v *View) {
 	want, known := l.values[v.Revision]
 	l.mu.Unlock()
 	if !known {
-		return // the writer has not noted it yet, or nothing was written
+		return // not recorded yet by the writer, or nothing was written
 	}
 	for e := range v.Under("/in/") {
 		if string(e.Value) != want {
@@ -289,8 +289,8 @@ func (l *lossy) run(t *testing.T, rounds int) {
 	t.Logf("%d of %d rounds wrong; the slowest of the others was in step after %v", bad, rounds, slowest.Round(time.Millisecond))
 }
 
-// stopped has packets be lost for long enough for the watch to be resumed, and
-// stops the server for a moment while that catches up.
+// stopped drops packets for long enough that the watch must resume, and stops the
+// server for a moment during that.
 func (l *lossy) stopped(t *testing.T) (heal func()) {
 	pass := lose(t, toMirror+" drop")
 	return func() {
@@ -304,8 +304,8 @@ func (l *lossy) stopped(t *testing.T) (heal func()) {
 	}
 }
 
-// settles waits until the mirror and what was told are in step with the store, and
-// returns what is not.
+// settles waits until the mirror and the watch agree with the store, and returns a
+// description of what does not.
 func (l *lossy) settles(t *testing.T) (what string) {
 	snap := read(t, l.writer, "/in/")
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

@@ -1,9 +1,9 @@
-// Package mirror keeps what is under some prefixes of a store in memory, by
-// one watch, for any number of readers.
+// Package mirror keeps a copy of everything under some prefixes of a store in
+// memory, for any number of readers, with a single watch.
 //
-// A View is all of it at one revision, with what changed last before that. It
-// costs nothing to take and never changes. While the store is out of reach the
-// views stay what they are, and Status says for how long.
+// A View is the content at one revision, together with the latest changes before it.
+// It is immutable and costs nothing to get. While the store cannot be reached, the
+// view stays the same, and Status reports since when.
 package mirror
 
 import (
@@ -16,59 +16,60 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Config says what to mirror. Store and Prefixes are needed.
+// Config describes what to mirror. Store and Prefixes are required.
 type Config struct {
 	Store    store.Store
-	Prefixes []string // as of store.Store.Read
+	Prefixes []string // as in store.Store.Read
 
-	// Batches and Bytes bound the history: what is beyond either is forgotten,
-	// but never the latest batch. Bytes counts keys and values, those before a
-	// change too. 4,096 and 16 MiB if 0.
+	// Batches and Bytes limit the history: the oldest batches beyond either are dropped,
+	// but never the latest one. Bytes counts keys and values, including the values
+	// before a change. 0 means 4,096 and 16 MiB.
 	Batches int
 	Bytes   int
-	// Backfill is how many revisions before the first read the history should
-	// begin, as far as the store remembers them: who asked another mirror, or
-	// the one before a restart, goes on as if nothing had been. 4,096 if 0,
-	// none if negative.
+	// Backfill is how many revisions before the first read the history should begin, as
+	// far as the store has them: a client of another mirror, or of this one before a
+	// restart, can then continue without a gap. 0 means 4,096; a negative value means no
+	// backfill.
 	Backfill int
 
-	// Report, if set, is told of each failure, and with nil that it is over.
-	// The same failure again is told once.
+	// Report, if not nil, is called with each failure, and with nil when the store can
+	// be followed again. It is called once for consecutive failures with the same
+	// message.
 	Report func(err error)
-	// Reloaded, if set, is told of each time that everything was taken anew after
-	// the first, and how many keys were different.
+	// Reloaded, if not nil, is called after each time that everything was read again,
+	// with the number of keys that were different.
 	Reloaded func(different int)
-	// Now is the time; time.Now if nil.
+	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 }
 
-// Defaults of the configuration.
+// Defaults of Config.
 const (
 	defaultBatches  = 4096
 	defaultBytes    = 16 << 20
 	defaultBackfill = 4096
 )
 
-// Mirror is the copy. Its methods may be used by several goroutines.
+// Mirror is the copy. Its methods may be called concurrently.
 type Mirror struct {
 	cfg    Config
 	view   atomic.Pointer[View]
-	loaded chan struct{} // closed with the first view
+	loaded chan struct{} // closed when there is a view
 
 	mu     sync.Mutex
 	status Status
 }
 
-// Status is how a mirror is. The zero Heard means never.
+// Status is the state of a mirror. A zero Heard means never.
 type Status struct {
 	Loaded  bool      // there is a view
-	Heard   time.Time // when the store last gave a sign of life: at least every two seconds, while it can be reached
-	Reloads int       // how often all was taken anew, since the store had forgotten the changes, or was another
-	Err     error     // why the store cannot be followed now; nil if it can
-	Since   time.Time // when Err, or another before it, began
+	Heard   time.Time // when the store last responded; while it can be reached, that is at least every two seconds
+	Reloads int       // how often everything was read again, because the store had compacted the changes or was another one
+	Err     error     // why the store cannot be followed; nil if it can
+	Since   time.Time // when the current series of errors began
 }
 
-// New returns a mirror that has nothing yet: Run fills it.
+// New returns a mirror without content. Run fills it.
 func New(cfg Config) *Mirror {
 	if cfg.Batches <= 0 {
 		cfg.Batches = defaultBatches
@@ -91,54 +92,54 @@ func New(cfg Config) *Mirror {
 	return &Mirror{cfg: cfg, loaded: make(chan struct{})}
 }
 
-// Prefixes is what is mirrored.
+// Prefixes returns the mirrored prefixes.
 func (m *Mirror) Prefixes() []string { return m.cfg.Prefixes }
 
-// View returns the latest view, nil before the store was read for the first
+// View returns the latest view, or nil before the store has been read for the first
 // time.
 func (m *Mirror) View() *View { return m.view.Load() }
 
-// Loaded is closed when there is a view.
+// Loaded returns a channel that is closed when there is a view.
 func (m *Mirror) Loaded() <-chan struct{} { return m.loaded }
 
-// Status says how the mirror is.
+// Status returns the state of the mirror.
 func (m *Mirror) Status() Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.status
 }
 
-// Age is how long ago the store gave a sign of life, and whether it ever did.
+// Age returns the time since the store last responded, and whether it ever did.
 func (m *Mirror) Age() (age time.Duration, ever bool) {
-	heard := m.Status().Heard
-	if heard.IsZero() {
+	lastContact := m.Status().Heard
+	if lastContact.IsZero() {
 		return 0, false
 	}
-	return max(0, m.cfg.Now().Sub(heard)), true
+	return max(0, m.cfg.Now().Sub(lastContact)), true
 }
 
-// How long a pause between two attempts may come to be, after failures that pass
-// by themselves, and after those that a person has to put right.
+// The longest pauses between two attempts: after failures that end by themselves,
+// and after failures that need a person.
 const (
-	mostPause = time.Second
+	maxPause  = time.Second
 	longPause = 15 * time.Second
 )
 
-// Run keeps the mirror until the context ends, and returns its error. It is
-// called once in a mirror's life, also when it has ended. Whatever the store says,
-// Run goes on: with what is in memory while it cannot be reached, from the last
-// revision when it can again, and from all there is when that revision is
-// forgotten or was never reached, or when the store turns out to be another one,
-// as after a backup was put back.
+// Run keeps the mirror current until the context ends, and returns the context's
+// error. It may be called only once for a mirror. Run continues after every error of
+// the store: while it cannot be reached, the view stays the same; then Run resumes
+// from the last revision. It reads everything again if that revision was compacted
+// or never reached, or if the store turns out to be another one, such as a restored
+// backup.
 func (m *Mirror) Run(ctx context.Context) error {
 	var pauses store.Backoff
-	for c := (course{reload: true, backfill: store.Revision(max(0, m.cfg.Backfill))}); ; {
+	for c := (attemptState{reload: true, backfill: store.Revision(max(0, m.cfg.Backfill))}); ; {
 		err := m.attempt(ctx, &c)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if c.heard {
-			c.heard = false
+		if c.answered {
+			c.answered = false
 			pauses.Reset()
 		}
 		switch {
@@ -156,16 +157,16 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}
 }
 
-// longest is how long a pause after an error may come to be.
+// longest returns the longest pause after an error.
 func longest(err error) time.Duration {
 	if err == nil || errors.Is(err, store.ErrCompacted) || errors.As(err, new(*store.UnavailableError)) {
-		return mostPause
+		return maxPause
 	}
 	return longPause
 }
 
-// heard notes a sign of life.
-func (m *Mirror) heard() {
+// noteContact records that the store responded.
+func (m *Mirror) noteContact() {
 	m.mu.Lock()
 	was := m.status.Err
 	m.status.Heard, m.status.Err, m.status.Since = m.cfg.Now(), nil, time.Time{}
@@ -175,7 +176,7 @@ func (m *Mirror) heard() {
 	}
 }
 
-// errEnded is a watch that ends without saying why.
+// errEnded is the error of a watch that ends without one.
 var errEnded = errors.New("the watch has ended")
 
 func (m *Mirror) failed(err error) {

@@ -23,7 +23,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// run has a mirror follow a store until the test ends.
+// run starts a mirror of a store until the test ends.
 func run(t testing.TB, cfg Config) *Mirror {
 	t.Helper()
 	m := New(cfg)
@@ -86,7 +86,7 @@ func until(t testing.TB, m *Mirror, what string, ok func(*View) bool) *View {
 	return nil
 }
 
-// holds compares all of a view with what a store holds.
+// holds compares the content of a view with that of a store.
 func holds(t testing.TB, v *View, snap store.Snapshot) {
 	t.Helper()
 	var got []store.Entry
@@ -110,8 +110,8 @@ func read(t testing.TB, s store.Store, prefixes ...string) store.Snapshot {
 	return snap
 }
 
-// TestTree compares trees with a map, over transactions that create, change,
-// delete and create again. Older trees stay what they were.
+// TestTree compares trees with a map, over transactions that create, change, delete
+// and create again. Older trees do not change.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -194,8 +194,8 @@ func checkTree(t *rapid.T, tr tree, want map[string]store.Entry) {
 	}
 }
 
-// TestFollows compares with the store after each of many transactions, and
-// all that was told with what was committed.
+// TestFollows compares the view with the store after each of many transactions, and
+// all batches with the committed transactions.
 func TestFollows(t *testing.T) {
 	t.Parallel()
 	s := openLocal(t)
@@ -229,7 +229,7 @@ func TestFollows(t *testing.T) {
 	}
 }
 
-// replay has what was told lead to what there is.
+// replay checks that the batches lead to the content of the store.
 func replay(t *testing.T, batches []*Batch, want store.Snapshot) {
 	t.Helper()
 	at := map[string]store.Entry{}
@@ -314,7 +314,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// values makes values, and counts those that are in memory.
+// values creates values, and counts those in memory.
 type values struct{ live atomic.Int64 }
 
 const valueSize = 10 << 10
@@ -326,7 +326,7 @@ func (v *values) make() []byte {
 	return b
 }
 
-// atMost waits until no more values are in memory.
+// atMost waits until at most n values are in memory.
 func (v *values) atMost(t *testing.T, n int64) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); v.live.Load() > n; runtime.GC() {
@@ -336,8 +336,8 @@ func (v *values) atMost(t *testing.T, n int64) {
 	}
 }
 
-// TestForgottenIsFreed: of a key that changes again and again no more values are
-// in memory than are counted, and a quarter.
+// TestForgottenIsFreed checks that the values in memory of a key that changes
+// repeatedly exceed those that are counted by at most a quarter.
 func TestForgottenIsFreed(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20
@@ -353,8 +353,8 @@ func TestForgottenIsFreed(t *testing.T) {
 	runtime.KeepAlive(h)
 }
 
-// TestBackfillIsBounded: the history from before the first view takes no more
-// memory while it comes, and what does not fit is forgotten.
+// TestBackfillIsBounded checks that the history before the first view stays within
+// its memory limit while it is read, and that what does not fit is dropped.
 func TestBackfillIsBounded(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20
@@ -368,19 +368,19 @@ func TestBackfillIsBounded(t *testing.T) {
 	if _, err := v.History(oldest - 2); !errors.As(err, new(*ForgottenError)) {
 		t.Errorf("what is dropped is not forgotten: %v", err)
 	}
-	if s.most > 4*most/valueSize { // some are yet to be collected
+	if s.most > 4*most/valueSize { // some are not collected yet
 		t.Errorf("%d values were in memory at once", s.most)
 	}
 	s.atMost(t, most/valueSize*5/4+10)
 	runtime.KeepAlive(m)
 }
 
-// endless is a store of one key, which every transaction wrote.
+// endless is a store with one key, which every transaction writes.
 type endless struct {
 	store.Store
 	values
 	end  store.Revision
-	most int64 // values in memory after a collection
+	most int64 // the number of values in memory after a collection
 }
 
 func (s *endless) entry(at store.Revision) store.Entry {
@@ -407,13 +407,13 @@ func (s *endless) Watch(ctx context.Context, after store.Revision, _ ...string) 
 	}
 }
 
-// broken is a store that fails when told to. It is a real one otherwise.
+// broken is a real store that fails on request.
 type broken struct {
 	store.Store
 	mu    sync.Mutex
-	err   error // of all requests
+	err   error // the error of all requests
 	after store.Revision
-	watch func() // ends the watch that is open
+	watch func() // ends the open watch
 }
 
 func (b *broken) fail(err error) {
@@ -455,7 +455,7 @@ func (b *broken) Watch(ctx context.Context, after store.Revision, prefixes ...st
 		if err := b.failure(); err != nil {
 			if errors.Is(err, store.ErrCompacted) {
 				b.mu.Lock()
-				b.err = nil // it is said once
+				b.err = nil // fails once
 				b.mu.Unlock()
 			}
 			yield(store.Batch{}, err)
@@ -463,7 +463,7 @@ func (b *broken) Watch(ctx context.Context, after store.Revision, prefixes ...st
 	}
 }
 
-// TestFailures has the store fail in each way, and then go on.
+// TestFailures makes the store fail in each way, and then recover.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	unavailable := &store.UnavailableError{Tried: []store.Endpoint{{Address: "here", Err: errors.New("down")}}}
@@ -526,7 +526,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestPutBack has an older store in the place of the store.
+// TestPutBack replaces the store by an older state.
 func TestPutBack(t *testing.T) {
 	t.Parallel()
 	older := openLocal(t)
@@ -547,9 +547,9 @@ func TestPutBack(t *testing.T) {
 	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
 }
 
-// TestPutBackAndPast has an older store in the place of the store, which was
-// written to until it was past where the watch goes on: what is of the other one
-// does not stay. A store that is the same is not taken anew.
+// TestPutBackAndPast replaces the store by an older state that was written to until
+// it passed the mirror's revision: nothing of the previous store stays. A store that
+// is the same is not read again.
 func TestPutBackAndPast(t *testing.T) {
 	t.Parallel()
 	newer, older := openLocal(t), openLocal(t)
@@ -571,7 +571,7 @@ func TestPutBackAndPast(t *testing.T) {
 	v2 := reached(t, m, 20)
 	holds(t, v2, read(t, older, "/in/"))
 	batches, all := v2.Since(v.Version())
-	if !all || len(batches) != 2 || !batches[1].Reload { // the change before, and no view of both stores
+	if !all || len(batches) != 2 || !batches[1].Reload { // the previous change, and no view that mixes the stores
 		t.Errorf("the difference: %v", batches)
 	}
 	if n := different.Load(); n != 4 { // a, b, c and gone
@@ -583,11 +583,11 @@ func TestPutBackAndPast(t *testing.T) {
 	holds(t, reached(t, m, commit(t, older, put("/in/z", ""))), read(t, older, "/in/"))
 }
 
-// begun is a store that says when a watch has brought its first batch.
+// begun is a store that reports when a watch has yielded its first batch.
 type begun struct {
 	store.Store
 	once  sync.Once
-	batch chan struct{} // closed then
+	batch chan struct{} // closed at the first batch
 }
 
 func (s *begun) Watch(ctx context.Context, after store.Revision, prefixes ...string) iter.Seq2[store.Batch, error] {
@@ -601,8 +601,8 @@ func (s *begun) Watch(ctx context.Context, after store.Revision, prefixes ...str
 	}
 }
 
-// TestPutBackUnnoticed has another file in the place of the store, which was
-// written to until it was past where the watch goes on. The watch is not broken.
+// TestPutBackUnnoticed replaces the file of the store by another one that was
+// written to until it passed the mirror's revision. The watch is not interrupted.
 func TestPutBackUnnoticed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -621,7 +621,7 @@ func TestPutBackUnnoticed(t *testing.T) {
 	watched := &begun{Store: s, batch: make(chan struct{})}
 	m := run(t, Config{Store: watched, Prefixes: []string{"/in/"}, Backfill: -1})
 	v := reached(t, m, 1)
-	<-watched.batch // else the watch may begin in the other file
+	<-watched.batch // otherwise the watch may begin in the other file
 	if err := os.Rename(filepath.Join(dir, "other"), filepath.Join(dir, "store")); err != nil {
 		t.Fatal(err)
 	}
@@ -633,8 +633,8 @@ func TestPutBackUnnoticed(t *testing.T) {
 	holds(t, reached(t, m, commit(t, s, put("/in/z", ""))), read(t, s, "/in/"))
 }
 
-// TestPutBackIsForgotten has the history lose what is of the store that was
-// there before: that says nothing of how far back the changes are known.
+// TestPutBackIsForgotten drops the batches of the previous store from the history:
+// that does not affect from which revision on changes are known.
 func TestPutBackIsForgotten(t *testing.T) {
 	t.Parallel()
 	older, newer := openLocal(t), openLocal(t)
@@ -669,8 +669,8 @@ func (s resuming) Watch(ctx context.Context, after store.Revision, prefixes ...s
 	}
 }
 
-// TestResumedAgainAndAgain has a watch be resumed before it is known what the last
-// time came to: nothing is lost.
+// TestResumedAgainAndAgain resumes a watch before the previous resumption is
+// decided: nothing is lost.
 func TestResumedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	s := openLocal(t)
@@ -691,8 +691,8 @@ func TestResumedAgainAndAgain(t *testing.T) {
 	replay(t, batches, read(t, s, "/in/"))
 }
 
-// TestResumedAfterMuch has more happen while the watch is away than is kept: it is
-// not held back for the proof, either.
+// TestResumedAfterMuch makes more changes while the watch is interrupted than the
+// history keeps: they are not held back for the proof either.
 func TestResumedAfterMuch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []Config{{Batches: 10}, {Bytes: 3000}} {
@@ -714,8 +714,8 @@ func TestResumedAfterMuch(t *testing.T) {
 	}
 }
 
-// TestDenied has the store refuse the mirror for a moment, as while its
-// permissions are changed.
+// TestDenied makes the store refuse the mirror for a moment, as while permissions
+// are changed.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	s := &broken{Store: openLocal(t)}
@@ -733,10 +733,10 @@ type swapped struct {
 	store.Store
 	mu     sync.Mutex
 	cancel context.CancelFunc
-	back   <-chan struct{} // no watch before this is closed
+	back   <-chan struct{} // no watch begins before this is closed
 }
 
-// away has the watch end, and the next one wait.
+// away ends the watch, and makes the next one wait.
 func (s *swapped) away(until <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -773,7 +773,7 @@ func (s *swapped) Watch(ctx context.Context, after store.Revision, prefixes ...s
 	return s.now().Watch(ctx, after, prefixes...)
 }
 
-// TestWaiters has many wait for one change: each hears of it once.
+// TestWaiters checks that many waiters see one change exactly once.
 func TestWaiters(t *testing.T) {
 	t.Parallel()
 	s := openLocal(t)

@@ -10,9 +10,10 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// TestOvertaken has a server name its revision before the events that lead there
+// TestOvertaken makes a server report its revision before the events up to it
 // arrive. The mirror claims no revision whose entries it does not have, and its
-// history is whole in the end: also of a key that came and went meanwhile.
+// history is complete in the end, even for a key that was created and deleted
+// meanwhile.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered

@@ -6,26 +6,26 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// proof is what the store holds, and what the watch has brought since it was
-// resumed. A store that was put back from a backup meanwhile, and written to until
-// it was past where the watch goes on, looks like one that was away: only what it
-// holds tells. Until that is known nothing is published, or there would be views
-// of both.
+// proof compares the content of the store with what a resumed watch has yielded. A
+// store that was restored from a backup in the meantime, and written to until it
+// passed the revision at which the watch resumes, looks like a store that was
+// unreachable; only its content shows the difference. Until that is decided nothing
+// is published, because the views would mix both stores.
 type proof struct {
 	holds store.Snapshot
 	held  []store.Batch
 	bytes int
 }
 
-// renew reads the store, once a resumed watch has said something. What an earlier
-// proof has held back stays so.
+// renew reads the store, after a resumed watch has yielded its first batch. Batches
+// that an earlier proof held back are kept.
 func (m *Mirror) renew(ctx context.Context, p *proof) (*proof, error) {
 	snap, err := m.cfg.Store.Read(ctx, m.cfg.Prefixes...)
 	switch {
 	case err != nil:
 		return nil, err
 	case snap.Revision < m.view.Load().Revision:
-		return nil, store.ErrCompacted // it has never been where the mirror is
+		return nil, store.ErrCompacted // it has never reached the revision of the mirror
 	case p == nil:
 		p = &proof{}
 	}
@@ -33,9 +33,9 @@ func (m *Mirror) renew(ctx context.Context, p *proof) (*proof, error) {
 	return p, nil
 }
 
-// settled takes a batch, and reports whether it is known by now which store this
-// is. If there is more to hold back than the history would keep, it is taken for
-// another one, which is never wrong.
+// settled adds a batch, and reports whether it is decided which store this is. If
+// more must be held back than the history would keep, it is treated as another
+// store, which is always correct.
 func (m *Mirror) settled(p *proof, b store.Batch) bool {
 	if len(b.Events) > 0 {
 		p.held = append(p.held, b)
@@ -61,8 +61,8 @@ func (m *Mirror) settled(p *proof, b store.Batch) bool {
 	return true
 }
 
-// apply makes the tree of a view as it is at the revision of the proof, if the
-// store is the same.
+// apply returns the tree of the view at the revision of the proof, if the store is
+// the same.
 func (p *proof) apply(v *View) tree {
 	t := v.tree
 	for _, b := range p.held {

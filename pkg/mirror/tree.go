@@ -9,14 +9,14 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// tree holds entries by key. It is never changed: apply makes another tree, which
-// shares the nodes that it does not touch.
+// tree holds entries by key. It is immutable: apply returns a new tree, which shares
+// the nodes that it does not change.
 type tree struct {
 	entries *btree.BTree[*store.Entry]
 }
 
-// degree bounds the nodes of a tree: twice as many entries are what a change of one
-// key copies at each level.
+// degree limits the size of the nodes of a tree: a change of one key copies up to
+// twice as many entries at each level.
 const degree = 32
 
 func newTree(entries []store.Entry) tree {
@@ -52,8 +52,8 @@ func (t tree) under(prefix string) iter.Seq[*store.Entry] {
 	}
 }
 
-// apply makes the tree after some events, each of another key. It returns them
-// with what was there before.
+// apply returns the tree after some events with distinct keys, and these events with
+// the entries before them.
 func (t tree) apply(events []store.Event) (tree, []Event) {
 	out := make([]Event, len(events))
 	next := tree{t.entries.Clone()}

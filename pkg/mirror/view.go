@@ -7,10 +7,10 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// View is what one store held at one revision, and what changed last before it.
-// It never changes; entries and batches are shared and not to be modified.
+// View is the content of one store at one revision, and the latest changes before
+// it. It is immutable; entries and batches are shared and must not be modified.
 type View struct {
-	Revision store.Revision // nothing up to here is missing
+	Revision store.Revision // all changes up to this revision are included
 
 	tree    tree
 	history history
@@ -18,14 +18,15 @@ type View struct {
 	changed chan struct{}
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (v *View) Len() int { return v.tree.len() }
 
 // Get returns the entry of a key, or nil.
 func (v *View) Get(key string) *store.Entry { return v.tree.get(key) }
 
-// Under yields the entries under a prefix in key order: of a subtree if it ends
-// in a slash, else of that key. The empty prefix is everything.
+// Under yields the entries under a prefix in key order: those of a subtree if the
+// prefix ends in a slash, otherwise the one with that key. The empty prefix yields
+// all entries.
 func (v *View) Under(prefix string) iter.Seq[*store.Entry] {
 	if prefix == "" {
 		return v.tree.all()
@@ -33,20 +34,20 @@ func (v *View) Under(prefix string) iter.Seq[*store.Entry] {
 	return v.tree.under(prefix)
 }
 
-// Changed is closed when there is a later view with other entries or another
-// history. One that only has a higher revision does not count.
+// Changed returns a channel that is closed when there is a later view with other
+// entries or another history. A view that only has a higher revision does not count.
 func (v *View) Changed() <-chan struct{} { return v.changed }
 
-// Version tells contents apart: of two views of one mirror with the same, the
-// entries are the same. It grows by one with each batch.
+// Version identifies the content: two views of one mirror with the same version have
+// the same entries. It grows by one with each batch.
 func (v *View) Version() Sequence { return v.history.next() }
 
-// Filling reports whether the history may yet come to begin earlier: the store
-// is still telling what happened before it was first read.
+// Filling reports whether the history may still be extended backwards, because the
+// store is still sending the changes before the first read.
 func (v *View) Filling() bool { return v.filling }
 
-// Since returns the batches that are in this view and were not in the one with
-// a version, in order. It reports false if some of them are forgotten.
+// Since returns the batches in this view that are not in the view with the given
+// version, in order. It reports false if some of them have been dropped.
 func (v *View) Since(version Sequence) ([]*Batch, bool) {
 	h := v.history
 	if version < h.first {
@@ -58,9 +59,9 @@ func (v *View) Since(version Sequence) ([]*Batch, bool) {
 	return h.batches[version-h.first:], true
 }
 
-// History returns the batches after a revision, in order, or a
-// *ForgottenError. The difference that a reload made is no such batch: it says
-// what changed, but not when, so that all before it is forgotten.
+// History returns the batches after a revision, in order, or a *ForgottenError. The
+// difference of a reload is not one of them: it shows what changed but not when, so
+// everything before it counts as forgotten.
 func (v *View) History(after store.Revision) ([]*Batch, error) {
 	if after < v.history.floor {
 		return nil, &ForgottenError{After: after, Oldest: v.history.floor}
@@ -68,14 +69,14 @@ func (v *View) History(after store.Revision) ([]*Batch, error) {
 	return v.history.after(after), nil
 }
 
-// Retained returns all batches that are in memory, those that History does not
-// vouch for too.
+// Retained returns all batches in memory, including those that History does not
+// return.
 func (v *View) Retained() []*Batch { return v.history.batches }
 
-// ForgottenError reports that not all that happened after a revision is known.
+// ForgottenError reports that not all changes after a revision are known.
 type ForgottenError struct {
 	After  store.Revision
-	Oldest store.Revision // everything after this one is known
+	Oldest store.Revision // all changes after this revision are known
 }
 
 func (e *ForgottenError) Error() string {
