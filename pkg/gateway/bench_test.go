@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// siteOf is a gateway with a number of nodes and the keys of MediaWiki.
+// siteOf starts a gateway with the given number of nodes and the keys of MediaWiki.
 func siteOf(b *testing.B, nodes int) *site {
 	s := serve(b, openLocal(b), Config{}, mirror.Config{})
 	var writes []store.Write
@@ -53,7 +53,7 @@ func BenchmarkTree1600(b *testing.B) {
 	benchRead(b, siteOf(b, 1600), "/v2/keys/conftool/v1/?recursive=true", nil)
 }
 
-// BenchmarkTree10000 renders anew each time.
+// BenchmarkTree10000 renders the body in every iteration.
 func BenchmarkTree10000(b *testing.B) {
 	s := siteOf(b, 10000)
 	v := s.mirror.View()
@@ -64,7 +64,8 @@ func BenchmarkTree10000(b *testing.B) {
 	}
 }
 
-// BenchmarkChangeToClient is from the commit, on disk, to the answer over loopback.
+// BenchmarkChangeToClient measures the time from the commit, on disk, to the
+// response over loopback.
 func BenchmarkChangeToClient(b *testing.B) {
 	s := siteOf(b, 1600)
 	index, n := newest(s.mirror.View())+1, 0

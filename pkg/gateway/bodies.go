@@ -7,13 +7,14 @@ import (
 	"github.com/conftool/confctl/pkg/mirror"
 )
 
-// bodies keeps the answers of one version, since many ask the same. It also counts those of earlier versions that are still being sent: a
-// slow reader holds on to one, however little else it costs.
+// bodies caches the response bodies of one version, because many clients send the
+// same request. It also counts bodies of earlier versions that are still being sent,
+// because a slow client keeps one in memory.
 type bodies struct {
-	most int64
-	held atomic.Int64 // bytes of all bodies that are in use or kept; changed under mu
+	limit int64
+	held  atomic.Int64 // bytes of all bodies that are in use or cached; changed under mu
 
-	making sync.Mutex // before mu
+	making sync.Mutex // locked before mu
 
 	mu      sync.Mutex
 	version mirror.Sequence
@@ -23,31 +24,31 @@ type bodies struct {
 type bodyKey struct {
 	key       string
 	recursive bool
-	dir       bool   // and a directory, should there be a key of the same name
-	all       bool   // all that has changed, for PyBal
-	event     uint64 // the index of the first event of it; 0 for what there is
+	dir       bool   // a directory, even if there is a key with the same name
+	all       bool   // everything that changed, for PyBal
+	event     uint64 // the index of its first event; 0 for the current content
 }
 
-// body is an answer. Who has got it releases it.
+// body is a response body. Whoever gets one must release it.
 type body struct {
 	text  []byte
-	users int // and one while it is kept
+	users int // one of them is the cache, while it keeps the body
 }
 
-func newBodies(most int64) *bodies {
-	return &bodies{most: most, kept: make(map[bodyKey]*body)}
+func newBodies(limit int64) *bodies {
+	return &bodies{limit: limit, kept: make(map[bodyKey]*body)}
 }
 
-// share returns a body that is kept, or makes it: one after the other, since
-// thousands may ask at once, and what is being made is not counted yet. It fails
-// if it cannot be made, or if there is no room.
+// share returns a cached body, or makes it. Bodies are made one at a time, because
+// thousands of clients may ask at once, and a body that is being made is not counted
+// yet. It fails if the body cannot be made, or if the memory limit is reached.
 func (bs *bodies) share(version mirror.Sequence, what bodyKey, text func() ([]byte, *failure)) (*body, *failure) {
 	if b := bs.get(version, what); b != nil {
 		return b, nil
 	}
 	bs.making.Lock()
 	defer bs.making.Unlock()
-	if b := bs.get(version, what); b != nil { // meanwhile
+	if b := bs.get(version, what); b != nil { // made in the meantime
 		return b, nil
 	}
 	made, fail := text()
@@ -60,7 +61,7 @@ func (bs *bodies) share(version mirror.Sequence, what bodyKey, text func() ([]by
 	return nil, busy("too many answers are being sent")
 }
 
-// get returns a body that is kept, or nil.
+// get returns a cached body, or nil.
 func (bs *bodies) get(version mirror.Sequence, what bodyKey) *body {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -74,8 +75,8 @@ func (bs *bodies) get(version mirror.Sequence, what bodyKey) *body {
 	return b
 }
 
-// add takes in a new body, and keeps it unless there is much already or a
-// later version. It returns nil if there is no room.
+// add counts a new body, and caches it unless the cache is full or has a later
+// version. It returns nil if the memory limit is reached.
 func (bs *bodies) add(version mirror.Sequence, what bodyKey, text []byte) *body {
 	size := sizeOf(text)
 	bs.mu.Lock()
@@ -84,9 +85,9 @@ func (bs *bodies) add(version mirror.Sequence, what bodyKey, text []byte) *body 
 		bs.drop()
 		bs.version = version
 	}
-	if bs.held.Load()+size > bs.most {
+	if bs.held.Load()+size > bs.limit {
 		bs.drop()
-		if bs.held.Load() > 0 && bs.held.Load()+size > bs.most {
+		if bs.held.Load() > 0 && bs.held.Load()+size > bs.limit {
 			return nil
 		}
 	}
@@ -99,10 +100,10 @@ func (bs *bodies) add(version mirror.Sequence, what bodyKey, text []byte) *body 
 	return b
 }
 
-// sizeOf is about what keeping a body costs.
+// sizeOf returns the approximate memory of a cached body.
 func sizeOf(text []byte) int64 { return int64(cap(text)) + 256 }
 
-// drop lets go of all that is kept. bs.mu is held.
+// drop empties the cache. The caller must hold bs.mu.
 func (bs *bodies) drop() {
 	for _, b := range bs.kept {
 		bs.let(b)

@@ -13,14 +13,14 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// What the gateway says is compared with what an etcd of 3.4 says that serves the
-// v2 API: always with the replies in testdata, and with those of the etcd that is
-// installed, if it can do that. The replies are recorded again, from the installed
-// one, with
+// The replies of the gateway are compared with those of an etcd 3.4 that serves the
+// v2 API: always with the recorded ones in testdata, and also with those of the
+// installed etcd, if it supports that API. To record the replies of the installed
+// etcd again, run
 //
 //	GATEWAY_RECORD=1 go test ./pkg/gateway -run LikeEtcd
 //
-// Each file begins with what that etcd said at /version.
+// Each file begins with the reply of that etcd to /version.
 
 // TestLikeEtcd sends the same requests to both, with the same keys.
 func TestLikeEtcd(t *testing.T) {
@@ -42,31 +42,31 @@ func TestLikeEtcd(t *testing.T) {
 	}
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
 	s.commit(t, writes...)
-	likeEtcd(t, "reads", writes, func(t *testing.T, etcd teller) {
+	likeEtcd(t, "reads", writes, func(t *testing.T, etcd oracle) {
 		all := asked(slices.Sorted(maps.Keys(keys)))
 		n := 0
 		for _, a := range all {
 			if etcd.typical && !a.typical {
 				continue
 			}
-			compare(t, a.method, a.target, etcd.tells(t, a.method, a.target), ask(t, a.method, s.URL, a.target))
+			compare(t, a.method, a.target, etcd.ask(t, a.method, a.target), ask(t, a.method, s.URL, a.target))
 			n++
 		}
-		// Of all writes, this is the one that etcd refuses like this, but with 400.
-		theirs, ours := etcd.tells(t, http.MethodPut, "/v2/keys"), ask(t, http.MethodPut, s.URL, "/v2/keys")
+		// This is the only write that etcd refuses in the same way, but with status 400.
+		theirs, ours := etcd.ask(t, http.MethodPut, "/v2/keys"), ask(t, http.MethodPut, s.URL, "/v2/keys")
 		theirs.status = http.StatusForbidden
 		compare(t, http.MethodPut, "/v2/keys", theirs, ours)
 		t.Logf("%d requests", n)
 	})
 }
 
-// request is one that both are sent. The typical ones are recorded.
+// request is a request that is sent to both. Typical requests are recorded.
 type request struct {
 	method, target string
 	typical        bool
 }
 
-// asked is what both are asked of keys.
+// asked returns the requests about keys that are sent to both.
 func asked(keys []string) []request {
 	plain := []string{"", "?recursive=true", "?waitIndex=3"}
 	queries := slices.Concat(plain, []string{"?recursive=false&sorted=true", "?recursive=1&quorum=true", "?unknown=x",
@@ -95,7 +95,7 @@ func asked(keys []string) []request {
 	return append(all, request{http.MethodHead, "/v2/keys/conftool?wait=true", true})
 }
 
-// odds are paths that etcd sends a redirect for, and the gateway does not.
+// odds returns paths for which etcd redirects and the gateway does not.
 func odds() []string {
 	return []string{
 		"//", "/.", "/./", "//conftool", "/conftool//v1", "/conftool/v1//", "/conftool/./v1/.", "/conftool/v1/./",
@@ -116,15 +116,15 @@ func TestWaitLikeEtcd(t *testing.T) {
 		writes = append(writes, w)
 		s.commit(t, w)
 	}
-	likeEtcd(t, "waits", writes, func(t *testing.T, etcd teller) {
-		start := etcd.tells(t, http.MethodGet, "/v2/keys/conftool").parsed.Node.CreatedIndex // of the first change
+	likeEtcd(t, "waits", writes, func(t *testing.T, etcd oracle) {
+		start := etcd.ask(t, http.MethodGet, "/v2/keys/conftool").parsed.Node.CreatedIndex // of the first change
 		for _, target := range []string{
 			"/v2/keys/conftool?recursive=true&wait=true", "/v2/keys/conftool/v1/a/b1?wait=true",
 			"/v2/keys/conftool/v1/a/b1/?wait=true&recursive=true", "/v2/keys/conftool/..//conftool/v1/a?wait=true&recursive=true",
 		} {
 			theirs, ours := start, uint64(8192)
 			for range 3 {
-				a := etcd.tells(t, http.MethodGet, fmt.Sprint(target, "&waitIndex=", theirs))
+				a := etcd.ask(t, http.MethodGet, fmt.Sprint(target, "&waitIndex=", theirs))
 				b := ask(t, http.MethodGet, s.URL, fmt.Sprint(target, "&waitIndex=", ours))
 				compare(t, http.MethodGet, target, a, b)
 				theirs, ours = a.parsed.Node.ModifiedIndex+1, b.parsed.Node.ModifiedIndex+1
@@ -133,7 +133,7 @@ func TestWaitLikeEtcd(t *testing.T) {
 	})
 }
 
-// compare reports what differs, but for indexes and the order of nodes.
+// compare reports differences, except in indexes and in the order of nodes.
 func compare(t *testing.T, method, target string, theirs, ours reply) {
 	t.Helper()
 	if theirs.status != ours.status {
@@ -159,7 +159,7 @@ func comparedHeaders() []string {
 	return []string{"Content-Type", "X-Content-Type-Options", "X-Etcd-Index", "X-Etcd-Cluster-Id"}
 }
 
-// plain is a body without what may differ.
+// plain returns a body without the parts that may differ.
 func plain(t *testing.T, body string) string {
 	t.Helper()
 	return rewritten(t, body, func(m map[string]any) {
@@ -174,13 +174,13 @@ func plain(t *testing.T, body string) string {
 	})
 }
 
-// inOrder is a body with all that it has in one order.
+// inOrder returns a body with all lists sorted.
 func inOrder(t *testing.T, body string) string {
 	t.Helper()
 	return rewritten(t, body, func(map[string]any) {})
 }
 
-// rewritten is a body in order once something was done to each map in it.
+// rewritten returns a sorted body after do has been called for each map in it.
 func rewritten(t *testing.T, body string, do func(map[string]any)) string {
 	t.Helper()
 	if !strings.HasPrefix(body, "{") {

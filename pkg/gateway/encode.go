@@ -11,15 +11,15 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// replyJSON is a body in the form of etcd 3.4, with its members in the same order.
+// replyJSON is a body in the format of etcd 3.4, with the members in the same order.
 type replyJSON struct {
 	Action string    `json:"action"`
 	Node   nodeJSON  `json:"node"`
 	Prev   *nodeJSON `json:"prevNode,omitzero"`
 }
 
-// nodeJSON is a key, or a directory. The root has neither key nor indexes, and a key
-// that was deleted has no value.
+// nodeJSON is a key or a directory. The root has neither key nor indexes, and a
+// deleted key has no value.
 type nodeJSON struct {
 	Key      string     `json:"key,omitempty"`
 	Value    *string    `json:"value,omitzero"`
@@ -29,23 +29,24 @@ type nodeJSON struct {
 	Created  uint64     `json:"createdIndex,omitempty"`
 }
 
-// encode returns a body with the end of its line. Bytes that are not UTF-8 are
+// encode returns a body with a newline at the end. Bytes that are not UTF-8 are
 // replaced, as etcd does.
 func encode(r replyJSON) []byte {
 	body, err := json.Marshal(r)
-	if err != nil { // text and numbers
+	if err != nil { // unreachable: all values are strings and numbers
 		panic(err)
 	}
 	return append(body, '\n')
 }
 
-// leafOf is a key as a read gives it.
+// leafOf returns the node of a key in a read.
 func leafOf(e *store.Entry) nodeJSON {
 	value := string(e.Value)
 	return nodeJSON{Key: e.Key, Value: &value, Modified: etcdindex.Last(e.Modified), Created: etcdindex.Last(e.Created)}
 }
 
-// directoryOf is a directory as a read gives it, of all entries that it lists.
+// directoryOf returns the node of a directory in a read, given all entries that it
+// lists.
 func directoryOf(dir string, entries []*store.Entry, recursive bool) nodeJSON {
 	n := nodeJSON{Key: dir, Dir: true, Nodes: nodesOf(dir, entries, recursive)}
 	if dir != "" {
@@ -54,8 +55,8 @@ func directoryOf(dir string, entries []*store.Entry, recursive bool) nodeJSON {
 	return n
 }
 
-// spanOf is the indexes of a directory: when something in it was last modified,
-// and when the first of what is there was created.
+// spanOf returns the indexes of a directory: the highest modified index of its
+// entries, and the lowest created index.
 func spanOf(entries []*store.Entry) (modified, created uint64) {
 	last, first := entries[0].Modified, entries[0].Created
 	for _, e := range entries[1:] {
@@ -64,17 +65,18 @@ func spanOf(entries []*store.Entry) (modified, created uint64) {
 	return etcdindex.Last(last), etcdindex.Last(first)
 }
 
-// child is what a directory lists: a key, or a directory with all below it.
+// child is an element of a directory listing: a key, or a directory with everything
+// below it.
 type child struct {
 	key     string
 	dir     bool
 	entries []*store.Entry
 }
 
-// children groups the entries below a directory by what comes next in their
-// keys. In key order a-b/c lies between a and a/c, so they are sorted; should
-// there be a key and a directory of one name, the key comes last: readers that
-// know only names keep that.
+// children groups the entries below a directory by the next element of their keys.
+// In key order a-b/c is between a and a/c, so the result is sorted again. If a key
+// and a directory have the same name, the key comes last: readers that only use
+// names keep the last one.
 func children(dir string, entries []*store.Entry) []child {
 	var out []child
 	for i := 0; i < len(entries); {
@@ -125,14 +127,15 @@ func nodesOf(dir string, entries []*store.Entry, recursive bool) []nodeJSON {
 	return nodes
 }
 
-// event is one that is told to who waits.
+// event is an event for a client that waits.
 type event struct {
 	mirror.Event
 	index uint64
 }
 
-// created is the createdIndex of an event: its own for what was not there before,
-// and for what is not there any more, since not every gateway knows what was.
+// created returns the createdIndex of an event: its own index if the key was absent
+// before, or if the event deletes it, because not every gateway knows the entry
+// before.
 func (e event) created() uint64 {
 	if !e.Deleted && e.Created != e.Modified {
 		return etcdindex.Last(e.Created)
@@ -140,7 +143,7 @@ func (e event) created() uint64 {
 	return e.index
 }
 
-// node is the node of an event.
+// node returns the node of an event.
 func (e event) node() nodeJSON {
 	n := nodeJSON{Key: e.Key, Modified: e.index, Created: e.created()}
 	if !e.Deleted {
@@ -150,7 +153,7 @@ func (e event) node() nodeJSON {
 	return n
 }
 
-// encodeEvent is the body for an event.
+// encodeEvent returns the body for an event.
 func encodeEvent(e event) []byte {
 	r := replyJSON{Action: "set", Node: e.node()}
 	if e.Deleted {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// The codes of etcd's errors that readers know.
+// The error codes of etcd that readers know.
 const (
 	codeKeyNotFound  = 100
 	codeNotDir       = 104
@@ -20,7 +20,7 @@ const (
 	codeIndexCleared = 401
 )
 
-// messageOf is what etcd says with a code.
+// messageOf returns etcd's message for a code.
 func messageOf(code int) string {
 	switch code {
 	case codeKeyNotFound:
@@ -43,7 +43,7 @@ func messageOf(code int) string {
 	return "Raft Internal Error"
 }
 
-// failure is an error as a client gets it.
+// failure is an error response.
 type failure struct {
 	status int
 	code   int
@@ -55,8 +55,8 @@ func badRequest(code int, format string, args ...any) *failure {
 	return &failure{status: http.StatusBadRequest, code: code, cause: fmt.Sprintf(format, args...)}
 }
 
-// readOnly refuses what would write a key, or, if the path names none, says what
-// is wrong with that.
+// readOnly refuses a write of a key or, if the path is not a valid key, returns the
+// failure bad for the path.
 func readOnly(key string, bad *failure) *failure {
 	cause := orRoot(key)
 	if bad != nil {
@@ -65,8 +65,8 @@ func readOnly(key string, bad *failure) *failure {
 	return &failure{status: http.StatusForbidden, code: codeReadOnly, cause: cause}
 }
 
-// unavailable is for what has nothing to do with the request. Readers go on
-// with what they have, or ask another gateway.
+// unavailable returns a failure that is not caused by the request. Readers keep what
+// they have, or ask another gateway.
 func unavailable(cause string) *failure {
 	return &failure{status: http.StatusInternalServerError, code: codeRaft, cause: cause}
 }
@@ -82,19 +82,19 @@ func (f *failure) write(w http.ResponseWriter) {
 		Cause     string `json:"cause"`
 		Index     uint64 `json:"index"`
 	}{f.code, messageOf(f.code), f.cause, f.index})
-	if err != nil { // four plain fields
+	if err != nil { // unreachable: four plain fields
 		panic(err)
 	}
 	w.Header().Set("X-Etcd-Index", strconv.FormatUint(f.index, 10))
 	send(w, f.status, append(body, '\n'))
 }
 
-// send sends a whole body, while the deadline is that of this request.
+// send sends a whole body. The write deadline of the request must be set.
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
-		return // the client has gone, or is too slow
+		return // the client has disconnected, or is too slow
 	}
-	_ = http.NewResponseController(w).Flush() // nothing is lost if it cannot
+	_ = http.NewResponseController(w).Flush() // the data is sent at the end of the request in any case
 }

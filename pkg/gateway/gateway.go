@@ -1,31 +1,32 @@
 // Package gateway serves the read API of etcd v2 from a mirror of the store, for
-// readers that know nothing else.
+// readers that support nothing else.
 //
-// A directory of etcd v2 is what lies between two slashes of our keys: it is
-// there while something lies below it. Only keys below <namespace>/<api_version>/
-// are served, and of those the allowed ones. A key that no path can name, since
-// a part of it is empty, "." or "..", is not served. As with etcd, what has a
-// part that begins with _ is not listed, but can be asked for. Should there be a
-// key and others below it, which etcd v2 cannot have, both are listed.
+// In etcd v2, a directory is what is between two slashes of a key: here it exists
+// while there are keys below it. Only keys below <namespace>/<api_version>/ are
+// served, and of those only the allowed ones. A key that no path can name, because
+// an element is empty, "." or "..", is not served. As in etcd, a key with an element
+// that begins with _ is not listed, but can be read. If there are a key and other
+// keys below it, which etcd v2 does not allow, both are listed.
 //
-// Indexes are a function of the store alone, so that a reader may go from one
-// gateway to another. Package etcdindex says how: of a revision's indexes its
-// events, in key order, have the first ones; a key that is read has the last one
-// of the revision that modified it, and so does X-Etcd-Index with that of the
-// store. The createdIndex of what was deleted is the index of its deletion. Two
-// things depend on what a gateway has seen: an event from before it began may be
-// without prevNode, and who waits while everything is read again is told of what
-// is different by the revision of that read.
+// Indexes depend only on the store, so that a reader may switch between gateways.
+// Package etcdindex defines them: the events of a revision, in key order, have its
+// first indexes; a key that is read has the last index of the revision that modified
+// it, and X-Etcd-Index is the last index of the store's revision. The createdIndex
+// of a deleted key is the index of its deletion. Two things depend on what a gateway
+// has seen: an event from before its start may lack prevNode, and a client that
+// waits while everything is read again gets the differences with the revision of
+// that read.
 //
-// A store with nothing to serve is taken for one that is not to be trusted, and
-// is no answer: readers are told that it is out of reach.
+// A store without any served key is not trusted: clients are told that the store
+// cannot be reached.
 //
-// A client that waits without an index waits from now, and would lose what happens
-// between two requests. One that asks again within seconds is told of that.
+// A client that waits without an index waits from now on, and would lose what
+// happens between two requests. One that asks again within seconds gets those
+// events.
 //
-// All of an answer is of one revision: the latest that the mirror has seen. That
-// also holds for quorum=true, so another reader may have seen a change some
-// milliseconds earlier. Answers are always sorted.
+// Every response is of one revision: the latest that the mirror has seen. This also
+// holds for quorum=true, so another reader may have seen a change some milliseconds
+// earlier. Responses are always sorted.
 package gateway
 
 import (
@@ -47,30 +48,31 @@ import (
 	"github.com/conftool/confctl/pkg/mirror"
 )
 
-// Config says what is served. Mirror, Namespace and APIVersion are needed.
+// Config describes what to serve. Mirror, Namespace and APIVersion are required.
 type Config struct {
-	Mirror     *mirror.Mirror // of <namespace>/<api_version>/ at least
-	Namespace  string         // /conftool
-	APIVersion string         // v1
+	Mirror     *mirror.Mirror // must mirror at least <namespace>/<api_version>/
+	Namespace  string         // such as /conftool
+	APIVersion string         // such as v1
 
-	// Allow are the keys, or directories with all below them, that are served:
-	// /conftool/v1/mediawiki-config. All if empty.
+	// Allow are the keys that are served, and directories that are served with
+	// everything below them, such as /conftool/v1/mediawiki-config. If it is empty,
+	// everything is served.
 	Allow []string
-	// Machines are the URLs that /v2/machines tells clients to use; if empty,
-	// the address that the client has used.
+	// Machines are the URLs that /v2/machines returns to clients. If it is empty,
+	// /v2/machines returns the address that the client used.
 	Machines []string
 
-	MaxWaiters int           // requests that wait at the same time; 4,096 if 0
-	MaxBytes   int64         // of bodies in memory: kept ones, and those that are being sent; 48 MiB if 0
-	SendTime   time.Duration // how long a client may take to receive an answer; 15 s if 0
-	StaleAfter time.Duration // from when on an answer says how old it is; 5 s if 0
-	Recall     time.Duration // for how long it is known where a client stopped that waits without an index; 5 s if 0, not at all if negative
+	MaxWaiters int           // the limit of concurrent waiting requests; 4,096 if 0
+	MaxBytes   int64         // the limit of bodies in memory, cached or being sent; 48 MiB if 0
+	SendTime   time.Duration // how long a client may take to receive a response; 15 s if 0
+	StaleAfter time.Duration // after how long without contact to the store responses have an AgeHeader; 5 s if 0
+	Recall     time.Duration // how long to remember the last index of a client that waits without an index; 5 s if 0, never if negative
 
-	loadPatience, settleTime time.Duration // the constants of that name if 0
+	loadPatience, settleTime time.Duration // the constants with these names if 0
 }
 
-// AgeHeader is in each answer while the store gives no sign of life, with how
-// long it has not, in seconds.
+// AgeHeader is a header of every response while the store does not respond: the time
+// in seconds since the store last responded.
 const AgeHeader = "X-Confctl-Age"
 
 const (
@@ -79,19 +81,19 @@ const (
 	defaultSendTime = 15 * time.Second
 	defaultStale    = 5 * time.Second
 
-	// loadPatience is for requests that come before the mirror has anything.
+	// loadPatience is how long requests wait for the first view of the mirror.
 	loadPatience = 300 * time.Millisecond
 )
 
-// Handler serves the API. It may be used by several servers.
+// Handler serves the API. It may be used by several servers at the same time.
 type Handler struct {
 	cfg     Config
-	root    string // /conftool/v1/
+	root    string // such as /conftool/v1/
 	cluster string // the value of X-Etcd-Cluster-Id
 	bodies  *bodies
 	recall  *recall
-	turn    chan struct{} // full while one of those that a change has woken is told
-	past    chan struct{} // full while one is told of what has happened before
+	turn    chan struct{} // a semaphore for clients that a change wakes
+	past    chan struct{} // a semaphore for clients that ask for past events
 
 	waiting atomic.Int64
 	reads   atomic.Uint64
@@ -134,7 +136,7 @@ func New(cfg Config) (*Handler, error) {
 	return h, nil
 }
 
-// outermost are the paths that lie below no other.
+// outermost returns the paths that are not below another one.
 func outermost(paths []string) []string {
 	var out []string
 	for i, p := range paths {
@@ -165,20 +167,20 @@ func (c *Config) withDefaults() {
 	}
 }
 
-// Close ends all requests that wait, with an empty body as etcd does. New ones
-// get 503; those that do not wait are answered as before. A server should call
-// it when it begins to shut down.
+// Close ends all waiting requests with an empty body, as etcd does. New requests to
+// wait get status 503; other requests are still answered. A server should call Close
+// when it begins to shut down.
 func (h *Handler) Close() { h.closing.Do(func() { close(h.closed) }) }
 
-// Stats is what a handler has done.
+// Stats are the counters of a handler.
 type Stats struct {
-	Waiting      int    // requests that wait now
-	Reads, Waits uint64 // requests for keys, without and with wait=true
-	Errors       uint64 // answers to them with a status of 400 and above
-	Bytes        int64  // of bodies in memory
+	Waiting      int    // requests that are waiting now
+	Reads, Waits uint64 // requests for keys without and with wait=true
+	Errors       uint64 // responses to them with a status of at least 400
+	Bytes        int64  // memory of bodies
 }
 
-// Stats says what the handler has done.
+// Stats returns the counters of the handler.
 func (h *Handler) Stats() Stats {
 	return Stats{
 		Waiting: int(h.waiting.Load()), Reads: h.reads.Load(), Waits: h.waits.Load(),
@@ -209,8 +211,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// belowKeys returns what follows /v2/keys in a path. Who puts addresses together
-// may come to //v2/keys.
+// belowKeys returns the part of a path after /v2/keys. Clients that concatenate URLs
+// may request //v2/keys.
 func belowKeys(p string) (key string, found bool) {
 	for part := range strings.SplitSeq(strings.TrimPrefix(keysPath, "/"), "/") {
 		p, found = strings.CutPrefix(strings.TrimLeft(p, "/"), part)
@@ -221,8 +223,8 @@ func belowKeys(p string) (key string, found bool) {
 	return p, true
 }
 
-// deadline begins the time that a client has to take what is sent. What cannot
-// have one, such as a recorder, does without.
+// deadline starts the time limit for sending the response. A writer that does not
+// support deadlines, such as a recorder, has none.
 func (h *Handler) deadline(control *http.ResponseController) {
 	_ = control.SetWriteDeadline(time.Now().Add(h.cfg.SendTime))
 }
@@ -252,7 +254,7 @@ func (h *Handler) machines(r *http.Request) string {
 	return "http://" + host
 }
 
-// keys answers everything below /v2/keys.
+// keys answers requests for everything below /v2/keys.
 func (h *Handler) keys(w http.ResponseWriter, r *http.Request, key string) {
 	w.Header().Set("X-Etcd-Cluster-Id", h.cluster)
 	w.Header().Set("Content-Type", "application/json")
@@ -270,14 +272,14 @@ func (h *Handler) keys(w http.ResponseWriter, r *http.Request, key string) {
 	if fail != nil {
 		h.errors.Add(1)
 		if v := h.cfg.Mirror.View(); v != nil && fail.code == codeReadOnly {
-			fail.index = newest(v) // etcd says it to those that it has understood
+			fail.index = newest(v) // etcd includes it in errors for requests that it could parse
 		}
 		fail.write(w)
 	}
 }
 
-// Ready returns nil if there is something to answer with, else why every request
-// for keys is told that the store is out of reach.
+// Ready returns nil if requests for keys can be answered, and otherwise the reason
+// why they are refused.
 func (h *Handler) Ready() error {
 	if fail := h.nothing(h.cfg.Mirror.View()); fail != nil {
 		return errors.New(fail.cause)
@@ -285,9 +287,9 @@ func (h *Handler) Ready() error {
 	return nil
 }
 
-// nothing is the answer from a view that has none, since there is no view yet, or
-// nothing in it: that is not what a store with readers looks like, and they would
-// take it for the state of the site. It is nil if there is something.
+// nothing returns a failure if there is no view yet, or if the view is empty: a
+// store with readers is never empty, and they would take that for the state of the
+// site. Otherwise it returns nil.
 func (h *Handler) nothing(v *mirror.View) *failure {
 	if v == nil {
 		return unavailable("the store has not been read yet")
@@ -300,8 +302,8 @@ func (h *Handler) nothing(v *mirror.View) *failure {
 	return fail
 }
 
-// view is the latest one, which there is before long if the store can be
-// reached at all. There is something in it.
+// view returns the latest view, which is never empty. It waits for the first view,
+// but not for long.
 func (h *Handler) view(r *http.Request) (*mirror.View, *failure) {
 	if h.cfg.Mirror.View() == nil {
 		timer := time.NewTimer(h.cfg.loadPatience)
@@ -317,17 +319,17 @@ func (h *Handler) view(r *http.Request) (*mirror.View, *failure) {
 	return v, h.nothing(v)
 }
 
-// access is what is served at a path.
+// access describes what is served at a path.
 type access int
 
 const (
-	outside access = iota // nothing is ever there
-	denied                // not this
-	above                 // a directory above, or the one, that all lies in
-	within                // all of it that there is
+	outside access = iota // never served
+	denied                // not allowed
+	above                 // a directory that contains everything that is allowed, or a part of it
+	within                // allowed, with everything below it
 )
 
-// may says what is served at a key or directory.
+// may returns what is served at a key or directory.
 func (h *Handler) may(key string) access {
 	switch {
 	case strings.HasPrefix(h.root, key+"/"):
@@ -348,7 +350,7 @@ func (h *Handler) may(key string) access {
 	return denied
 }
 
-// lists reports whether a key is listed in a directory, which is above it then.
+// lists reports whether a key is listed in a directory above it.
 func (h *Handler) lists(dir, key string) bool {
 	below, found := strings.CutPrefix(key, dir)
 	if !found || !strings.HasPrefix(below, "/") || strings.Contains(below, "/_") || odd(below) {
@@ -357,9 +359,9 @@ func (h *Handler) lists(dir, key string) bool {
 	return strings.HasPrefix(key, h.root) && (len(h.cfg.Allow) == 0 || h.may(key) == within)
 }
 
-// odd reports a key that no path can name.
+// odd reports whether no path can name a key.
 func odd(key string) bool {
-	if !strings.Contains(key, "/.") { // nearly all
+	if !strings.Contains(key, "/.") { // fast path for nearly all keys
 		return strings.HasSuffix(key, "/") || strings.Contains(key, "//")
 	}
 	for part := range strings.SplitSeq(strings.TrimPrefix(key, "/"), "/") {
@@ -370,8 +372,8 @@ func odd(key string) bool {
 	return false
 }
 
-// prefix is what to look below for a directory: less than all only if all of
-// it is served.
+// prefix returns the prefix that a directory has to look at. It is narrower than the
+// root only if the whole directory is served.
 func (h *Handler) prefix(dir string) string {
 	if dir+"/" == h.root || strings.HasPrefix(dir, h.root) {
 		return dir + "/"
@@ -379,5 +381,5 @@ func (h *Handler) prefix(dir string) string {
 	return h.root
 }
 
-// newest is the highest index that a view knows of.
+// newest returns the highest index of a view.
 func newest(v *mirror.View) uint64 { return etcdindex.Last(v.Revision) }

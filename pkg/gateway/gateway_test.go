@@ -23,7 +23,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// site is a gateway in front of a store.
+// site is a gateway for a store.
 type site struct {
 	store   store.Store
 	mirror  *mirror.Mirror
@@ -32,8 +32,8 @@ type site struct {
 	pending int
 }
 
-// serve runs a gateway until the test ends. It mirrors what it serves, and no
-// more, unless told.
+// serve runs a gateway until the test ends. Unless mcfg has prefixes, it mirrors
+// only what it serves.
 func serve(t testing.TB, s store.Store, cfg Config, mcfg mirror.Config) *site {
 	t.Helper()
 	mcfg.Store = s
@@ -45,7 +45,7 @@ func serve(t testing.TB, s store.Store, cfg Config, mcfg mirror.Config) *site {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = m.Run(ctx) // it ends with the context
+		_ = m.Run(ctx) // ends with the context
 	}()
 	cfg.Mirror, cfg.Namespace, cfg.APIVersion = m, "/conftool", "v1"
 	h, err := New(cfg)
@@ -85,7 +85,7 @@ func (s *site) commit(t testing.TB, writes ...store.Write) store.Revision {
 	return r.Revision
 }
 
-// later makes a change in a moment, after those before it.
+// later makes a change in a moment, after the pending ones.
 func (s *site) later(t testing.TB, writes ...store.Write) {
 	s.pending++
 	time.AfterFunc(time.Duration(s.pending)*200*time.Millisecond, func() {
@@ -105,7 +105,7 @@ func (s *site) reached(t testing.TB, at store.Revision) {
 	t.Fatalf("the mirror does not get to %d: %+v", at, s.mirror.Status())
 }
 
-// reply is what came back.
+// reply is a response.
 type reply struct {
 	status int
 	header http.Header
@@ -132,7 +132,7 @@ type parsed struct {
 	Index     uint64
 }
 
-// ask makes a request with the path as it is written.
+// ask sends a request without changing the path.
 func ask(t testing.TB, method, base, target string, header ...string) reply {
 	t.Helper()
 	r, err := try(t.Context(), method, base, target, header...)
@@ -177,7 +177,8 @@ func (s *site) get(t testing.TB, target string, header ...string) reply {
 	return ask(t, http.MethodGet, s.URL, target, header...)
 }
 
-// keys lists the keys of a node and of all below it, directories with a slash.
+// keys lists the keys of a node and of everything below it, directories with a
+// slash.
 func keys(n node) []string {
 	name := n.Key
 	if n.Dir {
@@ -235,7 +236,7 @@ func TestRequests(t *testing.T) {
 		{"/v2/keys/conftool/v2/k", 404, "100 /conftool/v2"},
 		{"/v2/keys/nope", 404, "100 /nope"},
 
-		// A path is what is left of it once it is cleaned, and so is what may be seen.
+		// Paths are cleaned before access is checked.
 		{"/v2/keys//conftool/v1", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
 		{"/v2/keys/conftool/v1//", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
 		{"/v2/keys/./conftool/.//v1/.", 200, "/conftool/v1/ /conftool/v1/mw/ /conftool/v1/pools/"},
@@ -371,7 +372,7 @@ func TestIndexes(t *testing.T) {
 	}
 	for _, g := range []*site{s, other} {
 		e := g.get(t, "/v2/keys/conftool/v1/z?wait=true&waitIndex=16384")
-		if g == other { // it began later, and knows nothing of before
+		if g == other { // it started later, and does not know the entries before
 			if e.parsed.ErrorCode != 401 || e.parsed.Index != second {
 				t.Errorf("%s", e.body)
 			}
@@ -393,8 +394,8 @@ func TestIndexes(t *testing.T) {
 	}
 }
 
-// TestIndexesOfDeletions compares a gateway that saw what was deleted with one
-// that began after that, and knows no more than that it went.
+// TestIndexesOfDeletions compares a gateway that saw the deleted keys with one that
+// started later and only knows of their deletion.
 func TestIndexesOfDeletions(t *testing.T) {
 	t.Parallel()
 	local := openLocal(t)
@@ -425,14 +426,15 @@ func asJSON(t testing.TB, v any) string {
 	return string(text)
 }
 
-// failing is a store that is out of reach.
+// failing is a store that cannot be reached.
 type failing struct{ store.Store }
 
 func (failing) Read(context.Context, ...string) (store.Snapshot, error) {
 	return store.Snapshot{}, &store.UnavailableError{Tried: []store.Endpoint{{Address: "here", Err: errors.New("down")}}}
 }
 
-// TestNothingYet asks before anything was read, and where nothing is.
+// TestNothingYet sends requests before anything has been read, and for an empty
+// store.
 func TestNothingYet(t *testing.T) {
 	t.Parallel()
 	for name, st := range map[string]store.Store{
@@ -459,14 +461,14 @@ func TestNothingYet(t *testing.T) {
 	}
 }
 
-// mute is a store that can be read and says nothing after that.
+// mute is a store that can be read, and whose watch yields nothing.
 type mute struct{ store.Store }
 
 func (mute) Watch(ctx context.Context, _ store.Revision, _ ...string) iter.Seq2[store.Batch, error] {
 	return func(func(store.Batch, error) bool) { <-ctx.Done() }
 }
 
-// TestAge has time pass without a word of the store.
+// TestAge advances the time without contact to the store.
 func TestAge(t *testing.T) {
 	t.Parallel()
 	var offset atomic.Int64
@@ -488,8 +490,8 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestLongWaits wait for longer than a client may take to receive an answer, before
-// and after a change of something else.
+// TestLongWaits waits for longer than a client may take to receive a response,
+// before and after an unrelated change.
 func TestLongWaits(t *testing.T) {
 	t.Parallel()
 	const most = time.Second
@@ -516,15 +518,14 @@ func TestLongWaits(t *testing.T) {
 
 func escaped(key string) string { return "/v2/keys" + (&url.URL{Path: key}).EscapedPath() }
 
-// oldest is the body that a client gets which speaks HTTP/1.0, and no more than it
-// has to.
+// oldest returns the body for a client that sends a minimal HTTP/1.0 request.
 func oldest(t *testing.T, s *site, target string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // it was read
+	defer conn.Close() //nolint:errcheck // it was only read
 	fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", target)
 	all, err := io.ReadAll(conn)
 	if err != nil {

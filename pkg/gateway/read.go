@@ -50,7 +50,7 @@ func (h *Handler) render(v *mirror.View, what bodyKey) ([]byte, *failure) {
 	return nil, h.missing(v, what.key)
 }
 
-// list returns what a directory lists, in key order.
+// list returns the entries that a directory lists, in key order.
 func (h *Handler) list(v *mirror.View, dir string) []*store.Entry {
 	var entries []*store.Entry
 	for e := range v.Under(h.prefix(dir)) {
@@ -61,7 +61,7 @@ func (h *Handler) list(v *mirror.View, dir string) []*store.Entry {
 	return entries
 }
 
-// missing says what of a path there is not.
+// missing returns the failure for a key that does not exist.
 func (h *Handler) missing(v *mirror.View, key string) *failure {
 	for i := 1; i <= len(key); i++ {
 		if i < len(key) && key[i] != '/' {

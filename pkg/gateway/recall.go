@@ -8,37 +8,37 @@ import (
 	"time"
 )
 
-// Bounds of what is remembered of clients.
+// Limits of what is remembered of clients.
 const (
 	defaultRecall = 5 * time.Second
 
 	maxRecalled     = 4096 // keys that clients wait for
-	maxOfOne        = 64   // clients of one address that wait for one key
+	maxOfOne        = 64   // clients at one address that wait for one key
 	longestRecalled = 256  // bytes of a key
 )
 
-// recall remembers up to which index clients were told. One that waits without an
-// index means "from now", and would lose what has happened while it was busy with
-// the answer before. If it asks again soon, it is told of that.
+// recall remembers the last index that was sent to each client. A client that waits
+// without an index waits from now on, and would lose the events while it processes
+// the previous one. If it asks again soon, it gets those events.
 //
-// A client is known by its address, and clients that share one, behind a proxy or
-// NAT, by their ports. One that comes with a new port may be any of those that are
-// expected, so it goes on from the lowest index: it may be told of what it knows,
-// and in turn another one may miss what it would have missed without all this.
+// A client is identified by its address and, if several share an address behind a
+// proxy or NAT, by its port. A client with a new port may be any of those that are
+// expected, so it continues from the lowest index: it may get events that it already
+// has, and another client may then miss events, as it would without recall.
 type recall struct {
 	keep time.Duration
 
 	mu   sync.Mutex
-	told map[waiter][]place
+	sent map[waiter][]place
 }
 
-// waiter is who waits for what.
+// waiter identifies the clients of one address that wait for one key.
 type waiter struct {
 	host, key string
 	recursive bool
 }
 
-// place is where one client stopped.
+// place is the last index that was sent to one client.
 type place struct {
 	port  string
 	index uint64
@@ -46,10 +46,10 @@ type place struct {
 }
 
 func newRecall(keep time.Duration) *recall {
-	return &recall{keep: keep, told: map[waiter][]place{}}
+	return &recall{keep: keep, sent: map[waiter][]place{}}
 }
 
-// client is who asks, and its port.
+// client returns the waiter and the port of a request.
 func client(r *http.Request, q query) (w waiter, port string) {
 	host, port, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -58,24 +58,24 @@ func client(r *http.Request, q query) (w waiter, port string) {
 	return waiter{host, q.key, q.recursive}, port
 }
 
-// note remembers up to where a client was told.
+// note remembers the last index that was sent to a client.
 func (m *recall) note(w waiter, port string, index uint64) {
 	if len(w.key) > longestRecalled || m.keep <= 0 {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.told[w]; !known && len(m.told) >= maxRecalled {
+	if _, known := m.sent[w]; !known && len(m.sent) >= maxRecalled {
 		m.makeRoom()
 	}
 	places := m.fresh(w)
 	if len(places) >= maxOfOne {
 		places = places[1:]
 	}
-	m.told[w] = append(places, place{port, index, time.Now()})
+	m.sent[w] = append(places, place{port, index, time.Now()})
 }
 
-// take returns, and forgets, up to where a client was told that asks again.
+// take returns and forgets the last index that was sent to a client that asks again.
 func (m *recall) take(w waiter, port string) (index uint64, known bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,7 +98,7 @@ func (m *recall) take(w waiter, port string) (index uint64, known bool) {
 	return index, true
 }
 
-// claim forgets the place of a client that says itself up to where it was told.
+// claim forgets the place of a client that sends its own index.
 func (m *recall) claim(w waiter, port string, index uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,36 +110,36 @@ func (m *recall) claim(w waiter, port string, index uint64) {
 	m.drop(w, places, i)
 }
 
-// drop forgets one place of a waiter, if there is one, and the waiter if no other
-// is left.
+// drop forgets place i of a waiter, if i is not negative, and the waiter if it has
+// no places left.
 func (m *recall) drop(w waiter, places []place, i int) {
 	if i >= 0 {
 		places = slices.Delete(places, i, i+1)
 	}
-	if m.told[w] = places; len(places) == 0 {
-		delete(m.told, w)
+	if m.sent[w] = places; len(places) == 0 {
+		delete(m.sent, w)
 	}
 }
 
-// fresh are the places of a waiter that are not too old.
+// fresh returns the places of a waiter that have not expired.
 func (m *recall) fresh(w waiter) []place {
-	return slices.DeleteFunc(m.told[w], func(p place) bool { return time.Since(p.at) > m.keep })
+	return slices.DeleteFunc(m.sent[w], func(p place) bool { return time.Since(p.at) > m.keep })
 }
 
-// makeRoom forgets what is too old, and more if need be, so that it is not called
-// each time.
+// makeRoom forgets expired places, and more if necessary, so that it does not have
+// to run for each new waiter.
 func (m *recall) makeRoom() {
-	for w := range m.told {
+	for w := range m.sent {
 		if places := m.fresh(w); len(places) > 0 {
-			m.told[w] = places
+			m.sent[w] = places
 		} else {
-			delete(m.told, w)
+			delete(m.sent, w)
 		}
 	}
-	for w := range m.told {
-		if len(m.told) <= maxRecalled/4*3 {
+	for w := range m.sent {
+		if len(m.sent) <= maxRecalled/4*3 {
 			return
 		}
-		delete(m.told, w)
+		delete(m.sent, w)
 	}
 }

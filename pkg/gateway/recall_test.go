@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/mirror"
 )
 
-// looper is a client that waits from now, again and again, as confd 0.16 does with
-// the backend etcd. Each has connections of its own.
+// looper is a client that repeatedly waits from now on, like confd 0.16 with the
+// backend etcd. Each looper has its own connections.
 type looper struct {
 	t    *testing.T
 	s    *site
@@ -27,15 +27,15 @@ func (s *site) looper(t *testing.T) looper {
 	return looper{t, s, &http.Client{Transport: transport}}
 }
 
-// wait asks, and returns when it is being waited or answered. What is returned
-// takes the answer, and returns its key.
+// wait sends a request, and returns when the gateway is waiting or has answered. key
+// reads the response, and returns the key of its event.
 func (l looper) wait(ctx context.Context, target string) (key func() string) {
 	l.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.s.URL+"/v2/keys/conftool/v1/"+target, nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	resp, err := l.http.Do(req) //nolint:bodyclose // what is returned closes it
+	resp, err := l.http.Do(req) //nolint:bodyclose // closed by the returned function
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -59,8 +59,8 @@ func (l looper) expect(got, want string) {
 
 const dirWait = "d?wait=true&recursive=true"
 
-// TestWaitFromNowAgain: the second of two changes is not lost on a client that is
-// busy with the first one.
+// TestWaitFromNowAgain checks that a client that is processing the first of two
+// changes does not lose the second.
 func TestWaitFromNowAgain(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{Recall: time.Hour}, mirror.Config{})
@@ -72,7 +72,7 @@ func TestWaitFromNowAgain(t *testing.T) {
 	s.commit(t, put("/conftool/v1/d/b", "1"))
 	s.commit(t, put("/conftool/v1/d/c", "1"), put("/conftool/v1/d/d", "1"))
 	s.commit(t, put("/conftool/v1/elsewhere", "1"))
-	for _, want := range []string{"d/b", "d/c", "d/d"} { // one after the other: it may not care for all
+	for _, want := range []string{"d/b", "d/c", "d/d"} { // in order; the client may not need all of them
 		l.expect(l.wait(t.Context(), dirWait)(), want)
 	}
 	now := l.wait(t.Context(), dirWait)
@@ -84,8 +84,8 @@ func TestWaitFromNowAgain(t *testing.T) {
 	l.expect(l.wait(t.Context(), dirWait)(), "d/f")
 }
 
-// TestWaitFromNowAfterAnIndex: confd follows with an index what its template does not
-// need, and then waits from now again.
+// TestWaitFromNowAfterAnIndex checks the sequence of confd, which waits with an
+// index while events do not match its template, and then from now on.
 func TestWaitFromNowAfterAnIndex(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{Recall: time.Hour}, mirror.Config{})
@@ -103,8 +103,8 @@ func TestWaitFromNowAfterAnIndex(t *testing.T) {
 	l.expect(now(), "d/d")
 }
 
-// TestWaitFromNowGivenUp: nor is one lost between two requests if the first had no
-// answer.
+// TestWaitFromNowGivenUp checks that no event is lost between two requests if the
+// first got no answer.
 func TestWaitFromNowGivenUp(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{Recall: time.Hour}, mirror.Config{})
@@ -118,8 +118,8 @@ func TestWaitFromNowGivenUp(t *testing.T) {
 	l.expect(l.wait(t.Context(), dirWait)(), "d/b")
 }
 
-// TestWaitFromNowBehindNAT: clients of one address are told apart by their
-// connections, so none loses what another one was told of.
+// TestWaitFromNowBehindNAT checks that clients of one address are distinguished by
+// their connections, so that none loses an event that was sent to another.
 func TestWaitFromNowBehindNAT(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{Recall: time.Hour}, mirror.Config{})
@@ -137,8 +137,9 @@ func TestWaitFromNowBehindNAT(t *testing.T) {
 	quick.expect(now(), "d/c")
 }
 
-// TestWaitFromNowAtFirst: who has not been told of anything waits from now, and so
-// does who was told of something else, too long ago, or of what is forgotten.
+// TestWaitFromNowAtFirst checks that a client waits from now on if no event has been
+// sent to it, or one of another key, or too long ago, or if the events since then
+// are forgotten.
 func TestWaitFromNowAtFirst(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -169,7 +170,7 @@ func TestWaitFromNowAtFirst(t *testing.T) {
 	}
 }
 
-// TestRecallIsBounded: however many clients there are, little is remembered.
+// TestRecallIsBounded checks that memory is limited for any number of clients.
 func TestRecallIsBounded(t *testing.T) {
 	t.Parallel()
 	m := newRecall(time.Hour)
@@ -181,8 +182,8 @@ func TestRecallIsBounded(t *testing.T) {
 		m.note(one, fmt.Sprint(i), uint64(i))
 	}
 	m.note(waiter{host: "one", key: strings.Repeat("k", longestRecalled+1)}, "1", 1)
-	if len(m.told) > maxRecalled || len(m.told[one]) != maxOfOne { // nothing made room since
-		t.Errorf("%d keys, %d clients of one", len(m.told), len(m.told[one]))
+	if len(m.sent) > maxRecalled || len(m.sent[one]) != maxOfOne { // makeRoom has not run since
+		t.Errorf("%d keys, %d clients of one", len(m.sent), len(m.sent[one]))
 	}
 	if index, known := m.take(one, fmt.Sprint(3*maxOfOne-1)); !known || index != 3*maxOfOne-1 {
 		t.Errorf("%d, %v", index, known)
@@ -193,25 +194,25 @@ func TestRecallIsBounded(t *testing.T) {
 	for range maxOfOne {
 		m.take(one, "")
 	}
-	if _, left := m.told[one]; left {
+	if _, left := m.sent[one]; left {
 		t.Error("what was taken is still there")
 	}
 	expired := newRecall(1)
 	for i := range 2 * maxRecalled {
 		expired.note(waiter{host: fmt.Sprint(i), key: "/k"}, "1", uint64(i))
 	}
-	if len(expired.told) > maxRecalled {
-		t.Errorf("%d are kept for too long", len(expired.told))
+	if len(expired.sent) > maxRecalled {
+		t.Errorf("%d are kept for too long", len(expired.sent))
 	}
 }
 
-// TestIndexInStep: a client that has been told of the last event is not said to be
-// behind, as etcd-mirror would report it.
+// TestIndexInStep checks that a client that has the last event is not reported as
+// being behind, as etcd-mirror would.
 func TestIndexInStep(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{Prefixes: []string{"/conftool/"}})
 	at := uint64(s.commit(t, put("/conftool/v1/d/a", "1"), put("/conftool/v1/d/b", "1"), put("/conftool/v1/d/c", "1"), put("/conftool/.confctl/j", "")))
-	s.commit(t, put("/conftool/.confctl/j", "1")) // of no concern to readers
+	s.commit(t, put("/conftool/.confctl/j", "1")) // not served
 	for i := range uint64(3) {
 		r := s.get(t, fmt.Sprintf("/v2/keys/conftool/v1?wait=true&recursive=true&waitIndex=%d", at*8192+i))
 		if r.parsed.Node.ModifiedIndex != at*8192+i || r.header.Get("X-Etcd-Index") != fmt.Sprint(at*8192+2) {

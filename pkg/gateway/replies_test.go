@@ -15,18 +15,18 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// recordVariable asks for the replies of the installed etcd to be recorded.
+// recordVariable requests that the replies of the installed etcd are recorded.
 const recordVariable = "GATEWAY_RECORD"
 
-// teller is an etcd that serves the v2 API: one that runs, or what one has said.
-type teller struct {
-	typical bool // it is asked only what is recorded
-	tells   func(t *testing.T, method, target string) reply
+// oracle is an etcd that serves the v2 API: a running one, or recorded replies.
+type oracle struct {
+	typical bool // only recorded requests can be sent
+	ask     func(t *testing.T, method, target string) reply
 }
 
-// likeEtcd runs a check with the etcd that is installed, once it has the keys, and
-// with what one has said in testdata.
-func likeEtcd(t *testing.T, name string, writes []store.Write, check func(*testing.T, teller)) {
+// likeEtcd runs a check with the installed etcd, after it has the keys, and with the
+// replies in testdata.
+func likeEtcd(t *testing.T, name string, writes []store.Write, check func(*testing.T, oracle)) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".jsonl")
 	t.Run("installed", func(t *testing.T) {
@@ -36,28 +36,28 @@ func likeEtcd(t *testing.T, name string, writes []store.Write, check func(*testi
 			real.Put(t, w.Key, string(w.Value))
 		}
 		record := os.Getenv(recordVariable) != ""
-		said := newReplies(version)
-		check(t, teller{record, func(t *testing.T, method, target string) reply {
+		recorded := newReplies(version)
+		check(t, oracle{record, func(t *testing.T, method, target string) reply {
 			r := follow(t, method, real.URL, target)
-			said.add(t, method, target, r)
+			recorded.add(t, method, target, r)
 			return r
 		}})
 		if record {
-			said.write(t, file)
+			recorded.write(t, file)
 		}
 	})
 	t.Run("recorded", func(t *testing.T) {
-		check(t, teller{true, readReplies(t, file).tell})
+		check(t, oracle{true, readReplies(t, file).ask})
 	})
 }
 
-// settled waits until an etcd has given its cluster a version, which takes an
-// index, and returns what it says that it is.
+// settled waits until an etcd has set the version of its cluster, which uses an
+// index, and returns its version.
 func settled(t *testing.T, real *etcdv2test.Server) string {
 	t.Helper()
 	for range 1000 {
-		if said := ask(t, http.MethodGet, real.URL, "/version").body; !strings.Contains(said, "not_decided") {
-			return said
+		if recorded := ask(t, http.MethodGet, real.URL, "/version").body; !strings.Contains(recorded, "not_decided") {
+			return recorded
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -65,7 +65,7 @@ func settled(t *testing.T, real *etcdv2test.Server) string {
 	return ""
 }
 
-// follow asks as a client does that goes where it is sent.
+// follow sends a request and follows redirects.
 func follow(t *testing.T, method, base, target string) reply {
 	t.Helper()
 	r := ask(t, method, base, target)
@@ -75,9 +75,9 @@ func follow(t *testing.T, method, base, target string) reply {
 	return r
 }
 
-// replies are what an etcd has said, in a file of JSON lines: its version, and then
-// each reply with the requests that it was given to. What it says in any order,
-// nodes and fields, is in one order there, so that the same is recorded again.
+// replies are recorded replies of an etcd, in a file of JSON lines: its version, and
+// then each reply with the requests that it answers. Nodes and fields are sorted, so
+// that recording again gives the same file.
 type replies struct {
 	Etcd json.RawMessage `json:"etcd"`
 
@@ -85,7 +85,7 @@ type replies struct {
 	to  map[string]*recorded // by request
 }
 
-// recorded is a reply without what nobody looks at.
+// recorded is a reply without the parts that are not compared.
 type recorded struct {
 	To     []string          `json:"to"`
 	Status int               `json:"status"`
@@ -106,7 +106,7 @@ func (rs *replies) add(t *testing.T, method, target string, r reply) {
 		}
 	}
 	if _, there := one.Header["X-Etcd-Cluster-Id"]; there {
-		one.Header["X-Etcd-Cluster-Id"] = "1" // it is another each time
+		one.Header["X-Etcd-Cluster-Id"] = "1" // differs between clusters
 	}
 	for _, known := range rs.all {
 		if known.is(one) {
@@ -125,8 +125,8 @@ func (r *recorded) is(other *recorded) bool {
 	return r.Status == other.Status && r.Body == other.Body && maps.Equal(r.Header, other.Header)
 }
 
-// tell returns the reply to a request.
-func (rs *replies) tell(t *testing.T, method, target string) reply {
+// ask returns the reply to a request.
+func (rs *replies) ask(t *testing.T, method, target string) reply {
 	t.Helper()
 	one := rs.to[method+" "+target]
 	if one == nil {

@@ -12,20 +12,20 @@ import (
 
 // query is a request for keys.
 type query struct {
-	key       string // with its leading slash and without a trailing one; empty: the root
-	slash     bool   // there was a trailing one
+	key       string // with a leading slash and without a trailing one; empty: the root
+	slash     bool   // the path had a trailing slash
 	recursive bool
 	wait      bool
-	index     uint64 // to wait for; 0: the next change
+	index     uint64 // the index to wait for; 0: the next change
 	pybal     bool
 }
 
-// longest is how long a path may be. The longest keys of etcd's are as long as
-// its requests, but those of objects are names.
+// longest is the limit of a path. etcd allows keys up to the size of a request, but
+// the keys of objects are names.
 const longest = 4096
 
-// parse understands a request for a key, as it is written, as etcd does. What would
-// write is refused whatever the key is.
+// parse parses a request for a key in its escaped form, as etcd does. A write is
+// refused for any key.
 func parse(r *http.Request, key string) (query, *failure) {
 	q := query{pybal: strings.HasPrefix(r.UserAgent(), "PyBal/")}
 	fail := q.parsePath(key)
@@ -62,12 +62,11 @@ func (q *query) parsePath(p string) *failure {
 		return badRequest(codeInvalidField, `the path leaves %s: it has too many ".."`, keysPath)
 	}
 	q.slash = strings.HasSuffix(p, "/")
-	q.key = strings.TrimSuffix(path.Clean("/"+p), "/") // where etcd redirects to
+	q.key = strings.TrimSuffix(path.Clean("/"+p), "/") // the path that etcd redirects to
 	return nil
 }
 
-// leaves reports whether a path below /v2/keys leads out of there, if only to
-// come back.
+// leaves reports whether a path below /v2/keys leaves it, even if it comes back.
 func leaves(p string) bool {
 	depth := 0
 	for part := range strings.SplitSeq(p, "/") {
@@ -84,8 +83,8 @@ func leaves(p string) bool {
 	return false
 }
 
-// parseForm checks the parameters in etcd's order. Those of writes are
-// ignored, as unknown ones are.
+// parseForm checks the parameters in the order of etcd. Parameters of writes and
+// unknown parameters are ignored.
 func (q *query) parseForm(form url.Values, method string) *failure {
 	if v, given := form["waitIndex"]; given {
 		var err error
@@ -121,6 +120,6 @@ func (q *query) parseForm(form url.Values, method string) *failure {
 	case q.wait && stream:
 		return badRequest(codeInvalidField, `"stream" is not supported: ask again, with "waitIndex" one more than the modifiedIndex of what was received`)
 	}
-	q.wait = q.wait && !quorum // etcd reads then
+	q.wait = q.wait && !quorum // etcd then reads instead
 	return nil
 }

@@ -12,16 +12,16 @@ import (
 
 func newRand() *rand.Rand { return rand.New(rand.NewPCG(7, 11)) }
 
-// gapped is a store that forgets when told to.
+// gapped is a store that forgets changes on request.
 type gapped struct {
-	store.Store // behind mu
+	store.Store // guarded by mu
 
 	mu     sync.Mutex
 	cancel context.CancelFunc
 	gone   bool
 }
 
-// gap makes a change while the watch is away, and has it be forgotten.
+// gap makes a change while the watch is interrupted, and forgets it.
 func (g *gapped) gap(t testing.TB, writes ...store.Write) {
 	t.Helper()
 	g.mu.Lock()
@@ -33,7 +33,7 @@ func (g *gapped) gap(t testing.TB, writes ...store.Write) {
 	}
 }
 
-// putBack puts another store in the place of this one.
+// putBack replaces the store by another one.
 func (g *gapped) putBack(other store.Store) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

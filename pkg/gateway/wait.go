@@ -16,13 +16,13 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// settleTime is for an index that the mirror may come to know of: another
-// gateway is a little ahead, or the history is still being read. It is less
-// than clients give until there are headers.
+// settleTime is how long a request waits for an index that the mirror may still
+// learn of: another gateway may be slightly ahead, or the history is still being
+// read. It is shorter than the time that clients wait for headers.
 const settleTime = 2 * time.Second
 
-// wait answers a request with wait=true: with the first event that there is, or
-// will be, at its index or a later one.
+// wait answers a request with wait=true with the first event at its index or later,
+// which may be in the future.
 func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure {
 	if h.waiting.Add(1) > int64(h.cfg.MaxWaiters) {
 		h.waiting.Add(-1)
@@ -36,7 +36,7 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 	switch h.may(q.key) {
 	case denied:
 		return &failure{status: http.StatusForbidden, code: codeUnauthorized, cause: q.key + " is not served here", index: newest(v)}
-	case outside: // there is nothing to give PyBal
+	case outside: // there is nothing to send to PyBal
 		q.pybal = false
 	case above, within:
 	}
@@ -47,7 +47,7 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 		h.recall.claim(who, port, q.index-1)
 	}
 	v, batches, err := h.settle(r, v, q.index)
-	if fail := h.unheard(v); fail != nil {
+	if fail := h.waitFailure(v); fail != nil {
 		return fail
 	}
 	if err != nil {
@@ -60,9 +60,9 @@ func (h *Handler) wait(w http.ResponseWriter, r *http.Request, q query) *failure
 	return fail
 }
 
-// resumed is the index to wait for of a request without one: that after the last
-// answer, if there was one a moment ago and what happened since is known, else the
-// next that will be.
+// resumed returns the index to wait for if the request has none: the one after the
+// last index that was sent to the client, if that was recent and the history since
+// then is known, and otherwise the next index.
 func (h *Handler) resumed(v *mirror.View, who waiter, port string) uint64 {
 	last, known := h.recall.take(who, port)
 	if known && last < newest(v) {
@@ -73,8 +73,8 @@ func (h *Handler) resumed(v *mirror.View, who waiter, port string) uint64 {
 	return newest(v) + 1
 }
 
-// unheard is why a request is not told of changes now; nil if it is.
-func (h *Handler) unheard(v *mirror.View) *failure {
+// waitFailure returns a failure if a request cannot wait now, and otherwise nil.
+func (h *Handler) waitFailure(v *mirror.View) *failure {
 	select {
 	case <-h.closed:
 		return busy("the gateway is shutting down")
@@ -83,9 +83,9 @@ func (h *Handler) unheard(v *mirror.View) *failure {
 	}
 }
 
-// settle returns the batches to look for an index in, and the view that they
-// are of. An index that is not known of is forgotten, or of a store that was
-// put back since: in both cases the client has to read again.
+// settle returns the batches in which to look for an index, and their view. If the
+// index is not known, it was forgotten, or it belongs to a store that has been
+// restored since. In both cases the client must read again.
 func (h *Handler) settle(r *http.Request, v *mirror.View, index uint64) (*mirror.View, []*mirror.Batch, error) {
 	batches, settled, err := lookUp(v, index)
 	if settled {
@@ -93,7 +93,7 @@ func (h *Handler) settle(r *http.Request, v *mirror.View, index uint64) (*mirror
 	}
 	timer := time.NewTimer(h.cfg.settleTime)
 	defer timer.Stop()
-	tick := time.NewTicker(h.cfg.settleTime / 100) // a view that has but another revision wakes nobody
+	tick := time.NewTicker(h.cfg.settleTime / 100) // a view that only has a higher revision wakes nobody
 	defer tick.Stop()
 	for !settled {
 		select {
@@ -112,8 +112,8 @@ func (h *Handler) settle(r *http.Request, v *mirror.View, index uint64) (*mirror
 	return v, batches, err
 }
 
-// lookUp returns the batches that have events at an index or later ones, and
-// whether a later view will say the same.
+// lookUp returns the batches that have events at an index or later, and whether a
+// later view would give the same answer.
 func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool, err error) {
 	if index > newest(v)+1 {
 		return nil, false, fmt.Errorf("index %d is to come, the store is at %d", index, newest(v))
@@ -122,13 +122,13 @@ func lookUp(v *mirror.View, index uint64) (batches []*mirror.Batch, settled bool
 	return batches, err == nil || !v.Filling(), err
 }
 
-// follow answers with the first event there is or will be, and returns up to which
-// index the client was told. It fails only before it has answered anything.
+// follow sends the first event, now or when it happens, and returns the last index
+// that was sent to the client. It fails only before it has sent anything.
 //
-// The X-Etcd-Index of an event that is there already is that of the last event, and
-// not of the store, so that a client that has come that far is not said to be behind.
+// The X-Etcd-Index of a past event is that of the last served event, not that of the
+// store, so that a client that has all events is not reported as being behind.
 func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mirror.View, batches []*mirror.Batch) (last uint64, fail *failure) {
-	t, fail := h.tell(r.Context(), h.past, q, v, batches)
+	t, fail := h.deliver(r.Context(), h.past, q, v, batches)
 	if fail != nil {
 		return 0, fail
 	}
@@ -143,7 +143,7 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 	if control.Flush() != nil { // clients wait for the headers
 		return newest(v), nil
 	}
-	_ = control.SetWriteDeadline(time.Time{}) // nothing is sent for as long as it takes
+	_ = control.SetWriteDeadline(time.Time{}) // no deadline while there is nothing to send
 	for {
 		select {
 		case <-r.Context().Done():
@@ -156,17 +156,17 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 		v = h.cfg.Mirror.View()
 		batches, all := v.Since(before.Version())
 		if !all || h.nothing(v) != nil {
-			return newest(before), nil // asked again, it is told that they are forgotten, or that nothing is there
+			return newest(before), nil // the next request reports that they are forgotten, or that the store is empty
 		}
 		for _, b := range batches {
-			if b.Reload { // indexes may have begun anew
+			if b.Reload { // indexes may have restarted
 				q.index = 0
 			}
 		}
 		h.deadline(control)
-		t, fail := h.tell(r.Context(), h.turn, q, v, batches)
+		t, fail := h.deliver(r.Context(), h.turn, q, v, batches)
 		if fail != nil {
-			return newest(before), nil // asked again, it is told of them
+			return newest(before), nil // the next request gets the events
 		}
 		if t.body != nil {
 			h.write(w, t.body)
@@ -179,8 +179,8 @@ func (h *Handler) follow(w http.ResponseWriter, r *http.Request, q query, v *mir
 	}
 }
 
-// bodyOfEvents returns the body for events, of which there is at least one. It is
-// to be released. Many clients wait for the same, and share it.
+// bodyOfEvents returns the body for one or more events. The caller must release it.
+// Clients that wait for the same events share it.
 func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) (*body, *failure) {
 	if len(events) == 1 {
 		return h.bodies.share(v.Version(), bodyKey{key: events[0].Key, event: events[0].index}, func() ([]byte, *failure) {
@@ -191,10 +191,11 @@ func (h *Handler) bodyOfEvents(v *mirror.View, q query, events []event) (*body, 
 	return h.bodies.share(v.Version(), what, func() ([]byte, *failure) { return encodeAll(q.key, latest(events), 0), nil })
 }
 
-// write sends a body after the header, or the rest of it, and releases it.
+// write sends a body, after the header or after what was already sent, and releases
+// it.
 func (h *Handler) write(w http.ResponseWriter, b *body) {
 	defer h.bodies.release(b)
-	_, _ = w.Write(b.text) // the client may have gone
+	_, _ = w.Write(b.text) // the client may have disconnected
 }
 
 // lastOf returns the highest index of events.
@@ -205,7 +206,7 @@ func lastOf(events []event) (last uint64) {
 	return last
 }
 
-// lastEvent is the index of the last event in some batches that is served.
+// lastEvent returns the index of the last served event in some batches.
 func (h *Handler) lastEvent(batches []*mirror.Batch) uint64 {
 	for _, b := range slices.Backward(batches) {
 		if from, to := b.Range(h.root); to > from {
@@ -215,19 +216,19 @@ func (h *Handler) lastEvent(batches []*mirror.Batch) uint64 {
 	return 0
 }
 
-// told is what a request is told of events.
-type told struct {
-	body  *body  // to be released; nil if there are none
+// delivery is the events to send to a client.
+type delivery struct {
+	body  *body  // must be released; nil if there are no events
 	final uint64 // the index of the last event
 	last  uint64 // the highest index
 }
 
-// tell returns what a request is told if the batches have something for it. A
-// change can wake thousands, and thousands may ask for what is past: each in turn,
-// so that what they look at is not in memory for all of them, and that who reads
-// meanwhile does not have to wait behind all of them. A turn is short, and who has
-// gone takes none.
-func (h *Handler) tell(ctx context.Context, turn chan struct{}, q query, v *mirror.View, batches []*mirror.Batch) (t told, fail *failure) {
+// deliver returns what to send for a request, if the batches have events for it. A
+// change can wake thousands of requests, and thousands may ask for past events. They
+// take turns, so that the events are not in memory for all of them at the same time,
+// and so that reads do not wait behind all of them. A turn is short, and a client
+// that has disconnected does not take one.
+func (h *Handler) deliver(ctx context.Context, turn chan struct{}, q query, v *mirror.View, batches []*mirror.Batch) (t delivery, fail *failure) {
 	select {
 	case turn <- struct{}{}:
 	case <-ctx.Done():
@@ -245,8 +246,8 @@ func (h *Handler) tell(ctx context.Context, turn chan struct{}, q query, v *mirr
 	return t, fail
 }
 
-// events returns those that a request waits for, or only the first of them; none
-// if the context ends meanwhile: there may be much to look through.
+// events returns the events that a request waits for, or only the first of them. It
+// returns none if the context ends during the search, which may be long.
 func (h *Handler) events(ctx context.Context, q query, batches []*mirror.Batch, one bool) []event {
 	var out []event
 	places := h.places(q)
@@ -262,7 +263,7 @@ func (h *Handler) events(ctx context.Context, q query, batches []*mirror.Batch, 
 			from, to := b.Range(place)
 			for i := from; i < to; i++ {
 				e := event{b.Events[i], etcdindex.Event(b.Revision, i-served)}
-				if e.index < q.index || !h.tells(q, e.Key) {
+				if e.index < q.index || !h.matches(q, e.Key) {
 					continue
 				}
 				if out = append(out, e); one {
@@ -274,15 +275,14 @@ func (h *Handler) events(ctx context.Context, q query, batches []*mirror.Batch, 
 	return out
 }
 
-// places are the keys, and the directories with all below them, whose events a
-// request may hear of. None is in another, and they are in the order in which a
-// batch has their events.
+// places returns the keys and the directories whose events match a request. None of
+// them contains another, and they are in the order of the events in a batch.
 func (h *Handler) places(q query) []string {
 	tops := []string{q.key}
 	switch h.may(q.key) {
 	case outside, denied:
 		return nil
-	case above: // where there is no key
+	case above: // not a key
 		if !q.recursive {
 			return nil
 		}
@@ -300,8 +300,8 @@ func (h *Handler) places(q query) []string {
 	return places
 }
 
-// servedBelow is what is served below a directory that is above all that is served,
-// or some of it.
+// servedBelow returns the served paths below a directory that contains everything
+// that is served, or a part of it.
 func (h *Handler) servedBelow(dir string) []string {
 	if len(h.cfg.Allow) == 0 {
 		return []string{strings.TrimSuffix(h.root, "/")}
@@ -309,15 +309,15 @@ func (h *Handler) servedBelow(dir string) []string {
 	return slices.DeleteFunc(slices.Clone(h.cfg.Allow), func(a string) bool { return !strings.HasPrefix(a+"/", dir+"/") })
 }
 
-// tells reports whether a request hears of a key.
-func (h *Handler) tells(q query, key string) bool {
+// matches reports whether events of a key match a request.
+func (h *Handler) matches(q query, key string) bool {
 	if key == q.key {
 		return h.may(key) == within && !odd(key)
 	}
 	return q.recursive && strings.HasPrefix(key, q.key+"/") && h.lists(q.key, key)
 }
 
-// latest makes of several events the last of each key, in key order.
+// latest returns the last event of each key, in key order.
 func latest(events []event) []event {
 	last := make(map[string]event, len(events))
 	for _, e := range events {
@@ -326,9 +326,9 @@ func latest(events []event) []event {
 	return slices.SortedFunc(maps.Values(last), func(a, b event) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// encodeAll is a body for PyBal: one directory with all that has changed. It
-// goes on waiting at the highest index in it, which is at least the one given.
-// A node without a value is a deleted one.
+// encodeAll returns a body for PyBal: one directory with everything that has
+// changed. PyBal waits next at the highest index in it, which is at least least. A
+// node without a value was deleted.
 func encodeAll(dir string, events []event, least uint64) []byte {
 	n := nodeJSON{Key: dir, Dir: true, Nodes: []nodeJSON{}, Modified: least, Created: least}
 	for i, e := range events {
@@ -341,8 +341,8 @@ func encodeAll(dir string, events []event, least uint64) []byte {
 	return encode(replyJSON{Action: "set", Node: n})
 }
 
-// cleared answers a request for an index that is not known of. PyBal never
-// reads again, so it is given all there is, and all that is known to have gone.
+// cleared answers a request for an unknown index. PyBal never reads again, so it
+// gets the current content and all known deletions.
 func (h *Handler) cleared(w http.ResponseWriter, v *mirror.View, q query, why error) *failure {
 	if !q.pybal {
 		oldest := newest(v)
@@ -368,8 +368,8 @@ func (h *Handler) cleared(w http.ResponseWriter, v *mirror.View, q query, why er
 	return nil
 }
 
-// everything is a body for PyBal: all there is, and all that is known to have gone.
-// It is made to its end, also if the client has gone: others may share it.
+// everything returns a body for PyBal: the current content and all known deletions.
+// It is completed even if the client has disconnected, because others may share it.
 func (h *Handler) everything(v *mirror.View, q query) []byte {
 	known := latest(h.events(context.Background(), q, v.Retained(), false))
 	known = slices.DeleteFunc(known, func(e event) bool { return !e.Deleted })

@@ -24,7 +24,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestWait follows a wait from the headers to the event.
+// TestWait checks a wait from the headers to the event.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
@@ -73,7 +73,7 @@ func TestWait(t *testing.T) {
 	s.waiting(t, 0)
 }
 
-// TestWaitIsBounded has more wait than may, and then all be sent away.
+// TestWaitIsBounded starts more waits than allowed, and then ends all of them.
 func TestWaitIsBounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{MaxWaiters: 3}, mirror.Config{})
@@ -96,11 +96,11 @@ func TestWaitIsBounded(t *testing.T) {
 	wg.Wait()
 }
 
-// never is longer than any test may take.
+// never is longer than any test takes.
 const never = time.Hour
 
-// TestClosed asks after Close: nothing is waited for any more, least of all by
-// one that would be told that its index is forgotten.
+// TestClosed sends requests after Close: none waits any more, not even one whose
+// index is forgotten.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{settleTime: never}, mirror.Config{})
@@ -119,8 +119,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestClosedUnread asks after Close, when the store was never read: nobody is
-// patient any more.
+// TestClosedUnread sends requests after Close when the store has never been read:
+// none waits any more.
 func TestClosedUnread(t *testing.T) {
 	t.Parallel()
 	s := serve(t, failing{openLocal(t)}, Config{loadPatience: never}, mirror.Config{})
@@ -130,8 +130,8 @@ func TestClosedUnread(t *testing.T) {
 	}
 }
 
-// TestIndexToCome waits for what no gateway can have said, unless the store was
-// put back.
+// TestIndexToCome waits for an index that no gateway can have sent, unless the store
+// was restored.
 func TestIndexToCome(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
@@ -168,8 +168,8 @@ func (s *site) follow(t testing.TB, target string, got func(parsed) bool, header
 	}
 }
 
-// TestFollow has one reader follow each event, one like PyBal follow the
-// state, and one read all, over 1,000 random transactions.
+// TestFollow checks three readers over 1,000 random transactions: one follows each
+// event, one follows the state like PyBal, and one reads everything.
 func TestFollow(t *testing.T) {
 	t.Parallel()
 	const total = 1000
@@ -204,7 +204,7 @@ func TestFollow(t *testing.T) {
 	pybal := map[string]string{}
 	wg.Go(func() {
 		err := s.follow(t, "/v2/keys/conftool/v1/d/", func(p parsed) bool {
-			time.Sleep(20 * time.Millisecond) // it takes a break after each answer
+			time.Sleep(20 * time.Millisecond) // it pauses after each answer
 			nodes := p.Node.Nodes
 			if !p.Node.Dir {
 				nodes = []node{p.Node}
@@ -266,17 +266,17 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told []string
+		var replies []string
 		for _, w := range writes[2:] {
 			v := string(w.Value)
 			if w.Delete {
 				v = "-"
 			}
-			told = append(told, fmt.Sprint(r.Revision, " ", w.Key, "=", v))
+			replies = append(replies, fmt.Sprint(r.Revision, " ", w.Key, "=", v))
 		}
-		slices.Sort(told)
+		slices.Sort(replies)
 		mu.Lock()
-		want = append(want, told...)
+		want = append(want, replies...)
 		mu.Unlock()
 	}
 	s.reached(t, total+1)
@@ -297,8 +297,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestPyBalForgotten has PyBal come with an index that is forgotten: it gets
-// all there is, what went meanwhile as far as it is known, and goes on.
+// TestPyBalForgotten waits like PyBal with a forgotten index: it gets the current
+// content and the known deletions, and continues.
 func TestPyBalForgotten(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{Batches: 2})
@@ -320,8 +320,8 @@ func TestPyBalForgotten(t *testing.T) {
 	}
 }
 
-// TestPyBalOutside has PyBal wait, with an index that is forgotten, where nothing
-// is ever served: it is not given what lies elsewhere.
+// TestPyBalOutside waits like PyBal with a forgotten index at a path that is never
+// served: it gets nothing from other paths.
 func TestPyBalOutside(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{Prefixes: []string{"/"}, Batches: 1})
@@ -344,7 +344,7 @@ func TestPyBalOutside(t *testing.T) {
 	}
 }
 
-// TestManyWait has 1,000 clients wait for one change.
+// TestManyWait makes 1,000 clients wait for one change.
 func TestManyWait(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
@@ -374,8 +374,8 @@ func TestManyWait(t *testing.T) {
 	t.Logf("%d clients were told in %v", clients, time.Since(begun))
 }
 
-// TestSlowReaders has clients ask for much and take nothing: what they hold on
-// to is bounded, and so is for how long.
+// TestSlowReaders checks that memory and time are limited for clients that request
+// much and read nothing.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{MaxBytes: 20 << 20, SendTime: time.Second}, mirror.Config{})
@@ -398,7 +398,7 @@ func TestSlowReaders(t *testing.T) {
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/big?recursive=true")
-		if err == nil && r.status == 200 { // a busy machine is a slow reader, too
+		if err == nil && r.status == 200 { // on a busy machine, this client is slow too
 			break
 		}
 		if time.Now().After(end) {
@@ -410,10 +410,10 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
-// stuck is a client that takes nothing of a body until it is let.
+// stuck is a client that reads nothing of a body until it is released.
 type stuck struct {
 	*httptest.ResponseRecorder
-	begun chan struct{} // closed when there is something to take
+	begun chan struct{} // closed when there is something to read
 	let   <-chan struct{}
 }
 
@@ -425,9 +425,9 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return s.ResponseRecorder.Write(b)
 }
 
-// TestSlowReadersOfEvents has clients ask for past changes of a large object, and
-// call themselves PyBal and ask for everything, and take nothing. What they hold on
-// to is bounded: those who ask for the same share it, and others are refused.
+// TestSlowReadersOfEvents makes clients request past changes of a large object, and
+// everything like PyBal, and read nothing. Memory is limited: clients with the same
+// request share a body, and others are refused.
 func TestSlowReadersOfEvents(t *testing.T) {
 	t.Parallel()
 	const most = 4 << 20
@@ -474,8 +474,8 @@ func TestSlowReadersOfEvents(t *testing.T) {
 	}
 }
 
-// TestBodiesAreMadeOnce: those who ask for the same at the same time share what is
-// made for the first, and only one body is made at a time.
+// TestBodiesAreMadeOnce checks that concurrent clients with the same request share
+// the first body, and that only one body is made at a time.
 func TestBodiesAreMadeOnce(t *testing.T) {
 	t.Parallel()
 	bs := newBodies(1 << 20)
@@ -505,25 +505,25 @@ func TestBodiesAreMadeOnce(t *testing.T) {
 	}
 }
 
-// TestReloadWakes has a wait span a gap: it is told of what is different, and
-// asked again from there the gateway says that the rest is forgotten.
+// TestReloadWakes waits across a gap: the client gets the differences, and its next
+// request with that index reports that the rest is forgotten.
 func TestReloadWakes(t *testing.T) {
 	t.Parallel()
 	for _, header := range [][]string{nil, {"User-Agent", "PyBal/2"}} {
 		st := &gapped{Store: openLocal(t)}
 		s := serve(t, st, Config{}, mirror.Config{})
 		s.commit(t, put("/conftool/v1/s/a", "1"), put("/conftool/v1/s/b", "1"))
-		told := make(chan reply, 1)
+		replies := make(chan reply, 1)
 		go func() {
 			r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/s?wait=true&recursive=true", header...)
 			if err != nil {
 				t.Error(err)
 			}
-			told <- r
+			replies <- r
 		}()
 		s.waiting(t, 1)
 		st.gap(t, put("/conftool/v1/s/a", "2"), del("/conftool/v1/s/b"))
-		r := <-told
+		r := <-replies
 		next := fmt.Sprintf("/v2/keys/conftool/v1/s?wait=true&recursive=true&waitIndex=%d", r.parsed.Node.ModifiedIndex+1)
 		again := s.get(t, next, header...)
 		if header == nil && (r.parsed.Node.Key != "/conftool/v1/s/a" || again.parsed.ErrorCode != 401) {
@@ -535,8 +535,8 @@ func TestReloadWakes(t *testing.T) {
 	}
 }
 
-// TestPutBack has a wait go on over a store that was put back: the indexes that
-// it waits for will not come for long.
+// TestPutBack continues a wait after the store is restored: the indexes that it
+// waits for are far in the future.
 func TestPutBack(t *testing.T) {
 	t.Parallel()
 	older := openLocal(t)
@@ -548,29 +548,29 @@ func TestPutBack(t *testing.T) {
 	for i := range 10 {
 		s.commit(t, put("/conftool/v1/a", fmt.Sprint(i)), put("/conftool/v1/b", "old"))
 	}
-	told := make(chan reply, 2)
+	replies := make(chan reply, 2)
 	for _, key := range []string{"a", "c"} {
 		go func() {
 			r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/"+key+"?wait=true")
 			if err != nil {
 				t.Error(err)
 			}
-			told <- r
+			replies <- r
 		}()
 	}
 	s.waiting(t, 2)
 	st.putBack(older)
-	if r := <-told; r.parsed.Node.Key != "/conftool/v1/a" || *r.parsed.Node.Value != "old" {
+	if r := <-replies; r.parsed.Node.Key != "/conftool/v1/a" || *r.parsed.Node.Value != "old" {
 		t.Errorf("what is different: %s", r.body)
 	}
 	s.commit(t, put("/conftool/v1/c", "new"))
-	if r := <-told; r.parsed.Node.Key != "/conftool/v1/c" {
+	if r := <-replies; r.parsed.Node.Key != "/conftool/v1/c" {
 		t.Errorf("what comes after: %s", r.body)
 	}
 }
 
-// TestEmptied has the store come back with nothing in it. That is no answer to a
-// read, and nothing to be told by a wait: not that all was deleted.
+// TestEmptied makes the store come back empty. That is neither an answer to a read
+// nor a deletion of everything for a wait.
 func TestEmptied(t *testing.T) {
 	t.Parallel()
 	for _, agent := range []string{"curl", "PyBal/1"} {
@@ -579,17 +579,17 @@ func TestEmptied(t *testing.T) {
 		for i := range 3 {
 			s.commit(t, put("/conftool/v1/s/a", fmt.Sprint(i)), put("/conftool/v1/s/b", "1"))
 		}
-		told := make(chan reply, 1)
+		replies := make(chan reply, 1)
 		go func() {
 			r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/s?wait=true&recursive=true", "User-Agent", agent)
 			if err != nil {
 				t.Error(err)
 			}
-			told <- r
+			replies <- r
 		}()
 		s.waiting(t, 1)
 		st.putBack(openLocal(t))
-		if r := <-told; r.status != 200 || r.body != "" {
+		if r := <-replies; r.status != 200 || r.body != "" {
 			t.Errorf("%s: one that waits: %d %s", agent, r.status, r.body)
 		}
 		for _, query := range []string{"", "&wait=true", "&wait=true&waitIndex=1", "&wait=true&waitIndex=81920000"} {
@@ -601,8 +601,8 @@ func TestEmptied(t *testing.T) {
 	}
 }
 
-// TestLargeReload has more be different, after a store was put back, than a
-// revision has indexes: all of it is told, and none has the last one.
+// TestLargeReload makes more differences, after a restore, than a revision has
+// indexes: all of them are sent, and none has the last index.
 func TestLargeReload(t *testing.T) {
 	t.Parallel()
 	other := openLocal(t)
@@ -620,17 +620,17 @@ func TestLargeReload(t *testing.T) {
 	for range 4 {
 		s.commit(t, put("/conftool/v1/t", ""))
 	}
-	told := make(chan reply, 1)
+	replies := make(chan reply, 1)
 	go func() {
 		r, err := try(t.Context(), http.MethodGet, s.URL, "/v2/keys/conftool/v1/s?wait=true&recursive=true", "User-Agent", "PyBal/1")
 		if err != nil {
 			t.Error(err)
 		}
-		told <- r
+		replies <- r
 	}()
 	s.waiting(t, 1)
 	st.putBack(other)
-	n := (<-told).parsed.Node
+	n := (<-replies).parsed.Node
 	if len(n.Nodes) != 9000 || n.ModifiedIndex != 4*8192-2 {
 		t.Errorf("%d nodes, up to index %d", len(n.Nodes), n.ModifiedIndex)
 	}
@@ -654,8 +654,8 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestTurn has somebody take very long to be told of a change: who looks for what
-// was before is not held up by that, who goes is let go, and so are all by Close.
+// TestTurn blocks a client that gets a change for very long: clients that ask for
+// past events are not delayed, clients can disconnect, and Close ends all of them.
 func TestTurn(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{}, mirror.Config{})
@@ -693,7 +693,7 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// waiting waits until that many requests wait.
+// waiting waits until n requests are waiting.
 func (s *site) waiting(t testing.TB, n int) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); s.handler.Stats().Waiting != n; time.Sleep(time.Millisecond) {
@@ -703,7 +703,7 @@ func (s *site) waiting(t testing.TB, n int) {
 	}
 }
 
-// TestFirstOfAllowed has an event between those of a key and what lies below it.
+// TestFirstOfAllowed makes an event between those of a key and of the keys below it.
 func TestFirstOfAllowed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, openLocal(t), Config{Allow: []string{"/conftool/v1/a-b", "/conftool/v1/a"}}, mirror.Config{})
@@ -724,8 +724,8 @@ func TestFirstOfAllowed(t *testing.T) {
 	}
 }
 
-// TestEvents compares what is found in a batch with what is found by looking at
-// each event.
+// TestEvents compares the events found in a batch with those found by checking each
+// event.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	m := mirror.New(mirror.Config{Prefixes: []string{"/"}})
@@ -753,7 +753,7 @@ func TestEvents(t *testing.T) {
 		}
 		q := query{key: anywhere.Draw(t, "key"), recursive: rapid.Bool().Draw(t, "recursive")}
 		if q.key != "" {
-			q.key = path.Clean(q.key) // as every request's is
+			q.key = path.Clean(q.key) // as in every request
 		}
 		var want []event
 		for i, e := range b.Events {
