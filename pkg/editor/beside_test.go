@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/editor"
 )
 
-// TestSwapFileIsKept: what an editor that failed has left beside the file is kept,
-// whatever became of the file: the text that was not saved may be there alone.
+// TestSwapFileIsKept checks that files that a failed editor left beside the file are
+// kept, whatever happened to the file: only they may contain the unsaved text.
 func TestSwapFileIsKept(t *testing.T) {
 	const swap = `echo typed >"${1%/*}/.text.swp"; `
 	for name, c := range map[string]struct {
@@ -39,7 +39,7 @@ func TestSwapFileIsKept(t *testing.T) {
 			}
 		})
 	}
-	// without one, nothing was typed, and nothing is left behind
+	// Without such a file nothing was typed, and nothing is kept.
 	buffer := open(t, script(t, "exit 1"), before)
 	if _, err := buffer.Edit(context.Background(), func([]byte) error { return nil }, never(t)); errors.As(err, new(*editor.KeptError)) {
 		t.Error(err)

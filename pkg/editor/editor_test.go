@@ -16,7 +16,7 @@ import (
 
 const before = "pooled: yes\nweight: 10\n"
 
-// script writes a shell script that plays the editor and returns its path. In it
+// script writes a shell script that acts as the editor, and returns its path. In it,
 // $1 is the file and $n counts the runs, from 1.
 func script(t *testing.T, body string) string {
 	t.Helper()
@@ -49,7 +49,8 @@ func open(t *testing.T, command, text string) *editor.Buffer {
 	return buffer
 }
 
-// noBad refuses a text with "bad" in it and remembers what it was shown.
+// noBad returns a check that refuses a text with "bad" in it, and records the texts
+// that it was given.
 func noBad(seen *[]string) func([]byte) error {
 	return func(text []byte) error {
 		*seen = append(*seen, string(text))
@@ -60,7 +61,8 @@ func noBad(seen *[]string) func([]byte) error {
 	}
 }
 
-// answers says yes as often as it is told and then no.
+// answers returns a function that answers true the given number of times, and then
+// false.
 func answers(yes int) func(error) (bool, error) {
 	return func(error) (bool, error) { yes--; return yes >= 0, nil }
 }
@@ -89,7 +91,8 @@ func gone(t *testing.T, path string) {
 	}
 }
 
-// kept fails the test unless err names the file and it holds text.
+// kept fails the test unless err has the path of the file and the file contains
+// text.
 func kept(t *testing.T, err error, buffer *editor.Buffer, text string) {
 	t.Helper()
 	k, ok := errors.AsType[*editor.KeptError](err)
@@ -149,8 +152,8 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// The reason stands on top of the text, once, in each round anew; check does not
-// see it.
+// The reason is on top of the text, once, and is replaced in each round; check does
+// not see it.
 func TestReasonIsShownAndReplaced(t *testing.T) {
 	command := script(t, `cp "$1" "$0.$n"; [ $n = 1 ] && echo 'weight: bad' >"$1"; echo "more: $n" >>"$1"`)
 	buffer := open(t, command, before)
@@ -181,7 +184,7 @@ func TestReasonIsShownAndReplaced(t *testing.T) {
 	}
 }
 
-// A text that is left as it was after a refusal is not opened again and again.
+// A text that is unchanged after a refusal is not opened again without asking.
 func TestUnchangedAfterRefusalIsAskedAbout(t *testing.T) {
 	command := script(t, `[ $n = 1 ] && echo bad >"$1"; :`)
 	buffer := open(t, command, before)
@@ -207,8 +210,7 @@ func TestAgainFails(t *testing.T) {
 	}
 }
 
-// A text that was accepted can be opened again, when it turns out later that it
-// does not fit.
+// An accepted text can be opened again, if it turns out later that it does not fit.
 func TestEditTwice(t *testing.T) {
 	buffer := open(t, script(t, `echo "run: $n" >>"$1"`), "")
 	var seen []string
@@ -223,7 +225,7 @@ func TestCommandFails(t *testing.T) {
 	tests := map[string]struct {
 		script string
 		says   string
-		kept   string // empty: nothing is
+		kept   string // empty: nothing is kept
 	}{
 		"at once":          {`exit 3`, "exit status 3", ""},
 		"after a change":   {`echo typed >"$1"; exit 1`, "exit status 1", "typed\n"},
@@ -267,7 +269,7 @@ func TestNoCommand(t *testing.T) {
 	}
 }
 
-// The command is split as a shell does it, and the file is one word.
+// The shell splits the command, and the file is one argument.
 func TestCommandIsSplitByTheShell(t *testing.T) {
 	ed := script(t, `shift $(($# - 1)); echo "$WORDS" >>"$1"`)
 	spaced := filepath.Join(t.TempDir(), "my editor")
@@ -404,8 +406,8 @@ func TestUnreadableFile(t *testing.T) {
 	}
 }
 
-// An interrupted edit leaves the file, and does not wait for an editor that
-// will not end.
+// An interrupted edit keeps the file, and does not wait for an editor that does not
+// end.
 func TestInterrupted(t *testing.T) {
 	for name, body := range map[string]string{
 		"ends when asked": `trap 'echo saved >>"$1"; exit 0' TERM; echo typed >"$1"; : >"$0.ready"; while :; do sleep 0.01; done`,

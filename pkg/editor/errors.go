@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// ErrRemoved reports that the file was gone when the editor had ended.
+// ErrRemoved reports that the file did not exist when the editor had ended.
 var ErrRemoved = errors.New("the editor left no file")
 
 // ErrTooLarge reports a text larger than MaxSize.
@@ -18,13 +18,13 @@ func tooLarge(size int64) error {
 	return fmt.Errorf("%w: %d bytes, at most %d are possible", ErrTooLarge, size, MaxSize)
 }
 
-// KeptError reports an edit that came to nothing and whose text was kept.
+// KeptError reports an edit that failed and whose text was kept.
 type KeptError struct {
 	Path string // the file with the text
-	// Beside are the files that the editor has left beside it, such as the swap
-	// file of vim, which may hold what was typed and not saved.
+	// Beside are the files that the editor left beside it, such as the swap file of vim,
+	// which may contain unsaved text.
 	Beside []string
-	Err    error // why the edit came to nothing
+	Err    error // why the edit failed
 }
 
 func (e *KeptError) Error() string {
@@ -35,25 +35,25 @@ func (e *KeptError) Error() string {
 	return text
 }
 
-// Unwrap returns why the edit came to nothing.
+// Unwrap returns why the edit failed.
 func (e *KeptError) Unwrap() error { return e.Err }
 
-// RejectedError reports a text that was not acceptable, and that the person did
-// not want to go on with.
+// RejectedError reports a text that was not acceptable and that the person did not
+// want to edit again.
 type RejectedError struct {
-	Reason error // what the check returned
+	Reason error // the error of the check
 }
 
 func (e *RejectedError) Error() string {
 	return fmt.Sprintf("the text was not accepted: %v", e.Reason)
 }
 
-// Unwrap returns what the check returned.
+// Unwrap returns the error of the check.
 func (e *RejectedError) Unwrap() error { return e.Reason }
 
 // CommandError reports an editor command that could not be run or failed.
 type CommandError struct {
-	Command string // as it was given to New
+	Command string // as given to New
 	Err     error  // an *exec.ExitError if it ran
 }
 
@@ -61,11 +61,11 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("editor %q: %s", e.Command, e.outcome())
 }
 
-// Unwrap returns what running the command returned.
+// Unwrap returns the error of running the command.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// outcome says how the command ended, in words that name the usual causes: the
-// shell has statuses of its own for a program it cannot run.
+// outcome describes how the command ended, and names the usual causes: the shell has
+// its own exit codes for a program that it cannot run.
 func (e *CommandError) outcome() string {
 	exit, ok := errors.AsType[*exec.ExitError](e.Err)
 	if !ok {

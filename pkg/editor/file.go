@@ -12,12 +12,12 @@ import (
 
 const (
 	dirPattern  = "confctl-edit-*"
-	maxBaseName = 100 // bytes; leaves room for what editors add, such as .swp
+	maxBaseName = 100 // bytes; leaves room for extensions that editors add, such as .swp
 )
 
-// createPrivate writes text to a new file called name, in a new directory that
-// only this user can enter. That directory is what keeps the text private when
-// an editor saves by writing a new file, with the permissions it likes.
+// createPrivate writes text to a new file called name, in a new directory that only
+// this user can enter. The directory keeps the text private if an editor saves by
+// writing a new file with other permissions.
 func createPrivate(name string, text []byte) (string, error) {
 	dir, err := makePrivateDir()
 	if err != nil {
@@ -30,9 +30,10 @@ func createPrivate(name string, text []byte) (string, error) {
 	return path, nil
 }
 
-// makePrivateDir prefers $XDG_RUNTIME_DIR, which is this user's alone and not on
-// a disk. With sudo it may be set but belong to somebody else: then, and if it is
-// full, the directory for temporary files serves.
+// makePrivateDir creates a directory in $XDG_RUNTIME_DIR, which only this user can
+// access and which is not on a disk. With sudo, the variable may name the directory
+// of another user: in that case, or if it is full, the directory for temporary files
+// is used.
 func makePrivateDir() (string, error) {
 	if base := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(base) && isOwnDir(base) {
 		if dir, err := os.MkdirTemp(base, dirPattern); err == nil {
@@ -51,8 +52,8 @@ func isOwnDir(path string) bool {
 	return ok && int64(sys.Uid) == int64(os.Geteuid())
 }
 
-// fileName makes a name for a file out of any text, readable and with nothing in
-// it that an editor or a shell could take amiss.
+// fileName turns any text into a readable file name without characters that are
+// special to an editor or a shell.
 func fileName(name string) string {
 	name = strings.TrimSuffix(name, ".yaml")
 	name = strings.Map(func(r rune) rune {
@@ -78,10 +79,9 @@ func writeNew(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// readPrivate reads the file, whichever it is by now: editors may have put
-// another in its place.
+// readPrivate reads the file at the path, which an editor may have replaced.
 func readPrivate(path string) ([]byte, error) {
-	// Looked at before it is opened: opening a pipe would wait for its writer.
+	// Check the file before opening it: opening a named pipe would wait for its writer.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func readPrivate(path string) ([]byte, error) {
 	return text, err
 }
 
-// replacePrivate puts text into the file. It writes a new one and renames it, so
-// that on a full disk what was typed is still in the old one.
+// replacePrivate writes text to a new file and renames it, so that on a full disk
+// the old file still has the typed text.
 func replacePrivate(path string, text []byte) error {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -121,7 +121,7 @@ func replacePrivate(path string, text []byte) error {
 func beside(path string) []string {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
-		return nil // then there is nothing to keep, or nothing to be known
+		return nil // nothing to keep, or not readable
 	}
 	var others []string
 	for _, e := range entries {
@@ -134,7 +134,7 @@ func beside(path string) []string {
 
 func discard(path string) error { return os.RemoveAll(filepath.Dir(path)) }
 
-// removeEmptyDir removes the directory of the file if nothing is in it.
+// removeEmptyDir removes the directory of the file if it is empty.
 func removeEmptyDir(path string) {
-	_ = os.Remove(filepath.Dir(path)) // not empty: then what is in it is to stay
+	_ = os.Remove(filepath.Dir(path)) // fails if it is not empty, and then its files must stay
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/conftool/confctl/pkg/editor"
 )
 
-// inTerminal set to a command makes this test binary a program that edits one
-// text with it, on its own streams: what confctl is to a terminal.
+// inTerminal is a variable whose value is a command. If it is set, this test binary
+// edits one text with the command on its own streams, as confctl does in a terminal.
 const inTerminal = "EDITOR_TEST_IN_TERMINAL"
 
 func TestMain(m *testing.M) {
@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// editInTerminal prints how an edit ended, and asks its question on the terminal.
+// editInTerminal prints the result of an edit, and asks its question on the
+// terminal.
 func editInTerminal(command string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -61,7 +62,7 @@ func terminal(t *testing.T, command string) *ptytest.Terminal {
 	return ptytest.Start(t, cmd)
 }
 
-// The editor has the terminal to itself while it runs, and we have it back
+// The editor has the terminal to itself while it runs, and this program has it
 // afterwards: both rounds and the question between them read from it.
 func TestEditorReadsFromTheTerminal(t *testing.T) {
 	term := terminal(t, script(t,
@@ -75,8 +76,8 @@ func TestEditorReadsFromTheTerminal(t *testing.T) {
 	term.Expect(`DONE "weight: 15\n"`)
 }
 
-// ^C reaches the editor and us; neither hangs, and the terminal is not lost to a
-// process that lives on.
+// ^C reaches the editor and this program; neither hangs, and no remaining process
+// holds the terminal.
 func TestInterruptFromTheTerminal(t *testing.T) {
 	term := terminal(t, script(t, `trap 'printf heard' INT; trap exit TERM; printf 'weight? '; while :; do read w; done`))
 	term.Expect("weight? ")

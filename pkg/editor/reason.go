@@ -9,26 +9,27 @@ import (
 	"github.com/conftool/confctl/internal/text"
 )
 
-// block is the comment lines that give a reason on top of a text, without their
-// line ends.
+// block is the comment lines above a text that give a reason, without line ends.
 //
-// Taking it off again must neither leave a part of it in the text nor take a line
-// of the text with it, whatever the person has done around it. So it has a head and
-// a foot, and where one of these was deleted the lines are known one by one.
+// Removing the block must neither leave a part of it in the text nor remove a line
+// of the text, whatever the person has edited around it. Therefore it has a first
+// and a last marker line; if one of them was deleted, its lines are recognized
+// individually.
 type block []string
 
 const (
 	blockHead = "# --- confctl: this text was not accepted ---"
 	blockFoot = "# --- confctl: correct it below; these lines are taken out again ---"
-	// blockIndent keeps a line of the reason from looking like head or foot.
+	// blockIndent prevents a line of the reason from looking like a marker line.
 	blockIndent = "#   "
 
-	// byteOrderMark is what some editors put in front of all, and so of the block.
+	// byteOrderMark is the mark that some editors write at the start of a file, and so
+	// above the block.
 	byteOrderMark = "\uFEFF"
 )
 
-// newBlock makes comments of a reason. That may quote what was typed, and there are
-// more characters than \n that end a line in YAML, and so the comment.
+// newBlock returns the reason as comment lines. The reason may quote typed text, and
+// YAML has more characters than \n that end a line, and with it the comment.
 func newBlock(reason error) block {
 	b := block{blockHead}
 	for line := range strings.Lines(reason.Error()) {
@@ -39,8 +40,8 @@ func newBlock(reason error) block {
 	return append(b, blockFoot)
 }
 
-// above returns the block on top of text, with the line ends text has, since
-// editors guess them from the first lines.
+// above returns text with the block on top. The block has the line ends of the text,
+// because editors detect them from the first lines.
 func (b block) above(text []byte) []byte {
 	eol := "\n"
 	if i := bytes.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
@@ -55,9 +56,10 @@ func (b block) above(text []byte) []byte {
 	return out.Bytes()
 }
 
-// strip returns text without the block: the exact inverse of above when the block
-// was left alone. Its lines go even if a replacement over the whole file has
-// changed them, or if some of them were deleted; lines typed above it or in it stay.
+// strip returns text without the block. It is the exact inverse of above if the
+// block was not edited. The block's lines are removed even if a replacement in the
+// whole file has changed them, or if some were deleted; lines typed above it or
+// inside it stay.
 func (b block) strip(text []byte) []byte {
 	if len(b) == 0 {
 		return text
@@ -87,19 +89,19 @@ func (b block) strip(text []byte) []byte {
 	return out
 }
 
-// find returns the number of the first line that is want, or -1.
+// find returns the index of the first line that equals want, or -1.
 func find(lines [][]byte, want string) int {
 	return slices.IndexFunc(lines, func(line []byte) bool { return isLine(line, want) })
 }
 
-// isLine allows for another line end, and for blanks at the end, which some
-// editors take away.
+// isLine reports whether line is want, ignoring line ends and trailing blanks, which
+// some editors remove.
 func isLine(line []byte, want string) bool {
 	return string(bytes.TrimRightFunc(line, unicode.IsSpace)) == want
 }
 
-// after looks for a line in what is left of the block and returns what follows it
-// there.
+// after looks for a line in the rest of the block, and returns the lines that follow
+// it.
 func (b block) after(line []byte) (block, bool) {
 	i := slices.IndexFunc(b, func(own string) bool { return isLine(line, own) })
 	if i < 0 {

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// texts are made of the lines that could confuse: those of the block itself,
-// comments, other line ends, none at the end.
+// texts generates texts with lines that could be confused with a block: its own
+// lines, comments, other line ends, and no line end at the end.
 func texts() *rapid.Generator[string] {
 	line := rapid.OneOf(
 		rapid.SampledFrom([]string{
@@ -30,8 +30,8 @@ func reasons() *rapid.Generator[error] {
 	return rapid.Map(texts(), errors.New)
 }
 
-// What the person sees is their text under exactly one block, however often it
-// is put there, and the text comes back byte for byte.
+// The file contains the text below exactly one block, however often it is added, and
+// the text is restored byte for byte.
 func TestBlockComesOffAsItWentOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := []byte(texts().Draw(t, "text"))
@@ -39,8 +39,7 @@ func TestBlockComesOffAsItWentOn(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "rounds") {
 			b = newBlock(reasons().Draw(t, "reason"))
 			got := b.strip(b.above(text))
-			// A mark in front of the text is where it was: the block went
-			// above it.
+			// A byte order mark stays where it was: the block is above it.
 			if string(got) != string(text) {
 				t.Fatalf("text is %q after a round, was %q", got, text)
 			}
@@ -48,8 +47,8 @@ func TestBlockComesOffAsItWentOn(t *testing.T) {
 	})
 }
 
-// All lines of a block are comments, to YAML too, and none can pass for the head
-// or the foot.
+// All lines of a block are comments, also in YAML, and no line of the reason is
+// equal to a marker line.
 func TestBlockIsComments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBlock(reasons().Draw(t, "reason"))
@@ -77,7 +76,7 @@ func TestBlockKeepsWhatWasTypedAroundIt(t *testing.T) {
 		}
 		for _, line := range b {
 			typed()
-			if rapid.Bool().Draw(t, "left alone") { // else this line was deleted
+			if rapid.Bool().Draw(t, "left alone") { // otherwise this line was deleted
 				file.WriteString(line + "\n")
 			}
 		}
