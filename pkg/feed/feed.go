@@ -1,6 +1,6 @@
-// Package feed follows objects: what they are, and then every change of them as
-// it is committed, with who made it. A transaction is never torn, and what it did
-// and its record in the journal are found together by their revision.
+// Package feed follows objects: it yields their state, and then every change as it
+// is committed, with who made it. All changes of a transaction are yielded together;
+// the transaction and its journal record have the same revision.
 package feed
 
 import (
@@ -19,48 +19,48 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Feed is where objects and journal are.
+// Feed reads objects and the journal.
 type Feed struct {
 	Catalog *catalog.Catalog
-	Journal string // prefix of the journal's records, with a slash at the end
+	Journal string // prefix of the journal's records, with a trailing slash
 }
 
-// Event is what became of one object.
+// Event is the change of one object.
 type Event struct {
-	Object  object.Object // after it; of a deletion only type, tags and name count
+	Object  object.Object // after the change; after a deletion, only type, tags and name are set
 	Deleted bool
-	// Before is the object's fields before the change, those that a get shows, as a
-	// map: absent if it was created, or if nobody knows, as of what is changed
-	// without a record for the first time after a resumption.
+	// Before is a map of the object's fields before the change, as get shows them. It is
+	// absent if the object was created, or if the fields are unknown, as for the first
+	// change after a resumption if it has no record.
 	Before value.Value
 }
 
-// Batch is what one transaction did to objects that are followed, or at first all
-// there is of them.
+// Batch is the changes that one transaction made to the followed objects or, at
+// first, all of these objects.
 type Batch struct {
 	Revision store.Revision
-	Events   []Event     // in key order; none at all if nothing happened up to the revision
-	State    bool        // what there is, and no change
-	Gap      bool        // in what there is differs from what was, and no change: those are not known
-	Record   *sal.Record // of the change; nil if it was made past confctl
+	Events   []Event     // in key order; empty if nothing changed up to the revision
+	State    bool        // the events are the current objects, not changes
+	Gap      bool        // the events are the differences after a gap; the changes are not known
+	Record   *sal.Record // of the change; nil if it was not made by confctl
 }
 
-// Follow yields all that a query chooses, as one Batch, and then every change of
-// it, the oldest first, until the context ends. After a revision, it yields the
-// changes since that, without what there was.
+// Follow yields all objects that a query selects, as one Batch, and then every
+// change of them, oldest first, until the context ends. If after is not 0, it yields
+// the changes since that revision, without the objects at first.
 //
-// A store that goes away does not end it. It yields a *store.UnavailableError once,
-// if that lasts, and goes on from where it was when the store is back, which any
-// Batch says, be it an empty one. Where the store has forgotten some changes then,
-// or was put back to an earlier state, all is read, and in what it differs is
-// yielded as one Batch without a record, at the revision that was read: it may be a
-// lower one. Changes may come before that which are those of the store that was
-// put back. Who began after a revision is told of no such difference: what there
-// was is not known.
+// If the store becomes unreachable, Follow yields one *store.UnavailableError, if
+// the failure lasts, and continues where it was when the store is back; the next
+// Batch, which may be empty, shows that it is back. If the store has compacted some
+// changes meanwhile, or was restored to an earlier state, Follow reads everything
+// again and yields the differences as one Batch without a record, at the revision of
+// that read, which may be lower than before. Before that Batch, it may yield changes
+// of the restored store. If Follow began after a revision, it does not yield these
+// differences, because the earlier state is not known.
 //
-// Other errors are those of store.Store, and the last that is yielded. So is
-// *store.UnavailableError before the store has answered at all, and, after a
-// resumption, store.ErrCompacted: what was missed cannot be known.
+// Other errors are those of store.Store, and end the sequence. So do a
+// *store.UnavailableError before the store has answered at all and, if Follow began
+// after a revision, store.ErrCompacted: the missed changes cannot be known.
 func (f Feed) Follow(ctx context.Context, q catalog.Query, after store.Revision) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		w := follower{
@@ -71,25 +71,25 @@ func (f Feed) Follow(ctx context.Context, q catalog.Query, after store.Revision)
 	}
 }
 
-// mostPause is how long a pause between two attempts may come to be.
-const mostPause = time.Second
+// maxPause is the longest pause between two attempts.
+const maxPause = time.Second
 
-// follower is one who follows.
+// follower is the state of one call of Follow.
 type follower struct {
 	Feed
 	query    catalog.Query
 	yield    func(Batch, error) bool
-	revision store.Revision           // up to which everything is yielded
-	known    map[string]object.Object // by key: as they are at that revision
-	whole    bool                     // known is all there is
-	stale    bool                     // what there is has to be read
-	proof    *object.Snapshot         // what there is, while that is not known to be the same
-	heard    bool                     // the store has answered
-	away     bool                     // it does not any more, which is said
+	revision store.Revision           // everything up to this revision has been yielded
+	known    map[string]object.Object // by key, at that revision
+	whole    bool                     // known has all selected objects
+	stale    bool                     // the objects must be read
+	proof    *object.Snapshot         // the content of the store, until it is known to be the same store
+	answered bool                     // the store has answered at least once
+	away     bool                     // the store is unreachable, and this was reported
 	pauses   store.Backoff            // between attempts
 }
 
-// run follows over whatever can be got over.
+// run follows the store, and retries after every error that may end.
 func (w *follower) run(ctx context.Context) {
 	for {
 		err := w.follow(ctx)
@@ -98,7 +98,7 @@ func (w *follower) run(ctx context.Context) {
 			return
 		case errors.Is(err, store.ErrCompacted) && w.whole:
 			w.stale = true
-		case !errors.As(err, new(*store.UnavailableError)) || !w.heard:
+		case !errors.As(err, new(*store.UnavailableError)) || !w.answered:
 			w.yield(Batch{}, err)
 			return
 		case !w.away:
@@ -106,22 +106,22 @@ func (w *follower) run(ctx context.Context) {
 				return
 			}
 		}
-		if !w.pauses.Wait(ctx, mostPause) {
+		if !w.pauses.Wait(ctx, maxPause) {
 			return
 		}
 	}
 }
 
-// follow yields what there is, if it has to be read, and then changes. It ends
-// without an error if that is enough, or if the context has ended.
+// follow yields the current objects, if they must be read, and then changes. It
+// returns nil if the consumer stops, or if the context has ended.
 func (w *follower) follow(ctx context.Context) error {
-	unsure := w.whole && !w.stale // whether this is the same store
+	unsure := w.whole && !w.stale // the store may be another one
 	if w.stale {
 		found, err := w.Catalog.Read(ctx, w.query)
 		if err != nil {
 			return err
 		}
-		w.stale, w.heard, w.away = false, true, false
+		w.stale, w.answered, w.away = false, true, false
 		if !w.yield(w.become(found), nil) {
 			return nil
 		}
@@ -137,7 +137,7 @@ func (w *follower) follow(ctx context.Context) error {
 			}
 			unsure = false
 		}
-		w.heard, w.away = true, false
+		w.answered, w.away = true, false
 		w.pauses.Reset()
 		if !w.pass(batch) {
 			return nil
@@ -146,23 +146,24 @@ func (w *follower) follow(ctx context.Context) error {
 	return nil
 }
 
-// prove reads what there is, once a resumed watch has said something. A store that
-// was put back meanwhile, and changed until it was past where the watch goes on,
-// looks like one that was away: only what it holds tells.
+// prove reads the store, after a resumed watch has yielded its first batch. A store
+// that was restored in the meantime, and changed until it passed the revision at
+// which the watch resumes, looks like a store that was unreachable; only its content
+// shows the difference.
 func (w *follower) prove(ctx context.Context) error {
 	found, err := w.Catalog.Read(ctx, w.query)
 	switch {
 	case err != nil:
 		return err
 	case found.Revision < w.revision:
-		return store.ErrCompacted // it has never been where this is
+		return store.ErrCompacted // the store has never reached this revision
 	}
 	w.proof = &found
 	return nil
 }
 
-// pass yields a batch, and settles a proof once all changes up to its revision
-// have come. It reports whether more is wanted.
+// pass yields a batch, and settles a proof once all changes up to its revision have
+// been yielded. It reports whether to continue.
 func (w *follower) pass(batch store.Batch) bool {
 	if w.proof != nil && batch.Revision > w.proof.Revision && !w.settle() {
 		return false
@@ -173,14 +174,14 @@ func (w *follower) pass(batch store.Batch) bool {
 	return w.proof == nil || batch.Revision < w.proof.Revision || w.settle()
 }
 
-// settle yields in what the proof differs, if it does.
+// settle yields the differences between the proof and the known objects, if any.
 func (w *follower) settle() bool {
 	missed := w.become(*w.proof)
 	w.proof = nil
 	return len(missed.Events) == 0 || w.yield(missed, nil)
 }
 
-// become has what was found be what is known, and returns in what it differs.
+// become replaces the known objects by those found, and returns the differences.
 func (w *follower) become(found object.Snapshot) Batch {
 	b := Batch{Revision: found.Revision, State: !w.whole, Gap: w.whole}
 	gone := w.known
@@ -199,18 +200,18 @@ func (w *follower) become(found object.Snapshot) Batch {
 	return b
 }
 
-// same reports whether nothing was written between two looks at an object. The
-// revision does not tell alone: a store that was put back has it twice.
+// same reports whether an object was not written between two reads. Equal revisions
+// alone do not prove that, because a restored store uses them again.
 func same(a, b object.Object) bool {
 	return a.Revision == b.Revision && a.Created == b.Created &&
 		bytes.Equal(a.Raw, b.Raw) && bytes.Equal(a.AppendStored(nil), b.AppendStored(nil))
 }
 
-// batch joins what a transaction did to objects with its record.
+// batch returns the changes that a transaction made to objects, with its record.
 func (w *follower) batch(b store.Batch) Batch {
 	w.revision = b.Revision
 	joined := Batch{Revision: b.Revision, Record: w.record(b)}
-	var recorded map[sal.ObjectID]value.Value // made when it is needed
+	var recorded map[sal.ObjectID]value.Value // made only if needed
 	for _, e := range b.Events {
 		o, chosen := w.Catalog.Chosen(w.query, e.Entry)
 		if !chosen {
@@ -232,8 +233,8 @@ func (w *follower) batch(b store.Batch) Batch {
 	return joined
 }
 
-// record finds the record among what a transaction wrote. One that cannot be
-// read is none: the change is no less true for it.
+// record returns the journal record in a transaction, or nil. A record that cannot
+// be read counts as missing: the change was made in any case.
 func (w *follower) record(b store.Batch) *sal.Record {
 	for _, e := range b.Events {
 		if e.Deleted || !strings.HasPrefix(e.Key, w.Journal) {
@@ -246,7 +247,8 @@ func (w *follower) record(b store.Batch) *sal.Record {
 	return nil
 }
 
-// befores is what a record says that objects were before, where it has that whole.
+// befores returns the previous values of objects in a record, where the record has
+// them completely.
 func befores(r sal.Record) map[sal.ObjectID]value.Value {
 	all := make(map[sal.ObjectID]value.Value, len(r.Change.Objects))
 	for _, o := range r.Change.Objects {
@@ -257,8 +259,8 @@ func befores(r sal.Record) map[sal.ObjectID]value.Value {
 	return all
 }
 
-// fields are those of an object that are shown, as a map; absent if there is none,
-// or none that can be read.
+// fields returns a map of the fields of an object that are shown. It is absent if
+// the object does not exist, or cannot be read.
 func fields(o object.Object, there bool) value.Value {
 	if !there || o.Malformed != nil {
 		return value.Value{}
@@ -266,7 +268,7 @@ func fields(o object.Object, there bool) value.Value {
 	return value.OfMap(o.Shown()...)
 }
 
-// shown is what would be shown of an object that was once so.
+// shown returns what would be shown of an object with an earlier value.
 func shown(o object.Object, was value.Value) value.Value {
 	if was.Kind() != value.Map || o.Type.FreeForm {
 		return was

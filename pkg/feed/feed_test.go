@@ -28,7 +28,7 @@ host: {path: hosts, tags: [dc], schema: {weight: {type: int, default: 0}}}
 other: {path: others, tags: [], schema: {}}
 `
 
-// site is a store with what works on it.
+// site is a store, with the means to change it.
 type site struct {
 	testing.TB
 	store.Store
@@ -61,7 +61,7 @@ func localSite(t testing.TB) *site {
 	return newSite(t, s)
 }
 
-// make makes a change, the way all are made, and returns its id.
+// make makes a change by the usual path, and returns its id.
 func (s *site) make(plan func(object.Snapshot) object.Plan) string {
 	s.Helper()
 	a := change.Applier{
@@ -78,7 +78,7 @@ func (s *site) make(plan func(object.Snapshot) object.Plan) string {
 	return done.ID
 }
 
-// create, set and remove are changes of hosts by their names in one datacenter.
+// create, set and remove change hosts in one datacenter, given by name.
 func (s *site) create(dc string, names ...string) string {
 	return s.make(func(object.Snapshot) (p object.Plan) {
 		for _, n := range names {
@@ -109,7 +109,7 @@ func (s *site) remove(dc, name string) string {
 	})
 }
 
-// follow returns what takes one batch after the other.
+// follow returns a function that returns the next batch.
 func (s *site) follow(ctx context.Context, dc string, after store.Revision) func() feed.Batch {
 	q := catalog.Query{Type: s.host}
 	if dc != "" {
@@ -132,7 +132,7 @@ func (s *site) follow(ctx context.Context, dc string, after store.Revision) func
 	}
 }
 
-// text is a batch in short.
+// text returns a short form of a batch.
 func text(b feed.Batch) string {
 	var events []string
 	for _, e := range b.Events {
@@ -195,8 +195,8 @@ func TestFollow(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 
-			// Resumed, it begins with the next change, and knows what was before from
-			// what it has seen, or from the journal.
+			// After a resumption, the next change is the first batch, and the previous values
+			// come from earlier batches or from the journal.
 			again := s.follow(ctx, "north", first.Revision)
 			for i := range want {
 				if got := text(again()); got != want[i] {
@@ -204,7 +204,7 @@ func TestFollow(t *testing.T) {
 				}
 			}
 			later := s.follow(ctx, "north", at[0])
-			want[2] = `north/b  -> 7 by nobody` // nobody knows
+			want[2] = `north/b  -> 7 by nobody` // the previous value is unknown
 			for i := range want[1:] {
 				if got := text(later()); got != want[i+1] {
 					t.Errorf("resumed later: %s, want %s", got, want[i+1])

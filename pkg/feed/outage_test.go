@@ -18,8 +18,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// mortal is an etcd that goes and comes back, at the same address or elsewhere,
-// with its data.
+// mortal is an etcd that can be stopped and started again, at the same address or
+// elsewhere, with its data.
 type mortal struct {
 	*testing.T
 	*etcdtest.Server
@@ -38,13 +38,13 @@ func (m *mortal) come(address string) {
 	m.Server = etcdtest.Start(m.T, etcdtest.At(m.T, m.dir, address))
 }
 
-// site is the store at the address. It does not wait long when that is away.
+// site returns the store at the address, with a short timeout.
 func (m *mortal) site() *site {
 	m.Helper()
 	return m.patient(400 * time.Millisecond)
 }
 
-// patient is the store at the address, which is waited for as long as said.
+// patient returns the store at the address, with the given timeout.
 func (m *mortal) patient(timeout time.Duration) *site {
 	m.Helper()
 	s, err := etcd.Open(etcd.Config{Endpoints: []string{"http://" + m.address}, Timeout: timeout, Attempt: timeout / 2})
@@ -54,7 +54,8 @@ func (m *mortal) patient(timeout time.Duration) *site {
 	return newSite(m, s)
 }
 
-// elsewhere has the store go, and be changed where those who follow it do not look.
+// elsewhere stops the store, and changes it at an address that its followers do not
+// know.
 func (m *mortal) elsewhere(change func(*site)) {
 	m.Helper()
 	m.come("127.0.0.1:0")
@@ -66,7 +67,7 @@ func (m *mortal) elsewhere(change func(*site)) {
 	m.Kill(0)
 }
 
-// backup returns a copy of the data as they are.
+// backup returns a copy of the data.
 func (m *mortal) backup() string {
 	m.Helper()
 	m.Kill(0)
@@ -78,13 +79,13 @@ func (m *mortal) backup() string {
 	return dir
 }
 
-// feedItem is what a feed yields.
+// feedItem is an item of a feed.
 type feedItem struct {
 	feed.Batch
 	err error
 }
 
-// items returns what takes one item after the other, but for signs of life; the
+// items returns a function that returns the next item, without empty batches; the
 // last one has the error errEnd.
 func (s *site) items(after store.Revision) func() feedItem {
 	f := feed.Feed{Catalog: s.catalog, Journal: s.log.Key("")}
@@ -108,7 +109,7 @@ func (s *site) items(after store.Revision) func() feedItem {
 
 var errEnd = errors.New("the end")
 
-// wants checks what comes next: texts of batches.
+// wants checks the next batches, given in the form of text.
 func wants(t testing.TB, next func() feedItem, want ...string) (last store.Revision) {
 	t.Helper()
 	for _, w := range want {
@@ -124,7 +125,7 @@ func wants(t testing.TB, next func() feedItem, want ...string) (last store.Revis
 	return last
 }
 
-// goes has the store go, which is said once.
+// goes stops the store, and checks that this is reported once.
 func (m *mortal) goes(each ...func() feedItem) {
 	m.Helper()
 	m.Kill(0)
@@ -135,8 +136,9 @@ func (m *mortal) goes(each ...func() feedItem) {
 	}
 }
 
-// TestOutage: whatever happened while the store was away is told when it is back,
-// each change with what was there before, also where the changes have no record.
+// TestOutage checks that all changes made while the store was unreachable are
+// yielded when it is back, with the previous values, even if the changes have no
+// record.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -177,9 +179,9 @@ func TestOutage(t *testing.T) {
 	wants(t, resumed, `south/e  -> 3 by nobody`)
 }
 
-// TestOutageForgotten: what happened while the store was away is forgotten. One
-// who knew everything is told of the difference; one who did not, that it cannot
-// be known.
+// TestOutageForgotten compacts the changes made while the store was unreachable. A
+// follower that knows all objects gets the differences; one that does not gets an
+// error.
 func TestOutageForgotten(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -212,14 +214,14 @@ func TestOutageForgotten(t *testing.T) {
 			t.Fatalf("resumed: %s, %v", text(got.Batch), got.err)
 		}
 	}
-	if got := resumed(); got.err != errEnd { //nolint:errorlint // it is that
+	if got := resumed(); got.err != errEnd { //nolint:errorlint // not wrapped
 		t.Errorf("after the error: %s, %v", text(got.Batch), got.err)
 	}
 	wants(t, whole, `north/c {"weight": 0} -> - by alice `+s.remove("north", "c"))
 }
 
-// TestOutageRestored: the store was put back to an earlier state, and goes on from
-// there.
+// TestOutageRestored restores the store to an earlier state, from which it
+// continues.
 func TestOutageRestored(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -239,8 +241,8 @@ func TestOutageRestored(t *testing.T) {
 	wants(t, next, `north/a {"weight": 0} -> 7, north/b {"weight": 0} -> 7 by alice `+s.set("north", 7))
 }
 
-// TestOutageOvertaken: the store was put back to an earlier state, and changed
-// until it was past what was seen.
+// TestOutageOvertaken restores the store to an earlier state, and changes it until
+// it passes the last revision that was yielded.
 func TestOutageOvertaken(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -264,8 +266,8 @@ func TestOutageOvertaken(t *testing.T) {
 	wants(t, next, `north/a {"weight": 0} -> 7, north/b {"weight": 2} -> 7 by alice `+s.set("north", 7))
 }
 
-// TestOutageUnnoticed: the store was put back and changed until it was past what
-// was seen, and all that so soon that the watch found it by itself.
+// TestOutageUnnoticed restores the store and changes it until it passes the last
+// revision that was yielded, so quickly that the watch resumes by itself.
 func TestOutageUnnoticed(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -290,14 +292,14 @@ func TestOutageUnnoticed(t *testing.T) {
 	})
 	m.come(m.address)
 	wants(t, next, `north/c  -> 2 by nobody`, `north/a  -> 0, north/b {"weight": 5} -> 0, north/d {"weight": 1} -> - by nobody`)
-	wants(t, resumed, `north/c  -> 2 by nobody`) // what there was it does not know
+	wants(t, resumed, `north/c  -> 2 by nobody`) // it does not know the earlier state
 	set := s.set("north", 7)
 	wants(t, next, `north/a {"weight": 0} -> 7, north/b {"weight": 0} -> 7, north/c {"weight": 2} -> 7 by alice `+set)
 	wants(t, resumed, `north/a {"weight": 0} -> 7, north/b {"weight": 0} -> 7, north/c {"weight": 2} -> 7 by alice `+set)
 }
 
-// TestRestored: an earlier file is put in the place of the store, with a history
-// of its own: revisions that were seen are there again, of other changes.
+// TestRestored replaces the store by an earlier file with another history: revisions
+// that were yielded occur again with other changes.
 func TestRestored(t *testing.T) {
 	dir := t.TempDir()
 	path, backup := filepath.Join(dir, "state.db"), filepath.Join(dir, "backup.db")
@@ -339,8 +341,9 @@ func TestRestored(t *testing.T) {
 	}
 }
 
-// TestUndeclared: before a change an object has the fields that it has after it,
-// those of its type, whatever else is stored, and wherever that is known from.
+// TestUndeclared checks that an object has the same fields before and after a
+// change: those that its type declares, whatever else is stored, and wherever the
+// previous values come from.
 func TestUndeclared(t *testing.T) {
 	s := localSite(t)
 	s.stores("north/a", `{"weight": 1, "more": 1}`)
@@ -351,7 +354,7 @@ func TestUndeclared(t *testing.T) {
 	wants(t, later, `north/a {"weight": 1} -> 2 by alice `+id)
 }
 
-// TestNoStore: a store that was never there is the end.
+// TestNoStore checks that Follow ends if the store was never reachable.
 func TestNoStore(t *testing.T) {
 	t.Parallel()
 	m := newMortal(t)
@@ -362,13 +365,14 @@ func TestNoStore(t *testing.T) {
 		if got := next(); !errors.As(got.err, new(*store.UnavailableError)) {
 			t.Errorf("after %d: %s, %v", after, text(got.Batch), got.err)
 		}
-		if got := next(); got.err != errEnd { //nolint:errorlint // it is that
+		if got := next(); got.err != errEnd { //nolint:errorlint // not wrapped
 			t.Errorf("after the error: %s, %v", text(got.Batch), got.err)
 		}
 	}
 }
 
-// TestFollowEnds: a context that ends is no error, whatever goes on.
+// TestFollowEnds checks that the end of the context is not an error, whatever else
+// happens.
 func TestFollowEnds(t *testing.T) {
 	t.Parallel()
 	for _, while := range []string{"reading", "watching", "waiting"} {
@@ -394,13 +398,13 @@ func TestFollowEnds(t *testing.T) {
 	}
 }
 
-// past changes a host past confctl.
+// past changes a host without confctl.
 func (s *site) past(path string, weight int) store.Revision {
 	s.Helper()
 	return s.stores(path, fmt.Sprintf(`{"weight": %d}`, weight))
 }
 
-// stores writes a value as it is.
+// stores writes a value unchanged.
 func (s *site) stores(path, stored string) store.Revision {
 	s.Helper()
 	r, err := s.Commit(s.Context(), store.Txn{Writes: []store.Write{{Key: "/conftool/v1/hosts/" + path, Value: []byte(stored)}}})

@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// TestOvertaken has a server name its revision again and again before the events
-// that lead there arrive: every change is told, with who made it.
+// TestOvertaken makes a server repeatedly report its revision before the events up
+// to it arrive: every change is yielded, with who made it.
 func TestOvertaken(t *testing.T) {
 	t.Parallel()
 	var u etcdtest.Unordered
