@@ -6,17 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// NoNameServer is why a name has no address when no name server answers. Whoever
-// takes that for the silence of the server that was to be reached looks for the
-// fault in the wrong place.
+// NoNameServer is the reason why a lookup failed if no name server answers. It is
+// distinct from "no answer", so that nobody looks for the fault in the server to be
+// reached.
 const NoNameServer = "name lookup failed: no answer from the name server"
 
-// Naming knows whether a connection waits for a name server. When time is up,
-// the libraries say only that.
+// Naming reports whether a connection waits for a name server. After a timeout, the
+// error of the library does not say that.
 type Naming struct{ waits atomic.Bool }
 
-// Trace returns a context to connect with, and what it tells about the lookup of
-// the server's name.
+// Trace returns a context for a connection, and a Naming that reports on the lookup
+// of the server's name.
 func Trace(ctx context.Context) (context.Context, *Naming) {
 	n := new(Naming)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -29,5 +29,5 @@ func Trace(ctx context.Context) (context.Context, *Naming) {
 	}), n
 }
 
-// Unanswered reports whether a name was asked for and no answer has come.
+// Unanswered reports whether a lookup was started and has not been answered.
 func (n *Naming) Unanswered() bool { return n.waits.Load() }

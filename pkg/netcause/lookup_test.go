@@ -12,7 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// silent is a dialer whose name server never answers.
+// silent returns a dialer whose name server never answers.
 func silent(t *testing.T) *net.Dialer {
 	t.Helper()
 	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -26,8 +26,8 @@ func silent(t *testing.T) *net.Dialer {
 	}}}
 }
 
-// TestTraceSilentNameServer: that a request waited for a name server is known when
-// its time is up, which the library's error does not say.
+// TestTraceSilentNameServer checks that a request that waits for a name server is
+// recognized after its timeout; the error of the library does not show it.
 func TestTraceSilentNameServer(t *testing.T) {
 	held := make(chan struct{})
 	mute := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-held }))
@@ -53,8 +53,8 @@ func TestTraceSilentNameServer(t *testing.T) {
 	}
 }
 
-// TestTraceAnswered: a name that does not exist, or is looked up in time, is no
-// silence.
+// TestTraceAnswered checks that a lookup that fails or succeeds in time does not
+// count as unanswered.
 func TestTraceAnswered(t *testing.T) {
 	for _, address := range []string{"nowhere.invalid:1", "localhost:1"} {
 		ctx, naming := netcause.Trace(t.Context())

@@ -1,5 +1,5 @@
-// Package netcause says in a few words why a connection to a server failed, the
-// same for all that talk to one.
+// Package netcause describes in a few words why a connection to a server failed, in
+// the same way for all clients.
 package netcause
 
 import (
@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Lookup is why a name has no address; empty if that is not what failed.
+// Lookup returns the reason why a name could not be looked up, or "" if err is not
+// such an error.
 func Lookup(err error) string {
 	var dns *net.DNSError
 	switch {
@@ -30,8 +31,8 @@ func Lookup(err error) string {
 // Closed is what Network returns if the server closed the connection.
 const Closed = "connection closed by the server"
 
-// Network is why a connection could not be made or broke off, TLS apart; empty if
-// that is not what failed.
+// Network returns the reason why a connection could not be made or was interrupted,
+// except for errors of TLS, or "" if err is not such an error.
 func Network(err error) string {
 	var (
 		wait  net.Error
@@ -50,9 +51,9 @@ func Network(err error) string {
 	return ""
 }
 
-// Certificate is why a server's certificate is not accepted; empty if that is
-// not what failed, or if its authority is unknown, where it matters which ones
-// are known.
+// Certificate returns the reason why the certificate of a server was not accepted,
+// or "" if err is not such an error. It also returns "" if the authority is unknown,
+// because only the caller knows the accepted authorities.
 func Certificate(err error) string {
 	var (
 		host    x509.HostnameError
@@ -70,7 +71,7 @@ func Certificate(err error) string {
 	return ""
 }
 
-// names are the names a certificate is for.
+// names returns the names that a certificate is valid for.
 func names(c *x509.Certificate) string {
 	all := append([]string(nil), c.DNSNames...)
 	for _, ip := range c.IPAddresses {
@@ -82,8 +83,8 @@ func names(c *x509.Certificate) string {
 	return strings.Join(all, ", ")
 }
 
-// Alert is what the other side broke a TLS connection off with; empty if it did
-// not. The library has no type for it.
+// Alert returns the alert with which the peer ended a TLS connection, or "" if it
+// did not. The library has no type for it.
 func Alert(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {
@@ -92,9 +93,10 @@ func Alert(err error) string {
 	return ""
 }
 
-// WantsCertificate reports whether the server broke off as it wants a client
-// certificate, or a better one: an alert of TLS 1.3, or of 1.2, of none too.
+// WantsCertificate reports whether the server ended the connection because it
+// requires a client certificate, or another one. The alert is one of TLS 1.3, or
+// that of TLS 1.2 for a bad certificate, which also means that there was none.
 func WantsCertificate(err error) bool {
-	said := Alert(err)
-	return said == "certificate required" || said == "bad certificate"
+	alert := Alert(err)
+	return alert == "certificate required" || alert == "bad certificate"
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// get asks a server that wants what the test says, and returns why it failed.
+// get requests a page from a server with the given TLS configuration, and returns
+// the reason of the failure.
 func get(t *testing.T, server *tls.Config, client *tls.Config, url func(string) string) error {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())

@@ -8,25 +8,26 @@ import (
 	"time"
 )
 
-// A connection that is closed before a byte has come says nothing of why. A
-// server that wants TLS may do that to one without, and the other way round, but
-// so does a proxy whose server is dead. Only an answer tells: these functions ask
-// for one, on a connection of their own.
+// A connection that is closed before a byte arrives does not show why. A server that
+// requires TLS may close a connection without it, and vice versa, but so does a
+// proxy whose server is down. Only an answer is proof: these functions request one,
+// on their own connection.
 
-// SpeaksTLS reports whether the server at an address answers to TLS.
+// SpeaksTLS reports whether the server at an address answers a TLS handshake.
 func SpeaksTLS(ctx context.Context, address string) bool {
 	conn, err := connect(ctx, address)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
-	// Nothing is said to it, so it does not matter who it is.
+	// Nothing is sent over the connection, so the identity of the server does not
+	// matter.
 	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // see above
 	return err == nil || Alert(err) != ""
 }
 
-// SpeaksHTTP reports whether the server at an address answers to HTTP/2 without
-// TLS, as etcd does, or to that with an older HTTP.
+// SpeaksHTTP reports whether the server at an address answers HTTP/2 without TLS, as
+// etcd does, or answers it with an older HTTP.
 func SpeaksHTTP(ctx context.Context, address string) bool {
 	conn, err := connect(ctx, address)
 	if err != nil {
@@ -38,12 +39,12 @@ func SpeaksHTTP(ctx context.Context, address string) bool {
 		return false
 	}
 	var answer [9]byte
-	n, _ := conn.Read(answer[:]) // what has come tells
+	n, _ := conn.Read(answer[:]) // the bytes that were read decide
 	return n == len(answer) && (answer[3] == settings[3] || bytes.HasPrefix(answer[:], []byte("HTTP/1.")))
 }
 
-// connect makes a connection that does not last longer than its context, and a
-// second at most.
+// connect makes a connection whose deadline is that of its context, but at most one
+// second away.
 func connect(ctx context.Context, address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", address)

@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// answers returns an address that answers each connection with a text and closes
-// it, or, without one, closes it at once.
+// answers returns an address that answers each connection with a text and then
+// closes it. Without a text, it closes the connection immediately.
 func answers(t *testing.T, text string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +50,8 @@ func serving(t *testing.T, start func(*httptest.Server)) string {
 	return s.Listener.Addr().String()
 }
 
-// TestSpeaks: only what a server answers says what it speaks.
+// TestSpeaks checks that only an answer of the server decides which protocol it
+// speaks.
 func TestSpeaks(t *testing.T) {
 	asking := func(s *httptest.Server) {
 		s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
