@@ -1,4 +1,4 @@
-// Package nearest finds what was probably meant by a word that is not known.
+// Package nearest suggests a known string for one that is not known.
 package nearest
 
 import (
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// To returns the known word nearest to a typed one, and whether it is near
-// enough to be worth suggesting: a third of the letters, rounded up, may differ,
-// or one is the beginning of the other. Small and capital letters are the same.
+// To returns the known string nearest to the typed one, and whether it is near
+// enough to suggest: at most a third of the letters, rounded up, may differ, or one
+// is a prefix of the other. Case is ignored.
 func To(typed string, known []string) (string, bool) {
 	if len(typed) < 2 {
 		return "", false
@@ -27,9 +27,8 @@ func To(typed string, known []string) (string, bool) {
 	return best, best != ""
 }
 
-// Typo returns the known word that is hardly anything but mistyped: one letter
-// is wrong, missing or too many. Small and capital letters
-// are the same.
+// Typo returns the known string that differs from the typed one in at most one
+// letter, which is wrong, missing or extra. Case is ignored.
 func Typo(typed string, known []string) (string, bool) {
 	for _, k := range known {
 		if distance(strings.ToLower(typed), strings.ToLower(k)) <= 1 {
@@ -39,7 +38,7 @@ func Typo(typed string, known []string) (string, bool) {
 	return "", false
 }
 
-// Suggest returns " (did you mean X?)" if there is something to suggest.
+// Suggest returns " (did you mean X?)", or "" if no known string is near.
 func Suggest(typed string, known []string) string {
 	if k, ok := To(typed, known); ok {
 		return fmt.Sprintf(" (did you mean %s?)", k)
@@ -47,7 +46,8 @@ func Suggest(typed string, known []string) string {
 	return ""
 }
 
-// distance is the number of letters to insert, delete or replace (Levenshtein).
+// distance returns the Levenshtein distance: the number of letters to insert, delete
+// or replace.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
