@@ -1,32 +1,33 @@
-// Package etcdindex makes the indexes of etcd v2 of the revisions of a store, and
+// Package etcdindex converts the revisions of a store to indexes of etcd v2, and
 // back.
 //
-// A revision has PerRevision of them. The first ones are those of its events,
-// in key order; the last one is no event's, but that of each key as it was left,
-// and of the store itself. All are below 2^53, the largest number that any reader
-// can count to, up to revision 2^40.
+// A revision has PerRevision indexes. The first ones are those of its events, in key
+// order. The last one does not belong to an event: it is the index of each key that
+// the revision modified, and of the store at that revision. All indexes up to
+// revision 2^40 are below 2^53, the largest number to which every reader can count.
 package etcdindex
 
 import "github.com/conftool/confctl/pkg/store"
 
-// PerRevision is how many indexes a revision has.
+// PerRevision is the number of indexes of a revision.
 const PerRevision = 8192
 
-// Last is the last index of a revision: that of a key that it modified, and of
-// the store when it is there.
+// Last returns the last index of a revision: the index of a key that it modified,
+// and of the store at that revision.
 func Last(r store.Revision) uint64 { return uint64(r)*PerRevision + PerRevision - 1 }
 
-// Event is the index of an event by its position, from 0, among those of a
-// revision. A transaction has fewer than there are indexes. What is found different
-// when all was read again can be more: those beyond share the highest.
+// Event returns the index of an event by its position, from 0, among the events of a
+// revision. A transaction has fewer events than there are indexes. The differences
+// found when everything is read again may be more: those beyond the limit share the
+// highest index of an event.
 func Event(r store.Revision, position int) uint64 {
 	return uint64(r)*PerRevision + uint64(min(position, PerRevision-2))
 }
 
-// Revision is the one that an index is of, whatever the index.
+// Revision returns the revision that any index belongs to.
 func Revision(index uint64) store.Revision { return store.Revision(index / PerRevision) }
 
-// Before is the latest revision that has no event at an index, or at a later one.
+// Before returns the latest revision without an event at an index or later.
 func Before(index uint64) store.Revision {
 	r := Revision(index)
 	if index == Last(r) {

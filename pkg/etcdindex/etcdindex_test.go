@@ -9,7 +9,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestFormulas has the numbers that readers were promised.
+// TestFormulas checks the numbers that are documented for readers.
 func TestFormulas(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ got, want uint64 }{
@@ -36,8 +36,8 @@ func TestFormulas(t *testing.T) {
 	}
 }
 
-// TestOrder checks that indexes are in the order of events, and lead back to
-// them.
+// TestOrder checks that indexes are in the order of the events, and can be converted
+// back.
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
