@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// node is a directory, with the nodes in it, or a key with its value.
+// node is a directory with its nodes, or a key with its value.
 type node struct {
 	Key      string         `json:"key"`
 	Value    *string        `json:"value"`
@@ -31,9 +31,9 @@ func shapef(format string, args ...any) error { return &shapeError{fmt.Sprintf(f
 // errNotDirectory reports a key where a directory is expected.
 var errNotDirectory = errors.New("a key, not a directory")
 
-// decode reads the reply to a recursive get of a directory. Its errors are a
-// *shapeError, errNotDirectory, those of encoding/json and of the reader. A reply
-// that ends early gives io.ErrUnexpectedEOF.
+// decode reads the reply to a recursive get of a directory. Its errors are
+// *shapeError, errNotDirectory, and those of encoding/json and of the reader. A
+// reply that ends early gives io.ErrUnexpectedEOF.
 func decode(r io.Reader, prefix string) ([]store.Entry, error) {
 	root, err := decodeTree(json.NewDecoder(r))
 	switch {
@@ -57,7 +57,7 @@ func decode(r io.Reader, prefix string) ([]store.Entry, error) {
 	return entries, nil
 }
 
-// decodeTree reads {"action": "get", "node": {...}} and no more.
+// decodeTree reads {"action": "get", "node": {...}} and nothing else.
 func decodeTree(d *json.Decoder) (*node, error) {
 	var reply struct {
 		Node *node `json:"node"`

@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestDecodeAnyTree: whatever is stored is found again, however slowly it
-// comes.
+// TestDecodeAnyTree checks that every stored tree is decoded completely, however
+// slowly it arrives.
 func TestDecodeAnyTree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []store.Entry
@@ -51,15 +51,15 @@ func TestDecodeAnyTree(t *testing.T) {
 	})
 }
 
-// TestDecodeDeep: what is passed over is bounded in depth as well.
+// TestDecodeDeep checks that the depth of skipped values is limited as well.
 func TestDecodeDeep(t *testing.T) {
 	if _, err := decode(strings.NewReader(`{"other":`+strings.Repeat(`[`, 1<<20)), "/a"); err == nil {
 		t.Error("no error")
 	}
 }
 
-// FuzzDecode: whatever is answered, there is no panic, and what is taken is in
-// order and below the prefix.
+// FuzzDecode checks that no reply causes a panic, and that decoded keys are in order
+// and below the prefix.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"action":"get","node":{"key":"/a","dir":true,"nodes":[{"key":"/a/b","value":"x","modifiedIndex":5,"createdIndex":5}]}}`))
 	f.Add([]byte(`{"node":{"nodes":[{"nodes":[]}],"dir":true},"node":{}}`))

@@ -18,25 +18,25 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// Kind is what sort of thing went wrong.
+// Kind is the kind of an error.
 type Kind int
 
 // The kinds of errors.
 const (
-	Misused     Kind = iota // URL, user or password are such that nothing was sent
-	Unavailable             // it cannot be reached, does not answer in time, or says it cannot work now
-	Denied                  // this user, or certificate, may not
-	Absent                  // there is no directory at the prefix
-	Foreign                 // what answers does not serve the v2 API, or not as etcd does
+	Misused     Kind = iota // the URL, user or password is invalid; nothing was sent
+	Unavailable             // the server cannot be reached, does not answer in time, or reports that it cannot serve now
+	Denied                  // this user or certificate has no permission
+	Absent                  // no directory exists at the prefix
+	Foreign                 // the server does not serve the v2 API, or not as etcd does
 )
 
-// Error reports a Read that failed. It never holds a password.
+// Error reports a Read that failed. It never contains a password.
 type Error struct {
 	Kind Kind
 	At   string // the URL of the server, without a path; empty if Misused
 	What string // what is wrong, without the URL
 	Hint string // what to do about it, as a second sentence; may be empty
-	Err  error  // what it was made of, if anything; its text may be of the library's
+	Err  error  // the underlying error, or nil; its text may come from the library
 }
 
 func (e *Error) Error() string {
@@ -46,7 +46,7 @@ func (e *Error) Error() string {
 	return "etcd v2 at " + e.At + ": " + e.What
 }
 
-// Unwrap returns what the error was made of.
+// Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.Err }
 
 func (r *reader) errorf(kind Kind, hint, format string, args ...any) *Error {
@@ -56,10 +56,11 @@ func (r *reader) errorf(kind Kind, hint, format string, args ...any) *Error {
 	}
 }
 
-// excerpt is that of what a server sent, which may hold what we sent to it.
+// excerpt returns the beginning of a text from a server, without the password, which
+// the server may have repeated.
 func (r *reader) excerpt(text string) string { return excerpt(r.clean(text)) }
 
-// clean takes the password out of a text that is not ours.
+// clean removes the password from a text of others.
 func (r *reader) clean(text string) string {
 	if r.cfg.Password == "" {
 		return text
@@ -68,13 +69,13 @@ func (r *reader) clean(text string) string {
 	return strings.NewReplacer(sent, "***", r.cfg.Password, "***").Replace(text)
 }
 
-// excerpt is the beginning of a text of others, fit for a line of a message.
-func excerpt(said string) string {
-	const most = 100
-	return text.Cut(text.Words(said), most)
+// excerpt returns the beginning of an untrusted text, safe for a line of a message.
+func excerpt(untrusted string) string {
+	const maxLength = 100
+	return text.Cut(text.Words(untrusted), maxLength)
 }
 
-// Hints of more than one error.
+// Hints that several errors share.
 const (
 	proxies    = "see HTTP_PROXY, HTTPS_PROXY and NO_PROXY in the environment"
 	notEtcd    = "is this the address of etcd, and is there a proxy in between?"
@@ -85,15 +86,15 @@ const (
 	otherAPI   = "users of the v2 API are not those of v3"
 )
 
-// unreachable makes an error of why there was no answer, as the driver of etcd v3
-// reports it.
+// unreachable returns the error for a request without an answer, in the words of the
+// etcd v3 driver.
 func (r *reader) unreachable(err error) *Error {
 	what, hint := cause(err)
 	switch text := err.Error(); {
 	case what != "":
 	case errors.Is(err, http.ErrSchemeMismatch):
 		what, hint = "the server does not speak TLS", noTLS
-	case strings.Contains(text, "malformed HTTP"): // the library has no type for it
+	case strings.Contains(text, "malformed HTTP"): // the library has no type for this error
 		what, hint = "the server does not speak HTTP", notEtcd
 	default:
 		what = text
@@ -108,7 +109,8 @@ func (r *reader) unreachable(err error) *Error {
 	return r.errorf(Unavailable, hint, "%s", r.excerpt(what)).of(err)
 }
 
-// cause returns why a connection failed, and what to do; both are empty if it did not.
+// cause returns why a connection failed, and what to do; both are empty if err is
+// not such an error.
 func cause(err error) (what, hint string) {
 	var (
 		op      *net.OpError
@@ -136,7 +138,7 @@ func cause(err error) (what, hint string) {
 	return netcause.Certificate(err), ""
 }
 
-// refused makes an error of an answer that has no keys.
+// refused returns the error for a response without keys.
 func (r *reader) refused(resp *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil && len(text) == 0 {
@@ -152,8 +154,8 @@ func (r *reader) refused(resp *http.Response) error {
 	case bytes.Contains(text, []byte("HTTP request to an HTTPS server")):
 		return r.errorf(Foreign, "write https:// in front of it", "the server speaks TLS")
 	}
-	if said := r.said(resp, text); said != nil {
-		return said
+	if err := r.etcdError(resp, text); err != nil {
+		return err
 	}
 	kind, hint := Foreign, notEtcd
 	if resp.StatusCode >= http.StatusInternalServerError {
@@ -162,36 +164,37 @@ func (r *reader) refused(resp *http.Response) error {
 	return r.errorf(kind, hint, "answers %s", strings.TrimSuffix(r.excerpt(resp.Status)+": "+r.excerpt(string(text)), ": "))
 }
 
-// said makes an error of one of etcd's; it is nil if the text is not one.
-func (r *reader) said(resp *http.Response, text []byte) *Error {
-	var said struct {
+// etcdError returns the error for an error response of etcd, or nil if the text is
+// not one.
+func (r *reader) etcdError(resp *http.Response, text []byte) *Error {
+	var reply struct {
 		Code    int    `json:"errorCode"`
 		Message string `json:"message"`
 		Cause   string `json:"cause"`
 	}
 	const (
 		noKey = 100
-		raft  = 300 // and above: the cluster, not the request
+		raft  = 300 // and above: errors of the cluster, not of the request
 	)
-	_ = json.Unmarshal(text, &said) // what is not JSON has no message
-	if said.Message == "" {
+	_ = json.Unmarshal(text, &reply) // a text that is not JSON has no message
+	if reply.Message == "" {
 		return nil
 	}
-	what := "says: " + r.excerpt(said.Message)
-	if said.Cause != "" {
-		what += " (" + r.excerpt(said.Cause) + ")"
+	what := "says: " + r.excerpt(reply.Message)
+	if reply.Cause != "" {
+		what += " (" + r.excerpt(reply.Cause) + ")"
 	}
 	switch {
-	case said.Code == noKey:
+	case reply.Code == noKey:
 		return r.errorf(Absent, isNamed, "there is no %s", r.prefix)
-	case said.Code >= raft || resp.StatusCode >= http.StatusInternalServerError:
+	case reply.Code >= raft || resp.StatusCode >= http.StatusInternalServerError:
 		return r.errorf(Unavailable, "has the cluster a leader? try again, or another member", "%s", what)
 	}
 	return r.errorf(Foreign, "", "%s", what)
 }
 
-// denied makes an error of what etcd answers alike to a wrong password and to a
-// user without the permission.
+// denied returns the error for a response that etcd gives both to a wrong password
+// and to a user without permission.
 func (r *reader) denied(resp *http.Response) error {
 	if r.cfg.Username == "" {
 		return r.errorf(Denied, otherAPI, "it wants a user and password to read %s (%d)", r.prefix, resp.StatusCode)
@@ -200,7 +203,7 @@ func (r *reader) denied(resp *http.Response) error {
 	return r.errorf(Denied, hint, "user %s has another password, or may not read %s (%d)", r.cfg.Username, r.prefix, resp.StatusCode)
 }
 
-// foreign makes an error of an answer that is not etcd's.
+// foreign returns the error for a response that is not from etcd.
 func (r *reader) foreign(resp *http.Response, err error) *Error {
 	kind := resp.Header.Get("Content-Type")
 	if kind == "" {

@@ -1,8 +1,8 @@
-// Package etcdv2 reads keys from the v2 API of etcd, where the Python tool
-// keeps them. It only reads: moving in needs no more.
+// Package etcdv2 reads keys from the v2 API of etcd, where the Python tool stores
+// them. It only reads, which is sufficient for a migration.
 //
-// The v2 keys are a store of their own beside those of etcd v3: a server that
-// serves both keeps them apart, users and passwords included.
+// The v2 keys are separate from those of etcd v3: a server that serves both has
+// separate keys, users and passwords for them.
 package etcdv2
 
 import (
@@ -21,35 +21,36 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Config is where the API is, and as whom to ask it.
+// Config is the address of the API, and the credentials for it.
 type Config struct {
-	// URL is that of the API: https://host:port, with or without a path. /v2
-	// is added to it unless it ends so. It holds no user and no password.
+	// URL is the URL of the API: https://host:port, with or without a path. /v2 is
+	// appended unless it already ends in it. It must not contain a user or password.
 	URL                string
 	Username, Password string
-	TLS                *tls.Config   // nil: the system's authorities, and no client certificate
-	Timeout            time.Duration // of the whole request; 0: 30 s
+	TLS                *tls.Config   // nil: the certificate authorities of the system, and no client certificate
+	Timeout            time.Duration // limit of the whole request; 0: 30 s
 }
 
-// maxReply bounds a reply, in bytes. Production sites have about 1 MB of keys.
+// maxReply is the limit of a reply, in bytes. Production sites have about 1 MB of
+// keys.
 const maxReply = 256 << 20
 
 const defaultTimeout = 30 * time.Second
 
 // Read returns all keys below a prefix, a directory such as /conftool/v1, at one
-// moment, by one request that goes through etcd's quorum. The entries are in key
-// order, each key once and as stored, with the leading slash. Created and Modified
-// are its createdIndex and modifiedIndex.
+// point in time, with one request that goes through etcd's quorum. The entries are
+// in key order, each key once and as stored, with the leading slash. Created and
+// Modified are its createdIndex and modifiedIndex.
 //
-// Directories are not keys, so an empty one does not show. Nor do hidden keys, those
-// with a part that begins with _, which etcd never lists. Values are text: etcd
-// itself has replaced bytes that are not UTF-8 by U+FFFD.
+// Directories are not keys, so empty directories are not returned. Neither are
+// hidden keys, which have an element that begins with _: etcd never lists them.
+// Values are text: etcd itself has replaced bytes that are not UTF-8 by U+FFFD.
 //
-// A redirect is followed, but never to another server with a password, and
-// never from https to http. The proxy of the environment is used, as
-// net/http.ProxyFromEnvironment says.
+// A redirect is followed, but never to another server with a password, and never
+// from https to http. The proxy of the environment is used, as described in
+// net/http.ProxyFromEnvironment.
 //
-// Errors: *Error, or the context's own if it was cancelled.
+// Errors are *Error, or the error of the context if it was cancelled.
 func Read(ctx context.Context, cfg Config, prefix string) ([]store.Entry, error) {
 	api, err := parseURL(cfg)
 	if err != nil {
@@ -62,7 +63,7 @@ func Read(ctx context.Context, cfg Config, prefix string) ([]store.Entry, error)
 	return r.read(ctx)
 }
 
-// reader does one Read.
+// reader performs one Read.
 type reader struct {
 	cfg    Config
 	api    *url.URL // of the API, with /v2
@@ -87,13 +88,13 @@ func (r *reader) read(ctx context.Context) ([]store.Entry, error) {
 		return nil, ctx.Err()
 	case errors.As(err, &known):
 		return nil, known
-	case limited.Err() != nil: // what the library returns then is a matter of luck
+	case limited.Err() != nil: // the error of the library varies in this case
 		return nil, r.errorf(Unavailable, "is it up, and is there a firewall in between?", "no complete answer within %v", within).of(context.DeadlineExceeded)
 	}
 	return nil, r.unreachable(err)
 }
 
-// ask makes the request. Its errors are *Error where it knows what they mean.
+// ask sends the request. Its errors are *Error if their cause is recognized.
 func (r *reader) ask(ctx context.Context) ([]store.Entry, error) {
 	ctx, naming := netcause.Trace(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.target(), http.NoBody)
@@ -112,14 +113,14 @@ func (r *reader) ask(ctx context.Context) ([]store.Entry, error) {
 	case err != nil:
 		return nil, err
 	}
-	defer func() { _ = resp.Body.Close() }() // nothing was written
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	if resp.StatusCode != http.StatusOK {
 		return nil, r.refused(resp)
 	}
 	return r.keys(ctx, resp)
 }
 
-// keys reads a reply that has keys.
+// keys reads a reply that contains keys.
 func (r *reader) keys(ctx context.Context, resp *http.Response) ([]store.Entry, error) {
 	body := &io.LimitedReader{R: resp.Body, N: r.limit + 1}
 	entries, err := decode(body, r.prefix)
@@ -147,7 +148,7 @@ func (r *reader) keys(ctx context.Context, resp *http.Response) ([]store.Entry, 
 	}
 }
 
-// target is the URL of the request.
+// target returns the URL of the request.
 func (r *reader) target() string {
 	u := *r.api
 	u.Path += path.Join("/keys", r.prefix)
@@ -155,14 +156,14 @@ func (r *reader) target() string {
 	return u.String()
 }
 
-// transport speaks HTTP/1.1, as all clients of the v2 API do. Nothing in it
-// waits longer than the request.
+// transport returns an HTTP/1.1 transport, which all clients of the v2 API use. None
+// of its timeouts is longer than that of the request.
 func (r *reader) transport() *http.Transport {
 	t := &http.Transport{
 		Proxy:                  r.proxy,
 		TLSClientConfig:        r.cfg.TLS.Clone(),
 		Protocols:              new(http.Protocols),
-		DisableKeepAlives:      true, // there is one request
+		DisableKeepAlives:      true, // only one request is sent
 		MaxResponseHeaderBytes: 64 << 10,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 			if resp.StatusCode != http.StatusOK {

@@ -22,7 +22,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// fill stores what the recorded tree holds.
+// fill stores the keys of the recorded tree.
 func fill(t *testing.T, s *etcdv2test.Server) {
 	t.Helper()
 	s.Put(t, "/conftool/v1/pools/a/b/c/h1", `{"weight": 1, "pooled": "no"}`)
@@ -35,7 +35,7 @@ func fill(t *testing.T, s *etcdv2test.Server) {
 	s.Put(t, "/conftool/v11/pools/other", "x")
 }
 
-// filled is what fill stored below /conftool/v1.
+// filled returns the entries that fill stores below /conftool/v1.
 func filled() []store.Entry {
 	return []store.Entry{
 		{Key: "/conftool/v1/pools/a-b", Value: []byte("sorts before a/b"), Created: 9, Modified: 9},
@@ -57,8 +57,7 @@ func read(t *testing.T, cfg Config, prefix string) []store.Entry {
 	return keys
 }
 
-// failing returns the error of a read, which must be an *Error without the
-// password.
+// failing returns the error of a Read, which must be an *Error without the password.
 func failing(t *testing.T, cfg Config, prefix string) *Error {
 	t.Helper()
 	if cfg.Timeout == 0 {
@@ -75,7 +74,7 @@ func failing(t *testing.T, cfg Config, prefix string) *Error {
 	return e
 }
 
-// want compares kind, message without the server's URL, and hint.
+// want compares the kind, the message without the URL of the server, and the hint.
 func want(t *testing.T, e *Error, kind Kind, what, hint string) {
 	t.Helper()
 	if e.Kind != kind || e.What != what || e.Hint != hint {
@@ -103,7 +102,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// trust is a client's part of TLS.
+// trust returns the TLS configuration of a client.
 func trust(t *testing.T, ca string, pairs ...string) *tls.Config {
 	t.Helper()
 	pem, err := os.ReadFile(ca)
@@ -196,7 +195,7 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// TestTenThousandKeys takes well under a second.
+// TestTenThousandKeys normally takes much less than a second.
 func TestTenThousandKeys(t *testing.T) {
 	type leaf struct {
 		Key   string `json:"key"`
@@ -226,7 +225,7 @@ func TestTenThousandKeys(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(reply) }))
 	defer server.Close()
 	best := time.Hour
-	for range 3 { // the machine may have other things to do
+	for range 3 { // the machine may be busy
 		begun := time.Now()
 		keys := read(t, Config{URL: server.URL}, "/conftool/v1")
 		best = min(best, time.Since(begun))
@@ -234,13 +233,13 @@ func TestTenThousandKeys(t *testing.T) {
 			t.Errorf("%d keys", len(keys))
 		}
 	}
-	if best > 20*time.Second { // a hundredth of a second, unless each node is compared with each
+	if best > 20*time.Second { // it takes about 10 ms, unless each node is compared with every other
 		t.Errorf("%d bytes take %v", len(reply), best)
 	}
 }
 
-// answering returns the URL of a server that reads a request and hands the
-// connection over. It says no more than what it is told to.
+// answering returns the URL of a server that reads a request and passes the
+// connection to answer. The server itself sends nothing.
 func answering(t *testing.T, answer func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -265,7 +264,7 @@ func answering(t *testing.T, answer func(net.Conn)) string {
 	return "http://" + l.Addr().String()
 }
 
-// saying returns the URL of a server that answers with these bytes.
+// saying returns the URL of a server that answers with the given bytes.
 func saying(t *testing.T, text string) string {
 	t.Helper()
 	return answering(t, func(c net.Conn) { _, _ = c.Write([]byte(text)) })

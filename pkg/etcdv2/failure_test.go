@@ -48,7 +48,8 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// TestRequest is what a server is asked, and how the URL's path is kept.
+// TestRequest checks the request that a server receives, and how the path of the URL
+// is kept.
 func TestRequest(t *testing.T) {
 	var got string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +66,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestReplies are answers that nobody has recorded.
+// TestReplies checks replies that are not recorded.
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	const ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
@@ -117,11 +118,11 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestCut cuts the recorded reply at every byte of its body.
+// TestCut truncates the recorded reply at every byte of its body.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	head, body, _ := strings.Cut(recorded(t, "tree"), "\r\n\r\n")
-	for n := range len(body) - 2 { // the last is the end of a line
+	for n := range len(body) - 2 { // the last byte is the newline
 		e := failing(t, Config{URL: saying(t, head+"\r\n\r\n"+body[:n])}, "/conftool/v1")
 		if e.Kind != Unavailable || e.What != fmt.Sprintf("the answer is cut off after %d bytes of %d", n, len(body)) {
 			t.Fatalf("cut at %d: %d %v", n, e.Kind, e)
@@ -168,7 +169,7 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestTimeout: a server that is mute, and one that drips.
+// TestTimeout checks a server that never answers, and one that answers byte by byte.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	const timeout = 200 * time.Millisecond
@@ -178,7 +179,7 @@ func TestTimeout(t *testing.T) {
 			t.Errorf("it takes %v", took)
 		}
 	}
-	mute := answering(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }) // until the client goes
+	mute := answering(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }) // until the client disconnects
 	begun := time.Now()
 	e := failing(t, Config{URL: mute, Timeout: timeout}, "/")
 	within(begun)
@@ -270,7 +271,7 @@ func TestRedirects(t *testing.T) {
 		"redirects to "+leader.URL+", which is not encrypted", "name an address that answers over https itself")
 }
 
-// TestProxy reads by way of a proxy, and of those that do not work.
+// TestProxy reads through a proxy, and through proxies that do not work.
 func TestProxy(t *testing.T) {
 	t.Parallel()
 	by := func(proxy, api string) error {

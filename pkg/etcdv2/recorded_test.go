@@ -16,9 +16,9 @@ import (
 	"github.com/conftool/confctl/pkg/etcdv2/etcdv2test"
 )
 
-// The files in testdata are replies of Debian's etcd 3.4.23, byte for byte but
-// for the headers that differ each time. TestRecordings compares them with
-// what the etcd that is installed says, and records them anew with
+// The files in testdata are replies of Debian's etcd 3.4.23, unchanged except for the
+// headers that differ each time. TestRecordings compares them with the replies of the
+// installed etcd, and records them again with
 //
 //	ETCDV2_RECORD=1 go test ./pkg/etcdv2 -run TestRecordings
 
@@ -69,7 +69,7 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// ask returns a reply as it is sent, with the volatile headers made constant.
+// ask returns a raw reply, with constant values for the headers that vary.
 func ask(t *testing.T, host, path string) string {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", host, 10*time.Second)
@@ -88,15 +88,15 @@ func ask(t *testing.T, host, path string) string {
 	return volatile.ReplaceAllString(string(reply), "$1: 1")
 }
 
-// essence is the part of a reply that no version of etcd changes: status, index
-// and body.
+// essence returns the parts of a reply that are the same in all versions of etcd:
+// status, index and body.
 func essence(reply string) string {
 	head, body, _ := strings.Cut(reply, "\r\n\r\n")
 	status, _, _ := strings.Cut(head, "\r\n")
 	return status + " " + regexp.MustCompile(`X-Etcd-Index: [0-9]*`).FindString(head) + "\n" + body
 }
 
-// TestRecorded is what becomes of these replies.
+// TestRecorded checks the results of reading the recorded replies.
 func TestRecorded(t *testing.T) {
 	t.Parallel()
 	keys := read(t, Config{URL: saying(t, recorded(t, "tree"))}, "/conftool/v1")

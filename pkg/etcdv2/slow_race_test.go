@@ -2,5 +2,5 @@
 
 package etcdv2
 
-// slowness is how much longer things may take with the race detector.
+// slowness is the factor by which the race detector may slow down a test.
 const slowness = 5

@@ -2,5 +2,5 @@
 
 package etcdv2
 
-// slowness is how much longer things may take.
+// slowness is the factor by which a test may be slower.
 const slowness = 1

@@ -10,8 +10,8 @@ import (
 
 const urlForm = "write it as http://HOST:PORT or https://HOST:PORT"
 
-// parseURL returns the URL of the API, with /v2 at its end. Its errors do not
-// repeat what may hold a password: a user, or a query.
+// parseURL returns the URL of the API, with /v2 at the end. Its errors do not
+// contain the user or the query, which may include a password.
 func parseURL(cfg Config) (*url.URL, error) {
 	misused := func(hint, format string, args ...any) (*url.URL, error) {
 		return nil, &Error{Kind: Misused, What: fmt.Sprintf(format, args...), Hint: hint}
@@ -52,10 +52,10 @@ func parseURL(cfg Config) (*url.URL, error) {
 
 const maxRedirects = 5
 
-// checkRedirect allows a member of the cluster to redirect to another, but not
-// with a password, and not from https to http.
+// checkRedirect allows a member of the cluster to redirect to another, but not with
+// a password, and not from https to http.
 func (r *reader) checkRedirect(to *http.Request, via []*http.Request) error {
-	to.URL.User = nil // it is the server's, and not ours to send
+	to.URL.User = nil // chosen by the server, so it is not sent
 	at := r.excerpt(to.URL.Scheme + "://" + to.URL.Host)
 	first := via[0].URL
 	switch {

@@ -1,5 +1,5 @@
-// Package etcdv2test runs an etcd that serves the v2 API for a test: the
-// installed one, as a process of its own. It is for tests only.
+// Package etcdv2test runs the installed etcd with the v2 API for a test, as a
+// separate process. It is for tests only.
 package etcdv2test
 
 import (
@@ -22,12 +22,12 @@ import (
 	"time"
 )
 
-// Server is a running etcd of one member.
+// Server is a running etcd with one member.
 type Server struct {
-	URL string // where it takes requests, without a path
+	URL string // the URL for clients, without a path
 
-	own      string // where it takes those of this package: always plain
-	password string // of root; empty without users
+	own      string // the URL for requests of this package, always without TLS
+	password string // of root; empty if authentication is disabled
 }
 
 // Option changes how a server is started.
@@ -42,24 +42,24 @@ type options struct {
 	reads    string
 }
 
-// TLS makes a server serve with a certificate, for which it asks when its
-// address is known, and, if the file of an authority is given, want one of
-// that authority.
+// TLS makes a server use a certificate, which issue returns once the address is
+// known. If clients, the file of a certificate authority, is not empty, the server
+// requires client certificates of that authority.
 func TLS(issue func(host string) (cert, key string), clients string) Option {
 	return func(o *options) { o.issue, o.clients = issue, clients }
 }
 
-// User makes a server let nobody in but a user, who may read what begins with
-// a text, such as /conftool/v1. It may be root, who may read everything.
+// User makes a server require the credentials of a user, who may read keys that
+// begin with reads, such as /conftool/v1. The user root may read everything.
 func User(name, password, reads string) Option {
 	return func(o *options) { o.user, o.password, o.reads = name, password, reads }
 }
 
-// WithoutV2 makes a server that does not serve the v2 API.
+// WithoutV2 makes a server not serve the v2 API.
 func WithoutV2() Option { return func(o *options) { o.without = true } }
 
-// Start runs a server until the test ends. Where no etcd is installed that can
-// serve the v2 API, the test is skipped.
+// Start runs a server until the test ends. The test is skipped if no installed etcd
+// can serve the v2 API.
 func Start(t testing.TB, chosen ...Option) *Server {
 	t.Helper()
 	var o options
@@ -94,8 +94,7 @@ func Start(t testing.TB, chosen ...Option) *Server {
 	return s
 }
 
-// find returns the etcd that is installed, and whether it can do without
-// syncing its disk.
+// find returns the installed etcd, and whether it can run without syncing to disk.
 func find(t testing.TB) (program string, fast bool) {
 	t.Helper()
 	const wants = "needs an etcd of 3.3 to 3.5, which serve the v2 API (Debian: etcd-server)"
@@ -120,7 +119,7 @@ func find(t testing.TB) (program string, fast bool) {
 	return program, minor > 3
 }
 
-// environment is that of the test, without settings for an etcd.
+// environment returns the environment of the test, without settings for etcd.
 func environment() []string {
 	env := []string{"ETCD_UNSUPPORTED_ARCH=" + runtime.GOARCH}
 	for _, e := range os.Environ() {
@@ -131,12 +130,12 @@ func environment() []string {
 	return env
 }
 
-// guardian runs a program until its own standard input ends: with the test,
-// however that ends.
+// guardian runs a program until its own standard input is closed, which happens when
+// the test ends, even if it is killed.
 const guardian = `"$@" & read -r _; kill -9 $!; wait`
 
-// run starts the server and waits until it is ready. With the v2 API, it has also
-// published its name then, which takes an index as a write does.
+// run starts the server and waits until it is ready. With the v2 API, it also waits
+// until the server has published its name, which uses an index.
 func (s *Server) run(t testing.TB, program string, args []string, v2 bool) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -154,7 +153,7 @@ func (s *Server) run(t testing.TB, program string, args []string, v2 bool) {
 	}
 	t.Cleanup(func() {
 		_ = life.Close()
-		_ = cmd.Wait() // the guardian says that it has killed it
+		_ = cmd.Wait() // the guardian's exit code reports the kill
 		_ = log.Close()
 	})
 	for range 1000 {
@@ -171,7 +170,7 @@ func (s *Server) run(t testing.TB, program string, args []string, v2 bool) {
 	t.Fatalf("etcd does not get ready: %s%v", said[max(0, len(said)-2000):], err)
 }
 
-// isPublished returns an error unless the member list has the server's URL.
+// isPublished returns an error unless the member list contains the server's URL.
 func (s *Server) isPublished() error {
 	members, err := s.do(http.MethodGet, "/v2/members", nil)
 	if err == nil && !bytes.Contains(members, []byte(s.own)) {
@@ -180,19 +179,19 @@ func (s *Server) isPublished() error {
 	return err
 }
 
-// Put stores a value at a key, which begins with a slash.
+// Put stores a value at a key, which must begin with a slash.
 func (s *Server) Put(t testing.TB, key, value string) {
 	t.Helper()
 	s.must(t, "/v2/keys"+(&url.URL{Path: key}).EscapedPath(), url.Values{"value": {value}}.Encode())
 }
 
-// Mkdir makes an empty directory.
+// Mkdir creates an empty directory.
 func (s *Server) Mkdir(t testing.TB, key string) {
 	t.Helper()
 	s.must(t, "/v2/keys"+(&url.URL{Path: key}).EscapedPath(), "dir=true")
 }
 
-// closeTo lets in nobody but root and one user.
+// closeTo allows access only to root and one user.
 func (s *Server) closeTo(t testing.TB, o options) {
 	t.Helper()
 	root := "root" + strconv.FormatUint(rand.Uint64(), 36)
@@ -227,7 +226,7 @@ func (s *Server) must(t testing.TB, path, body string) {
 	}
 }
 
-// do makes a request as root, if there are users.
+// do sends a request, as root if there are users.
 func (s *Server) do(method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequest(method, s.own+path, bytes.NewReader(body))
 	if err != nil {
@@ -252,8 +251,8 @@ func (s *Server) do(method, path string, body []byte) ([]byte, error) {
 	return answer, err
 }
 
-// freeHost is a loopback address. Where all of 127.0.0.0/8 is this host, it is
-// one of its own: nobody else will take the ports that were found free there.
+// freeHost returns a loopback address. If all of 127.0.0.0/8 is local, the address
+// is unused by others, so that free ports stay free.
 func freeHost() string {
 	if runtime.GOOS != "linux" {
 		return "127.0.0.1"
