@@ -7,27 +7,27 @@ import (
 	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 )
 
-// maxAnnouncement is how many bytes of a line the channel takes. The rest of a
-// longer one would be said as a line of its own, without its !log.
+// maxAnnouncement is the largest number of bytes of a line on the channel. The
+// bot would send the rest of a longer line as a second message, without !log.
 const maxAnnouncement = 425
 
-// Announcement is the line that tells people about a change: who did what to
-// what, and after that, if there was any, what was overridden, the reason and
-// the task. The selector is the record's own, or what stands for it.
+// Announcement returns the line that announces a change: user, host, action and
+// selector, followed by the overrides, the reason and the task, if there are any.
+// The selector is the record's own or a summary that replaces it.
 //
-// Control characters become spaces: a newline would end the line, and let a
-// selector forge the next one. Everything else that package text does not show is
-// escaped, as are bytes that are not UTF-8. What is too long is cut, marked by an
-// ellipsis, the selector first; the journal has the whole.
+// Control characters become spaces, so that a selector with a newline cannot
+// forge another announcement. Characters that package text hides and bytes that
+// are not UTF-8 are escaped. A long announcement is cut and marked with an
+// ellipsis, the selector first; the journal has the full text.
 func Announcement(r Record, selector string) string {
-	user, host := shorten(oneLine(r.User.Name), maxWord), shorten(oneLine(r.Host.Name), maxWord) // the action has to fit in
+	user, host := shorten(oneLine(r.User.Name), maxWord), shorten(oneLine(r.Host.Name), maxWord) // leaves room for the action
 	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", user, host, r.Event.Action, selector))
-	const atLeast = 200 // bytes for the ending, however long the rest is
+	const atLeast = 200 // bytes reserved for the ending
 	end := ending(r, max(atLeast, maxAnnouncement-len(front)))
 	return shorten(front, maxAnnouncement-len(end)) + end
 }
 
-// ending is what an announcement has behind the selector, in at most so many
+// ending returns the part of an announcement after the selector, in at most limit
 // bytes.
 func ending(r Record, most int) string {
 	ways, task, reason := oneLine(waysOut(r.Change)), oneLine(r.Change.Task), oneLine(r.Event.Reason)
@@ -35,13 +35,13 @@ func ending(r Record, most int) string {
 		task = " (" + task + ")"
 	}
 	if reason != "" {
-		const few = 20 // bytes of a reason that say something
+		const few = 20 // bytes of a reason that are always kept
 		reason = " - " + shorten(reason, max(few, most-len(ways)-len(task)-len(" - ")))
 	}
 	return shorten(ways+reason+task, most)
 }
 
-// waysOut says how a change got past the safety rules.
+// waysOut describes how a change passed the safety rules.
 func waysOut(c ChangeRecord) string {
 	var ways []string
 	if c.Gone {
@@ -62,9 +62,9 @@ func waysOut(c ChangeRecord) string {
 	return " (" + strings.Join(ways, ", ") + ")"
 }
 
-// oneLine returns a text on one line, in which control characters are spaces.
+// oneLine replaces the control characters of a text by spaces.
 func oneLine(s string) string { return txt.Spaced(s) }
 
-// shorten cuts a text to a number of bytes, between two characters. It takes
-// a few bytes at least.
+// shorten cuts a text to limit bytes, between two characters. The limit must be
+// at least a few bytes.
 func shorten(s string, most int) string { return txt.CutBytes(s, most) }

@@ -6,9 +6,9 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Append adds a record of something that changed nothing, such as a refusal:
-// what is changed has its record in the same transaction, see Writes. Errors
-// are those of store.Store.Commit.
+// Append adds a record of an event that changed nothing, such as a refusal. The
+// record of a change is committed in the transaction of the change; see Writes.
+// Errors are those of store.Store.Commit.
 func (l *Log) Append(ctx context.Context, r Record) error {
 	text, err := r.Encode()
 	if err != nil {

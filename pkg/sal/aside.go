@@ -16,18 +16,19 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// maxEntry is the size of the largest outbox entry that is read. A message is a
-// line of a few hundred bytes.
+// maxEntry is the size in bytes of the largest outbox entry that is read. A
+// normal message has a few hundred bytes.
 const maxEntry = 64 << 10
 
-// Aside describes an outbox entry that cannot be delivered: it is too large, or it
-// is no message. It is moved out of the outbox, where it would be in the way of all
-// others, and kept until it is dropped.
+// An Aside is an outbox entry that cannot be delivered because it is too large or
+// is not a valid message. It is moved out of the outbox, where it would block
+// other messages, and kept until Drop removes it.
 type Aside struct {
-	// ID is what Drop takes: the last step of the key, which is the id of the
-	// change, or a hash of the key if that step could not be typed into a shell.
+	// ID is the argument of Drop: the last element of the key, which is the id
+	// of the change, or a hash of the key if that element cannot be typed into a
+	// shell.
 	ID     string    `json:"id"`
-	Sink   string    `json:"sink,omitempty"` // as far as the key says it
+	Sink   string    `json:"sink,omitempty"` // from the key; empty if unknown
 	Host   string    `json:"host,omitempty"`
 	Reason string    `json:"reason"`
 	Size   int       `json:"size"`          // in bytes
@@ -35,7 +36,7 @@ type Aside struct {
 	Start  []byte    `json:"start"`         // the beginning of the value
 }
 
-// Name says which entry it is.
+// Name returns the id, sink and host of the entry.
 func (a Aside) Name() string {
 	name := a.ID
 	if a.Sink != "" {
@@ -47,7 +48,7 @@ func (a Aside) Name() string {
 	return name
 }
 
-// AsideError reports entries that were set aside just now.
+// AsideError reports entries that this call set aside.
 type AsideError struct {
 	Entries []Aside // at least one
 }
@@ -61,10 +62,10 @@ func (e *AsideError) Error() string {
 	return text
 }
 
-// NotAsideError reports that there is nothing of an id to drop.
+// NotAsideError reports that no entry with an id is set aside.
 type NotAsideError struct {
 	ID      string
-	Waiting bool // a message of the id is in the outbox and can be delivered
+	Waiting bool // a deliverable message with the id is in the outbox
 }
 
 func (e *NotAsideError) Error() string {
@@ -74,14 +75,14 @@ func (e *NotAsideError) Error() string {
 	return fmt.Sprintf("no outbox entry %s is set aside", e.ID)
 }
 
-// misfit is an entry that cannot be delivered, with its place in the store.
+// misfit is an outbox entry that cannot be delivered, with its key and revision.
 type misfit struct {
 	Aside
 	key      string
 	modified store.Revision
 }
 
-// misfitOf describes an entry that is no message.
+// misfitOf describes an entry that is not a valid message.
 func misfitOf(e store.Entry, reason string) misfit {
 	const most = 4 << 10 // bytes of the value that are kept
 	return misfit{key: e.Key, modified: e.Modified, Aside: Aside{
@@ -89,7 +90,8 @@ func misfitOf(e store.Entry, reason string) misfit {
 	}}
 }
 
-// dropID is the last step of a key, if it is a word that can be typed.
+// dropID returns the last element of a key if it is easy to type, and a hash of
+// the key otherwise.
 func dropID(key string) string {
 	if last := path.Base(key); regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,63}$`).MatchString(last) {
 		return last
@@ -97,7 +99,7 @@ func dropID(key string) string {
 	return keyHash(key)
 }
 
-// keyHash stands for a key that may be of any length.
+// keyHash returns a short hash of a key of any length.
 func keyHash(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(sum[:8])
@@ -105,8 +107,8 @@ func keyHash(key string) string {
 
 func (l *Log) aside() string { return l.Prefix + "aside/" }
 
-// setAside moves entries out of the outbox. An entry that somebody else has moved,
-// or changed, is left to them; so is one whose key is too long for any transaction.
+// setAside moves entries out of the outbox. It skips an entry that another
+// process has moved or changed, and one whose key is too long for a transaction.
 // The errors are an *AsideError about the entries that were moved, and one of
 // store.Store.Commit.
 func (l *Log) setAside(ctx context.Context, all []misfit) []error {
@@ -140,7 +142,7 @@ func (l *Log) setAside(ctx context.Context, all []misfit) []error {
 	return errs
 }
 
-// asides returns those of the entries that are set aside.
+// asides returns the entries that are set aside.
 func (l *Log) asides(entries []store.Entry) []misfit {
 	var all []misfit
 	for _, e := range entries {
@@ -157,8 +159,8 @@ func (l *Log) asides(entries []store.Entry) []misfit {
 	return all
 }
 
-// Drop removes all entries of an id that cannot be delivered, and returns them.
-// Errors are *NotAsideError and those of store.Store.
+// Drop removes all undeliverable entries with an id and returns them. Errors are
+// *NotAsideError and those of store.Store.
 func (l *Log) Drop(ctx context.Context, id string) ([]Aside, error) {
 	snapshot, err := l.Store.Read(ctx, l.outbox(), l.aside())
 	if err != nil {
@@ -184,13 +186,14 @@ func (l *Log) Drop(ctx context.Context, id string) ([]Aside, error) {
 	return all, err
 }
 
-// step is what is written for a message, as long as nobody else has touched it.
+// step is a message with the writes that are committed for it if no other process
+// has changed it.
 type step struct {
 	message
 	writes []store.Write
 }
 
-// size is what a step takes of a transaction, in bytes.
+// size returns how many bytes of a transaction the step needs.
 func (s step) size() int {
 	size := len(s.key) // of the guard
 	for _, w := range s.writes {
@@ -199,10 +202,10 @@ func (s step) size() int {
 	return size
 }
 
-// fits reports whether a step fits into a transaction.
+// fits reports whether the step fits into one transaction.
 func (s step) fits() bool { return s.size() <= store.MaxBytes && len(s.writes) <= store.MaxWrites }
 
-// chunks divides steps into those of one transaction each.
+// chunks divides steps into groups that each fit into one transaction.
 func chunks(steps []step) [][]step {
 	var all [][]step
 	var bytes, writes int
@@ -216,9 +219,9 @@ func chunks(steps []step) [][]step {
 	return all
 }
 
-// commit performs steps, as many at a time as fit into a transaction, up to the
-// first error, and returns the messages of those that were performed. Messages that
-// somebody else has touched are left out.
+// commit performs steps in as few transactions as possible and stops at the first
+// error. It returns the messages of the steps that were performed. It skips
+// messages that another process has changed.
 func (l *Log) commit(ctx context.Context, steps []step) ([]message, error) {
 	var done []message
 	for _, some := range chunks(steps) {

@@ -9,15 +9,15 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Redeliver sends all that waits in the outbox and that this host may send,
-// the oldest first, also to sinks that have failed just now. What others are
-// sending at the moment it waits for: they take it out, or leave it behind. It
-// returns how many messages each sink has taken, and what went wrong. A sink
-// that fails is left alone from then on.
+// Redeliver sends all messages in the outbox that this host may send, oldest
+// first, including those to sinks that failed recently. It waits for messages
+// that other processes are sending, until they are delivered or released. It
+// returns the number of messages that each sink received, by name, and the
+// errors. After a sink fails, Redeliver sends nothing more to it.
 func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 	taken, failed := map[string]int{}, map[string]bool{}
 	var errs []error
-	var start store.Revision // what comes later is not waited for
+	var start store.Revision // Redeliver does not wait for later messages
 	for ctx.Err() == nil {
 		snapshot, err := l.Store.Read(ctx, l.outbox())
 		if err != nil {
@@ -56,13 +56,14 @@ func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 	return taken, append(errs, ctx.Err())
 }
 
-// backlogs is what waits for several sinks.
+// backlogs is the backlog of several sinks.
 type backlogs struct {
-	jobs []job // to send what can be sent
+	jobs []job // that send the messages this host may send now
 	all  []backlog
 }
 
-// backlogs finds what this host may send to the sinks that are wanted.
+// backlogs returns what this host may send to the sinks whose backlogs are
+// wanted.
 func (l *Log) backlogs(waiting []message, standIn []string, wanted func(backlog) bool) backlogs {
 	var all backlogs
 	now := l.now()
@@ -89,16 +90,16 @@ func (l *Log) backlogs(waiting []message, standIn []string, wanted func(backlog)
 	return all
 }
 
-// heldBefore reports whether others are sending something that was there at a
-// revision.
+// heldBefore reports whether other processes are sending messages created at a
+// revision or earlier.
 func (b backlogs) heldBefore(r store.Revision) bool {
 	return slices.ContainsFunc(b.all, func(b backlog) bool {
 		return slices.ContainsFunc(b.held, func(m message) bool { return m.created <= r })
 	})
 }
 
-// next returns when there may be something to send without anything being
-// written: at the latest in a minute.
+// next returns when a message may become free to send without any write to the
+// outbox. It is at most a minute away.
 func (b backlogs) next(now time.Time) time.Time {
 	next := now.Add(restTime)
 	for _, one := range b.all {
@@ -120,12 +121,12 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// silentTime is after how long a host is not expected to send its own messages
-// any more.
+// silentTime is how long a host may make no change before other hosts deliver its
+// messages.
 const silentTime = 7 * 24 * time.Hour
 
-// silent returns the hosts that have left messages and not made a change for
-// long.
+// silent returns the hosts that have messages in the outbox, all older than
+// silentTime.
 func silent(waiting []message, now time.Time) []string {
 	newest := map[string]time.Time{}
 	for _, m := range waiting {
@@ -142,12 +143,13 @@ func silent(waiting []message, now time.Time) []string {
 	return hosts
 }
 
-// KeepDelivering sends what others leave behind, as soon as it is free, until the
-// context ends. It stands in for hosts that have been silent for 7 days. A sink
-// that failed is left alone for a minute. It goes on after errors, of sinks and
-// of the store, and reports them, the same at most once a minute.
+// KeepDelivering sends messages that other processes have left in the outbox, as
+// soon as they are free, until the context ends. It also sends those of hosts
+// whose messages are all older than 7 days. It does not use a sink for a minute
+// after that sink failed. Errors of sinks and of the store do not stop it: it
+// reports them, and repeats the same error at most once a minute.
 func (l *Log) KeepDelivering(ctx context.Context, report func(error)) {
-	const atLeast = time.Second // between two readings of the outbox
+	const atLeast = time.Second // between two reads of the outbox
 	var said string
 	var when time.Time
 	tell := func(err error) {
@@ -167,8 +169,9 @@ func (l *Log) KeepDelivering(ctx context.Context, report func(error)) {
 	}
 }
 
-// deliverOnce sends what is free. It returns the revision at which it has looked,
-// 0 if it could not, and when to look again if nothing is written by then.
+// deliverOnce sends the messages that are free. It returns the revision that it
+// read, 0 if it could not read, and when to look again if the outbox does not
+// change.
 func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error) {
 	snapshot, err := l.Store.Read(ctx, l.outbox())
 	if err != nil {
@@ -195,17 +198,17 @@ func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error
 	return snapshot.Revision, now, errs
 }
 
-// resting reports whether a sink has failed in the last minute.
+// resting reports whether a sink failed within restTime.
 func (b backlogs) resting(s Sink) bool {
 	return slices.ContainsFunc(b.all, func(b backlog) bool { return b.sink.Name() == s.Name() && b.failed != nil })
 }
 
-// await returns when something is written to the outbox, or the time has come.
+// await returns when the outbox changes or the time is reached.
 func (l *Log) await(ctx context.Context, after store.Revision, until time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, until.Sub(l.now()))
 	defer cancel()
 	for batch, err := range l.Store.Watch(ctx, after, l.outbox()) {
-		if err != nil && !errors.Is(err, store.ErrCompacted) { // then it is time to read again
+		if err != nil && !errors.Is(err, store.ErrCompacted) { // after compaction, read the outbox again
 			return err
 		}
 		if err != nil || len(batch.Events) > 0 {

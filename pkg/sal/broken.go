@@ -11,12 +11,12 @@ import (
 )
 
 // Unread is the name in the outbox of sinks whose settings cannot be read well
-// enough to know their own. No sink can be called so.
+// enough to know their names. No sink may have this name.
 const Unread = "sal"
 
-// Broken stands for a sink whose settings are wrong. Nothing can be delivered to
-// it: what it would be told waits in the outbox, under the name that the sink has
-// once its settings are right. What is told others is not held up by that.
+// Broken represents a sink whose settings are wrong. Nothing can be delivered to
+// it: its messages wait in the outbox, under the sink's name, until its settings
+// are right. Delivery to other sinks continues.
 type Broken struct {
 	Label string
 	Is    Kind
@@ -24,20 +24,21 @@ type Broken struct {
 
 var _ Sink = Broken{}
 
-// NewUnread stands for all sinks whose names are not known. Their messages wait on
-// each host for itself: the settings of others may be right.
+// NewUnread returns a Broken for all sinks whose names are not known. Its
+// messages are kept for each host separately, because the settings of other hosts
+// may be right.
 func NewUnread() Broken { return Broken{Unread, PerHost} }
 
-// Name is the sink's name in the outbox.
+// Name returns the sink's name in the outbox.
 func (b Broken) Name() string { return b.Label }
 
-// Kind is what the sink will be.
+// Kind returns the kind that the sink has once its settings are right.
 func (b Broken) Kind() Kind { return b.Is }
 
-// Send fails.
+// Send always fails.
 func (b Broken) Send(context.Context, Delivery) error { return b.waits() }
 
-// waits says that messages to the sink wait.
+// waits returns the error that messages wait for this sink's settings.
 func (b Broken) waits() error {
 	if b.Label == Unread {
 		return errors.New("the settings of a sink are wrong: what it is to be told waits until they are right")
@@ -50,12 +51,12 @@ func isBroken(s Sink) bool {
 	return is
 }
 
-// working returns the sinks that something can be delivered to.
+// working returns the sinks whose settings are right.
 func (l *Log) working() []Sink {
 	return slices.DeleteFunc(slices.Clone(l.Sinks), isBroken)
 }
 
-// stuck says of each broken sink that messages wait for it.
+// stuck returns an error for each broken sink that messages wait for.
 func (l *Log) stuck(waiting []message) []error {
 	var errs []error
 	for _, s := range l.Sinks {
@@ -67,8 +68,8 @@ func (l *Log) stuck(waiting []message) []error {
 	return errs
 }
 
-// pending makes a message one for a broken sink: nobody is sending it, and of one
-// that waits for sinks without a name it is known who else was told.
+// pending changes a message for a broken sink so that no process holds it. If the
+// sink's name is not known, the message lists the sinks that also have it.
 func (l *Log) pending(m message, quiet bool) message {
 	m.Holder, m.Until = Holder{}, time.Time{}
 	if m.queue.sink != Unread {
@@ -83,9 +84,9 @@ func (l *Log) pending(m message, quiet bool) message {
 	return m
 }
 
-// readdress moves what waits for sinks whose names were not known to those sinks
-// that were not told of it, once all settings are right. It does so for some
-// hosts, and reports whether there was anything.
+// readdress moves messages for sinks with unknown names to the sinks that have
+// not received them, once all settings are right. It handles the messages of the
+// given hosts, and reports whether there were any.
 func (l *Log) readdress(ctx context.Context, waiting []message, hosts []string) (bool, error) {
 	if slices.ContainsFunc(l.Sinks, isBroken) {
 		return false, nil
@@ -101,21 +102,21 @@ func (l *Log) readdress(ctx context.Context, waiting []message, hosts []string) 
 		}
 		steps = append(steps, step{m, writes})
 	}
-	if _, err := l.commit(ctx, steps); err != nil { // what is left out another process does
+	if _, err := l.commit(ctx, steps); err != nil { // another process moves the rest
 		return true, fmt.Errorf("readdressing older messages: %w", err)
 	}
 	return len(unread) > 0, nil
 }
 
-// movable reports whether a message fits into a transaction as often as there are
-// sinks.
+// movable reports whether copies of a message for all sinks fit into one
+// transaction.
 func (l *Log) movable(m message) bool {
 	writes, err := l.moved(m)
 	return err == nil && step{m, writes}.fits()
 }
 
-// moved returns the writes that put a message where the sinks that were not told
-// look for it.
+// moved returns the writes that move a message to the queues of the sinks that
+// have not received it.
 func (l *Log) moved(m message) ([]store.Write, error) {
 	writes := []store.Write{{Key: m.key, Delete: true}}
 	for _, s := range l.Sinks {

@@ -7,26 +7,28 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Skew is how far apart the clocks of two hosts are taken to be at most.
+// Skew is the largest difference between the clocks of two hosts that is
+// tolerated.
 const Skew = 5 * time.Minute
 
-// Clock tells when changes were committed. A record has the time of the host that
-// made it, and that clock may be wrong; the order of the store is not.
+// A Clock estimates when changes were committed. The time in a record comes from
+// the clock of the host that made it, which may be wrong; the order of revisions
+// is always right.
 type Clock struct {
 	host  string
 	now   time.Time
 	later []bound
 }
 
-// bound is a time before which all changes up to a revision were committed, by
-// what is recorded after it.
+// bound is the latest time at which the changes up to a revision can have been
+// committed, according to later records.
 type bound struct {
 	revision store.Revision
 	earliest time.Time
 }
 
-// NewClock returns the clock of a host, which corrects the times of changes by
-// those of later records, the newest first.
+// NewClock returns the clock of a host. It corrects the times of changes by those
+// of later records, which must be ordered newest first.
 func NewClock(host string, now time.Time, later []Stored) Clock {
 	c := Clock{host: host, now: now}
 	for _, r := range later {
@@ -42,18 +44,18 @@ func NewClock(host string, now time.Time, later []Stored) Clock {
 	return c
 }
 
-// Ahead reports whether a time is in the future, by more than clocks differ.
+// Ahead reports whether a time is in the future by more than Skew.
 func (c Clock) Ahead(t time.Time) bool { return t.After(c.now.Add(Skew)) }
 
-// Committed returns when a change was committed at the latest: at the time of its
-// record or, if another host made it, at that of a record that was committed
-// after it.
+// Committed returns the latest time at which a change can have been committed:
+// the time of its record or, if another host made it and a later record has an
+// earlier time, that time plus Skew.
 func (c Clock) Committed(r Stored) time.Time {
 	at := r.Time
 	if r.Host.Name == c.host {
 		return at
 	}
-	// the last of those after it is the earliest of them all
+	// bounds do not increase, so the last one after the revision is the earliest
 	i, _ := slices.BinarySearchFunc(c.later, r.Revision, func(b bound, revision store.Revision) int {
 		if b.revision > revision {
 			return -1
@@ -66,8 +68,8 @@ func (c Clock) Committed(r Stored) time.Time {
 	return at
 }
 
-// Since reports whether a change was committed at a time or later. One from the
-// future was not: nobody knows when it was.
+// Since reports whether a change was committed at a time or later. It is false
+// for a record that is in the future, because the time of that change is unknown.
 func (c Clock) Since(r Stored, since time.Time) bool {
 	return !c.Ahead(r.Time) && !c.Committed(r).Before(since)
 }

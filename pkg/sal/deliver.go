@@ -13,32 +13,32 @@ import (
 )
 
 const (
-	sendTime = time.Second // for a message; right after a commit, for all messages to all sinks
-	// Of the latter, what has to be left for an older message to be begun, and
-	// for one to be begun at all. What is begun late and cut off would count
-	// as the sink's failure.
+	sendTime = time.Second // for one message; after a commit, for all messages to all sinks
+	// leftForOlder and leftForAny are how much of sendTime must be left to begin
+	// to send an older message, or any message. A message that is cut off for
+	// lack of time would count as a failure of the sink.
 	leftForOlder = sendTime / 2
 	leftForAny   = sendTime / 5
 
-	mostOlder   = 50                 // messages for a sink at a time
-	mostRecords = 2 * mostOlder      // of their changes
-	mostLate    = 1000               // messages that go into one line
-	mostBytes   = store.MaxBytes / 2 // of the former and of the latter
+	mostOlder   = 50 // messages for a sink in one batch
+	mostRecords = 2 * mostOlder // records of the changes of a batch
+	mostLate    = 1000 // messages in one summary line
+	mostBytes   = store.MaxBytes / 2 // size of a batch in bytes
 )
 
 // Deliver sends the message of a change that was just committed to the sinks,
-// in a second for all of them, and before it what others have left behind: what
-// was seen in the outbox when the change was planned, and is free. Each
-// message is claimed first, so that one process sends it. It costs one request
-// if nothing was left behind, after the messages are sent.
+// within a second for all of them. Before it, Deliver sends free messages that
+// other processes left in the outbox and that were read when the change was
+// planned. It claims each of those first, so that one process sends it. If there
+// are none, Deliver makes one request to the store, after sending.
 //
-// The errors, at most a few, each a sentence for the operator, are about
-// messages that stay in the outbox.
+// The few errors are sentences for the operator about messages that stay in the
+// outbox.
 func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []error {
 	if own.Message == "" || len(l.Sinks) == 0 {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx) // the change is made: people are to know
+	ctx = context.WithoutCancel(ctx) // an interrupt must not suppress the announcement of a committed change
 	waiting, misfits := l.seen(ctx, seen)
 	waiting = slices.DeleteFunc(waiting, func(m message) bool { return m.ID == own.ID })
 	now := l.now()
@@ -70,19 +70,19 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 			errs = append(errs, err)
 		}
 	}
-	if err == nil { // else it would only take longer
+	if err == nil { // after an error, another commit would only cost time
 		errs = append(errs, l.setAside(ctx, misfits[:min(len(misfits), store.MaxGuards)])...)
 	}
 	return errs
 }
 
-// seen returns the messages among what was read when a change was planned, and what
-// is no message. What
-// has waited for settings to be mended is addressed first, if they are.
+// seen returns the messages and the invalid entries among what was read when a
+// change was planned. If the settings of all sinks are right now, it first
+// readdresses messages that waited for them.
 func (l *Log) seen(ctx context.Context, entries []store.Entry) ([]message, []misfit) {
 	waiting, misfits := l.messages(entries)
 	moved, err := l.readdress(ctx, waiting, []string{l.Self.Host})
-	if !moved || err != nil { // then the next change comes to it
+	if !moved || err != nil { // if the move failed, the next change tries again
 		return waiting, misfits
 	}
 	if now, err := l.Store.Read(ctx, l.Prefixes()...); err == nil {
@@ -91,15 +91,15 @@ func (l *Log) seen(ctx context.Context, entries []store.Entry) ([]message, []mis
 	return waiting, misfits
 }
 
-// afterCommit is what a process sends to a sink after its commit: what is
-// older, its own message, and then what is late.
+// afterCommit returns what a process sends to a sink after its commit: older
+// messages, its own message, then a summary of late ones.
 func (l *Log) afterCommit(s Sink, b backlog, own Delivery) job {
 	j := job{sink: s, limit: sendTime, beyond: b.beyond}
 	for _, m := range b.timely {
 		j.letters = append(j.letters, letter{covers: []message{m}, needs: leftForOlder})
 	}
-	// Messages are sent in order, so where more are older than can be sent now
-	// the own one waits behind them.
+	// Messages are sent in order: the new one waits if not all older ones can be
+	// sent now.
 	if b.beyond == 0 && isTold(s, own.Quiet) {
 		m := l.ownMessage(s, own)
 		j.letters = append(j.letters, letter{Delivery: own, covers: []message{m}, needs: leftForAny, own: true})
@@ -110,7 +110,8 @@ func (l *Log) afterCommit(s Sink, b backlog, own Delivery) job {
 	return j
 }
 
-// ownMessage is that of the change just committed, as its commit has written it.
+// ownMessage returns the message of the change just committed, as the commit
+// wrote it.
 func (l *Log) ownMessage(s Sink, own Delivery) message {
 	last := Record{Time: own.Time, Event: Event{ID: own.ID}, Change: ChangeRecord{Run: own.ID}}
 	if n := len(own.Records); n > 0 {
@@ -121,7 +122,7 @@ func (l *Log) ownMessage(s Sink, own Delivery) message {
 	return m
 }
 
-// undelivered says that a message stays in the outbox.
+// undelivered returns the error that a message stays in the outbox.
 func (d Delivery) undelivered(s Sink, why error) error {
 	if !isTold(s, d.Quiet) {
 		return fmt.Errorf("earlier changes are not announced: %w", why)
@@ -132,18 +133,18 @@ func (d Delivery) undelivered(s Sink, why error) error {
 	return fmt.Errorf("not announced: %w; the change is made and in the journal as %s", why, d.ID)
 }
 
-// backlog is what waits for a sink, the oldest first.
+// backlog is the messages that wait for a sink, oldest first.
 type backlog struct {
 	sink   Sink
-	timely []message // to be sent one by one
-	late   []message // to be sent in one line
-	beyond int       // could be sent too, but not now
-	held   []message // by others
-	failed *message  // the last to fail, if the sink is to be left alone
+	timely []message // sent one by one
+	late   []message // sent in one summary line
+	beyond int // number of messages beyond one batch
+	held   []message // other processes are sending these
+	failed *message // the last that failed, if the sink failed within restTime
 }
 
-// backlog finds what this host may send to a sink; also what the hosts that it
-// stands in for have left.
+// backlog returns the messages that this host may send to a sink, including those
+// of the hosts in standIn.
 func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string) backlog {
 	b := backlog{sink: s}
 	var timely, late batch
@@ -171,48 +172,48 @@ func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string
 	return b
 }
 
-// batch bounds what is claimed and sent at a time.
+// batch limits how much is claimed and sent at a time.
 type batch struct {
 	messages, records, bytes int
 	full                     bool
 }
 
-// takes reports whether a message still belongs into the batch. Messages are sent
-// in order, so none does after the first that does not; the first of all does.
+// takes reports whether a message fits into the batch. The first message always
+// fits. Messages are sent in order, so after one that does not fit, none fits.
 func (b *batch) takes(m message, messages, records int) bool {
 	b.messages, b.records, b.bytes = b.messages+1, b.records+m.Parts, b.bytes+m.size
 	b.full = b.full || b.messages > 1 && (b.messages > messages || b.records > records || b.bytes > mostBytes)
 	return !b.full
 }
 
-// letter is what goes to a sink at once.
+// letter is one delivery to a sink.
 type letter struct {
 	Delivery
-	covers []message     // leave the outbox when it is sent
-	needs  time.Duration // is not begun with less time left
-	own    bool          // of the change just committed, which has claimed it
-	late   bool          // one line for all it covers
+	covers []message // messages that leave the outbox when the letter is sent
+	needs  time.Duration // the letter is not begun with less time left
+	own    bool // for the change just committed, which has claimed its message
+	late   bool // one summary line for all messages
 }
 
-// job is what goes to one sink, in order.
+// job is the letters to one sink, in order.
 type job struct {
 	sink    Sink
 	letters []letter
-	limit   time.Duration // for each
-	beyond  int           // messages that have to wait, and all after them
+	limit   time.Duration // for each letter
+	beyond  int // number of messages left for a later batch; newer ones wait behind them
 }
 
-// result is what came of a job.
+// result is the outcome of a job.
 type result struct {
 	sink   Sink
 	sent   []message
-	failed *message // the first that the sink did not take: nothing was sent after it
-	err    error    // why
-	own    bool     // the own message was sent, or is in other hands
-	left   int      // letters for which there was no time
+	failed *message // the first that failed; nothing was sent after it
+	err    error // why it failed
+	own    bool // the new message was sent, or another process has it
+	left   int // letters that were not begun for lack of time
 }
 
-// complaint says why the own message was not sent, or what failed after it.
+// complaint returns why the new message was not sent, or what failed after it.
 func (r result) complaint(own Delivery, beyond int) error {
 	switch {
 	case r.err != nil && r.own:
@@ -227,9 +228,10 @@ func (r result) complaint(own Delivery, beyond int) error {
 	return own.undelivered(r.sink, fmt.Errorf("no time was left for %s", r.sink.Name()))
 }
 
-// perform claims what the jobs send, sends it, all sinks at once, and settles
-// it in the outbox. Sending ends with the context, or after the given time, or
-// when others may think that this process has died; what is begun is finished.
+// perform claims the messages of the jobs, sends them to all sinks concurrently,
+// and updates the outbox. It begins no letter after the context ends, after the
+// given time, or when other processes may claim the messages. Letters that were
+// begun are finished.
 func (l *Log) perform(ctx context.Context, jobs []job, within time.Duration) ([]result, error) {
 	errClaim := l.prepare(ctx, jobs)
 	for _, j := range jobs {
@@ -248,9 +250,9 @@ func (l *Log) perform(ctx context.Context, jobs []job, within time.Duration) ([]
 	return results, errors.Join(errClaim, l.settle(context.WithoutCancel(ctx), results))
 }
 
-// prepare claims the messages of all letters and reads what the sinks want to
-// know of them. Letters of which others have all messages are taken out; after
-// an error all are that are not claimed.
+// prepare claims the messages of all letters and reads the records that the sinks
+// need. It removes letters whose messages are all held by other processes and,
+// after an error, all letters that are not claimed.
 func (l *Log) prepare(ctx context.Context, jobs []job) error {
 	var wanted []message
 	now := l.now()
@@ -276,13 +278,13 @@ func (l *Log) prepare(ctx context.Context, jobs []job) error {
 	return errors.Join(err, errRead)
 }
 
-// claimed reports whether the letter is this process's already: its own
-// message, unless the commit took so long that others may send it.
+// claimed reports whether the commit has claimed the letter for this process and
+// the claim is still long enough to send it.
 func (le letter) claimed(now time.Time) bool {
 	return le.own && le.covers[0].Until.Sub(now) > 2*sendTime
 }
 
-// keep leaves the letters that can be sent, and completes them.
+// keep removes the letters that cannot be sent and completes the others.
 func (j *job) keep(claimed map[string]message, records map[string][]Record, readable bool, now time.Time) {
 	kept := j.letters[:0:0]
 	for _, le := range j.letters {
@@ -311,10 +313,10 @@ func (j *job) keep(claimed map[string]message, records map[string][]Record, read
 	j.letters = kept
 }
 
-// recordsOf reads the records of claimed messages by the id of their change, as
-// far as sinks want them, in one request.
+// recordsOf reads the records of claimed messages in one request, for the sinks
+// that need them. The result is by the id of the change.
 func (l *Log) recordsOf(ctx context.Context, jobs []job, claimed map[string]message) (map[string][]Record, error) {
-	ids := map[string]string{} // by the record's key
+	ids := map[string]string{} // by the key of the record
 	for _, j := range jobs {
 		for _, le := range j.letters {
 			m, ok := claimed[le.covers[0].key]
@@ -341,19 +343,19 @@ func (l *Log) readRecords(ctx context.Context, ids map[string]string) (map[strin
 	if err != nil {
 		return nil, fmt.Errorf("reading the records of older messages: %w", err)
 	}
-	slices.SortFunc(snapshot.Entries, func(a, b store.Entry) int { return int(a.Created - b.Created) }) // the parts in order
+	slices.SortFunc(snapshot.Entries, func(a, b store.Entry) int { return int(a.Created - b.Created) }) // order of parts
 	records := map[string][]Record{}
 	for _, e := range snapshot.Entries {
 		r, err := ParseRecord(e.Value)
 		if err != nil || r.Change.Void {
-			continue // its message has to do; showing the journal names it
+			continue // the sink gets the message alone; commands that read the journal report the record
 		}
 		records[ids[e.Key]] = append(records[ids[e.Key]], r)
 	}
 	return records, nil
 }
 
-// perform sends the letters in order, until one fails or time is up.
+// perform sends the letters in order, until one fails or time runs out.
 func (j job) perform(ctx context.Context) result {
 	r := result{sink: j.sink, own: !slices.ContainsFunc(j.letters, func(le letter) bool { return le.own }) && j.beyond == 0}
 	for i, le := range j.letters {
@@ -371,9 +373,9 @@ func (j job) perform(ctx context.Context) result {
 	return r
 }
 
-// send sends one message, and comes back in time whatever the sink does. What
-// was begun is not cut off by an interrupt: it would not be known whether the
-// sink has it.
+// send sends one message. It returns within the limit even if the sink does not.
+// An interrupt does not cut it off, because then it would be unknown whether the
+// sink has the message.
 func send(ctx context.Context, s Sink, d Delivery, limit time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
@@ -384,7 +386,7 @@ func send(ctx context.Context, s Sink, d Delivery, limit time.Duration) error {
 		defer cancel()
 		done <- s.Send(ctx, d)
 	}()
-	const grace = 50 * time.Millisecond // for the sink's own words about it
+	const grace = 50 * time.Millisecond // lets the sink return its own error
 	select {
 	case err := <-done:
 		return err

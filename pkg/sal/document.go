@@ -10,7 +10,7 @@ import (
 	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 )
 
-// whole is one record for all parts of a change, under the change's id.
+// whole merges the records of all parts into one, with the id of the change.
 func (d Delivery) whole() Record {
 	if len(d.Records) == 0 {
 		return Record{Time: d.Time, Event: Event{ID: d.ID}}
@@ -30,9 +30,9 @@ func (d Delivery) whole() Record {
 	return r
 }
 
-// document is a delivery as one line of JSON, with the field names of the
-// Elastic Common Schema: the journal's record, and the message. What package text
-// does not show is escaped: a person may read it as it is.
+// document returns the delivery as one line of JSON: the journal record with the
+// field names of the Elastic Common Schema, and the message. Characters that
+// package text hides are escaped, because people may read the line as it is.
 func (d Delivery) document() ([]byte, error) {
 	var doc any = struct {
 		Record

@@ -7,28 +7,29 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Evidence compares records with the store. Whoever may change anything may write
-// any record, so a record by itself proves nothing. But a record of a change is
-// written in the transaction that writes its objects: the revision of a stored
-// object is that of the record of its last change, which nobody can arrange
-// without the right to write the object. That record names the revision of the
-// change before it, and so on. What is absent has the type's fence in its place,
-// which every deletion writes.
+// Evidence compares records with the store. A user with the right to change any
+// object can write any record, so a record by itself proves nothing. But the
+// record of a change is written in the transaction that writes its objects: the
+// revision of a stored object is the revision of the record of its last change,
+// and only a user with the right to write the object can make them equal. That
+// record names the revision of the change before it, and so on. For an absent
+// object, the revision of the fence of its type is used, which every deletion
+// writes.
 type Evidence struct {
 	records map[store.Revision][]Stored
 	indexed map[store.Revision]transaction
 }
 
-// transaction is what the records of one revision say.
+// transaction is the content of the records of one revision.
 type transaction struct {
 	objects map[ObjectID]Object
-	deletes map[string]bool           // types of which objects were deleted
+	deletes map[string]bool // types with deleted objects
 	fences  map[string]store.Revision // see ChangeRecord
 	runs    []string
 }
 
-// NewEvidence returns the evidence about some records. Those that were refused
-// are left out.
+// NewEvidence returns the evidence of records. It ignores those of changes that
+// were not made.
 func NewEvidence(records []Stored) *Evidence {
 	e := &Evidence{map[store.Revision][]Stored{}, map[store.Revision]transaction{}}
 	for _, r := range records {
@@ -39,7 +40,8 @@ func NewEvidence(records []Stored) *Evidence {
 	return e
 }
 
-// at returns what the records of a revision say; it is indexed once.
+// at returns the content of the records of a revision. It indexes each revision
+// once.
 func (e *Evidence) at(revision store.Revision) transaction {
 	if t, known := e.indexed[revision]; known {
 		return t
@@ -59,16 +61,16 @@ func (e *Evidence) at(revision store.Revision) transaction {
 	return t
 }
 
-// Trace is the changes of one object that the store confirms.
+// A Trace is the changes of one object that the store confirms.
 type Trace struct {
-	Changes map[store.Revision]Object // by the revisions of their records
+	Changes map[store.Revision]Object // by revision of the record
 	Runs    map[string]bool           // the ids of these changes
-	Gap     string                    // why it goes no further back; empty if nothing is missing
+	Gap     string // why the trace ends early; empty if nothing is missing
 }
 
-// Trace follows the changes of an object from what is stored now, nil if it is
-// absent, back to a revision. The fence is the revision of the last deletion of
-// an object of the type.
+// Trace follows the changes of an object from its stored state back to the
+// revision oldest. Now is the stored object, nil if it is absent; fence is the
+// revision of the last deletion of an object of its type.
 func (e *Evidence) Trace(id ObjectID, now *object.Object, fence, oldest store.Revision) Trace {
 	t := Trace{Changes: map[store.Revision]Object{}, Runs: map[string]bool{}}
 	at, exists := fence, now != nil
@@ -107,8 +109,9 @@ func (e *Evidence) Trace(id ObjectID, now *object.Object, fence, oldest store.Re
 	return t
 }
 
-// gap says what is missing of the record of an object's change, or of a deletion
-// of some object of the type if this one was absent after it.
+// gap describes what is missing in a transaction: the record of the object's
+// change or, if the object was absent after it, of a deletion of an object of its
+// type.
 func gap(txn transaction, id ObjectID, exists bool, at store.Revision) string {
 	o, named := txn.objects[id]
 	switch {
@@ -120,7 +123,7 @@ func gap(txn transaction, id ObjectID, exists bool, at store.Revision) string {
 	return ""
 }
 
-// leaves reports whether an object is as a change has left it.
+// leaves reports whether an object has the values that a change wrote.
 func leaves(o Object, now *object.Object) bool {
 	for _, f := range o.After.Fields() {
 		if now.Malformed != nil || now.Get(f.Name) != f.Value {
@@ -130,5 +133,6 @@ func leaves(o Object, now *object.Object) bool {
 	return true
 }
 
-// RunsAt returns the ids of the changes of a revision, of which there is one.
+// RunsAt returns the ids of the changes that have records at a revision; normally
+// there is one.
 func (e *Evidence) RunsAt(revision store.Revision) []string { return e.at(revision).runs }

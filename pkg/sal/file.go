@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// File is a file of JSON lines, one a change. It is opened for each, so it may
-// be moved away at any time, and any number of processes may append to it.
+// A File is a sink that writes one line of JSON for each delivery. It opens the
+// file each time, so the file may be rotated at any time and several processes
+// may append to it.
 type File struct {
 	Label string // the sink's name; file if empty
 	Path  string
@@ -20,13 +21,13 @@ type File struct {
 
 var _ Sink = File{}
 
-// Name is the sink's name in the outbox.
+// Name returns the sink's name in the outbox.
 func (f File) Name() string { return cmp.Or(f.Label, "file") }
 
-// Kind says that each host has its own.
+// Kind returns PerHost.
 func (File) Kind() Kind { return PerHost }
 
-// Send appends one line and returns when it is on disk.
+// Send appends one line and returns after the line is on disk.
 func (f File) Send(ctx context.Context, d Delivery) error {
 	line, err := d.document()
 	if err == nil {
@@ -43,7 +44,7 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { // which also unlocks it
+	defer func() { // closing also releases the lock
 		if e := file.Close(); err == nil {
 			err = e
 		}
@@ -52,9 +53,9 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() { // a pipe, a terminal: nothing that ends, or lasts
+	if !info.Mode().IsRegular() { // a pipe or a terminal cannot be read back or synced
 		if deadline, ok := ctx.Deadline(); ok {
-			_ = file.SetWriteDeadline(deadline) // where nobody reads; a terminal knows none
+			_ = file.SetWriteDeadline(deadline) // bounds a write to a pipe without a reader; a terminal has no deadlines
 		}
 		_, err = file.Write(line)
 		return err
@@ -65,7 +66,7 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 			return err
 		}
 	}
-	if last[0] != '\n' { // somebody died while writing
+	if last[0] != '\n' { // another process died while it wrote
 		line = append([]byte{'\n'}, line...)
 	}
 	if _, err := file.Write(line); err != nil {
@@ -74,11 +75,11 @@ func (f File) append(ctx context.Context, line []byte) (err error) {
 	if err := file.Sync(); err != nil || info.Size() > 0 {
 		return err
 	}
-	return syncDirectory(filepath.Dir(f.Path)) // where the file is new
+	return syncDirectory(filepath.Dir(f.Path)) // makes the entry of a new file durable
 }
 
-// open returns the file that is at the path now, locked against others that
-// append.
+// open opens the file at the path and locks it against other writers. It tries
+// again if the file was replaced meanwhile.
 func (f File) open(ctx context.Context) (*os.File, error) {
 	for {
 		file, err := openToAppend(f.Path)
@@ -95,14 +96,14 @@ func (f File) open(ctx context.Context) (*os.File, error) {
 		if now, err := os.Stat(f.Path); err == nil && os.SameFile(mine, now) {
 			return file, nil
 		}
-		if err := errors.Join(file.Close(), ctx.Err()); err != nil { // it was moved away meanwhile
+		if err := errors.Join(file.Close(), ctx.Err()); err != nil { // the file was renamed meanwhile
 			return nil, err
 		}
 	}
 }
 
-// openToAppend opens a file, or a pipe that somebody reads from: what is written to
-// any other would be gone, and count as delivered.
+// openToAppend opens a file, or a pipe that a process reads from. What is written
+// to a pipe without a reader would be lost and count as delivered.
 func openToAppend(path string) (*os.File, error) {
 	const anyFile, pipe = os.O_RDWR | os.O_CREATE, os.O_WRONLY
 	for {
@@ -125,15 +126,15 @@ func openToAppend(path string) (*os.File, error) {
 		if isPipe := info.Mode()&os.ModeNamedPipe != 0; isPipe == (how == pipe) {
 			return file, nil
 		}
-		if err := file.Close(); err != nil { // it has become another meanwhile
+		if err := file.Close(); err != nil { // the file was replaced meanwhile
 			return nil, err
 		}
 	}
 }
 
-// lock waits until nobody else has the file locked.
+// lock waits until no other process holds the lock of the file.
 func lock(ctx context.Context, file *os.File) error {
-	conn, err := file.SyscallConn() // Fd would have writes to a pipe wait for ever
+	conn, err := file.SyscallConn() // Fd would make writes to a pipe block without a deadline
 	if err != nil {
 		return err
 	}

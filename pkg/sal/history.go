@@ -11,10 +11,10 @@ import (
 // Run returns the id that all parts of the change share.
 func (r Record) Run() string { return cmp.Or(r.Change.Run, r.Event.ID) }
 
-// Undone returns which changes are undone, and by which: both are ids of runs.
-// An undo that was itself undone takes nothing back. The records are the
-// newest first; a change undone by one that is not among them is not known as
-// such. Refused changes count for nothing.
+// Undone returns the changes that are undone, with the changes that undo them;
+// both are ids as returned by Run. An undo that was itself undone does not count,
+// nor do refused changes. The records must be ordered newest first. Only undos
+// among the records are known.
 func Undone(records []Stored) map[string]string {
 	by := Undoing{}
 	for _, r := range records {
@@ -23,13 +23,13 @@ func Undone(records []Stored) map[string]string {
 	return by
 }
 
-// Undoing is Undone of the records that were added so far.
+// Undoing is the result of Undone for the records that were added so far.
 type Undoing map[string]string
 
 // Add adds the next older record.
 func (u Undoing) Add(r Stored) {
 	if r.Refused() || r.Change.Partial || u[r.Run()] != "" {
-		return // of an undo in parts, the last one says that it is made
+		return // only the last part of an undo in parts completes it
 	}
 	for _, id := range r.Change.Undoes {
 		if u[id] == "" {
@@ -38,26 +38,26 @@ func (u Undoing) Add(r Stored) {
 	}
 }
 
-// ObjectID names an object in the journal.
+// An ObjectID identifies an object in the journal.
 type ObjectID struct {
 	Type string
 	Path string // tag values and name
 }
 
-// ID names the object.
+// ID returns the identity of the object.
 func (o Object) ID() ObjectID { return ObjectID{o.Type, o.Path} }
 
-// latest is the query for what is known of objects without reading much.
+// latest returns a query for the newest records, which reads at most one page.
 func latest() Query { return Query{Most: 2_000, Recent: true} }
 
-// LastChanges returns for each object the record that changed it last, by what
-// is known of it in the newest 2,000 records, or as many as fit into one page of
-// the store; those found in none are left out.
+// LastChanges returns for each object the record that changed it last. It looks
+// at the newest 2,000 records, or as many as fit into one page of the store.
+// Objects without a record there are left out.
 //
-// Only records up to the object's revision count, and only changes that a
-// function chooses, such as those that took the object out; nil chooses all. If
-// something other than confctl wrote the object since, its revision is greater
-// than the record's. Errors are as of Search.
+// Only records up to the object's revision count, and only changes for which
+// which returns true, such as those that depooled the object; nil accepts all. If
+// another program wrote the object since, its revision is greater than the
+// record's. Errors are those of Search.
 func (l *Log) LastChanges(ctx context.Context, objects []object.Object, which func(Object) bool) (map[ObjectID]Stored, error) {
 	if len(objects) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to be found
@@ -67,7 +67,7 @@ func (l *Log) LastChanges(ctx context.Context, objects []object.Object, which fu
 	return c.found, err
 }
 
-// changings is the search for who changed objects last, from the newest record on.
+// changings is the state of LastChanges.
 type changings struct {
 	which func(Object) bool // nil for all
 	open  map[ObjectID]object.Object
@@ -82,8 +82,7 @@ func newChangings(objects []object.Object, which func(Object) bool) *changings {
 	return c
 }
 
-// add looks at the next older record, and reports whether still older ones could
-// add to what is found.
+// add handles the next older record and reports whether older ones are needed.
 func (c *changings) add(r Stored) bool {
 	for _, changed := range r.made() {
 		o, wanted := c.open[changed.ID()]
@@ -95,7 +94,7 @@ func (c *changings) add(r Stored) bool {
 	return len(c.open) > 0
 }
 
-// made returns what was changed of objects: nothing by a change that was refused.
+// made returns the objects that the change changed; none if it was refused.
 func (r Record) made() []Object {
 	if r.Refused() {
 		return nil
@@ -103,17 +102,17 @@ func (r Record) made() []Object {
 	return r.Change.Objects
 }
 
-// Takers returns for each object the record that took it out last, by what is
-// known of it in the records that LastChanges looks at; those found in none are
-// left out. A function says which changes take an object out.
+// Takers returns for each object the record that took it out last. It looks at
+// the same records as LastChanges. Objects without such a record are left out.
+// The function takesOut reports whether a change takes an object out.
 //
-// An undo takes out nothing by itself: of what it took out again, the taker is who
-// had taken it out before the change that it undoes. Only if that is not among the
-// records, it is the undo.
+// If an undo took the object out, the result is the record that took it out
+// before the change that was undone. If that is not among the records, it is the
+// record of the undo.
 //
-// Only records up to the object's revision count. If something other than confctl
-// wrote the object since, its revision is greater than the record's. Errors are as
-// of Search.
+// Only records up to the object's revision count. If another program wrote the
+// object since, its revision is greater than the record's. Errors are those of
+// Search.
 func (l *Log) Takers(ctx context.Context, objects []object.Object, takesOut func(Object) bool) (map[ObjectID]Stored, error) {
 	if len(objects) == 0 {
 		return nil, nil //nolint:nilnil // there is nobody to be found
@@ -123,19 +122,19 @@ func (l *Log) Takers(ctx context.Context, objects []object.Object, takesOut func
 	return t.takers(), err
 }
 
-// takings is the search for who took objects out, from the newest record on.
+// takings is the state of Takers.
 type takings struct {
 	takesOut func(Object) bool
 	open     map[ObjectID]*taking
 	found    map[ObjectID]Stored
 }
 
-// taking is the search for one object.
+// taking is the state of Takers for one object.
 type taking struct {
 	object object.Object
-	undo   *Stored // the newest that took it out again
+	undo   *Stored // the newest undo that took the object out
 	undoes []string
-	passed bool // one of the changes that the latest undo takes back
+	passed bool // one of the changes that the latest undo reverts was found
 }
 
 func newTakings(objects []object.Object, takesOut func(Object) bool) *takings {
@@ -146,8 +145,7 @@ func newTakings(objects []object.Object, takesOut func(Object) bool) *takings {
 	return t
 }
 
-// add looks at the next older record, and reports whether still older ones could
-// add to what is found.
+// add handles the next older record and reports whether older ones are needed.
 func (t *takings) add(r Stored) bool {
 	for _, o := range r.made() {
 		one := t.open[o.ID()]
@@ -159,7 +157,7 @@ func (t *takings) add(r Stored) bool {
 	return len(t.open) > 0
 }
 
-// takers returns who was found.
+// takers returns the result.
 func (t *takings) takers() map[ObjectID]Stored {
 	for id, one := range t.open {
 		if one.undo != nil {
@@ -169,13 +167,13 @@ func (t *takings) takers() map[ObjectID]Stored {
 	return t.found
 }
 
-// isTakenBy reports whether a record of the object is the one that is looked for.
+// isTakenBy reports whether a record of the object is the result.
 func (t *taking) isTakenBy(r *Stored, out bool) bool {
 	switch {
 	case slices.Contains(t.undoes, r.Run()):
 		t.passed = true
 		return false
-	case t.undoes != nil && !t.passed: // it came after what is undone, and stands
+	case t.undoes != nil && !t.passed: // later than the undone change, and without effect on the state it restores
 		return false
 	case out && len(r.Change.Undoes) > 0:
 		t.undo, t.undoes, t.passed = cmp.Or(t.undo, r), r.Change.Undoes, false

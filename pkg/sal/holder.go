@@ -9,21 +9,22 @@ import (
 	"syscall"
 )
 
-// Holder is a process, known from all others: who may send a message. Host
-// and PID are for people. The other fields are empty where the system does not
-// say; of a process without them nobody knows whether it is alive.
+// A Holder identifies the process that may send a message. Host and PID are for
+// people. The other fields are empty if the system does not provide them; then
+// other processes cannot tell whether the process is alive.
 type Holder struct {
 	Host      string `json:"host"`
 	PID       int    `json:"pid"`
-	Boot      string `json:"boot,omitempty"`          // of the kernel: the same on no other host
-	Namespace string `json:"pid_namespace,omitempty"` // in which PID counts
-	Start     string `json:"start,omitempty"`         // in clock ticks since the boot
+	Boot      string `json:"boot,omitempty"` // boot id of the kernel, different on every boot and host
+	Namespace string `json:"pid_namespace,omitempty"` // PID namespace
+	Start     string `json:"start,omitempty"` // in clock ticks since boot
 }
 
-// ThisProcess returns this process on a host of that name.
+// ThisProcess returns the Holder of this process, with the given name of its
+// host.
 func ThisProcess(host string) Holder {
 	h := Holder{Host: host, PID: os.Getpid()}
-	// The files of another namespace would be about other processes.
+	// A /proc of another PID namespace would describe other processes.
 	if self, err := os.Readlink("/proc/self"); err != nil || self != fmt.Sprint(h.PID) {
 		return h
 	}
@@ -41,8 +42,8 @@ func ThisProcess(host string) Holder {
 	return h
 }
 
-// dead reports whether it is certain, from where another process stands, that
-// this one has ended.
+// dead reports whether the process has certainly ended, as far as the process
+// from can tell.
 func (h Holder) dead(from Holder) bool {
 	if h.Start == "" || h.Boot != from.Boot || h.Namespace != from.Namespace {
 		return false
@@ -50,20 +51,20 @@ func (h Holder) dead(from Holder) bool {
 	if errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH) {
 		return true
 	}
-	// What /proc does not show may be another user's.
+	// The process may be hidden in /proc because it belongs to another user.
 	state, start, ok := status(h.PID)
 	return ok && (start != h.Start || state == "Z" || state == "X")
 }
 
-// status returns the state of a process, Z and X being those of a dead one,
-// and when it was started.
+// status returns the state of a process, Z or X if it is dead, and its start
+// time.
 func status(pid int) (state, start string, ok bool) {
-	const stateField, startField = 0, 19 // from the one after the name, see proc_pid_stat(5)
+	const stateField, startField = 0, 19 // counted after the name, see proc_pid_stat(5)
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", "", false
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a name may hold anything
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // a name may contain any character
 	if len(fields) <= startField {
 		return "", "", false
 	}
