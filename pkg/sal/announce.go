@@ -22,44 +22,44 @@ const maxAnnouncement = 425
 func Announcement(r Record, selector string) string {
 	user, host := shorten(oneLine(r.User.Name), maxWord), shorten(oneLine(r.Host.Name), maxWord) // leaves room for the action
 	front := oneLine(fmt.Sprintf("!log %s@%s conftool action : %s; selector: %s", user, host, r.Event.Action, selector))
-	const atLeast = 200 // bytes reserved for the ending
-	end := ending(r, max(atLeast, maxAnnouncement-len(front)))
+	const minEnding = 200 // bytes reserved for the ending
+	end := ending(r, max(minEnding, maxAnnouncement-len(front)))
 	return shorten(front, maxAnnouncement-len(end)) + end
 }
 
 // ending returns the part of an announcement after the selector, in at most limit
 // bytes.
-func ending(r Record, most int) string {
-	ways, task, reason := oneLine(waysOut(r.Change)), oneLine(r.Change.Task), oneLine(r.Event.Reason)
+func ending(r Record, limit int) string {
+	names, task, reason := oneLine(bypasses(r.Change)), oneLine(r.Change.Task), oneLine(r.Event.Reason)
 	if task != "" {
 		task = " (" + task + ")"
 	}
 	if reason != "" {
-		const few = 20 // bytes of a reason that are always kept
-		reason = " - " + shorten(reason, max(few, most-len(ways)-len(task)-len(" - ")))
+		const minReason = 20 // bytes of a reason that are always kept
+		reason = " - " + shorten(reason, max(minReason, limit-len(names)-len(task)-len(" - ")))
 	}
-	return shorten(ways+reason+task, most)
+	return shorten(names+reason+task, limit)
 }
 
-// waysOut describes how a change passed the safety rules.
-func waysOut(c ChangeRecord) string {
-	var ways []string
+// bypasses describes how a change passed the safety rules.
+func bypasses(c ChangeRecord) string {
+	var names []string
 	if c.Gone {
-		ways = append(ways, "gone")
+		names = append(names, "gone")
 	}
 	if c.Emergency {
-		ways = append(ways, "emergency")
+		names = append(names, "emergency")
 	}
 	if len(c.Overrides) > 0 {
-		ways = append(ways, "overrides "+strings.Join(c.Overrides, ", "))
+		names = append(names, "overrides "+strings.Join(c.Overrides, ", "))
 	}
 	if c.Held > 0 {
-		ways = append(ways, fmt.Sprintf("%d held back", c.Held))
+		names = append(names, fmt.Sprintf("%d held back", c.Held))
 	}
-	if len(ways) == 0 {
+	if len(names) == 0 {
 		return ""
 	}
-	return " (" + strings.Join(ways, ", ") + ")"
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 // oneLine replaces the control characters of a text by spaces.
@@ -67,4 +67,4 @@ func oneLine(s string) string { return txt.Spaced(s) }
 
 // shorten cuts a text to limit bytes, between two characters. The limit must be
 // at least a few bytes.
-func shorten(s string, most int) string { return txt.CutBytes(s, most) }
+func shorten(s string, limit int) string { return txt.CutBytes(s, limit) }

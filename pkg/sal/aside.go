@@ -75,18 +75,18 @@ func (e *NotAsideError) Error() string {
 	return fmt.Sprintf("no outbox entry %s is set aside", e.ID)
 }
 
-// misfit is an outbox entry that cannot be delivered, with its key and revision.
-type misfit struct {
+// badEntry is an outbox entry that cannot be delivered, with its key and revision.
+type badEntry struct {
 	Aside
 	key      string
 	modified store.Revision
 }
 
-// misfitOf describes an entry that is not a valid message.
-func misfitOf(e store.Entry, reason string) misfit {
-	const most = 4 << 10 // bytes of the value that are kept
-	return misfit{key: e.Key, modified: e.Modified, Aside: Aside{
-		ID: dropID(e.Key), Reason: reason, Size: len(e.Value), Start: e.Value[:min(len(e.Value), most)],
+// newBadEntry describes an entry that is not a valid message.
+func newBadEntry(e store.Entry, reason string) badEntry {
+	const maxStart = 4 << 10 // bytes of the value that are kept
+	return badEntry{key: e.Key, modified: e.Modified, Aside: Aside{
+		ID: dropID(e.Key), Reason: reason, Size: len(e.Value), Start: e.Value[:min(len(e.Value), maxStart)],
 	}}
 }
 
@@ -111,7 +111,7 @@ func (l *Log) aside() string { return l.Prefix + "aside/" }
 // process has moved or changed, and one whose key is too long for a transaction.
 // The errors are an *AsideError about the entries that were moved, and one of
 // store.Store.Commit.
-func (l *Log) setAside(ctx context.Context, all []misfit) []error {
+func (l *Log) setAside(ctx context.Context, all []badEntry) []error {
 	var steps []step
 	moved := map[string]Aside{}
 	for _, m := range all {
@@ -130,11 +130,11 @@ func (l *Log) setAside(ctx context.Context, all []misfit) []error {
 	done, err := l.commit(ctx, steps)
 	var errs []error
 	if len(done) > 0 {
-		said := &AsideError{}
+		report := &AsideError{}
 		for _, m := range done {
-			said.Entries = append(said.Entries, moved[m.key])
+			report.Entries = append(report.Entries, moved[m.key])
 		}
-		errs = append(errs, said)
+		errs = append(errs, report)
 	}
 	if err != nil {
 		errs = append(errs, fmt.Errorf("setting aside what cannot be delivered: %w", err))
@@ -143,13 +143,13 @@ func (l *Log) setAside(ctx context.Context, all []misfit) []error {
 }
 
 // asides returns the entries that are set aside.
-func (l *Log) asides(entries []store.Entry) []misfit {
-	var all []misfit
+func (l *Log) asides(entries []store.Entry) []badEntry {
+	var all []badEntry
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Key, l.aside()) {
 			continue
 		}
-		m := misfitOf(e, "it cannot be read")
+		m := newBadEntry(e, "it cannot be read")
 		var a Aside
 		if len(e.Value) <= maxEntry && json.Unmarshal(e.Value, &a) == nil && dropID(a.ID) == a.ID {
 			m.Aside = a
@@ -166,10 +166,10 @@ func (l *Log) Drop(ctx context.Context, id string) ([]Aside, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting, misfits := l.messages(snapshot.Entries)
+	waiting, badEntries := l.messages(snapshot.Entries)
 	var steps []step
 	dropped := map[string]Aside{}
-	for _, m := range slices.Concat(l.asides(snapshot.Entries), misfits) {
+	for _, m := range slices.Concat(l.asides(snapshot.Entries), badEntries) {
 		if m.ID == id {
 			dropped[m.key] = m.Aside
 			steps = append(steps, step{message{key: m.key, modified: m.modified}, []store.Write{{Key: m.key, Delete: true}}})

@@ -115,7 +115,7 @@ func TestManyLargeMessages(t *testing.T) {
 			for _, m := range some {
 				bytes += m.size
 			}
-			if bytes > mostBytes {
+			if bytes > maxBatchBytes {
 				t.Errorf("%s: %d bytes at a time", s.Name(), bytes)
 			}
 		}
@@ -269,8 +269,8 @@ func TestForgedParts(t *testing.T) {
 	o.put(map[string]string{"h1/file/minus": `{"id": "minus", "message": "m", "parts": -1}`})
 	l := o.log("h1", 1)
 	waiting, _ := l.messages(o.seen(l))
-	if b := l.backlog(l.Sinks[1], waiting, o.now(), nil); len(b.timely) != 1 || b.beyond != 5 {
-		t.Errorf("%d at a time, %d beyond", len(b.timely), b.beyond)
+	if b := l.backlog(l.Sinks[1], waiting, o.now(), nil); len(b.timely) != 1 || b.remaining != 5 {
+		t.Errorf("%d at a time, %d beyond", len(b.timely), b.remaining)
 	}
 	if _, errs := l.Redeliver(t.Context()); errs != nil {
 		t.Error(errs)
@@ -292,11 +292,11 @@ func FuzzEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		l := &Log{Prefix: "/c/.confctl/", Sinks: []Sink{Bot{}, File{}}, Self: Holder{Host: "h1", PID: 1}}
 		e := store.Entry{Key: key, Value: value, Created: 1, Modified: 2}
-		waiting, misfits := l.messages([]store.Entry{e})
-		if want := strings.HasPrefix(key, l.outbox()); (len(waiting)+len(misfits) == 1) != want {
-			t.Fatalf("%d messages, %d misfits", len(waiting), len(misfits))
+		waiting, badEntries := l.messages([]store.Entry{e})
+		if want := strings.HasPrefix(key, l.outbox()); (len(waiting)+len(badEntries) == 1) != want {
+			t.Fatalf("%d messages, %d misfits", len(waiting), len(badEntries))
 		}
-		for _, m := range misfits {
+		for _, m := range badEntries {
 			if dropID(m.ID) != m.ID || m.Reason == "" || oneLine(m.Name()) != m.Name() {
 				t.Errorf("%+v", m)
 			}

@@ -23,10 +23,10 @@ func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 		if err != nil {
 			return taken, append(errs, err)
 		}
-		waiting, misfits := l.messages(snapshot.Entries)
+		waiting, badEntries := l.messages(snapshot.Entries)
 		if start == 0 {
 			start = snapshot.Revision
-			errs = append(errs, l.setAside(ctx, misfits)...)
+			errs = append(errs, l.setAside(ctx, badEntries)...)
 		}
 		if moved, err := l.readdress(ctx, waiting, []string{l.Self.Host}); err != nil {
 			return taken, append(errs, err)
@@ -35,7 +35,7 @@ func (l *Log) Redeliver(ctx context.Context) (map[string]int, []error) {
 		}
 		b := l.backlogs(waiting, nil, func(b backlog) bool { return !failed[b.sink.Name()] })
 		if len(b.jobs) == 0 && !b.heldBefore(start) {
-			return taken, append(errs, l.stuck(waiting)...)
+			return taken, append(errs, l.waitErrors(waiting)...)
 		}
 		if len(b.jobs) == 0 {
 			pause(ctx, claimTime/20)
@@ -64,11 +64,11 @@ type backlogs struct {
 
 // backlogs returns what this host may send to the sinks whose backlogs are
 // wanted.
-func (l *Log) backlogs(waiting []message, standIn []string, wanted func(backlog) bool) backlogs {
+func (l *Log) backlogs(waiting []message, absent []string, wanted func(backlog) bool) backlogs {
 	var all backlogs
 	now := l.now()
 	for _, s := range l.working() {
-		b := l.backlog(s, waiting, now, standIn)
+		b := l.backlog(s, waiting, now, absent)
 		if !wanted(b) {
 			continue
 		}
@@ -149,22 +149,22 @@ func silent(waiting []message, now time.Time) []string {
 // after that sink failed. Errors of sinks and of the store do not stop it: it
 // reports them, and repeats the same error at most once a minute.
 func (l *Log) KeepDelivering(ctx context.Context, report func(error)) {
-	const atLeast = time.Second // between two reads of the outbox
-	var said string
+	const minPause = time.Second // between two reads of the outbox
+	var last string
 	var when time.Time
-	tell := func(err error) {
-		if err == nil || ctx.Err() != nil || (err.Error() == said && l.now().Sub(when) < time.Minute) {
+	reportNew := func(err error) {
+		if err == nil || ctx.Err() != nil || (err.Error() == last && l.now().Sub(when) < time.Minute) {
 			return
 		}
-		said, when = err.Error(), l.now()
+		last, when = err.Error(), l.now()
 		report(err)
 	}
 	for ctx.Err() == nil {
 		after, next, err := l.deliverOnce(ctx)
-		tell(err)
-		pause(ctx, atLeast)
+		reportNew(err)
+		pause(ctx, minPause)
 		if after > 0 {
-			tell(l.await(ctx, after, next))
+			reportNew(l.await(ctx, after, next))
 		}
 	}
 }
@@ -177,8 +177,8 @@ func (l *Log) deliverOnce(ctx context.Context) (store.Revision, time.Time, error
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	waiting, misfits := l.messages(snapshot.Entries)
-	errs := errors.Join(append(l.setAside(ctx, misfits), l.stuck(waiting)...)...)
+	waiting, badEntries := l.messages(snapshot.Entries)
+	errs := errors.Join(append(l.setAside(ctx, badEntries), l.waitErrors(waiting)...)...)
 	now := l.now()
 	absent := silent(waiting, now)
 	if moved, err := l.readdress(ctx, waiting, append([]string{l.Self.Host}, absent...)); moved || err != nil {

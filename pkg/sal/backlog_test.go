@@ -24,7 +24,7 @@ func (o *office) redeliver(l *Log) string {
 func TestRedeliver(t *testing.T) {
 	o := newOffice(t)
 	o.want("nothing", o.redeliver(o.log("h1", 1)), "bot 0, file 0 ")
-	o.leave("h1", mostOlder+5)
+	o.leave("h1", maxOlder+5)
 	o.leave("h2", 5)
 	o.sleep(2 * claimTime)
 	o.want("taken", o.redeliver(o.log("h1", 1)), "bot 60, file 55 ")

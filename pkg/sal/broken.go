@@ -36,10 +36,10 @@ func (b Broken) Name() string { return b.Label }
 func (b Broken) Kind() Kind { return b.Is }
 
 // Send always fails.
-func (b Broken) Send(context.Context, Delivery) error { return b.waits() }
+func (b Broken) Send(context.Context, Delivery) error { return b.waitError() }
 
-// waits returns the error that messages wait for this sink's settings.
-func (b Broken) waits() error {
+// waitError returns the error that messages wait for this sink's settings.
+func (b Broken) waitError() error {
 	if b.Label == Unread {
 		return errors.New("the settings of a sink are wrong: what it is to be told waits until they are right")
 	}
@@ -47,8 +47,8 @@ func (b Broken) waits() error {
 }
 
 func isBroken(s Sink) bool {
-	_, is := s.(Broken)
-	return is
+	_, ok := s.(Broken)
+	return ok
 }
 
 // working returns the sinks whose settings are right.
@@ -56,13 +56,13 @@ func (l *Log) working() []Sink {
 	return slices.DeleteFunc(slices.Clone(l.Sinks), isBroken)
 }
 
-// stuck returns an error for each broken sink that messages wait for.
-func (l *Log) stuck(waiting []message) []error {
+// waitErrors returns an error for each broken sink that messages wait for.
+func (l *Log) waitErrors(waiting []message) []error {
 	var errs []error
 	for _, s := range l.Sinks {
-		b, is := s.(Broken)
-		if is && slices.ContainsFunc(waiting, func(m message) bool { return m.queue == l.queueOf(b) }) {
-			errs = append(errs, b.waits())
+		b, ok := s.(Broken)
+		if ok && slices.ContainsFunc(waiting, func(m message) bool { return m.queue == l.queueOf(b) }) {
+			errs = append(errs, b.waitError())
 		}
 	}
 	return errs
@@ -120,7 +120,7 @@ func (l *Log) movable(m message) bool {
 func (l *Log) moved(m message) ([]store.Write, error) {
 	writes := []store.Write{{Key: m.key, Delete: true}}
 	for _, s := range l.Sinks {
-		if slices.Contains(m.Told, s.Name()) || !isTold(s, m.Quiet) {
+		if slices.Contains(m.Told, s.Name()) || !receives(s, m.Quiet) {
 			continue
 		}
 		to := queue{sink: s.Name()}

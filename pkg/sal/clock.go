@@ -47,9 +47,9 @@ func NewClock(host string, now time.Time, later []Stored) Clock {
 // Ahead reports whether a time is in the future by more than Skew.
 func (c Clock) Ahead(t time.Time) bool { return t.After(c.now.Add(Skew)) }
 
-// Committed returns the latest time at which a change can have been committed:
-// the time of its record or, if another host made it and a later record has an
-// earlier time, that time plus Skew.
+// Committed returns the latest time at which a change can have been committed: the
+// time of its record or, if another host made it, Skew after the earliest time in a
+// later record, if that is earlier.
 func (c Clock) Committed(r Stored) time.Time {
 	at := r.Time
 	if r.Host.Name == c.host {

@@ -20,10 +20,10 @@ const (
 	leftForOlder = sendTime / 2
 	leftForAny   = sendTime / 5
 
-	mostOlder   = 50 // messages for a sink in one batch
-	mostRecords = 2 * mostOlder // records of the changes of a batch
-	mostLate    = 1000 // messages in one summary line
-	mostBytes   = store.MaxBytes / 2 // size of a batch in bytes
+	maxOlder      = 50                 // messages for a sink in one batch
+	maxRecords    = 2 * maxOlder       // records of the changes of a batch
+	maxLate       = 1000               // messages in one summary line
+	maxBatchBytes = store.MaxBytes / 2 // size of a batch in bytes
 )
 
 // Deliver sends the message of a change that was just committed to the sinks,
@@ -39,21 +39,21 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx) // an interrupt must not suppress the announcement of a committed change
-	waiting, misfits := l.seen(ctx, seen)
+	waiting, badEntries := l.seen(ctx, seen)
 	waiting = slices.DeleteFunc(waiting, func(m message) bool { return m.ID == own.ID })
 	now := l.now()
 	var jobs []job
 	var errs []error
 	for _, s := range l.Sinks {
-		if broken, is := s.(Broken); is {
-			if isTold(s, own.Quiet) {
-				errs = append(errs, own.undelivered(s, broken.waits()))
+		if broken, ok := s.(Broken); ok {
+			if receives(s, own.Quiet) {
+				errs = append(errs, own.undelivered(s, broken.waitError()))
 			}
 			continue
 		}
 		b := l.backlog(s, waiting, now, nil)
 		if b.failed != nil {
-			if isTold(s, own.Quiet) {
+			if receives(s, own.Quiet) {
 				errs = append(errs, own.undelivered(s, fmt.Errorf("%s failed at %s UTC (%s) and is left alone for a minute",
 					s.Name(), b.failed.Failed.UTC().Format(time.TimeOnly), strings.TrimPrefix(b.failed.Error, s.Name()+" "))))
 			}
@@ -66,12 +66,12 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 		errs = append(errs, err)
 	}
 	for i, r := range results {
-		if err := r.complaint(own, jobs[i].beyond); err != nil {
+		if err := r.complaint(own, jobs[i].remaining); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if err == nil { // after an error, another commit would only cost time
-		errs = append(errs, l.setAside(ctx, misfits[:min(len(misfits), store.MaxGuards)])...)
+		errs = append(errs, l.setAside(ctx, badEntries[:min(len(badEntries), store.MaxGuards)])...)
 	}
 	return errs
 }
@@ -79,28 +79,28 @@ func (l *Log) Deliver(ctx context.Context, own Delivery, seen []store.Entry) []e
 // seen returns the messages and the invalid entries among what was read when a
 // change was planned. If the settings of all sinks are right now, it first
 // readdresses messages that waited for them.
-func (l *Log) seen(ctx context.Context, entries []store.Entry) ([]message, []misfit) {
-	waiting, misfits := l.messages(entries)
+func (l *Log) seen(ctx context.Context, entries []store.Entry) ([]message, []badEntry) {
+	waiting, badEntries := l.messages(entries)
 	moved, err := l.readdress(ctx, waiting, []string{l.Self.Host})
 	if !moved || err != nil { // if the move failed, the next change tries again
-		return waiting, misfits
+		return waiting, badEntries
 	}
 	if now, err := l.Store.Read(ctx, l.Prefixes()...); err == nil {
 		return l.messages(now.Entries)
 	}
-	return waiting, misfits
+	return waiting, badEntries
 }
 
 // afterCommit returns what a process sends to a sink after its commit: older
 // messages, its own message, then a summary of late ones.
 func (l *Log) afterCommit(s Sink, b backlog, own Delivery) job {
-	j := job{sink: s, limit: sendTime, beyond: b.beyond}
+	j := job{sink: s, limit: sendTime, remaining: b.remaining}
 	for _, m := range b.timely {
 		j.letters = append(j.letters, letter{covers: []message{m}, needs: leftForOlder})
 	}
 	// Messages are sent in order: the new one waits if not all older ones can be
 	// sent now.
-	if b.beyond == 0 && isTold(s, own.Quiet) {
+	if b.remaining == 0 && receives(s, own.Quiet) {
 		m := l.ownMessage(s, own)
 		j.letters = append(j.letters, letter{Delivery: own, covers: []message{m}, needs: leftForAny, own: true})
 	}
@@ -124,7 +124,7 @@ func (l *Log) ownMessage(s Sink, own Delivery) message {
 
 // undelivered returns the error that a message stays in the outbox.
 func (d Delivery) undelivered(s Sink, why error) error {
-	if !isTold(s, d.Quiet) {
+	if !receives(s, d.Quiet) {
 		return fmt.Errorf("earlier changes are not announced: %w", why)
 	}
 	if s.Kind() != Channel {
@@ -135,22 +135,22 @@ func (d Delivery) undelivered(s Sink, why error) error {
 
 // backlog is the messages that wait for a sink, oldest first.
 type backlog struct {
-	sink   Sink
-	timely []message // sent one by one
-	late   []message // sent in one summary line
-	beyond int // number of messages beyond one batch
-	held   []message // other processes are sending these
-	failed *message // the last that failed, if the sink failed within restTime
+	sink      Sink
+	timely    []message // sent one by one
+	late      []message // sent in one summary line
+	remaining int       // number of messages left for a later batch
+	held      []message // other processes are sending these
+	failed    *message  // the last that failed, if the sink failed within restTime
 }
 
 // backlog returns the messages that this host may send to a sink, including those
-// of the hosts in standIn.
-func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string) backlog {
+// of the hosts in absent.
+func (l *Log) backlog(s Sink, waiting []message, now time.Time, absent []string) backlog {
 	b := backlog{sink: s}
 	var timely, late batch
 	for i, m := range waiting {
 		own := m.queue == l.queueOf(s)
-		if !own && (s.Kind() != PerHost || m.queue.sink != s.Name() || !slices.Contains(standIn, m.queue.host)) {
+		if !own && (s.Kind() != PerHost || m.queue.sink != s.Name() || !slices.Contains(absent, m.queue.host)) {
 			continue
 		}
 		if rest := now.Sub(m.Failed); rest < restTime && rest > -restTime && (b.failed == nil || m.Failed.After(b.failed.Failed)) {
@@ -160,13 +160,13 @@ func (l *Log) backlog(s Sink, waiting []message, now time.Time, standIn []string
 		switch {
 		case !l.free(m, now):
 			b.held = append(b.held, m)
-		case isLate && late.takes(m, mostLate, mostLate):
+		case isLate && late.takes(m, maxLate, maxLate):
 			b.late = append(b.late, m)
 		case isLate:
-		case timely.takes(m, mostOlder, mostRecords):
+		case timely.takes(m, maxOlder, maxRecords):
 			b.timely = append(b.timely, m)
 		default:
-			b.beyond++
+			b.remaining++
 		}
 	}
 	return b
@@ -182,25 +182,25 @@ type batch struct {
 // fits. Messages are sent in order, so after one that does not fit, none fits.
 func (b *batch) takes(m message, messages, records int) bool {
 	b.messages, b.records, b.bytes = b.messages+1, b.records+m.Parts, b.bytes+m.size
-	b.full = b.full || b.messages > 1 && (b.messages > messages || b.records > records || b.bytes > mostBytes)
+	b.full = b.full || b.messages > 1 && (b.messages > messages || b.records > records || b.bytes > maxBatchBytes)
 	return !b.full
 }
 
 // letter is one delivery to a sink.
 type letter struct {
 	Delivery
-	covers []message // messages that leave the outbox when the letter is sent
+	covers []message     // messages that leave the outbox when the letter is sent
 	needs  time.Duration // the letter is not begun with less time left
-	own    bool // for the change just committed, which has claimed its message
-	late   bool // one summary line for all messages
+	own    bool          // for the change just committed, which has claimed its message
+	late   bool          // one summary line for all messages
 }
 
 // job is the letters to one sink, in order.
 type job struct {
-	sink    Sink
-	letters []letter
-	limit   time.Duration // for each letter
-	beyond  int // number of messages left for a later batch; newer ones wait behind them
+	sink      Sink
+	letters   []letter
+	limit     time.Duration // for each letter
+	remaining int           // likewise; newer ones wait behind them
 }
 
 // result is the outcome of a job.
@@ -208,21 +208,21 @@ type result struct {
 	sink   Sink
 	sent   []message
 	failed *message // the first that failed; nothing was sent after it
-	err    error // why it failed
-	own    bool // the new message was sent, or another process has it
-	left   int // letters that were not begun for lack of time
+	err    error    // why it failed
+	own    bool     // the new message was sent, or another process has it
+	left   int      // letters that were not begun for lack of time
 }
 
 // complaint returns why the new message was not sent, or what failed after it.
-func (r result) complaint(own Delivery, beyond int) error {
+func (r result) complaint(own Delivery, remaining int) error {
 	switch {
 	case r.err != nil && r.own:
 		return fmt.Errorf("earlier changes are not announced: %w", r.err)
 	case r.err != nil:
 		return own.undelivered(r.sink, r.err)
-	case r.own || !isTold(r.sink, own.Quiet):
+	case r.own || !receives(r.sink, own.Quiet):
 		return nil
-	case beyond > 0 || r.left > 1:
+	case remaining > 0 || r.left > 1:
 		return own.undelivered(r.sink, fmt.Errorf("older messages to %s go first", r.sink.Name()))
 	}
 	return own.undelivered(r.sink, fmt.Errorf("no time was left for %s", r.sink.Name()))
@@ -232,14 +232,14 @@ func (r result) complaint(own Delivery, beyond int) error {
 // and updates the outbox. It begins no letter after the context ends, after the
 // given time, or when other processes may claim the messages. Letters that were
 // begun are finished.
-func (l *Log) perform(ctx context.Context, jobs []job, within time.Duration) ([]result, error) {
+func (l *Log) perform(ctx context.Context, jobs []job, timeout time.Duration) ([]result, error) {
 	errClaim := l.prepare(ctx, jobs)
 	for _, j := range jobs {
 		for _, le := range j.letters {
-			within = min(within, le.covers[0].Until.Sub(l.now())-sendTime)
+			timeout = min(timeout, le.covers[0].Until.Sub(l.now())-sendTime)
 		}
 	}
-	sending, cancel := context.WithTimeout(ctx, within)
+	sending, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	results := make([]result, len(jobs))
 	var wait sync.WaitGroup
@@ -357,7 +357,7 @@ func (l *Log) readRecords(ctx context.Context, ids map[string]string) (map[strin
 
 // perform sends the letters in order, until one fails or time runs out.
 func (j job) perform(ctx context.Context) result {
-	r := result{sink: j.sink, own: !slices.ContainsFunc(j.letters, func(le letter) bool { return le.own }) && j.beyond == 0}
+	r := result{sink: j.sink, own: !slices.ContainsFunc(j.letters, func(le letter) bool { return le.own }) && j.remaining == 0}
 	for i, le := range j.letters {
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || (ok && time.Until(deadline) < le.needs) {
 			r.left = len(j.letters) - i

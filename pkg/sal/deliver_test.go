@@ -405,14 +405,14 @@ func TestOlderMessageFails(t *testing.T) {
 // TestManyOlder: no more than some are sent at a time, and what is newer waits,
 // so that the order stays.
 func TestManyOlder(t *testing.T) {
-	const older = 2*mostOlder + 10
+	const older = 2*maxOlder + 10
 	o := newOffice(t)
 	o.leave("h1", older)
 	o.sleep(2 * claimTime)
 	l := o.log("h2", 0)
 	waiting, _ := l.messages(o.seen(l))
-	if b := l.backlog(l.Sinks[0], waiting, o.now(), nil); len(b.timely) != mostOlder || b.beyond != older-mostOlder || len(b.late) > 0 {
-		t.Errorf("%d at a time, %d beyond", len(b.timely), b.beyond)
+	if b := l.backlog(l.Sinks[0], waiting, o.now(), nil); len(b.timely) != maxOlder || b.remaining != older-maxOlder || len(b.late) > 0 {
+		t.Errorf("%d at a time, %d beyond", len(b.timely), b.remaining)
 	}
 	var said []string
 	for n, got := 0, "?"; got != ""; n++ {

@@ -10,8 +10,8 @@ import (
 	txt "github.com/conftool/confctl/internal/text" // tests have a function text
 )
 
-// whole merges the records of all parts into one, with the id of the change.
-func (d Delivery) whole() Record {
+// merged merges the records of all parts into one, with the id of the change.
+func (d Delivery) merged() Record {
 	if len(d.Records) == 0 {
 		return Record{Time: d.Time, Event: Event{ID: d.ID}}
 	}
@@ -37,7 +37,7 @@ func (d Delivery) document() ([]byte, error) {
 	var doc any = struct {
 		Record
 		Message string `json:"message"`
-	}{d.whole(), d.Message}
+	}{d.merged(), d.Message}
 	if len(d.Records) == 0 {
 		doc = struct {
 			Time    time.Time         `json:"@timestamp"`

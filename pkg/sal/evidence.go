@@ -23,7 +23,7 @@ type Evidence struct {
 // transaction is the content of the records of one revision.
 type transaction struct {
 	objects map[ObjectID]Object
-	deletes map[string]bool // types with deleted objects
+	deletes map[string]bool           // types with deleted objects
 	fences  map[string]store.Revision // see ChangeRecord
 	runs    []string
 }
@@ -40,9 +40,9 @@ func NewEvidence(records []Stored) *Evidence {
 	return e
 }
 
-// at returns the content of the records of a revision. It indexes each revision
+// transactionAt returns the content of the records of a revision. It indexes each revision
 // once.
-func (e *Evidence) at(revision store.Revision) transaction {
+func (e *Evidence) transactionAt(revision store.Revision) transaction {
 	if t, known := e.indexed[revision]; known {
 		return t
 	}
@@ -65,7 +65,7 @@ func (e *Evidence) at(revision store.Revision) transaction {
 type Trace struct {
 	Changes map[store.Revision]Object // by revision of the record
 	Runs    map[string]bool           // the ids of these changes
-	Gap     string // why the trace ends early; empty if nothing is missing
+	Gap     string                    // why the trace ends early; empty if nothing is missing
 }
 
 // Trace follows the changes of an object from its stored state back to the
@@ -78,9 +78,9 @@ func (e *Evidence) Trace(id ObjectID, now *object.Object, fence, oldest store.Re
 		at = now.Revision
 	}
 	for at >= oldest {
-		txn := e.at(at)
+		txn := e.transactionAt(at)
 		o, named := txn.objects[id]
-		if t.Gap = gap(txn, id, exists, at); t.Gap == "" && exists && len(t.Changes) == 0 && !leaves(o, now) {
+		if t.Gap = gap(txn, id, exists, at); t.Gap == "" && exists && len(t.Changes) == 0 && !agrees(o, now) {
 			t.Gap = fmt.Sprintf("the store has other values than the record of its last change, of revision %d", at)
 		}
 		if t.Gap != "" {
@@ -123,8 +123,8 @@ func gap(txn transaction, id ObjectID, exists bool, at store.Revision) string {
 	return ""
 }
 
-// leaves reports whether an object has the values that a change wrote.
-func leaves(o Object, now *object.Object) bool {
+// agrees reports whether an object has the values that a change wrote.
+func agrees(o Object, now *object.Object) bool {
 	for _, f := range o.After.Fields() {
 		if now.Malformed != nil || now.Get(f.Name) != f.Value {
 			return false
@@ -135,4 +135,4 @@ func leaves(o Object, now *object.Object) bool {
 
 // RunsAt returns the ids of the changes that have records at a revision; normally
 // there is one.
-func (e *Evidence) RunsAt(revision store.Revision) []string { return e.at(revision).runs }
+func (e *Evidence) RunsAt(revision store.Revision) []string { return e.transactionAt(revision).runs }

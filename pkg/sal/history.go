@@ -58,24 +58,24 @@ func latest() Query { return Query{Most: 2_000, Recent: true} }
 // which returns true, such as those that depooled the object; nil accepts all. If
 // another program wrote the object since, its revision is greater than the
 // record's. Errors are those of Search.
-func (l *Log) LastChanges(ctx context.Context, objects []object.Object, which func(Object) bool) (map[ObjectID]Stored, error) {
+func (l *Log) LastChanges(ctx context.Context, objects []object.Object, accept func(Object) bool) (map[ObjectID]Stored, error) {
 	if len(objects) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to be found
 	}
-	c := newChangings(objects, which)
+	c := newChangeSearch(objects, accept)
 	err := collect(l.Stream(ctx, latest()), c.add)
 	return c.found, err
 }
 
-// changings is the state of LastChanges.
-type changings struct {
-	which func(Object) bool // nil for all
-	open  map[ObjectID]object.Object
-	found map[ObjectID]Stored
+// changeSearch is the state of LastChanges.
+type changeSearch struct {
+	accept func(Object) bool // nil for all
+	open   map[ObjectID]object.Object
+	found  map[ObjectID]Stored
 }
 
-func newChangings(objects []object.Object, which func(Object) bool) *changings {
-	c := &changings{which, make(map[ObjectID]object.Object, len(objects)), make(map[ObjectID]Stored, len(objects))}
+func newChangeSearch(objects []object.Object, accept func(Object) bool) *changeSearch {
+	c := &changeSearch{accept, make(map[ObjectID]object.Object, len(objects)), make(map[ObjectID]Stored, len(objects))}
 	for _, o := range objects {
 		c.open[ObjectID{o.Type.Name, o.Path()}] = o
 	}
@@ -83,10 +83,10 @@ func newChangings(objects []object.Object, which func(Object) bool) *changings {
 }
 
 // add handles the next older record and reports whether older ones are needed.
-func (c *changings) add(r Stored) bool {
-	for _, changed := range r.made() {
+func (c *changeSearch) add(r Stored) bool {
+	for _, changed := range r.changed() {
 		o, wanted := c.open[changed.ID()]
-		if wanted && r.Revision <= o.Revision && (c.which == nil || c.which(changed)) {
+		if wanted && r.Revision <= o.Revision && (c.accept == nil || c.accept(changed)) {
 			c.found[changed.ID()] = r
 			delete(c.open, changed.ID())
 		}
@@ -94,8 +94,8 @@ func (c *changings) add(r Stored) bool {
 	return len(c.open) > 0
 }
 
-// made returns the objects that the change changed; none if it was refused.
-func (r Record) made() []Object {
+// changed returns the objects that the change changed; none if it was refused.
+func (r Record) changed() []Object {
 	if r.Refused() {
 		return nil
 	}
@@ -117,39 +117,39 @@ func (l *Log) Takers(ctx context.Context, objects []object.Object, takesOut func
 	if len(objects) == 0 {
 		return nil, nil //nolint:nilnil // there is nobody to be found
 	}
-	t := newTakings(objects, takesOut)
+	t := newTakerSearch(objects, takesOut)
 	err := collect(l.Stream(ctx, latest()), t.add)
-	return t.takers(), err
+	return t.result(), err
 }
 
-// takings is the state of Takers.
-type takings struct {
+// takerSearch is the state of Takers.
+type takerSearch struct {
 	takesOut func(Object) bool
-	open     map[ObjectID]*taking
+	open     map[ObjectID]*objectSearch
 	found    map[ObjectID]Stored
 }
 
-// taking is the state of Takers for one object.
-type taking struct {
+// objectSearch is the state of Takers for one object.
+type objectSearch struct {
 	object object.Object
 	undo   *Stored // the newest undo that took the object out
 	undoes []string
 	passed bool // one of the changes that the latest undo reverts was found
 }
 
-func newTakings(objects []object.Object, takesOut func(Object) bool) *takings {
-	t := &takings{takesOut, make(map[ObjectID]*taking, len(objects)), make(map[ObjectID]Stored, len(objects))}
+func newTakerSearch(objects []object.Object, takesOut func(Object) bool) *takerSearch {
+	t := &takerSearch{takesOut, make(map[ObjectID]*objectSearch, len(objects)), make(map[ObjectID]Stored, len(objects))}
 	for _, o := range objects {
-		t.open[ObjectID{o.Type.Name, o.Path()}] = &taking{object: o}
+		t.open[ObjectID{o.Type.Name, o.Path()}] = &objectSearch{object: o}
 	}
 	return t
 }
 
 // add handles the next older record and reports whether older ones are needed.
-func (t *takings) add(r Stored) bool {
-	for _, o := range r.made() {
+func (t *takerSearch) add(r Stored) bool {
+	for _, o := range r.changed() {
 		one := t.open[o.ID()]
-		if one != nil && r.Revision <= one.object.Revision && one.isTakenBy(&r, t.takesOut(o)) {
+		if one != nil && r.Revision <= one.object.Revision && one.isTaker(&r, t.takesOut(o)) {
 			t.found[o.ID()] = r
 			delete(t.open, o.ID())
 		}
@@ -157,8 +157,8 @@ func (t *takings) add(r Stored) bool {
 	return len(t.open) > 0
 }
 
-// takers returns the result.
-func (t *takings) takers() map[ObjectID]Stored {
+// result returns the result.
+func (t *takerSearch) result() map[ObjectID]Stored {
 	for id, one := range t.open {
 		if one.undo != nil {
 			t.found[id] = *one.undo
@@ -167,13 +167,13 @@ func (t *takings) takers() map[ObjectID]Stored {
 	return t.found
 }
 
-// isTakenBy reports whether a record of the object is the result.
-func (t *taking) isTakenBy(r *Stored, out bool) bool {
+// isTaker reports whether a record of the object is the result.
+func (t *objectSearch) isTaker(r *Stored, out bool) bool {
 	switch {
 	case slices.Contains(t.undoes, r.Run()):
 		t.passed = true
 		return false
-	case t.undoes != nil && !t.passed: // later than the undone change, and without effect on the state it restores
+	case t.undoes != nil && !t.passed: // made after the change that was undone
 		return false
 	case out && len(r.Change.Undoes) > 0:
 		t.undo, t.undoes, t.passed = cmp.Or(t.undo, r), r.Change.Undoes, false

@@ -154,16 +154,16 @@ func addAll(records []Stored, add func(Stored) bool) {
 
 // lastChanges is who changed objects last among some records.
 func lastChanges(records []Stored, objects []object.Object, which func(Object) bool) map[ObjectID]Stored {
-	c := newChangings(objects, which)
+	c := newChangeSearch(objects, which)
 	addAll(records, c.add)
 	return c.found
 }
 
 // takersOf is who took objects out among some records.
 func takersOf(records []Stored, objects []object.Object, takesOut func(Object) bool) map[ObjectID]Stored {
-	t := newTakings(objects, takesOut)
+	t := newTakerSearch(objects, takesOut)
 	addAll(records, t.add)
-	return t.takers()
+	return t.result()
 }
 
 func TestLastChanges(t *testing.T) {

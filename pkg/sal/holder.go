@@ -15,9 +15,9 @@ import (
 type Holder struct {
 	Host      string `json:"host"`
 	PID       int    `json:"pid"`
-	Boot      string `json:"boot,omitempty"` // boot id of the kernel, different on every boot and host
+	Boot      string `json:"boot,omitempty"`          // boot id of the kernel, unique to a boot of a host
 	Namespace string `json:"pid_namespace,omitempty"` // PID namespace
-	Start     string `json:"start,omitempty"` // in clock ticks since boot
+	Start     string `json:"start,omitempty"`         // in clock ticks since boot
 }
 
 // ThisProcess returns the Holder of this process, with the given name of its
@@ -43,9 +43,9 @@ func ThisProcess(host string) Holder {
 }
 
 // dead reports whether the process has certainly ended, as far as the process
-// from can tell.
-func (h Holder) dead(from Holder) bool {
-	if h.Start == "" || h.Boot != from.Boot || h.Namespace != from.Namespace {
+// observer can tell.
+func (h Holder) dead(observer Holder) bool {
+	if h.Start == "" || h.Boot != observer.Boot || h.Namespace != observer.Namespace {
 		return false
 	}
 	if errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH) {

@@ -18,20 +18,20 @@ type Stored struct {
 	Revision store.Revision
 }
 
-// BrokenError reports records, or notes, that are stored and cannot be read.
-// It comes beside those that can.
+// BrokenError reports stored records or notes that cannot be read. It is returned
+// together with those that can.
 type BrokenError struct {
-	Errs []error // one for each, with its key; at least one
+	Errs []error // at least one; each names its key
 }
 
 func (e *BrokenError) Error() string { return errors.Join(e.Errs...).Error() }
 
-// CutError reports that there is more in the journal than was looked at, since
-// what is read is bounded by its size. It comes beside what was read.
+// CutError reports that only part of the journal was read, because the size of
+// what is read at once is limited. It is returned together with what was read.
 type CutError struct {
-	Seen  int  // how many records were looked at, the newest, or notes
-	Notes bool // it is about notes
-	Limit int  // of what is read, in bytes
+	Seen  int  // how many of the newest records, or how many notes, were read
+	Notes bool // it is about notes, not records
+	Limit int  // bytes that are read at most
 }
 
 func (e *CutError) Error() string {
@@ -42,27 +42,27 @@ func (e *CutError) Error() string {
 	return fmt.Sprintf("only %s were looked at, since no more than %d MiB are read at once", what, e.Limit>>20)
 }
 
-// Incomplete reports whether an error comes beside records, and says that there
-// would be more: it is a *BrokenError, a *CutError or both.
+// Incomplete reports whether an error means that the records returned with it are
+// valid but not all: it is a *BrokenError, a *CutError or both.
 func Incomplete(err error) bool {
 	return errors.As(err, new(*BrokenError)) || errors.As(err, new(*CutError))
 }
 
-// Key returns where the journal's record of a change is.
+// Key returns the key of the journal's record of a change.
 func (l *Log) Key(id string) string { return l.Prefix + "journal/" + id }
 
-// Records returns the whole journal; see Search.
+// Records returns all records of the journal; see Search.
 func (l *Log) Records(ctx context.Context) ([]Stored, error) { return l.Search(ctx, Query{}) }
 
-// Newest returns the records committed last, as far as they fit into one page of
-// the store; see Search. An n of 0 or less is no other limit.
+// Newest returns the n records committed last, or as many as fit into one page of
+// the store; see Search. If n is 0 or less, only the page is a limit.
 func (l *Log) Newest(ctx context.Context, n int) ([]Stored, error) {
 	return l.Search(ctx, Query{Most: n, Recent: true})
 }
 
-// Find returns the records of one change, those of its parts in order. There is
-// none if no such change was made so far; Settle makes sure that it stays so.
-// Errors are *VoidError, and as of Search.
+// Find returns the records of one change, those of its parts in order. It returns
+// none if no such change has been made yet; Settle ensures that it will not be
+// made. Errors are *VoidError and those of Search.
 func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	if !IsID(id) {
 		return nil, nil
@@ -71,7 +71,7 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 	var void, cut error
 	var broken []error
 	bytes := 0
-	for e, err := range store.Walk(ctx, l.Store, l.Key(""), l.Key(id), l.Key(id)+".") { // the next character after -
+	for e, err := range store.Walk(ctx, l.Store, l.Key(""), l.Key(id), l.Key(id)+".") { // . is the character after -
 		if err != nil {
 			return nil, err
 		}
@@ -95,11 +95,11 @@ func (l *Log) Find(ctx context.Context, id string) ([]Stored, error) {
 		return nil, void
 	}
 	slices.SortFunc(records, func(a, b Stored) int { return cmp.Compare(a.Revision, b.Revision) })
-	return records, beside(broken, cut)
+	return records, partialError(broken, cut)
 }
 
-// parse reads a record. The error is a *BrokenError: then the revision is all
-// that is returned.
+// parse reads a record. The error is a *BrokenError; the returned record then has
+// only its revision.
 func (l *Log) parse(e store.Entry) (Stored, error) {
 	r, err := ParseRecord(e.Value)
 	if err == nil {
@@ -111,8 +111,8 @@ func (l *Log) parse(e store.Entry) (Stored, error) {
 	return Stored{r, e.Modified}, nil
 }
 
-// collect calls a function with the records of a sequence, until it returns
-// false. Records that cannot be read become one *BrokenError.
+// collect calls f with the records of a sequence until f returns false. It
+// combines the errors of records that cannot be read into one *BrokenError.
 func collect(records iter.Seq2[Stored, error], f func(Stored) bool) error {
 	var broken []error
 	for r, err := range records {
@@ -122,17 +122,17 @@ func collect(records iter.Seq2[Stored, error], f func(Stored) bool) error {
 		case err != nil && !Incomplete(err):
 			return err
 		case err != nil:
-			return beside(broken, err)
+			return partialError(broken, err)
 		case !f(r):
-			return beside(broken, nil)
+			return partialError(broken, nil)
 		}
 	}
-	return beside(broken, nil)
+	return partialError(broken, nil)
 }
 
-// beside returns what went wrong beside some records: those that cannot be read,
-// each a *BrokenError, and that not all were read.
-func beside(broken []error, cut error) error {
+// partialError returns the error that accompanies records: it combines the
+// *BrokenErrors in broken with cut, which is nil if all records were read.
+func partialError(broken []error, cut error) error {
 	if broken == nil {
 		return cut
 	}

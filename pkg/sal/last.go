@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// Last is what a person did last, as far as that is to be undone.
+// Last is the last change and the last refusal of one person, as far as undo
+// needs them.
 type Last struct {
-	Change  *Stored // the newest change that is no undo and not undone; of its parts the newest
-	Refused *Stored // what rules refused after that change, the newest; a refused undo does not count
+	Change  *Stored // the newest change that is not an undo and is not undone; its newest part
+	Refused *Stored // the newest refusal after that change, other than of an undo
 }
 
-// LastOf returns what a person did last, by revision: clocks of hosts differ. It
-// looks at the whole journal, but no further back than to records that are surely
-// of before a time, nor than to what it has found. The records are without their
-// objects. Errors are as of Search.
+// LastOf returns what a person did last, in the order of revisions, because the
+// clocks of hosts differ. It reads the journal from its end, until it has found
+// the change or only records from before since can follow. The records that it
+// returns have no objects. Errors are those of Search.
 func (l *Log) LastOf(ctx context.Context, user string, since time.Time) (Last, error) {
 	q := Query{
 		Match:   func(r Stored) bool { return r.User.Name == user || len(r.Change.Undoes) > 0 },
@@ -22,7 +23,7 @@ func (l *Log) LastOf(ctx context.Context, user string, since time.Time) (Last, e
 	}
 	var last Last
 	undone := Undoing{}
-	err := collect(l.search(ctx, q, limits{back: since}), func(r Stored) bool {
+	err := collect(l.search(ctx, q, limits{stopBefore: since}), func(r Stored) bool {
 		switch {
 		case r.User.Name != user || len(r.Change.Undoes) > 0 || undone[r.Run()] != "":
 		case !r.Refused():

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// lateLine is the one line for messages that a channel did not get in time.
-// There is at least one.
+// lateLine returns one line that announces messages that a channel did not
+// receive in time. There must be at least one.
 func lateLine(late []message, now time.Time) string {
 	first, last := late[0].Time, late[0].Time
 	words := make([]string, len(late))
@@ -18,7 +18,7 @@ func lateLine(late []message, now time.Time) string {
 		if m.Time.After(last) {
 			last = m.Time
 		}
-		words[i] = inShort(m.Message)
+		words[i] = abridged(m.Message)
 	}
 	layout := "15:04"
 	if now.Sub(first) > 12*time.Hour {
@@ -36,8 +36,8 @@ func lateLine(late []message, now time.Time) string {
 	return front + shorten(oneLine(strings.Join(words, "; ")), maxAnnouncement-len(front)-len(end)) + end
 }
 
-// inShort is an announcement without the words that all of them have.
-func inShort(message string) string {
+// abridged returns an announcement without the parts that are the same in all.
+func abridged(message string) string {
 	who, what, ok := strings.Cut(strings.TrimPrefix(message, "!log "), " conftool action : ")
 	if !ok {
 		return message

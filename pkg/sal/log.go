@@ -7,16 +7,16 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Log writes the journal, and delivers from the outbox, where every message
-// waits from the commit of its change until its sink has taken it.
+// A Log writes the journal and delivers the messages of the outbox, where each
+// message waits from the commit of its change until its sink has received it.
 //
-// Nothing is lost: a message leaves the outbox after its sink has taken it. A
-// process that dies in between leaves it there, and it is sent once more.
+// No message is lost: it is removed from the outbox only after its sink has
+// received it. If the process dies in between, the message is sent again.
 type Log struct {
 	Store  store.Store
-	Prefix string           // of the keys it keeps, with a slash at the end
-	Sinks  []Sink           // each with a name of its own
-	Self   Holder           // this process, see ThisProcess
+	Prefix string           // of its keys, with a slash at the end
+	Sinks  []Sink           // with different names
+	Self   Holder           // see ThisProcess
 	Now    func() time.Time // time.Now if nil
 }
 
@@ -27,34 +27,35 @@ func (l *Log) now() time.Time {
 	return l.Now().UTC()
 }
 
-// Sink is a place where people look.
+// A Sink is a place where changes are announced.
 type Sink interface {
-	// Name is a plain word: the sink's place in the outbox, the same on all
-	// hosts.
+	// Name returns the sink's name, which is part of its keys in the outbox. It
+	// must be a plain word and the same on all hosts.
 	Name() string
 	Kind() Kind
-	// Send delivers one message, within the context's time. An error names the
-	// sink and its address: the sink may not have it.
+	// Send delivers one message before the context's deadline. An error names
+	// the sink and its address; after an error, the sink may or may not have the
+	// message.
 	Send(ctx context.Context, d Delivery) error
 }
 
-// Kind says what is delivered to a sink, and by whom.
+// A Kind says what is delivered to a sink, and by which hosts.
 type Kind int
 
 // The kinds of sinks.
 const (
-	Channel Kind = iota // people read along: no quiet changes, and old ones in one line
-	Central             // one place for all hosts
-	PerHost             // every host has its own, and sends there what was done on it
+	Channel Kind = iota // people read it: it gets no quiet changes, and late messages as one line
+	Central             // one sink for all hosts; any host delivers
+	PerHost             // each host has its own and delivers its own changes
 )
 
-// Delivery is a message on its way.
+// A Delivery is one message for a sink.
 type Delivery struct {
 	ID      string    // of the change, or of its first part
-	Message string    // one line, see Announcement
+	Message string    // one line; see Announcement
 	Time    time.Time // of the change
-	Records []Record  // of all parts; there is none if the journal has lost it
-	// Of a change that was just committed, for Deliver:
-	Revision store.Revision // of its last commit
-	Quiet    bool           // channels are not told
+	Records []Record  // of all parts; empty if the journal does not have them
+	// These fields are set only for Deliver, after the commit of a change.
+	Revision store.Revision // of the last commit
+	Quiet    bool           // the change is not announced on channels
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Note is what somebody has to say about a change that was made. It is kept
-// beside the record, which is never rewritten.
+// A Note is a person's comment on a change that was made. It is stored beside the
+// record, which is never rewritten.
 type Note struct {
 	Time time.Time `json:"time"`
 	User User      `json:"user"`
@@ -24,14 +24,15 @@ type Note struct {
 // NoRecordError reports that the journal has no record of a change.
 type NoRecordError struct {
 	ID  string
-	Old bool // it is too old for Settle: its record may have been pruned
+	Old bool // too old for Settle: its record may have been pruned
 }
 
 func (e *NoRecordError) Error() string {
 	return fmt.Sprintf("the journal has no change %s", e.ID)
 }
 
-// note is where the notes on a change are; on all of them without an id.
+// note returns the prefix of the notes on a change, or of all notes if there is
+// no id.
 func (l *Log) note(parts ...string) string {
 	return l.Prefix + "note/" + strings.Join(append(parts, ""), "/")
 }
@@ -60,7 +61,7 @@ func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 	key := l.note(id) + NewID(n.Time)
 	_, err = l.Store.Commit(ctx, store.Txn{
 		Once:   key,
-		Guards: []store.Guard{{Key: l.Key(id), Revision: found.Entries[0].Modified}}, // it was not pruned meanwhile
+		Guards: []store.Guard{{Key: l.Key(id), Revision: found.Entries[0].Modified}}, // fails if the record was pruned meanwhile
 		Writes: []store.Write{{Key: key, Value: text}},
 	})
 	if errors.As(err, new(*store.ConflictError)) {
@@ -69,8 +70,8 @@ func (l *Log) Annotate(ctx context.Context, id string, n Note) error {
 	return err
 }
 
-// NotesOf returns the notes on one change, in the order they were made, up to 64
-// MiB of them. Errors are as of Search.
+// NotesOf returns the notes on one change in the order they were committed, up to
+// 64 MiB of them. Errors are those of Search.
 func (l *Log) NotesOf(ctx context.Context, id string) ([]Note, error) {
 	if !IsID(id) {
 		return nil, nil
@@ -106,16 +107,16 @@ func (l *Log) notes(ctx context.Context, prefix string) (map[string][]Note, erro
 		id, _, _ := strings.Cut(strings.TrimPrefix(e.Key, l.note()), "/")
 		found[id] = append(found[id], w)
 	}
-	return inOrder(found), beside(broken, cut)
+	return inOrder(found), partialError(broken, cut)
 }
 
-// written is a note with the revision at which it was made.
+// written is a note with the revision of its commit.
 type written struct {
 	Note
 	at store.Revision
 }
 
-// inOrder returns notes in the order they were made, whatever the clocks say.
+// inOrder returns the notes of each change in the order of their revisions.
 func inOrder(found map[string][]written) map[string][]Note {
 	notes := make(map[string][]Note, len(found))
 	for id, all := range found {

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	claimTime = 10 * time.Second // how long a message is its holder's
-	restTime  = time.Minute      // how long a sink that failed is left alone
-	lateTime  = 10 * time.Minute // after which channels get messages in one line
-	clockSkew = time.Minute      // what clocks of hosts may differ by
+	claimTime = 10 * time.Second // how long a claim lasts
+	restTime  = time.Minute      // how long a sink is not used after it failed
+	lateTime  = 10 * time.Minute // after which a channel gets messages as one line
+	clockSkew = time.Minute      // tolerated difference between the clocks of hosts
 
-	maxParts = 100 // of a change whose records are read for its message
-	maxWord  = 64  // bytes of the name of a user, a host or a sink that are shown
+	maxParts = 100 // records of a change that are read for its message
+	maxWord  = 64  // bytes shown of the name of a user, host or sink
 )
 
 // entry is a message in the outbox, as it is stored.
@@ -30,33 +30,34 @@ type entry struct {
 	ID      string    `json:"id"`
 	Message string    `json:"message"`
 	Time    time.Time `json:"time"`            // of the change
-	Parts   int       `json:"parts"`           // of the change: that many records
-	Holder  Holder    `json:"holder,omitzero"` // may send it
-	Until   time.Time `json:"until,omitzero"`  // then anybody may
-	Failed  time.Time `json:"failed,omitzero"` // when it was not to be delivered
-	Error   string    `json:"error,omitempty"` // and why
-	Told    []string  `json:"told,omitempty"`  // of Unread: the sinks that were told, by name
-	Quiet   bool      `json:"quiet,omitempty"` // of Unread: channels are not told
+	Parts   int       `json:"parts"`           // number of records of the change
+	Holder  Holder    `json:"holder,omitzero"` // the process that may send it
+	Until   time.Time `json:"until,omitzero"`  // when the claim of Holder ends
+	Failed  time.Time `json:"failed,omitzero"` // when the last attempt to send it failed
+	Error   string    `json:"error,omitempty"` // why it failed
+	Told    []string  `json:"told,omitempty"`  // only for Unread: the names of the other sinks that have the message
+	Quiet   bool      `json:"quiet,omitempty"` // only for Unread: channels do not get the message
 }
 
-// queue is where messages to a sink wait, in the order of their changes.
+// queue identifies the messages that wait for a sink, in the order of their
+// changes.
 type queue struct {
-	host string // that made the changes; empty if any host sends them
+	host string // the host that made the changes; empty if any host may send them
 	sink string
 }
 
-// message is one in the outbox, with its place there.
+// message is a message in the outbox with its key and revisions.
 type message struct {
 	entry
 	queue    queue
 	key      string
 	created  store.Revision
 	modified store.Revision
-	size     int // in bytes, as it is stored
+	size     int // bytes of the stored value
 }
 
-// Prefixes returns what a change reads beside its objects, for Deliver: what
-// waits and this host may send.
+// Prefixes returns the prefixes of the messages that this host may send. A change
+// reads them together with its objects and passes the entries to Deliver.
 func (l *Log) Prefixes() []string {
 	prefixes := []string{l.place(queue{l.Self.Host, Unread}, "")}
 	for _, s := range l.working() {
@@ -67,7 +68,7 @@ func (l *Log) Prefixes() []string {
 
 func (l *Log) outbox() string { return l.Prefix + "outbox/" }
 
-// queueOf returns where what is done on this host waits for a sink.
+// queueOf returns the queue for this host's messages to a sink.
 func (l *Log) queueOf(s Sink) queue {
 	if s.Kind() == PerHost {
 		return queue{host: l.Self.Host, sink: s.Name()}
@@ -82,11 +83,11 @@ func (l *Log) place(q queue, id string) string {
 	return l.outbox() + q.sink + "/" + id
 }
 
-// Writes returns what is to be written in the transaction of a change: its
-// record, and a message for each sink that this process may send for the next
-// 10 s. An empty message, and what was refused, is for nobody, and a quiet one
-// not for channels. The message of a further part takes the place of the one
-// before, so it is to be about all of them.
+// Writes returns the writes that the transaction of a change needs: its record,
+// and a message for each sink, claimed by this process for 10 s. There are no
+// messages if the text is empty or the change was refused, and none for channels
+// if quiet is true. The message of a further part replaces that of the part
+// before, so its text must describe all parts so far.
 func (l *Log) Writes(r Record, text string, quiet bool) ([]store.Write, error) {
 	record, err := r.Encode()
 	if err != nil {
@@ -97,7 +98,7 @@ func (l *Log) Writes(r Record, text string, quiet bool) ([]store.Write, error) {
 		return writes, nil
 	}
 	for _, s := range l.Sinks {
-		if !isTold(s, quiet) {
+		if !receives(s, quiet) {
 			continue
 		}
 		m := l.fresh(s, text, r)
@@ -113,10 +114,11 @@ func (l *Log) Writes(r Record, text string, quiet bool) ([]store.Write, error) {
 	return writes, nil
 }
 
-// isTold reports whether a sink is told of a change.
-func isTold(s Sink, quiet bool) bool { return !quiet || s.Kind() != Channel }
+// receives reports whether a sink gets the message of a change.
+func receives(s Sink, quiet bool) bool { return !quiet || s.Kind() != Channel }
 
-// fresh is a message as the commit of a change's last part writes it.
+// fresh returns the message for a sink as the commit of the change's last part
+// writes it.
 func (l *Log) fresh(s Sink, text string, last Record) message {
 	m := message{queue: l.queueOf(s), key: l.place(l.queueOf(s), last.Change.Run)}
 	m.entry = entry{ID: last.Change.Run, Message: text, Time: last.Time.UTC(), Parts: part(last)}
@@ -124,7 +126,7 @@ func (l *Log) fresh(s Sink, text string, last Record) message {
 	return m
 }
 
-// part is the number of a record's part, which its id ends with.
+// part returns the number of the record's part, which is the end of its id, or 1.
 func part(r Record) int {
 	n, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(r.Event.ID, r.Change.Run), "-"))
 	if err != nil {
@@ -141,23 +143,23 @@ func (m message) write() (store.Write, error) {
 	return store.Write{Key: m.key, Value: text}, nil
 }
 
-// guard holds as long as nobody else has touched the message.
+// guard returns a guard that fails if another process has changed the message.
 func (m message) guard() store.Guard { return store.Guard{Key: m.key, Revision: m.modified} }
 
-// messages returns those among entries, the oldest first, and what is in the outbox
-// and is no message.
-func (l *Log) messages(entries []store.Entry) ([]message, []misfit) {
+// messages returns the messages of the outbox among the entries, oldest first,
+// and the entries of the outbox that are not valid messages.
+func (l *Log) messages(entries []store.Entry) ([]message, []badEntry) {
 	var all []message
-	var misfits []misfit
+	var badEntries []badEntry
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Key, l.outbox()) {
 			continue
 		}
-		m, wrong := l.parseMessage(e)
-		if wrong != "" {
-			bad := misfitOf(e, wrong)
+		m, reason := l.parseMessage(e)
+		if reason != "" {
+			bad := newBadEntry(e, reason)
 			bad.Sink, bad.Host = shorten(oneLine(m.queue.sink), maxWord), shorten(oneLine(m.queue.host), maxWord)
-			misfits = append(misfits, bad)
+			badEntries = append(badEntries, bad)
 			continue
 		}
 		all = append(all, m)
@@ -165,11 +167,12 @@ func (l *Log) messages(entries []store.Entry) ([]message, []misfit) {
 	slices.SortFunc(all, func(a, b message) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.key, b.key))
 	})
-	return all, misfits
+	return all, badEntries
 }
 
-// parseMessage reads an entry of the outbox, or says why it is no message.
-func (l *Log) parseMessage(e store.Entry) (m message, wrong string) {
+// parseMessage reads an entry of the outbox, or returns why it is not a valid
+// message.
+func (l *Log) parseMessage(e store.Entry) (m message, reason string) {
 	m = message{key: e.Key, created: e.Created, modified: e.Modified, size: len(e.Value)}
 	steps := strings.Split(strings.TrimPrefix(e.Key, l.outbox()), "/")
 	switch host, err := url.PathUnescape(steps[0]); {
@@ -196,20 +199,20 @@ func (l *Log) parseMessage(e store.Entry) (m message, wrong string) {
 	return m, ""
 }
 
-// free reports whether this process may claim a message: nobody else is
-// sending it.
+// free reports whether this process may claim a message because no other process
+// is sending it.
 func (l *Log) free(m message, now time.Time) bool {
 	switch {
 	case m.Holder == Holder{}, m.Holder == l.Self:
 		return true
-	case !now.Before(m.Until), m.Until.Sub(now) > claimTime+clockSkew: // or its clock is off
+	case !now.Before(m.Until), m.Until.Sub(now) > claimTime+clockSkew: // the claim has ended, or ends too late to be right
 		return true
 	}
 	return m.Holder.dead(l.Self)
 }
 
-// claim makes messages this process's for a while, as far as nobody else has
-// touched them, and returns those.
+// claim claims messages for claimTime and returns those that no other process had
+// changed.
 func (l *Log) claim(ctx context.Context, wanted []message) ([]message, error) {
 	var steps []step
 	for _, m := range wanted {
@@ -227,9 +230,10 @@ func (l *Log) claim(ctx context.Context, wanted []message) ([]message, error) {
 	return claimed, err
 }
 
-// settle takes out of the outbox what was delivered, and marks what was not,
-// each only if nobody else has touched it since: what a further part of a change
-// has added stays, and what others have sent does not come back.
+// settle removes delivered messages from the outbox and marks those that failed.
+// It skips messages that another process has changed: the message that a further
+// part of a change has rewritten stays, and one that another process has sent is
+// not written back.
 func (l *Log) settle(ctx context.Context, results []result) error {
 	var all []step
 	for _, r := range results {
@@ -259,31 +263,32 @@ func (l *Log) settle(ctx context.Context, results []result) error {
 	return nil
 }
 
-// fails reports whether somebody else has touched a message.
+// fails reports whether another process has changed a message.
 func fails(conflict *store.ConflictError, m message) bool {
 	return slices.ContainsFunc(conflict.Failed, func(f store.FailedGuard) bool { return f.Key == m.key })
 }
 
-// Waiting is what waits in the outbox for one sink.
+// Waiting describes the messages that wait for one sink.
 type Waiting struct {
 	Sink   string
-	Host   string    // that is to send it; empty if any may
-	Count  int       // of messages
-	Since  time.Time // of the oldest change among them
+	Host   string    // the host that must send them; empty if any host may
+	Count  int       // number of messages
+	Since  time.Time // time of the oldest change
 	Failed time.Time // when the last attempt failed; zero if none did
-	Error  string    // and why
+	Error  string    // why it failed
 }
 
-// Waiting returns what waits for each sink, of all hosts, also those that are
-// not configured here, and what cannot be delivered.
+// Waiting returns the messages that wait for each sink, of all hosts and
+// including sinks that are not configured here, and the entries that cannot be
+// delivered.
 func (l *Log) Waiting(ctx context.Context) ([]Waiting, []Aside, error) {
 	snapshot, err := l.Store.Read(ctx, l.outbox(), l.aside())
 	if err != nil {
 		return nil, nil, err
 	}
-	all, misfits := l.messages(snapshot.Entries)
+	all, badEntries := l.messages(snapshot.Entries)
 	var asides []Aside
-	for _, m := range slices.Concat(l.asides(snapshot.Entries), misfits) {
+	for _, m := range slices.Concat(l.asides(snapshot.Entries), badEntries) {
 		asides = append(asides, m.Aside)
 	}
 	var waiting []Waiting

@@ -10,10 +10,10 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Past returns the change of the object as something that can be taken back
-// under today's schema. Errors say why it cannot, and name the object: its type
-// is gone or cannot be used, it has other tags by now, or what was there before
-// is no object.
+// Past returns the change of the object in a form that can be undone under the
+// current schema. An error names the object and says why the change cannot be
+// undone: its type no longer exists or cannot be used, it has other tags now, or
+// its earlier value was not an object.
 func (o Object) Past(s *schema.Schema) (object.Past, error) {
 	t, err := s.Type(o.Type)
 	if err != nil {
@@ -30,7 +30,7 @@ func (o Object) Past(s *schema.Schema) (object.Past, error) {
 	return object.Past{Type: t, Tags: parts[:last], Name: parts[last], Before: state(o.Before), After: state(o.After), Partial: o.Partial}, nil
 }
 
-// state returns the fields of an object as it was; nil if it was absent.
+// state returns the fields of an object; nil if the object was absent.
 func state(v value.Value) []value.Field {
 	if v.IsAbsent() {
 		return nil
@@ -45,8 +45,8 @@ func tagList(t *schema.Type) string {
 	return strings.Join(t.Tags, ", ")
 }
 
-// excerpt is the beginning of what may be long.
+// excerpt returns the beginning of a text.
 func excerpt(b []byte) string {
-	const most = 100
-	return txt.CutBytes(string(b), most)
+	const maxBytes = 100
+	return txt.CutBytes(string(b), maxBytes)
 }

@@ -12,32 +12,33 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// What one call of Prune takes at most, and what it leaves at least.
+// How many records one call of Prune deletes at most, and how many it keeps at
+// least.
 const (
-	pruneMost = 1_000
-	pruneKeep = 1_000
+	maxPrune = 1_000
+	minKept  = 1_000
 )
 
-// Prune deletes the oldest records of the journal, by revision, and the notes
-// on them: at most 1,000, in one commit. It leaves the newest, as many as keep
-// says and never less than 1,000; those that are not of before a time, unless
-// that is zero; those of the last two days; those of changes that still wait in
-// the outbox; and those that cannot be read. It returns how many it deleted, and
-// whether there are more to delete.
+// Prune deletes the oldest records of the journal, by revision, and their notes:
+// at most 1,000 records, in one commit. It keeps the newest records, as many as
+// keep says and at least 1,000; records that are not older than before, unless
+// that is zero; records of the last two days; records of changes with messages in
+// the outbox; and records that cannot be read. It returns how many it deleted,
+// and whether there are more to delete.
 //
-// The last two days are kept for Settle, which has to know that what is not
-// there was not made, and for the void records: without one, a request that is
-// still on its way would make the change after all.
+// It keeps the last two days for Settle, which must know that a change without a
+// record was not made, and because of void records: if one were deleted, a
+// delayed request could still make the change.
 //
-// Errors are those of store.Store. After a *store.UnknownError it can be called
-// again.
+// Errors are those of store.Store. After a *store.UnknownError, Prune can be
+// called again.
 func (l *Log) Prune(ctx context.Context, keep int, before time.Time) (pruned int, more bool, err error) {
-	const attempts = 5 // somebody may be writing notes
+	const attempts = 5 // notes may be written concurrently
 	if kept := l.now().Add(-keptTime); before.IsZero() || before.After(kept) {
 		before = kept
 	}
 	for range attempts {
-		pruned, more, err = l.prune(ctx, max(keep, pruneKeep), before)
+		pruned, more, err = l.prune(ctx, max(keep, minKept), before)
 		if !errors.As(err, new(*store.ConflictError)) {
 			break
 		}
@@ -56,7 +57,7 @@ func (l *Log) prune(ctx context.Context, keep int, before time.Time) (pruned int
 	}
 	writes, pruned := l.deletions(ids, notes)
 	_, err = l.Store.Commit(ctx, store.Txn{
-		// Without it, a note that is being written would outlive its record.
+		// The guard prevents a note from being written whose record is deleted.
 		Guards: []store.Guard{{Key: l.note(), Prefix: true, Revision: at}},
 		Writes: writes,
 	})
@@ -66,24 +67,24 @@ func (l *Log) prune(ctx context.Context, keep int, before time.Time) (pruned int
 	return pruned, more || pruned < len(ids), nil
 }
 
-// aged is a record of the journal, as far as that matters for Prune.
-type aged struct {
-	id  string
-	at  store.Revision
-	may bool // it is old enough, and does not wait
+// candidate is what prunable needs to know of a record.
+type candidate struct {
+	id       string
+	at       store.Revision
+	eligible bool // it is old enough, and its messages are delivered
 }
 
-// prunable returns the ids of the records to delete, the oldest first, and
-// whether there are more. It reads from the first key on, which begins with a time,
+// prunable returns the ids of the records to delete, oldest first, and whether
+// there are more. Keys begin with a time, so it reads them from the first one
 // until it has found enough.
 func (l *Log) prunable(ctx context.Context, keep int, before time.Time) (ids []string, more bool, err error) {
-	waiting, err := l.waiting(ctx) // before the records: one that comes later is among the newest
+	waiting, err := l.waiting(ctx) // read before the records, so that a message written later belongs to a new record
 	if err != nil {
 		return nil, false, err
 	}
-	const sure = 100 // as in isBefore
-	var all []aged
-	young, may, enough := 0, 0, keep+pruneMost+1
+	const minEarlier = 100 // as in search.isBefore
+	var all []candidate
+	young, eligible, enough := 0, 0, keep+maxPrune+1
 	for e, err := range store.Walk(ctx, l.Store, l.Key(""), "", "") {
 		if err != nil {
 			return nil, false, err
@@ -95,39 +96,39 @@ func (l *Log) prunable(ctx context.Context, keep int, before time.Time) (ids []s
 		} else if err == nil {
 			young++
 		}
-		one := aged{strings.TrimPrefix(e.Key, l.Key("")), e.Modified, old && !waiting[r.Run()]}
-		if all = append(all, one); one.may {
-			may++
+		one := candidate{strings.TrimPrefix(e.Key, l.Key("")), e.Modified, old && !waiting[r.Run()]}
+		if all = append(all, one); one.eligible {
+			eligible++
 		}
 		if len(all) < enough {
 			continue
 		}
-		if n := len(oldest(all, keep)); n > pruneMost || n == may && young >= sure {
+		if n := len(oldest(all, keep)); n > maxPrune || n == eligible && young >= minEarlier {
 			break
 		}
 		enough *= 2
 	}
 	ids = oldest(all, keep)
-	return ids[:min(len(ids), pruneMost)], len(ids) > pruneMost, nil
+	return ids[:min(len(ids), maxPrune)], len(ids) > maxPrune, nil
 }
 
-// oldest returns the ids of those records that may be pruned, the oldest first,
-// but for the newest ones.
-func oldest(all []aged, keep int) (ids []string) {
-	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.at, b.at) })
+// oldest returns the ids of the records that may be pruned, oldest first. It
+// leaves out the newest keep records.
+func oldest(all []candidate, keep int) (ids []string) {
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Compare(a.at, b.at) })
 	if len(all) <= keep {
 		return nil
 	}
 	for _, a := range all[:len(all)-keep] {
-		if a.may && a.at < all[len(all)-keep].at { // of one transaction, all are kept
+		if a.eligible && a.at < all[len(all)-keep].at { // the records of one transaction stay together
 			ids = append(ids, a.id)
 		}
 	}
 	return ids
 }
 
-// notesOn returns the keys of the notes on some changes, by change, and a
-// revision after which no other was seen.
+// notesOn returns the keys of the notes on changes, by the id of the change, and
+// a revision read before them.
 func (l *Log) notesOn(ctx context.Context, ids []string) (map[string][]string, store.Revision, error) {
 	now, err := l.Store.Read(ctx)
 	if err != nil {
@@ -138,7 +139,7 @@ func (l *Log) notesOn(ctx context.Context, ids []string) (map[string][]string, s
 		keys[id] = nil
 	}
 	from, until := l.note(slices.Min(ids)), l.note(slices.Max(ids))
-	for e, err := range store.Walk(ctx, l.Store, l.note(), from, until[:len(until)-1]+"0") { // the next character after /
+	for e, err := range store.Walk(ctx, l.Store, l.note(), from, until[:len(until)-1]+"0") { // 0 is the character after /
 		if err != nil {
 			return nil, 0, err
 		}
@@ -150,8 +151,8 @@ func (l *Log) notesOn(ctx context.Context, ids []string) (map[string][]string, s
 	return keys, now.Revision, nil
 }
 
-// waiting returns the runs whose announcement is still in the outbox. The last
-// part of a key there is the run's id.
+// waiting returns the ids of the changes with messages in the outbox. The last
+// element of a key there is the id.
 func (l *Log) waiting(ctx context.Context) (map[string]bool, error) {
 	snapshot, err := l.Store.Read(ctx, l.Prefix+"outbox/")
 	if err != nil {
@@ -164,9 +165,9 @@ func (l *Log) waiting(ctx context.Context) (map[string]bool, error) {
 	return runs, nil
 }
 
-// deletions returns what deletes records and the notes on them, as far as it
-// fits into one transaction, and how many of the records are in it. A record's
-// notes go before the record does.
+// deletions returns the writes that delete records and their notes, as many as
+// fit into one transaction, and the number of records deleted. The notes of a
+// record are deleted before it.
 func (l *Log) deletions(ids []string, notes map[string][]string) (writes []store.Write, pruned int) {
 	room := store.MaxBytes - len(l.note())
 	for _, id := range ids {

@@ -1,7 +1,7 @@
-// Package sal is the server admin log: who changed what, where and when. A
-// record is written in the same transaction as the change it is about, so that
-// neither is ever there without the other, and from there it is delivered to
-// where people look.
+// Package sal keeps the journal, the server admin log: who changed what, where
+// and when. The record of a change is written in the transaction of the change,
+// so that one never exists without the other. Announcements are delivered from an
+// outbox in the store to sinks.
 package sal
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Record is the journal's entry of one change. It is stored as JSON with the
+// A Record is the journal's entry for one change. It is stored as JSON with the
 // field names of the Elastic Common Schema.
 type Record struct {
 	Time    time.Time    `json:"@timestamp"`
@@ -30,56 +30,56 @@ type Record struct {
 	Change  ChangeRecord `json:"confctl"`
 }
 
-// The outcomes of an event, as the Elastic Common Schema has them.
+// The outcomes of an event in the Elastic Common Schema.
 const (
 	Success = "success"
-	Failure = "failure" // a safety rule refused it, or it is void
+	Failure = "failure" // a safety rule refused the change, or the record is void
 )
 
-// Event says what happened.
+// Event describes the change as an event.
 type Event struct {
 	ID      string `json:"id"`
-	Action  string `json:"action"`            // the verb with its argument, such as set/pooled=no
-	Outcome string `json:"outcome,omitempty"` // empty in records of earlier versions: a success
-	Reason  string `json:"reason,omitempty"`  // why, in the operator's words
+	Action  string `json:"action"`            // the verb and its argument, such as set/pooled=no
+	Outcome string `json:"outcome,omitempty"` // empty in records of earlier versions, which means success
+	Reason  string `json:"reason,omitempty"`  // the operator's reason
 }
 
-// User is who made a change.
+// User is the user who made a change.
 type User struct {
-	Name string `json:"name"`         // the person, also behind sudo
+	Name string `json:"name"`         // the person, even with sudo
 	ID   string `json:"id,omitempty"` // the numeric user id of the process
 }
 
-// Host is where a change was made.
+// Host is the host where a change was made.
 type Host struct {
 	Name string `json:"hostname"`
 }
 
-// Process is how a change was made.
+// Process is the process that made a change.
 type Process struct {
 	CommandLine string `json:"command_line"`
 }
 
-// ChangeRecord is what changed.
+// ChangeRecord describes what a change did.
 type ChangeRecord struct {
 	Selector  string    `json:"selector"`
-	Run       string    `json:"run"` // the id that all parts of a split change share
+	Run       string    `json:"run"` // id shared by all parts of a split change
 	Task      string    `json:"task,omitempty"`
-	Undoes    []string  `json:"undoes,omitempty"`    // ids of the changes that this one takes back
+	Undoes    []string  `json:"undoes,omitempty"`    // ids of the changes that this one undoes
 	Partial   bool      `json:"partial,omitempty"`   // more parts of a split change were to follow
-	Gone      bool      `json:"gone,omitempty"`      // the host was said to be down or going down
-	Emergency bool      `json:"emergency,omitempty"` // no rule was to stand in the way
-	Overrides []string  `json:"overrides,omitempty"` // names of the rules that would have refused
-	Findings  []Finding `json:"findings,omitempty"`  // what the rules said
-	Void      bool      `json:"void,omitempty"`      // it was not made, and will not be: see Record.Void
-	Held      int       `json:"held,omitempty"`      // how many objects they held back, of a change that did the rest
-	Objects   []Object  `json:"objects"`             // of a refusal, what would have changed
-	// Fences has, for each type of which objects were created or deleted, the
-	// revision of the last deletion before this change; none for 0.
+	Gone      bool      `json:"gone,omitempty"`      // the operator said that the host is down or going down
+	Emergency bool      `json:"emergency,omitempty"` // the operator overrode all rules
+	Overrides []string  `json:"overrides,omitempty"` // names of the overridden rules
+	Findings  []Finding `json:"findings,omitempty"`  // findings of the rules
+	Void      bool      `json:"void,omitempty"`      // the change was not made and will not be; see Record.Void
+	Held      int       `json:"held,omitempty"`      // number of objects that rules held back from an otherwise completed change
+	Objects   []Object  `json:"objects"`             // of a refusal, the objects that would have changed
+	// Fences has, for each type with created or deleted objects, the revision of
+	// the last deletion before this change; types without one are left out.
 	Fences map[string]store.Revision `json:"fences,omitempty"`
 }
 
-// Finding is what a safety rule had to say, in words.
+// Finding is the text of a finding of a safety rule.
 type Finding struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"`
@@ -87,43 +87,44 @@ type Finding struct {
 	Level   string `json:"level,omitempty"` // refused, held back, not done, overridden or warned
 }
 
-// Object is one object that changed, before and after: whole, unless it is
-// Partial.
+// Object is one changed object, before and after. All fields are included unless
+// Partial is set.
 type Object struct {
 	Type   string      `json:"type"`
 	Path   string      `json:"path"` // tag values and name
 	Before value.Value `json:"before,omitzero"`
 	After  value.Value `json:"after,omitzero"`
-	// Raw is what was stored before if it was no JSON object; nil otherwise.
+	// Raw is the stored value before the change if that was not a JSON object;
+	// nil otherwise.
 	Raw []byte `json:"raw,omitzero"`
 	// Since is the revision at which Before was written; 0 if the object was
 	// created, and in records of earlier versions.
 	Since store.Revision `json:"since,omitzero"`
-	// Partial says that Before and After lack fields that the change left as they
-	// were; see Record.Trim.
+	// Partial says that Before and After lack fields that the change did not
+	// change; see Record.Trim.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// NewID returns the id of a change made at the given time. Ids begin with the
-// time as text, in UTC, so that a day's are under one prefix.
+// NewID returns a new id for a change made at the given time. An id begins with
+// the time in UTC, so that the ids of one day share a prefix.
 func NewID(now time.Time) string {
 	var random [4]byte
 	if _, err := rand.Read(random[:]); err != nil {
-		panic(err) // never: the standard library promises it
+		panic(err) // crypto/rand documents that this never happens
 	}
 	return now.UTC().Format(idTime) + "-" + hex.EncodeToString(random[:])
 }
 
-// idTime is how an id begins.
+// idTime is the layout of the time at the beginning of an id.
 const idTime = "20060102T150405.000000Z"
 
-// IDLength is how many characters the id of a change has; that of a further part
-// has its number after it.
+// IDLength is the number of characters of the id of a change. The id of a further
+// part is followed by a hyphen and its number.
 const IDLength = len(idTime) + len("-") + 2*4
 
-// IsID reports whether a text has the form of an id of NewID or PartID. Nothing
-// else is an id, whoever wrote it: an id is part of a key, and of a line that
-// people paste.
+// IsID reports whether a text has the form of an id made by NewID or PartID. All
+// other texts are rejected, because ids are parts of keys and of lines that
+// people paste into a shell.
 func IsID(text string) bool {
 	if len(text) < IDLength {
 		return false
@@ -134,7 +135,8 @@ func IsID(text string) bool {
 	return err == nil && random[0] == '-' && isHex && isPartNumber(part)
 }
 
-// isPartNumber reports whether a text may follow an id: -2 and on, or nothing.
+// isPartNumber reports whether a text is the end of an id: empty, or -2, -3 and
+// so on.
 func isPartNumber(text string) bool {
 	if text == "" {
 		return true
@@ -143,8 +145,8 @@ func isPartNumber(text string) bool {
 	return err == nil && n >= 2 && text == fmt.Sprintf("-%d", n)
 }
 
-// PartID returns the id of a part of a change, counting from 1: the change's
-// own for the first.
+// PartID returns the id of a part of a change. Parts count from 1; the first has
+// the id of the change.
 func PartID(id string, part int) string {
 	if part == 1 {
 		return id
@@ -152,7 +154,7 @@ func PartID(id string, part int) string {
 	return fmt.Sprintf("%s-%d", id, part)
 }
 
-// Objects returns what a record says of the changes of a plan.
+// Objects returns the objects of a record for the changes of a plan.
 func Objects(changes []object.Change) []Object {
 	all := make([]Object, len(changes))
 	for i, c := range changes {
@@ -173,22 +175,22 @@ func Objects(changes []object.Change) []Object {
 	return all
 }
 
-// Refused reports whether a safety rule refused the change: nothing of it was
-// made.
+// Refused reports whether a safety rule refused the change, so that none of it
+// was made.
 func (r Record) Refused() bool { return !r.Made() && !r.Change.Void }
 
-// Fields returns the fields that changed.
+// Fields returns the changed fields.
 func (o Object) Fields() []object.FieldChange {
 	return object.Diff(o.Before.Fields(), o.After.Fields())
 }
 
-// Created reports whether the object was created by the change.
+// Created reports whether the change created the object.
 func (o Object) Created() bool { return o.Before.IsAbsent() && o.Raw == nil }
 
-// Deleted reports whether the object was deleted by the change.
+// Deleted reports whether the change deleted the object.
 func (o Object) Deleted() bool { return o.After.IsAbsent() }
 
-// Encode returns the record as it is stored.
+// Encode returns the record as JSON, the form in which it is stored.
 func (r Record) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -199,15 +201,15 @@ func (r Record) Encode() ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), nil
 }
 
-// The limits of a record, beside store.MaxBytes, which no record is beyond.
+// Limits of a record, in addition to store.MaxBytes.
 const (
-	maxDepth    = value.MaxDepth + 8 // of lists and maps within one another
-	maxElements = 10_000             // objects, findings and the like, all together
+	maxDepth    = value.MaxDepth + 8 // nesting of lists and maps
+	maxElements = 10_000             // objects, findings and other parts in total
 )
 
-// ParseRecord reads a record as it is stored. It refuses what is too large, too
-// deep or has too many parts to be a record of a change: the memory it takes is
-// bounded, whoever wrote it.
+// ParseRecord reads a stored record. It rejects one that is too large, too deep
+// or has too many parts, so that the memory it needs is limited even for hostile
+// input.
 func ParseRecord(stored []byte) (Record, error) {
 	var r Record
 	if err := checkShape(stored); err != nil {
@@ -219,8 +221,8 @@ func ParseRecord(stored []byte) (Record, error) {
 	return r, nil
 }
 
-// checkIDs reports ids in a record that are none, and one that is not that of the
-// key it is at: such a record is not of a change that was made.
+// checkIDs returns an error if an id in the record is malformed or does not match
+// the key of the record. Such a record does not belong to a change that was made.
 func (r Record) checkIDs(id string) error {
 	switch {
 	case r.Event.ID != id:

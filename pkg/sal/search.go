@@ -10,33 +10,33 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// maxKept is how many bytes of records are kept in memory: as they are stored,
-// which is about what they take.
+// maxKept is how many bytes of records are kept in memory. It counts their stored
+// form, which is about the memory they need.
 const maxKept = 64 << 20
 
-// Query is what to look for in the journal.
+// A Query selects records of the journal.
 type Query struct {
-	Most  int               // so many records, those committed last; 0 for all
-	Since time.Time         // of no earlier time, by the clock of its host; zero for any
-	After store.Revision    // committed after it; 0 for any
+	Most  int               // the number of records, those committed last; 0 for all
+	Since time.Time         // excludes earlier times by the clock of the record's host; zero for none
+	After store.Revision    // excludes this revision and earlier ones; 0 for none
 	Match func(Stored) bool // nil for all
-	// Objects says which objects of a record are of interest. The others are left
-	// out of it, after Match has seen them; nil for all.
+	// Objects selects the objects of a record that are returned. Match sees all
+	// objects. Nil selects all.
 	Objects func(Object) bool
-	// Recent has no more looked at than the newest records that fit into one page
-	// of the store. If that is not enough, the error is a *CutError.
+	// Recent limits the search to the newest records that fit into one page of
+	// the store. If that is not enough, the error is a *CutError.
 	Recent bool
 }
 
-// Search returns the records that match, the newest first by revision; void
-// ones are none. It reads only as much of the journal as it takes, from its end.
+// Search returns the records that match, newest first by revision, without void
+// ones. It reads the journal from its end and only as far as needed.
 //
-// The error is one of store.Store, or comes beside the records, see Incomplete: a
-// *BrokenError if some of what was read cannot be understood, or a *CutError if
-// more records match than are kept in memory, 64 MiB.
+// The error is one of store.Store without records, or one that is returned
+// together with records, see Incomplete: a *BrokenError if some records cannot be
+// read, or a *CutError if more records match than are kept in memory, 64 MiB.
 func (l *Log) Search(ctx context.Context, q Query) ([]Stored, error) {
 	var found []Stored
-	err := collect(l.search(ctx, q, limits{bytes: maxKept, back: q.Since}), func(r Stored) bool {
+	err := collect(l.search(ctx, q, limits{bytes: maxKept, stopBefore: q.Since}), func(r Stored) bool {
 		found = append(found, r)
 		return true
 	})
@@ -46,45 +46,44 @@ func (l *Log) Search(ctx context.Context, q Query) ([]Stored, error) {
 	return found, err
 }
 
-// Stream yields what Search returns, however much it is. A record that cannot be
-// read is yielded as its revision with a *BrokenError, and the next ones follow.
-// Any other error is the last that is yielded.
+// Stream yields the records that Search returns, without a limit on their size.
+// For a record that cannot be read, it yields the revision and a *BrokenError,
+// and continues. Any other error is the last value that it yields.
 func (l *Log) Stream(ctx context.Context, q Query) iter.Seq2[Stored, error] {
-	return l.search(ctx, q, limits{back: q.Since})
+	return l.search(ctx, q, limits{stopBefore: q.Since})
 }
 
-// search is Stream within limits.
-func (l *Log) search(ctx context.Context, q Query, within limits) iter.Seq2[Stored, error] {
+// search is Stream with limits.
+func (l *Log) search(ctx context.Context, q Query, lim limits) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		s := &search{Query: q, limits: within, log: l, yield: yield, seen: map[string]bool{}}
+		s := &search{Query: q, limits: lim, log: l, yield: yield, seen: map[string]bool{}}
 		if err := s.run(ctx); err != nil {
 			yield(Stored{}, err)
 		}
 	}
 }
 
-// limits are how far a search goes.
+// limits bound a search.
 type limits struct {
-	bytes int       // of the records that are yielded; 0 for all
-	back  time.Time // to records that are surely earlier, whatever matches; zero for no limit
+	bytes      int       // bytes of the records that are yielded; 0 for no limit
+	stopBefore time.Time // the search ends where all older records are surely from before this time; zero for no limit
 }
 
-// search is a search under way.
+// search is the state of a search.
 type search struct {
 	Query
 	limits
 	log   *Log
 	yield func(Stored, error) bool
 
-	upTo    store.Revision  // what is committed later is not looked at
-	seen    map[string]bool // keys that were looked at
-	found   int             // records that were yielded
-	size    int             // of them, in bytes
-	earlier int             // how many of the last ones were of before the limit
+	upTo    store.Revision  // later records are ignored
+	seen    map[string]bool // keys that were handled
+	found   int             // number of records yielded
+	size    int             // bytes of the records yielded
+	earlier int             // number of consecutive records from before the limit
 }
 
-// run looks at the newest records, and then at all others, unless that is not
-// needed.
+// run handles the newest records, and then all others if they are needed.
 func (s *search) run(ctx context.Context) error {
 	more, err := s.newest(ctx)
 	switch {
@@ -96,20 +95,20 @@ func (s *search) run(ctx context.Context) error {
 	return s.older(ctx)
 }
 
-// sizes are those of the pages to begin with; 0 is as much as fits.
+// sizes returns the page sizes to begin with; 0 means as much as fits.
 func (s *search) sizes() []int {
 	const first = 500
 	switch {
-	case s.Most <= 0 && s.back.IsZero() && s.After == 0:
+	case s.Most <= 0 && s.stopBefore.IsZero() && s.After == 0:
 		return []int{0}
 	case s.Most > 0 && s.Match == nil && s.Since.IsZero() && s.After == 0:
-		return []int{min(s.Most, first), s.Most + first} // the first is not enough only if some are broken or void
+		return []int{min(s.Most, first), s.Most + first} // the second is needed only if some records are broken or void
 	}
 	return []int{first, 0}
 }
 
-// newest looks at the newest records, in one page and then in a larger one,
-// and reports whether there are more to look at.
+// newest handles the newest records, in one page and then in a larger one, and
+// reports whether there are more.
 func (s *search) newest(ctx context.Context) (more bool, err error) {
 	for i, size := range s.sizes() {
 		page, err := s.log.Store.List(ctx, s.log.Key(""), store.Page{Order: store.NewestFirst, Limit: size})
@@ -128,13 +127,13 @@ func (s *search) newest(ctx context.Context) (more bool, err error) {
 			return false, nil
 		}
 		if len(page.Entries) < size {
-			break // a larger one would be no different
+			break // a larger page would have the same entries
 		}
 	}
 	return true, nil
 }
 
-// isNew reports whether an entry is to be looked at for the first time.
+// isNew reports whether an entry has not been handled before.
 func (s *search) isNew(e store.Entry) bool {
 	if s.seen[e.Key] || e.Modified > s.upTo {
 		return false
@@ -143,16 +142,16 @@ func (s *search) isNew(e store.Entry) bool {
 	return true
 }
 
-// isBefore reports whether all that is older than what was looked at is surely of
-// before the time that limits the search. The clocks of hosts differ, and one may be
-// far off, so that it takes more than a single record of an earlier time.
+// isBefore reports whether all older records are surely from before the time
+// limit. The clock of a host may be wrong, so a single earlier record does not
+// suffice.
 func (s *search) isBefore() bool {
-	const sure = 100
-	return s.earlier >= sure
+	const minEarlier = 100
+	return s.earlier >= minEarlier
 }
 
-// take looks at the next older record, yields it if it is wanted, and reports
-// whether to go on.
+// take handles the next older record, yields it if it matches, and reports
+// whether to continue.
 func (s *search) take(e store.Entry) bool {
 	if e.Modified <= s.After {
 		return false
@@ -164,7 +163,7 @@ func (s *search) take(e store.Entry) bool {
 	if r.Change.Void {
 		return true
 	}
-	if s.earlier++; !r.Time.Before(s.back) {
+	if s.earlier++; !r.Time.Before(s.stopBefore) {
 		s.earlier = 0
 	}
 	if !s.wants(r) {
@@ -172,7 +171,7 @@ func (s *search) take(e store.Entry) bool {
 	}
 	text := e.Value
 	if s.Objects != nil {
-		r.only(s.Objects)
+		r.keepObjects(s.Objects)
 		if text, err = r.Encode(); err != nil {
 			return s.yield(r, &BrokenError{[]error{err}})
 		}
@@ -185,19 +184,19 @@ func (s *search) take(e store.Entry) bool {
 	return s.yield(r, nil) && (s.Most <= 0 || s.found < s.Most)
 }
 
-// wants reports whether a record matches, but for its revision.
+// wants reports whether a record matches the query, apart from its revision.
 func (s *search) wants(r Stored) bool {
 	return !r.Time.Before(s.Since) && (s.Match == nil || s.Match(r))
 }
 
-// place is where a record is, and how large.
+// place is the key, revision and size of a record.
 type place struct {
 	key   string
 	at    store.Revision
 	bytes int
 }
 
-// older looks at the records that newest has not: it goes over all to find those
+// older handles the records that newest has not: it walks over all to find those
 // that match, and then reads these in order.
 func (s *search) older(ctx context.Context) error {
 	var places []place
@@ -227,8 +226,8 @@ func (s *search) older(ctx context.Context) error {
 	return nil
 }
 
-// mayWant reports whether an entry has a record that matches. One that cannot be
-// read has to be named.
+// mayWant reports whether an entry must be read again: it matches, or it cannot
+// be read and must be reported.
 func (s *search) mayWant(e store.Entry) bool {
 	if s.Match == nil && s.Since.IsZero() {
 		return true
@@ -237,13 +236,13 @@ func (s *search) mayWant(e store.Entry) bool {
 	return err != nil || s.wants(r)
 }
 
-// nextPage returns the keys of the first records that fit into a page, and what
-// is left.
+// nextPage returns the keys of the first records that fit into one page, and the
+// remaining places.
 func nextPage(places []place) (keys []string, left []place) {
-	const most = 1_000
+	const maxKeys = 1_000
 	bytes := 0
 	for i, p := range places {
-		if bytes += p.bytes; i > 0 && (bytes > store.MaxPage || i == most) {
+		if bytes += p.bytes; i > 0 && (bytes > store.MaxPage || i == maxKeys) {
 			return keys, places[i:]
 		}
 		keys = append(keys, p.key)
@@ -251,9 +250,9 @@ func nextPage(places []place) (keys []string, left []place) {
 	return keys, nil
 }
 
-// only leaves out of a record all objects but those of interest.
-func (r *Record) only(interest func(Object) bool) {
-	var kept []Object // a list of its own: the other would keep its memory
+// keepObjects removes the objects that interest does not select.
+func (r *Record) keepObjects(interest func(Object) bool) {
+	var kept []Object // not a slice of the old list, which would keep its memory
 	for _, o := range r.Change.Objects {
 		if interest(o) {
 			kept = append(kept, o)

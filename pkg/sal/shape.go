@@ -6,13 +6,13 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// checkShape reports why a text is beyond the limits of a record. It does not
-// check that the text is JSON.
+// checkShape returns an error if a text exceeds the limits of a record. It does
+// not check that the text is valid JSON.
 func checkShape(text []byte) error {
 	if len(text) > store.MaxBytes {
 		return fmt.Errorf("%d bytes are more than the %d that a record may have", len(text), store.MaxBytes)
 	}
-	const list = 3 // how deep the lists of a record's parts are
+	const list = 3 // depth of the lists of a record's parts
 	depth, elements, quoted := 0, 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

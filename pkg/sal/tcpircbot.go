@@ -13,7 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// Bot is tcpircbot: what is written to a connection is said on a channel.
+// Bot is a sink that sends messages to tcpircbot, which repeats them on an IRC
+// channel.
 type Bot struct {
 	Label   string // the sink's name; tcpircbot if empty
 	Address string // host:port
@@ -21,15 +22,15 @@ type Bot struct {
 
 var _ Sink = Bot{}
 
-// Name is the sink's name in the outbox.
+// Name returns the sink's name in the outbox.
 func (b Bot) Name() string { return cmp.Or(b.Label, "tcpircbot") }
 
-// Kind says that people read along.
+// Kind returns Channel.
 func (Bot) Kind() Kind { return Channel }
 
-// Send says one message over a connection of its own. The bot does not answer,
-// so that it was said is not certain; but one that dies with the message
-// unread is found out.
+// Send sends one message over a new connection. The bot does not acknowledge
+// messages, so success is not certain, but Send returns an error if the bot dies
+// before it reads the message.
 func (b Bot) Send(ctx context.Context, d Delivery) error {
 	if err := b.say(ctx, d.Message); err != nil {
 		return fmt.Errorf("%s %s: %w", b.Name(), b.Address, short(err))
@@ -51,15 +52,16 @@ func (b Bot) say(ctx context.Context, message string) error {
 	if _, err := io.WriteString(conn, shorten(oneLine(message), maxAnnouncement)); err != nil {
 		return closeAfter(conn, err)
 	}
-	if err := heard(conn); err != nil {
+	if err := awaitClose(conn); err != nil {
 		return closeAfter(conn, err)
 	}
 	return conn.Close()
 }
 
-// heard waits a little for the bot to close the connection, as it does when it
-// has read everything. One that is killed before resets it.
-func heard(conn net.Conn) error {
+// awaitClose waits up to 100 ms for the bot to close the connection, which it
+// does after it has read everything. A bot that is killed before that resets the
+// connection.
+func awaitClose(conn net.Conn) error {
 	const wait = 100 * time.Millisecond
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok {
@@ -73,19 +75,19 @@ func heard(conn net.Conn) error {
 	}
 	_, err := io.Copy(io.Discard, conn)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil // it keeps connections open
+		return nil // this bot keeps connections open
 	}
 	return err
 }
 
-// closeAfter closes what failed already: the first error counts.
+// closeAfter closes c after an error and returns that error.
 func closeAfter(c io.Closer, err error) error {
 	_ = c.Close()
 	return err
 }
 
-// short is the reason without the operation and the address, which are said
-// already.
+// short returns an error without the operation and the address, which the caller
+// adds.
 func short(err error) error {
 	if why := netcause.Lookup(err); why != "" {
 		return errors.New(why)

@@ -7,24 +7,24 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// fieldOf is a field of one of a record's objects.
+// fieldOf identifies a field of an object of a record.
 type fieldOf struct {
-	object int // its place in the record
+	object int // index of the object in the record
 	name   string
 }
 
-// unchanged is a field that a change has left as it was, and how many bytes its
-// record would have less without it.
+// unchanged is a field that a change did not change, with the bytes that its
+// record saves without it.
 type unchanged struct {
 	fieldOf
 	size int
 }
 
-// Trim returns a record without fields that the change left as they were, which
-// nobody needs to take it back: the largest first, and about as many of them as
-// make it so many bytes shorter. It reports whether there was anything to leave
-// out. The objects that lack something are marked as Partial. Those that are
-// created or deleted stay whole, as do those that were no JSON object before.
+// Trim returns a record without some of the fields that the change did not
+// change; undo does not need them. It removes the largest first, until the record
+// is about bytes shorter. It reports whether it removed any. Objects that lack
+// fields have Partial set. Objects that were created or deleted stay complete, as
+// do those that were not JSON objects before.
 func (r Record) Trim(bytes int) (trimmed Record, ok bool) {
 	all := r.unchanged()
 	slices.SortStableFunc(all, func(a, b unchanged) int { return cmp.Compare(b.size, a.size) })
@@ -51,7 +51,7 @@ func (r Record) Trim(bytes int) (trimmed Record, ok bool) {
 	return r, len(without) > 0
 }
 
-// unchanged returns the fields that Trim may leave out.
+// unchanged returns the fields that Trim may remove.
 func (r Record) unchanged() []unchanged {
 	var all []unchanged
 	for i, o := range r.Change.Objects {

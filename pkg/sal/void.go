@@ -9,24 +9,23 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// A void record stands at the key of a change that was not made, and makes sure
+// A void record is stored at the key of a change that was not made, and ensures
 // that it will not be: the change is guarded by the absence of its record, so a
-// request that is still on its way finds the void record and does nothing. It is
-// written when the outcome of a change is settled, by Settle or by the store's
-// driver; see store.Txn. What reads the journal for changes leaves it out.
+// delayed request finds the void record and does nothing. Settle or the store's
+// driver writes it when the outcome of a change is settled; see store.Txn.
+// Functions that read the journal for changes skip it.
 
-// Void returns the record that says that the change of this one was not made.
+// Void returns a record which says that the change was not made.
 func (r Record) Void() Record {
 	r.Event.Outcome = Failure
 	r.Change = ChangeRecord{Selector: r.Change.Selector, Run: r.Change.Run, Void: true, Objects: []Object{}}
 	return r
 }
 
-// Made reports whether the change was made, and not refused or made void.
+// Made reports whether the change was made: it was neither refused nor made void.
 func (r Record) Made() bool { return r.Event.Outcome != Failure }
 
-// VoidError reports a change that was not made and will not be: its record is
-// void.
+// VoidError reports a change with a void record: it was not made and will not be.
 type VoidError struct {
 	Record Record
 }
@@ -37,8 +36,8 @@ func (e *VoidError) Error() string {
 		r.Event.ID, r.User.Name, r.Host.Name, r.Time.Format(time.RFC3339))
 }
 
-// UnsettledError reports a change that was not made so far. Err says why it
-// cannot be made sure that it stays so.
+// UnsettledError reports a change that was not made so far but may still be made.
+// Err says why that could not be prevented.
 type UnsettledError struct {
 	ID  string
 	Err error
@@ -48,17 +47,19 @@ func (e *UnsettledError) Error() string {
 	return fmt.Sprintf("the change %s was not made so far, but it may be made yet: %v", e.ID, e.Err)
 }
 
-// Unwrap returns why it is not settled.
+// Unwrap returns Err.
 func (e *UnsettledError) Unwrap() error { return e.Err }
 
 // Settle finds out whether a change of unknown outcome was made, and returns its
 // records as Find does. If there are none, it writes a void record, so that the
-// change will not be made. Who, where, when and how are taken from settled.
+// change will not be made. The user, host, time and process of that record are
+// those of settled.
 //
-// Errors are *VoidError if the change was not made and will not be, whoever
-// settled that, *NoRecordError for what is no id, or one older than a day, whose
-// record may have been pruned, *UnsettledError if the store does not let this user write, and
-// those of store.Store: then nothing is settled.
+// Errors are *VoidError if the change was not made and will not be, no matter who
+// settled it; *NoRecordError if the id is malformed or older than a day, because
+// its record may have been pruned; *UnsettledError if the store does not allow
+// this user to write; and those of store.Store. After the last two, nothing is
+// settled.
 func (l *Log) Settle(ctx context.Context, id string, settled Record) ([]Stored, error) {
 	found, err := l.Find(ctx, id)
 	if err != nil || len(found) > 0 {
@@ -87,15 +88,15 @@ func (l *Log) Settle(ctx context.Context, id string, settled Record) ([]Stored, 
 	if stored.Change.Void {
 		return nil, &VoidError{stored}
 	}
-	return []Stored{{stored, receipt.Revision}}, nil // it was made just now
+	return []Stored{{stored, receipt.Revision}}, nil // it was made concurrently
 }
 
-// MaySettle reports whether Settle knows what it means that an id has no record:
-// whether it is an id, and of a change whose record, if there was one, has surely
-// not been pruned. Prune leaves records of the last two days by its
-// host's clock, so those of the last day by this one's are there as long as the
-// two differ by less than a day. The clock of the host that made the id does not
-// matter: the record has its time from it, too.
+// MaySettle reports whether Settle can tell from a missing record that a change
+// was not made: the text must be an id, and of a change whose record has surely
+// not been pruned. Prune keeps the records of the last two days by its host's
+// clock, so the records of the last day by this host's clock exist as long as the
+// two clocks differ by less than a day. The clock of the host that made the id
+// does not matter, because the record has the same time.
 func (l *Log) MaySettle(id string) bool {
 	if !IsID(id) {
 		return false
@@ -104,8 +105,8 @@ func (l *Log) MaySettle(id string) bool {
 	return err == nil && made.After(l.now().Add(-settleTime))
 }
 
-// What Settle and Prune keep apart: for how long after it was begun a change
-// can be settled, and for how long records are kept in any case.
+// settleTime is how long after its beginning a change can be settled. Prune keeps
+// all records for keptTime.
 const (
 	settleTime = 24 * time.Hour
 	keptTime   = 2 * settleTime

@@ -9,24 +9,25 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Watch yields the records that are committed after a revision, the oldest
-// first, each as soon as it is there, until the context ends.
+// Watch yields the records that are committed after a revision, oldest first,
+// each as soon as it is committed, until the context ends.
 //
-// Void records are left out. A record that cannot be read is yielded as a
-// *BrokenError, and the next ones follow. That the store has forgotten the revision
-// is no error: what is missing is read, the newest 64 MiB of it, before which comes a
-// *CutError if there is more. Any other error is one of store.Store, and the last. A
-// store that was put back to an earlier state is followed from what it has then.
+// Void records are skipped. For a record that cannot be read, it yields a
+// *BrokenError and continues. If the store has compacted the revision, Watch
+// reads the missed records instead: the newest 64 MiB of them, after a *CutError
+// if there are more. Any other error is one of store.Store, and the last value
+// that it yields. If the store is restored to an earlier state, Watch continues
+// from that state.
 func (l *Log) Watch(ctx context.Context, after store.Revision) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		for goOn := true; goOn; {
-			goOn = l.watchOn(ctx, &after, yield) && l.catchUp(ctx, &after, yield)
+		for more := true; more; {
+			more = l.watchOn(ctx, &after, yield) && l.catchUp(ctx, &after, yield)
 		}
 	}
 }
 
-// watchOn yields new records until the store has forgotten what comes next, and
-// reports whether that is so. After is moved on with what was seen.
+// watchOn yields new records until the store has compacted the next revision, and
+// reports whether it has. It advances after past the records it has seen.
 func (l *Log) watchOn(ctx context.Context, after *store.Revision, yield func(Stored, error) bool) (forgotten bool) {
 	for batch, err := range l.Store.Watch(ctx, *after, l.Key("")) {
 		if errors.Is(err, store.ErrCompacted) {
@@ -49,7 +50,8 @@ func (l *Log) watchOn(ctx context.Context, after *store.Revision, yield func(Sto
 	return false
 }
 
-// catchUp yields what a watch has missed, and reports whether to watch on.
+// catchUp yields the records that the watch missed, and reports whether to
+// continue.
 func (l *Log) catchUp(ctx context.Context, after *store.Revision, yield func(Stored, error) bool) bool {
 	missed, err := l.since(ctx, after)
 	if err != nil {
@@ -66,14 +68,14 @@ func (l *Log) catchUp(ctx context.Context, after *store.Revision, yield func(Sto
 	return true
 }
 
-// yielded is a record, or why it cannot be read.
+// yielded is a record, or the reason why it cannot be read.
 type yielded struct {
 	record Stored
 	err    error
 }
 
-// since returns what was written to the journal after a revision, the newest
-// first, and moves the revision on.
+// since returns the records written after a revision, newest first, and advances
+// the revision.
 func (l *Log) since(ctx context.Context, after *store.Revision) ([]yielded, error) {
 	now, err := l.Store.Read(ctx)
 	if err != nil {

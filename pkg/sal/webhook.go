@@ -12,7 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// Webhook is a web server that takes what happened as JSON.
+// Webhook is a sink that posts each delivery as JSON to a web server.
 type Webhook struct {
 	Label string // the sink's name; webhook if empty
 	URL   string
@@ -20,14 +20,14 @@ type Webhook struct {
 
 var _ Sink = Webhook{}
 
-// Name is the sink's name in the outbox.
+// Name returns the sink's name in the outbox.
 func (w Webhook) Name() string { return cmp.Or(w.Label, "webhook") }
 
-// Kind says that there is one for all hosts.
+// Kind returns Central.
 func (Webhook) Kind() Kind { return Central }
 
-// Send posts one document. Any answer but 2xx is an error, a redirection too:
-// what follows one is no POST any more.
+// Send posts one document. Any status but 2xx is an error, including
+// redirections, because a redirected request may no longer be a POST.
 func (w Webhook) Send(ctx context.Context, d Delivery) error {
 	body, err := d.document()
 	if err == nil {
@@ -64,14 +64,14 @@ func (w Webhook) post(ctx context.Context, body []byte) error {
 	return answer.Body.Close()
 }
 
-// direct connects to the server itself: a proxy that the environment names could
-// take any message for delivered.
+// direct returns a transport that ignores the environment's proxy: a proxy could
+// accept a message that the server never receives.
 func direct() *http.Transport {
 	return &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: true}
 }
 
-// withoutURL is an error of a request without the address, which is said
-// already and may hold a secret.
+// withoutURL returns an error of a request without the URL, which the caller adds
+// and which may contain a secret.
 func withoutURL(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return errors.New("no answer in time")
@@ -83,8 +83,8 @@ func withoutURL(ctx context.Context, err error) error {
 	return short(err)
 }
 
-// address is the URL without what may be a secret, as the path of a chat's hook
-// is.
+// address returns the URL without the parts that may be secret, such as the path
+// of a chat webhook.
 func (w Webhook) address() string {
 	u, err := url.Parse(w.URL)
 	if err != nil {
