@@ -1,6 +1,6 @@
-// Package text makes text that somebody else wrote fit to be shown: values, keys
-// and names out of a store, records of the journal, file names, answers of
-// servers. It is the only place that decides which characters may be shown.
+// Package text makes text from other sources fit to be shown: values, keys and
+// names from a store, journal records, file names, answers of servers. It is the
+// only place that decides which characters may be shown.
 //
 // Characters that a terminal acts on, that change the order of what is shown, or
 // that cannot be seen are replaced by an escape, so that a reader sees that they
@@ -32,12 +32,11 @@ import (
 	"unicode/utf8"
 )
 
-// Sanitize returns s with newlines and tabs left as they are, and everything else
-// that may not be shown escaped.
+// Sanitize returns s with all characters that may not be shown escaped, except
+// newlines and tabs.
 func Sanitize(s string) string { return escape(s, true, escaped) }
 
-// Line returns s as a single line: as Sanitize does, with newlines and tabs
-// escaped, too.
+// Line returns s as a single line: it escapes newlines and tabs, too.
 func Line(s string) string { return escape(s, false, escaped) }
 
 // OneLine returns a message of several lines as a single line, as Line does, with
@@ -46,7 +45,7 @@ func OneLine(msg string) string {
 	return Line(strings.ReplaceAll(strings.TrimRight(msg, "\n"), "\n", "; "))
 }
 
-// Lines returns the lines of a text; none of an empty one.
+// Lines returns the lines of a text; nil for an empty text.
 func Lines(s string) []string {
 	if s == "" {
 		return nil
@@ -54,7 +53,7 @@ func Lines(s string) []string {
 	return strings.Split(strings.TrimRight(s, "\n"), "\n")
 }
 
-// Count returns a number of things in words: 1 object, 2 objects.
+// Count returns a number with a noun, such as "1 object" or "2 objects".
 func Count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -62,59 +61,60 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// Spaced returns s as a single line, in which control characters and line ends are
-// spaces: for a line of prose, such as a message of a server over several lines.
+// Spaced returns s as a single line with spaces instead of control characters and
+// line ends. It is for prose, such as a message of a server over several lines.
 func Spaced(s string) string { return escape(s, false, spaced) }
 
 // Words returns the words of s as a single line, with one space between them.
 func Words(s string) string { return strings.Join(strings.Fields(Spaced(s)), " ") }
 
-// IsLine reports whether s can be shown on a line as it is: Line(s) == s.
+// IsLine reports whether s can be shown unchanged on one line: Line(s) == s.
 func IsLine(s string) bool { return firstHidden(s, 0, false) == len(s) }
 
-// IsClean reports whether s can be shown as it is: Sanitize(s) == s.
+// IsClean reports whether s can be shown unchanged: Sanitize(s) == s.
 func IsClean(s string) bool { return firstHidden(s, 0, true) == len(s) }
 
-// JSON returns JSON text in which the characters that may not be shown are
-// escaped. It stands for the same value. What is not UTF-8 becomes U+FFFD, as
-// decoders read it.
+// JSON escapes the characters of JSON text that may not be shown. The result has
+// the same value, except that bytes that are not UTF-8 become U+FFFD, as decoders
+// read them.
 func JSON(s string) string { return escape(s, true, escapedJSON) }
 
-// Cut returns s cut to a number of characters, the last of which is then an
-// ellipsis. It cleans nothing.
-func Cut(s string, most int) string {
+// Cut cuts s to limit characters and replaces the last one by an ellipsis if s is
+// longer. It does not escape anything.
+func Cut(s string, limit int) string {
 	n := 0
 	for i := range s {
-		if n++; n == most {
+		if n++; n == limit {
 			return withEllipsis(s, i, len(s) > i+runeLen(s[i:]))
 		}
 	}
 	return s
 }
 
-// CutBytes is Cut for a number of bytes, at least the three of an ellipsis.
-func CutBytes(s string, most int) string {
-	if len(s) <= most {
+// CutBytes is like Cut, but the limit is in bytes. It must be at least 3, the
+// size of an ellipsis.
+func CutBytes(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	end := max(most-len(ellipsis), 0)
+	end := max(limit-len(ellipsis), 0)
 	for back := 0; back < utf8.UTFMax-1 && end > 0 && !utf8.RuneStart(s[end]); back++ {
 		end--
 	}
 	return withEllipsis(s, end, true)
 }
 
-// Excerpt returns the beginning of s as a single line of at most so many
-// characters. It takes no longer for a long text than for a short one.
-func Excerpt(s string, most int) string {
-	return Cut(Line(prefix(s, most+1)), most)
+// Excerpt returns the beginning of s as a single line of at most limit
+// characters. Its running time does not depend on the length of s.
+func Excerpt(s string, limit int) string {
+	return Cut(Line(prefix(s, limit+1)), limit)
 }
 
-// prefix returns the first characters of s.
-func prefix(s string, most int) string {
+// prefix returns the first limit characters of s.
+func prefix(s string, limit int) string {
 	n := 0
 	for i := range s {
-		if n == most {
+		if n == limit {
 			return s[:i]
 		}
 		n++
@@ -124,8 +124,8 @@ func prefix(s string, most int) string {
 
 const ellipsis = "…"
 
-// withEllipsis cuts s at a byte, if it is to be cut. What joins an emoji to the
-// next character has none to join it to.
+// withEllipsis cuts s at a byte and appends an ellipsis if cut is true. It also
+// removes what would join the last emoji to the next character.
 func withEllipsis(s string, end int, cut bool) string {
 	if !cut {
 		return s
@@ -138,7 +138,8 @@ func runeLen(s string) int {
 	return size
 }
 
-// escape returns s with what may not be shown escaped.
+// escape returns s with each hidden character replaced by form. If lines is true,
+// newlines and tabs are kept.
 func escape(s string, lines bool, form func(s string, r rune) string) string {
 	next := firstHidden(s, 0, lines)
 	if next == len(s) {
@@ -157,7 +158,7 @@ func escape(s string, lines bool, form func(s string, r rune) string) string {
 	}
 }
 
-// escaped is the escape of one character, or of a byte that is none.
+// escaped returns the escape of a character, or of a byte that is not UTF-8.
 func escaped(s string, r rune) string {
 	switch {
 	case r == utf8.RuneError:
@@ -174,8 +175,8 @@ func escaped(s string, r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// spaced is a space for what ends a line or is no character, and the escape of
-// everything else.
+// spaced returns a space for control characters, line ends and invalid bytes, and
+// the escape of any other character.
 func spaced(s string, r rune) string {
 	if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
 		return " "
@@ -183,8 +184,8 @@ func spaced(s string, r rune) string {
 	return escaped(s, r)
 }
 
-// escapedJSON is the escape of one character in JSON, which has pairs of
-// surrogates for those above U+FFFF.
+// escapedJSON returns the escape of a character in JSON: a surrogate pair above
+// U+FFFF.
 func escapedJSON(_ string, r rune) string {
 	if r > 0xFFFF {
 		r -= 0x10000
@@ -193,8 +194,8 @@ func escapedJSON(_ string, r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// firstHidden returns where the first character of s is, from a place on, that may
-// not be shown, or the length of s. With lines, newlines and tabs may be.
+// firstHidden returns the index in s, from start on, of the first character that
+// may not be shown, or len(s). If lines is true, newlines and tabs may be shown.
 func firstHidden(s string, start int, lines bool) int {
 	for i := start; i < len(s); {
 		c := s[i]
@@ -211,14 +212,14 @@ func firstHidden(s string, start int, lines bool) int {
 	return len(s)
 }
 
-// isHidden reports whether a character, taken alone, may not be shown.
+// isHidden reports whether a character may not be shown when it is alone.
 func isHidden(r rune) bool {
 	switch {
 	case r < 0xA0:
 		return r < ' ' || r > '~'
-	case r < 0xAD: // the first of those below
+	case r < 0xAD: // the first of the characters below
 		return false
-	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // format characters of Arabic that are seen
+	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // visible format characters of Arabic
 		return false
 	}
 	return unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Variation_Selector,
@@ -230,8 +231,8 @@ const (
 	keycap = '\u20E3'
 )
 
-// isPartOfEmoji reports whether r, at a place in s, is a joiner or a variation
-// selector that belongs to an emoji.
+// isPartOfEmoji reports whether r, which is at index at of s, is a joiner or a
+// variation selector of an emoji.
 func isPartOfEmoji(s string, at int, r rune) bool {
 	before, size := utf8.DecodeLastRuneInString(s[:at])
 	after, _ := utf8.DecodeRuneInString(s[at+runeLen(s[at:]):])
@@ -247,11 +248,12 @@ func isPartOfEmoji(s string, at int, r rune) bool {
 	return false
 }
 
-// isSelector reports whether r chooses between an emoji and its text form.
+// isSelector reports whether r is a variation selector that selects the text or
+// emoji form.
 func isSelector(r rune) bool { return r == '\uFE0E' || r == '\uFE0F' }
 
-// isPictograph reports whether r may be an emoji. Symbols are, and what stands in
-// the blocks of emoji, also what is not assigned yet.
+// isPictograph reports whether r may be an emoji: a symbol, or any character in
+// the emoji blocks, including unassigned ones.
 func isPictograph(r rune) bool {
 	switch {
 	case r == utf8.RuneError:
