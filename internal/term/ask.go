@@ -11,19 +11,19 @@ import (
 	"github.com/conftool/confctl/internal/text"
 )
 
-// prompt ends a question.
+// prompt follows a question.
 const prompt = "confctl>"
 
-// NoTerminalError means that there is a question for a person, and no terminal to
-// show it on.
+// NoTerminalError reports that a question cannot be shown to a person because
+// there is no terminal.
 type NoTerminalError struct{}
 
 func (NoTerminalError) Error() string {
 	return "there is a question to answer, and no terminal to show it on"
 }
 
-// Question writes a question and the prompt, and reads one line. io.EOF means that
-// there is no answer.
+// Question writes a question and the prompt, and reads one line. It returns
+// io.EOF if there is no answer.
 func (s Streams) Question(ctx context.Context, question string) (answer string, err error) {
 	if err := s.Ask(question + prompt); err != nil {
 		return "", err
@@ -31,7 +31,7 @@ func (s Streams) Question(ctx context.Context, question string) (answer string, 
 	return s.ReadLine(ctx)
 }
 
-// Ask writes a question, or a text that follows its answer.
+// Ask writes a question, or text that follows an answer.
 func (s Streams) Ask(question string) error {
 	return s.Asking(func(w io.Writer) error {
 		_, err := io.WriteString(w, text.Sanitize(question))
@@ -39,9 +39,8 @@ func (s Streams) Ask(question string) error {
 	})
 }
 
-// Asking calls f with a writer for a question: Out, which is where the Python tool
-// writes it. If a person is to answer who does not see Out, as after ">file", it is
-// the terminal.
+// Asking calls f with the writer for questions: Out, as in the Python tool, or
+// the terminal if Out is redirected and a person must answer.
 func (s Streams) Asking(f func(io.Writer) error) error {
 	switch {
 	case !s.Interactive() || IsTerminal(s.Out):
@@ -56,9 +55,9 @@ func (s Streams) Asking(f func(io.Writer) error) error {
 	return errors.Join(f(tty), tty.Close())
 }
 
-// ReadLine reads one line of In and returns it without its end. It reads nothing
-// beyond, so that the next line is left for the next question. io.EOF means that there
-// is no line.
+// ReadLine reads one line of In and returns it without its line end. It reads
+// nothing after the line, so that the next question can read the next line. It
+// returns io.EOF if there is no line.
 func (s Streams) ReadLine(ctx context.Context) (string, error) {
 	type answer struct {
 		line string
@@ -77,7 +76,8 @@ func (s Streams) ReadLine(ctx context.Context) (string, error) {
 	}
 }
 
-// readLine reads byte by byte: anything buffered would be lost to others.
+// readLine reads single bytes, because buffered bytes would be lost to later
+// readers.
 func readLine(in io.Reader) (string, error) {
 	const maxLine = 4096
 	var line strings.Builder

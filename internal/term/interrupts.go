@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// Interrupts are the signals that ask the program to end. The methods work on a nil
-// receiver, too, and then do nothing.
+// Interrupts handles the signals that ask the program to end. Its methods do
+// nothing on a nil receiver.
 type Interrupts struct {
-	asked  chan struct{} // closed when the program is asked to end
+	asked  chan struct{} // closed by the first signal
 	paused atomic.Bool
 	abrupt atomic.Bool
 }
 
-// handle calls cancel when the program is asked to end. A second signal, the same or
-// another, ends the program at once, after a message with the advice.
+// handle calls cancel after the first signal. A second signal of any kind ends
+// the program immediately, after a message with the advice.
 func (i *Interrupts) handle(s Streams, advice string, cancel func()) {
 	signals := notify()
 	go func() {
@@ -43,15 +43,16 @@ func (i *Interrupts) handle(s Streams, advice string, cancel func()) {
 
 // notify returns a channel of the signals that ask the program to end.
 func notify() <-chan os.Signal {
-	signals := make(chan os.Signal, 8) // so that a second signal right after the first is not lost
+	signals := make(chan os.Signal, 8) // has room for signals that follow each other quickly
 	signal.Notify(signals, syscall.SIGTERM)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP} {
 		if !signal.Ignored(s) { // nohup ignores SIGHUP
 			signal.Notify(signals, s)
 		}
 	}
-	// A reader that goes away must not end a change before it is announced: writing
-	// to it returns an error instead. The default stays for child processes.
+	// Without this, SIGPIPE would end a change before it is announced when the
+	// reader of the output ends. Now the write returns an error. Child processes
+	// keep the default.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return signals
 }
@@ -66,21 +67,21 @@ func exitBy(signum os.Signal) {
 	}
 	if number != syscall.SIGQUIT {
 		signal.Reset(number)
-		_ = syscall.Kill(os.Getpid(), number) // if that fails, os.Exit ends it
-		time.Sleep(time.Second)               // the signal comes first
+		_ = syscall.Kill(os.Getpid(), number) // if this fails, os.Exit ends the process
+		time.Sleep(time.Second)               // lets the signal arrive first
 	}
 	os.Exit(128 + int(number))
 }
 
-// EndAtOnce has the first signal end the program at once: for a command that changes
-// nothing and may stop anywhere.
+// EndAtOnce makes the first signal end the program immediately. It is for
+// commands that change nothing and may stop anywhere.
 func (i *Interrupts) EndAtOnce() {
 	if i != nil {
 		i.abrupt.Store(true)
 	}
 }
 
-// Pause leaves ^C and ^\ to another program that has the terminal.
+// Pause ignores ^C and ^\ while another program uses the terminal.
 func (i *Interrupts) Pause() {
 	if i != nil {
 		i.paused.Store(true)

@@ -14,19 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// output is standard output or standard error. A write to a full pipe blocks until
-// somebody reads it, which may be never: a program that is asked to end does not wait
-// for that.
+// output is standard output or standard error. A write to a full pipe blocks
+// until its reader continues, which may be never. A program that must end does
+// not wait for such a write.
 type output struct {
 	file       *os.File
 	interrupts *Interrupts
-	abandoned  atomic.Bool // a write may still be under way
+	abandoned  atomic.Bool // a write may still be running
 }
 
-// writeTimeout is how long a write may take once the program is asked to end.
+// writeTimeout limits a write after the program was asked to end.
 const writeTimeout = 100 * time.Millisecond
 
-// interruptedError ends a write that was abandoned.
+// interruptedError is the error of an abandoned write.
 type interruptedError struct{}
 
 func (interruptedError) Error() string { return "interrupted" }
@@ -38,7 +38,7 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 	var n int
 	var err error
-	done, own := make(chan struct{}), bytes.Clone(p) // the caller may reuse p after an abandoned write
+	done, own := make(chan struct{}), bytes.Clone(p) // an abandoned write continues after the caller reuses p
 	go func() {
 		defer close(done)
 		n, err = o.file.Write(own)
@@ -57,7 +57,7 @@ func (o *output) Write(p []byte) (int, error) {
 	}
 }
 
-// fileOf returns the file that a stream writes to or reads from; nil if there is none.
+// fileOf returns the file of a stream; nil if the stream has none.
 func fileOf(stream any) *os.File {
 	switch s := stream.(type) {
 	case *os.File:
@@ -68,8 +68,8 @@ func fileOf(stream any) *os.File {
 	return nil
 }
 
-// Bare returns the file of a stream, for another program to use; the stream itself if
-// it has none.
+// Bare returns the file of a stream, to be passed to another program, or the
+// stream itself if it has no file.
 func Bare(w io.Writer) io.Writer {
 	if f := fileOf(w); f != nil {
 		return f
@@ -77,8 +77,7 @@ func Bare(w io.Writer) io.Writer {
 	return w
 }
 
-// Screen returns the stream on which an editor is shown: the terminal that a person
-// sees, if results go elsewhere.
+// Screen returns the stream for an editor: the terminal, if Out is redirected.
 func (s Streams) Screen() io.Writer {
 	if s.Interactive() && !IsTerminal(s.Out) && IsTerminal(s.Err) {
 		return Bare(s.Err)
@@ -86,13 +85,14 @@ func (s Streams) Screen() io.Writer {
 	return Bare(s.Out)
 }
 
-// ErrWriter keeps the first error of writing to W, for callers that do not report one.
+// ErrWriter keeps the first error of writes to W, for callers that do not return
+// errors of writes.
 type ErrWriter struct {
 	W   io.Writer
 	Err error
 }
 
-// Write reports success even if writing fails.
+// Write always reports success.
 func (w *ErrWriter) Write(p []byte) (int, error) {
 	if w.Err == nil {
 		_, w.Err = w.W.Write(p)
@@ -100,9 +100,9 @@ func (w *ErrWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// WhileRead returns a context that ends when nobody reads Out any more, as after
-// "| head -1": a command with nothing to write would not notice. The cause is the
-// error that a write would return.
+// WhileRead returns a context that ends when no process reads Out any more, as
+// after "| head -1". A command that writes nothing for a while would not notice
+// otherwise. The cause is the error that a write would return.
 func (s Streams) WhileRead(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if f := fileOf(s.Out); f != nil {
@@ -115,8 +115,8 @@ func (s Streams) WhileRead(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { cancel(nil) }
 }
 
-// readerGone waits until nobody reads from the other end of a pipe or a socket. It
-// returns false if the context ends first, or if it cannot know.
+// readerGone waits until no process reads from the other end of a pipe or socket.
+// It returns false if the context ends first or if it cannot find out.
 func readerGone(ctx context.Context, f *os.File) bool {
 	info, err := f.Stat()
 	conn, connErr := f.SyscallConn()
@@ -125,10 +125,10 @@ func readerGone(ctx context.Context, f *os.File) bool {
 	}
 	const gone = unix.POLLERR | unix.POLLHUP | unix.POLLNVAL
 	for ctx.Err() == nil {
-		p := []unix.PollFd{{Events: unix.POLLHUP}} // macOS reports only what it is asked for
+		p := []unix.PollFd{{Events: unix.POLLHUP}} // macOS reports only requested events
 		controlErr := conn.Control(func(fd uintptr) {
 			p[0].Fd = int32(fd)
-			_, err = unix.Poll(p, 1000) // so that the context is looked at each second
+			_, err = unix.Poll(p, 1000) // checks the context every second
 		})
 		switch {
 		case controlErr != nil, err != nil && !errors.Is(err, unix.EINTR):

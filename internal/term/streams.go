@@ -1,6 +1,6 @@
-// Package term connects the program with the person or the script that runs it: the
-// standard streams, questions and their answers, and the signals that ask it to end.
-// What it writes is cleaned by internal/text, except where a method says otherwise.
+// Package term connects the program with the person or script that runs it:
+// standard streams, questions and answers, and signals that ask it to end.
+// Package internal/text cleans all output unless a method says otherwise.
 package term
 
 import (
@@ -22,13 +22,13 @@ type Streams struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
-	// Interrupts are paused while another program has the terminal. Nil means that
-	// no signals are handled.
+	// Interrupts is paused while another program uses the terminal. If it is
+	// nil, signals are not handled.
 	Interrupts *Interrupts
 }
 
-// Standard returns the standard streams of the process and handles its signals: see
-// Interrupts.handle.
+// Standard returns the standard streams of the process. It handles signals as
+// described for Interrupts.handle.
 func Standard(advice string, cancel func()) Streams {
 	i := &Interrupts{asked: make(chan struct{})}
 	s := Streams{In: os.Stdin, Out: &output{file: os.Stdout, interrupts: i}, Err: &output{file: os.Stderr, interrupts: i}, Interrupts: i}
@@ -44,28 +44,29 @@ func Discard() Streams {
 // Say writes a message in one line, after the name of the program.
 func (s Streams) Say(format string, args ...any) { say(s.Err, fmt.Sprintf(format, args...)) }
 
-// Warn writes a message about something wrong that does not end the command.
+// Warn writes a message about a problem that does not end the command.
 func (s Streams) Warn(msg string) { s.Say("warning: %s", msg) }
 
 // Note writes a line to Err, without the name of the program.
 func (s Streams) Note(line string) { fmt.Fprintln(s.Err, text.OneLine(line)) }
 
-// Detail writes lines that belong to the message above them, indented.
+// Detail writes indented lines that belong to the message before them.
 func (s Streams) Detail(lines ...string) {
 	for _, line := range lines {
 		s.Note("  " + line)
 	}
 }
 
-// SayOnOutput writes a message to Out if messages on Err do not reach the person who
-// sees Out, as when a wrapper script runs the program with 2>/dev/null.
+// SayOnOutput writes a message to Out if Err does not reach the reader of Out, as
+// when a script runs the program with 2>/dev/null.
 func (s Streams) SayOnOutput(msg string) {
 	if IsTerminal(s.Out) && !IsTerminal(s.Err) {
 		say(s.Out, strings.Join(strings.Fields(msg), " "))
 	}
 }
 
-// say writes a message. An error is ignored: there is nobody to tell.
+// say writes a message. It ignores errors, because there is no other place to
+// report them.
 func say(w io.Writer, msg string) { fmt.Fprintln(w, "confctl: "+text.OneLine(msg)) }
 
 // Print writes a result of one or more lines. An error is an *OutputError.
@@ -74,8 +75,8 @@ func (s Streams) Print(format string, args ...any) error {
 	return WriteError(err)
 }
 
-// Lines writes lines of a result as they are: they must be clean already. An error is
-// an *OutputError.
+// Lines writes lines of a result without cleaning them. An error is an
+// *OutputError.
 func (s Streams) Lines(lines ...string) error {
 	return s.Write(func(w *bufio.Writer) {
 		for _, line := range lines {
@@ -84,15 +85,15 @@ func (s Streams) Lines(lines ...string) error {
 	})
 }
 
-// Write calls f with a buffered writer to Out, which does not clean what is written.
-// An error is an *OutputError; f need not check for any.
+// Write calls f with a buffered writer to Out that does not clean its input. An
+// error is an *OutputError; f need not check for errors.
 func (s Streams) Write(f func(*bufio.Writer)) error {
 	w := bufio.NewWriterSize(s.Out, 64<<10)
 	f(w)
 	return WriteError(w.Flush())
 }
 
-// OutputError is an error of writing results.
+// OutputError is an error of a write of results.
 type OutputError struct{ Err error }
 
 func (e *OutputError) Error() string { return "the output could not be written: " + e.Err.Error() }
@@ -100,8 +101,8 @@ func (e *OutputError) Error() string { return "the output could not be written: 
 // Unwrap returns the error of the write.
 func (e *OutputError) Unwrap() error { return e.Err }
 
-// WriteError returns an error of a write as an *OutputError, without the name of the
-// file; nil for nil.
+// WriteError converts an error of a write to an *OutputError without the name of
+// the file. It returns nil for nil.
 func WriteError(err error) error {
 	if err == nil {
 		return nil
@@ -116,7 +117,7 @@ func WriteError(err error) error {
 // Interactive reports whether a person can answer a question.
 func (s Streams) Interactive() bool { return IsTerminal(s.In) }
 
-// Colored reports whether a stream shows colours.
+// Colored reports whether a stream displays colours.
 func Colored(stream io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && IsTerminal(stream)
 }
