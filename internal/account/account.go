@@ -1,9 +1,10 @@
-// Package account finds out who runs the program, and where that user's files are.
+// Package account finds the user who runs the program, and the directories of
+// that user's files.
 //
-// Cron jobs and systemd units set few environment variables or none, and the passwd
-// file need not list a user of a directory service, so the directories do not depend
-// on one source alone. The name of the user comes from the system, never from the
-// environment, which anybody can set; only root is believed about SUDO_USER.
+// Cron jobs and systemd units set few environment variables, and the passwd file
+// need not list a user of a directory service, so the directories come from
+// several sources. The name of the user comes from the system, not from the
+// environment, which any user can set; only root may set SUDO_USER.
 package account
 
 import (
@@ -17,7 +18,7 @@ import (
 type Account struct {
 	UID    int
 	Getenv func(name string) string
-	ByName func(name string) (*user.User, error) // an entry of the passwd file
+	ByName func(name string) (*user.User, error) // looks in the passwd file
 	ByID   func(uid string) (*user.User, error)
 	// Directory returns the name that a directory service has for a user; empty if it
 	// has none.
@@ -26,7 +27,7 @@ type Account struct {
 
 // Self returns the account of this process.
 func Self() Account {
-	return Account{UID: os.Getuid(), Getenv: os.Getenv, ByName: inPasswd(nameField), ByID: inPasswd(uidField), Directory: directoryName}
+	return Account{UID: os.Getuid(), Getenv: os.Getenv, ByName: lookupPasswd(nameField), ByID: lookupPasswd(uidField), Directory: directoryName}
 }
 
 // Login returns the user's name in the passwd file, or else in a directory service;
@@ -50,9 +51,9 @@ func (a Account) Home() string {
 	return ""
 }
 
-// EtcdrcHome returns the directory of the user's .etcdrc: the home that the passwd
-// file has for $USER, where the Python tool looks, or else Home. Nothing else
-// follows $USER: after su it may name another user, who must not choose, for
+// EtcdrcHome returns the directory of the user's .etcdrc: the home of $USER in
+// the passwd file, where the Python tool looks, or else Home. Only this file
+// depends on $USER: after su it may name another user, who must not choose, for
 // example, the editor that this process runs.
 func (a Account) EtcdrcHome() string {
 	if name := a.Getenv("USER"); name != "" {
@@ -63,20 +64,20 @@ func (a Account) EtcdrcHome() string {
 	return a.Home()
 }
 
-// ConfigDir returns the directory of the user's configuration files; empty if it is
-// not known.
+// ConfigDir returns the directory of the user's configuration files; empty if it
+// is unknown.
 func (a Account) ConfigDir() string {
 	return a.directory("XDG_CONFIG_HOME", ".config")
 }
 
-// StateDir returns the directory of data that the user's programs keep; empty if it
-// is not known.
+// StateDir returns the directory for data that programs keep for the user; empty
+// if it is unknown.
 func (a Account) StateDir() string {
 	return a.directory("XDG_STATE_HOME", ".local", "state")
 }
 
-// directory returns a directory of the XDG base directory specification, which says
-// that relative ones are ignored.
+// directory returns a directory of the XDG base directory specification, which
+// says that relative paths are ignored.
 func (a Account) directory(variable string, below ...string) string {
 	if dir := a.Getenv(variable); filepath.IsAbs(dir) {
 		return dir
@@ -88,8 +89,8 @@ func (a Account) directory(variable string, below ...string) string {
 	return filepath.Join(append([]string{home}, below...)...)
 }
 
-// Credential returns the path of a file that systemd has made readable for this
-// service alone (LoadCredential=), and whether there is one of that name.
+// Credential returns the path of a file that systemd provides to this service
+// alone (LoadCredential=), and whether such a file exists.
 func (a Account) Credential(name string) (path string, found bool) {
 	dir := a.Getenv("CREDENTIALS_DIRECTORY")
 	if !filepath.IsAbs(dir) {

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// directoryName returns the name that a directory service, such as LDAP or SSSD, has
-// for a user who is not in the passwd file; empty if it has none.
+// directoryName returns the name of a user in a directory service such as LDAP or
+// SSSD; empty if it has none. It is for users who are not in the passwd file.
 func directoryName(uid int) string {
 	return getent(time.Second, uid, "/usr/bin/getent", "/bin/getent", "/run/current-system/sw/bin/getent")
 }
 
-// getent asks the first of some programs that exists for the name of a user, within
-// a time limit. The caller's environment is not passed on, so it cannot change the
-// answer.
+// getent asks the first program that exists for the name of a user, within a time
+// limit. It runs the program without the caller's environment, which could change
+// the answer.
 func getent(limit time.Duration, uid int, programs ...string) string {
-	const maxBytes = 4 << 10 // of a line of the passwd database
+	const maxBytes = 4 << 10 // for a line of the passwd database
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	for _, program := range programs {
@@ -27,9 +27,9 @@ func getent(limit time.Duration, uid int, programs ...string) string {
 		cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, "/"
 		var answer strings.Builder
 		cmd.Stdout = &limitedWriter{&answer, maxBytes}
-		cmd.WaitDelay = limit / 10 // for processes that it started and left behind
+		cmd.WaitDelay = limit / 10 // does not wait long for child processes of the program
 		if err := cmd.Start(); err != nil {
-			continue // there is no such program here
+			continue // the program is not installed
 		}
 		if cmd.Wait() != nil {
 			return ""
@@ -39,8 +39,8 @@ func getent(limit time.Duration, uid int, programs ...string) string {
 	return ""
 }
 
-// passwdName returns the name in a line of the passwd database. The answer must be
-// that one line, and about that user.
+// passwdName returns the name in a line of the passwd database. The answer must
+// be one line about that user.
 func passwdName(answer string, uid int) string {
 	line, isLine := strings.CutSuffix(answer, "\n")
 	fields := strings.Split(line, ":")
@@ -50,7 +50,7 @@ func passwdName(answer string, uid int) string {
 	return fields[0]
 }
 
-// limitedWriter fails once more than left bytes are written to it.
+// limitedWriter fails after left bytes have been written.
 type limitedWriter struct {
 	io.Writer
 	left int

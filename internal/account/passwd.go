@@ -16,10 +16,10 @@ const (
 	fields    = 7
 )
 
-// inPasswd returns a function that finds the user of whom the passwd file has a value
-// in a field. It does not ask os/user, which in a program without cgo believes $USER
-// and $HOME about a user who is not in that file.
-func inPasswd(field int) func(value string) (*user.User, error) {
+// lookupPasswd returns a function that finds the user with a value in a field of the
+// passwd file. It does not use os/user, which without cgo trusts $USER and $HOME
+// for a user who is not in that file.
+func lookupPasswd(field int) func(value string) (*user.User, error) {
 	return func(value string) (*user.User, error) {
 		file, err := os.Open("/etc/passwd")
 		if err != nil {

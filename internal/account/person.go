@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Person returns who is behind the process: the name, as it is recorded and
-// announced, and the user id. For root it is the name in SUDO_USER, if there is one.
-// A user without a usable name is called uid-N.
+// Person returns the person who runs the process: the name that is recorded and
+// announced, and the user id. If the user is root, the name comes from SUDO_USER
+// if it is set. A user without a usable name is called uid-N.
 func (a Account) Person() (name, id string) {
 	id = strconv.Itoa(a.UID)
 	if sudo := shortName(a.Getenv("SUDO_USER")); sudo != "" && a.UID == 0 {
@@ -21,10 +21,10 @@ func (a Account) Person() (name, id string) {
 	return name, id
 }
 
-// shortName returns a name as a word of at most 32 letters, digits, dots, hyphens
-// and underscores. Anything else in it, as in alice@corp or CORP\alice, becomes an
-// underscore: an announcement names USER@HOST, and a name with an @ or a blank in it
-// could forge one. It is empty if nothing but punctuation is left.
+// shortName returns a name of at most 32 letters, digits, dots, hyphens and
+// underscores. Other characters, as in alice@corp or CORP\alice, become
+// underscores: an announcement names USER@HOST, and a name with an @ or a space
+// could forge one. It returns an empty string if only punctuation is left.
 func shortName(name string) string {
 	const maxLen = 32
 	word := strings.Map(func(r rune) rune {
