@@ -175,8 +175,8 @@ func escaped(s string, r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// spaced returns a space for control characters, line ends and invalid bytes, and
-// the escape of any other character.
+// spaced returns a space for a control character or a line or paragraph separator,
+// and the escape of any other character.
 func spaced(s string, r rune) string {
 	if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) {
 		return " "
