@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// bounded is a listener that limits how many connections are open at once: in
-// all, and from one address, so that one client cannot keep out the others. It
-// closes a connection beyond a limit at once, which costs nothing and lets the client
-// try elsewhere.
+// bounded is a listener that limits how many connections are open at once, in
+// total and from one address, so that one client cannot keep out the others. It
+// closes a connection beyond a limit immediately, which is cheap and lets the
+// client try another server.
 type bounded struct {
 	net.Listener
 	maxTotal, maxEach int
-	refused           func(limit string) // is called for each closed connection
+	refused           func(limit string) // called for each connection that is closed
 	stop              func()             // ends closeDeadUntil
-	maxUnanswered     int64              // bytes that a connection may send before it is sent some; no limit if 0
+	maxUnanswered     int64              // bytes read from a connection before a reply is written; 0 for no limit
 
 	mu   sync.Mutex
 	open map[*limitedConn]struct{}
-	from map[netip.Addr]int // by source
+	from map[netip.Addr]int // connections by source
 }
 
 func newBounded(l net.Listener, maxTotal, maxEach int, refused func(limit string)) *bounded {
@@ -35,13 +35,13 @@ func newBounded(l net.Listener, maxTotal, maxEach int, refused func(limit string
 	return b
 }
 
-// Close ends Accept. Connections stay open.
+// Close makes Accept fail. Open connections are not closed.
 func (b *bounded) Close() error {
 	b.stop()
 	return b.Listener.Close()
 }
 
-// Accept returns the next connection that is within the limits.
+// Accept returns the next connection within the limits.
 func (b *bounded) Accept() (net.Conn, error) {
 	for {
 		c, err := b.Listener.Accept()
@@ -60,7 +60,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-// enter counts a connection, or returns which limit is reached.
+// enter counts a connection, or returns the limit that is reached.
 func (b *bounded) enter(c *limitedConn, at netip.Addr) (limit string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,21 +84,21 @@ func (b *bounded) leave(c *limitedConn, at netip.Addr) {
 	}
 }
 
-// closeDead closes the connections that the kernel knows to have failed. While a
-// request waits, net/http does not notice if there is more to read from its
-// client: a body, or another request.
+// closeDead closes the connections that the kernel reports as failed. While a
+// request waits, net/http does not notice the failure if its client has sent
+// more: a body or another request.
 func (b *bounded) closeDead() {
 	b.mu.Lock()
 	all := slices.Collect(maps.Keys(b.open))
 	b.mu.Unlock()
 	for _, c := range all {
 		if c.failed() {
-			_ = c.Close() // it is of no use to anybody
+			_ = c.Close() // the connection has failed already
 		}
 	}
 }
 
-// closeDeadUntil does so every few seconds until the listener is closed.
+// closeDeadUntil calls closeDead every five seconds until the listener is closed.
 func (b *bounded) closeDeadUntil(closed <-chan struct{}) {
 	ticker := time.NewTicker(5 * time.Second)
 	defer ticker.Stop()
@@ -112,8 +112,9 @@ func (b *bounded) closeDeadUntil(closed <-chan struct{}) {
 	}
 }
 
-// clientAddr returns what counts as one address: the address itself, or for IPv6 its
-// network of 64 bits, all of which one host may use.
+// clientAddr returns the address by which connections are counted: the IPv4
+// address, or the /64 network of an IPv6 address, because one host may use all of
+// it.
 func clientAddr(a net.Addr) netip.Addr {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

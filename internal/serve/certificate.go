@@ -11,21 +11,21 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// certificate is a certificate that is read again when its files have changed. A new
-// one that cannot be used does not replace the one in use.
+// certificate is a certificate that is reloaded when its files change. A new one
+// that cannot be used does not replace the current one.
 type certificate struct {
 	cert, key string // files
 	warn      func(string)
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	pems    [2][]byte // the contents of the files that current came from
+	pems    [2][]byte // contents of the files of current
 	checked time.Time
-	failed  string // why the files cannot be used now; it is reported once
+	failed  string // why the files cannot be used, to report it only once
 }
 
-// get returns the certificate for a handshake. It reads the files once a second at
-// most.
+// get returns the certificate for a handshake. It reads the files at most once a
+// second.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,8 +45,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// load reads the files, and uses them if they have changed. A certificate that has
-// expired, or is not valid yet, is better than none: the clients decide.
+// load reads the files and uses them if they have changed. It accepts a
+// certificate that has expired or is not valid yet, because clients can decide
+// themselves.
 func (c *certificate) load() error {
 	pair, pems, err := c.read()
 	if err != nil {
@@ -63,8 +64,8 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// read returns the certificate in the files and their contents; no certificate if
-// they have not changed.
+// read returns the certificate and the contents of the files. The certificate is
+// nil if they have not changed.
 func (c *certificate) read() (*tls.Certificate, [2][]byte, error) {
 	cert, key, err := files.ReadKeyPair(c.cert, c.key)
 	if err != nil {
@@ -77,7 +78,7 @@ func (c *certificate) read() (*tls.Certificate, [2][]byte, error) {
 	return &pair, [2][]byte{cert, key}, err
 }
 
-// absolute returns a path as it is seen from anywhere.
+// absolute returns the absolute form of a path.
 func absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full

@@ -10,18 +10,18 @@ import (
 	"syscall"
 )
 
-// limitedConn is a connection that counts until it is closed.
+// limitedConn is a connection that is counted until it is closed.
 type limitedConn struct {
 	net.Conn
 	leave         func()
-	maxUnanswered int64        // as of the listener
-	unanswered    atomic.Int64 // bytes that were read since the last write
+	maxUnanswered int64        // see bounded.maxUnanswered
+	unanswered    atomic.Int64 // bytes read since the last write
 
 	mu  sync.Mutex
-	end context.CancelFunc // of its requests; nil before there is one
+	end context.CancelFunc // ends its requests; nil before the first
 }
 
-// Close closes the connection, makes room for another, and ends what waits.
+// Close closes the connection, removes it from the count, and ends its requests.
 func (c *limitedConn) Close() error {
 	c.leave()
 	c.mu.Lock()
@@ -32,14 +32,15 @@ func (c *limitedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// maxTLSUnanswered is for TLS, which keeps handshake messages of up to 64 KiB in
-// memory until they are whole, at any time. A client's first is of 2 KiB or less.
-// It is more than a record of TLS, and than a request with all that it may have.
+// maxTLSUnanswered is the maxUnanswered of TLS connections. TLS may keep
+// incomplete handshake messages of up to 64 KiB in memory; the first message of a
+// client has at most 2 KiB. The limit is larger than a TLS record and than the
+// largest request.
 const maxTLSUnanswered = 20 << 10
 
 var errUnanswered = errors.New("the client sends too much before it is answered")
 
-// Read reads what may come.
+// Read fails after maxUnanswered bytes without a write.
 func (c *limitedConn) Read(p []byte) (int, error) {
 	if c.maxUnanswered == 0 {
 		return c.Conn.Read(p)
@@ -53,13 +54,13 @@ func (c *limitedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write lets as much come as before.
+// Write resets the count of unanswered bytes.
 func (c *limitedConn) Write(p []byte) (int, error) {
 	c.unanswered.Store(0)
 	return c.Conn.Write(p)
 }
 
-// failed reports whether the kernel knows that the client has gone.
+// failed reports whether the kernel knows that the connection has failed.
 func (c *limitedConn) failed() bool {
 	tcp, ok := c.Conn.(syscall.Conn)
 	if !ok {
@@ -76,8 +77,8 @@ func (c *limitedConn) failed() bool {
 	return bad == nil && err == nil && cause != 0
 }
 
-// requestsEndWith is for http.Server.ConnContext: the requests of a connection end
-// when it is closed.
+// requestsEndWith is a http.Server.ConnContext. The context that it returns ends
+// when the connection is closed.
 func requestsEndWith(ctx context.Context, c net.Conn) context.Context {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()

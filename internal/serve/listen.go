@@ -25,7 +25,7 @@ func (e *ListenError) Error() string {
 	return fmt.Sprintf("%s cannot listen on %s: %v", e.Part, e.At.Text, e.Err)
 }
 
-// Unwrap returns why.
+// Unwrap returns Err.
 func (e *ListenError) Unwrap() error { return e.Err }
 
 func newListenError(part string, at config.Value, err error) error {
@@ -40,23 +40,23 @@ func newListenError(part string, at config.Value, err error) error {
 	return &ListenError{part, at, err}
 }
 
-// part is one thing that the service listens for.
+// part is one service with an address of its own.
 type part struct {
 	name    string
 	at      config.Value
 	handler http.Handler
 	secure  *tls.Config // nil for plain HTTP
-	stop    func()      // ends requests that wait; may be nil
+	stop    func()      // ends waiting requests; may be nil
 }
 
-// listener is a part that listens.
+// listener is the listener of a part.
 type listener struct {
 	part
 	net.Listener
 }
 
-// listen opens the listeners of all parts, or none. It says so only once all are
-// open.
+// listen opens the listeners of all parts or of none. It reports them after all
+// are open.
 func (v *service) listen() (all []listener, err error) {
 	parts, err := v.parts()
 	if err != nil {
@@ -66,7 +66,7 @@ func (v *service) listen() (all []listener, err error) {
 		l, err := listenTCP(p.at.Text)
 		if err != nil {
 			for _, l := range all {
-				_ = l.Close() // the error before it is reported
+				_ = l.Close() // the earlier error is returned
 			}
 			return nil, newListenError(p.name, p.at, err)
 		}
@@ -86,7 +86,7 @@ func (v *service) listen() (all []listener, err error) {
 	return all, nil
 }
 
-// parts returns the parts that listen, with all that they need.
+// parts returns the parts that are switched on.
 func (v *service) parts() (all []part, err error) {
 	if c := v.Settings.Gateway; c.Listen.Text != "" {
 		if v.gateway, err = v.newGateway(); err != nil {
@@ -106,8 +106,8 @@ func (v *service) parts() (all []part, err error) {
 	return all, nil
 }
 
-// secure returns the TLS configuration of the gateway. The certificate must be usable
-// now; later, see certificate.
+// secure returns the TLS configuration of the gateway. The certificate must be
+// usable when the service starts; see certificate for later changes.
 func (v *service) secure(c config.Gateway) (*tls.Config, error) {
 	certificate := &certificate{cert: c.Cert.Text, key: c.Key.Text, warn: v.Warn}
 	if _, err := certificate.get(nil); err != nil {
@@ -118,7 +118,7 @@ func (v *service) secure(c config.Gateway) (*tls.Config, error) {
 	}, nil
 }
 
-// certificateFix says what to do about files that cannot be read.
+// certificateFix returns advice about files that cannot be read.
 func certificateFix(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -129,9 +129,9 @@ func certificateFix(err error) string {
 	return ""
 }
 
-// listenTCP listens on an address. A client that disappears, such as a host that lost
-// its power, is noticed after 30 seconds: otherwise its requests would wait here for
-// hours.
+// listenTCP listens on an address. Keep-alive detects after 30 seconds that a
+// client has disappeared, such as a host without power; otherwise its requests
+// would wait for hours.
 func listenTCP(address string) (net.Listener, error) {
 	c := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 10 * time.Second, Interval: 10 * time.Second, Count: 2,

@@ -16,12 +16,12 @@ import (
 	"github.com/conftool/confctl/pkg/mirror"
 )
 
-// staleAfter is how long the store may be silent until the service is not ready. The
-// store sends a message every two seconds.
+// staleAfter is how long the store may be silent before the service is no longer
+// ready. The store sends a message every two seconds.
 const staleAfter = 10 * time.Second
 
-// monitoring answers /metrics, /healthz (the process lives) and /readyz (it can
-// answer, and its data is not old).
+// monitoring returns the handler of /metrics, /healthz (the process runs) and
+// /readyz (it can answer with current data).
 func (v *service) monitoring() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", gathered(v.registry()))
@@ -36,8 +36,8 @@ func (v *service) monitoring() http.Handler {
 	return mux
 }
 
-// gathered answers with metrics. To gather them takes far more memory than the
-// answer, so that those who ask at the same time share one, and it is not
+// gathered returns a handler for metrics. Gathering them takes far more memory
+// than the response, so concurrent requests share one result, and it is not
 // compressed.
 func gathered(r *prometheus.Registry) http.Handler {
 	var group singleflight.Group
@@ -53,7 +53,7 @@ func gathered(r *prometheus.Registry) http.Handler {
 	})
 }
 
-// gather returns metrics as text.
+// gather returns the metrics as text.
 func gather(r *prometheus.Registry, format expfmt.Format) (string, error) {
 	families, err := r.Gather()
 	if err != nil {
@@ -69,7 +69,7 @@ func gather(r *prometheus.Registry, format expfmt.Format) (string, error) {
 	return b.String(), nil
 }
 
-// unready returns why the service is not ready; empty if it is.
+// unready returns why the service is not ready; empty if it is ready.
 func (v *service) unready() string {
 	age, ever := v.mirror.Age()
 	switch status := v.mirror.Status(); {
@@ -113,7 +113,7 @@ func (v *service) registry() *prometheus.Registry {
 		v.registerGateway(r)
 	}
 	for part, at := range map[string]config.Value{"gateway": v.Settings.Gateway.Listen, "metrics": v.Settings.Metrics} {
-		if at.Text != "" { // shown as 0 before the first
+		if at.Text != "" { // exported as 0 before the first refusal
 			v.refused.WithLabelValues(part, limitTotal)
 			v.refused.WithLabelValues(part, limitAddress)
 		}
@@ -137,14 +137,14 @@ func counter(r *prometheus.Registry, name, help string, f func() float64) {
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "confctl", Name: name, Help: help}, f))
 }
 
-// The limits on connections, as labels of a metric.
+// The values of the limit label of refused connections.
 const (
 	limitTotal   = "total"
 	limitAddress = "address"
 )
 
-// newRefused returns the counter of connections that were closed at once, by part and
-// by the limit that was reached.
+// newRefused returns the counter of connections that were closed because of a
+// limit, by part and limit.
 func newRefused() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "confctl", Name: "refused_connections_total",

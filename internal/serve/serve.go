@@ -1,5 +1,5 @@
-// Package serve is the long-running service of confctl: the gateway, metrics, and
-// the delivery of announcements, as far as each is switched on.
+// Package serve is the long-running service of confctl: the gateway, the metrics
+// and the delivery of announcements. Each of them can be switched on separately.
 package serve
 
 import (
@@ -19,19 +19,20 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// Config says what to serve. All fields but Deliver are needed.
+// Config is the configuration of the service. All fields but Deliver are
+// required.
 type Config struct {
-	Settings   config.Serve // that pass Check
+	Settings   config.Serve // must pass Check
 	Store      store.Store
-	Objects    string // the prefix of the keys of all objects
+	Objects    string // prefix of the keys of all objects
 	Namespace  string // /conftool
 	APIVersion string // v1
 
-	// Deliver, if set, delivers announcements until the context ends. It handles its
-	// errors itself.
+	// Deliver, if not nil, delivers announcements until the context ends. It
+	// reports its own errors.
 	Deliver func(context.Context)
 
-	Say   func(format string, args ...any) // one line of the service's log
+	Say   func(format string, args ...any) // writes one line to the service's log
 	Warn  func(msg string)
 	Debug func(format string, args ...any)
 }
@@ -41,12 +42,12 @@ type service struct {
 	Config
 	mirror  *mirror.Mirror
 	gateway *gateway.Handler       // nil if it is off
-	refused *prometheus.CounterVec // connections; see newRefused
+	refused *prometheus.CounterVec // see newRefused
 }
 
-// Run serves until the context ends, and then lets requests under way finish for a
-// few seconds. It listens on all addresses or on none. Errors that the settings cause
-// are a *ListenError, a *config.Error or a *yamldoc.Error.
+// Run serves until the context ends, and then lets current requests finish for up
+// to five seconds. It listens on all addresses or on none. Errors caused by
+// settings are a *ListenError, a *config.Error or a *yamldoc.Error.
 func Run(ctx context.Context, c Config) error {
 	v := newService(c)
 	listeners, err := v.listen()
@@ -54,12 +55,12 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	if len(listeners) > 0 { // nothing else reads the mirror
+	if len(listeners) > 0 { // only listeners read the mirror
 		group.Go(func() error { return unlessEnded(v.mirror.Run(ctx)) })
 		group.Go(func() error { return v.warnMissing(ctx) })
 	}
 	for _, l := range listeners {
-		group.Go(func() error { return v.answer(ctx, l) })
+		group.Go(func() error { return v.serve(ctx, l) })
 	}
 	if c.Deliver != nil {
 		group.Go(func() error {
@@ -89,7 +90,8 @@ func newService(c Config) *service {
 	return v
 }
 
-// unlessEnded returns the error of a part, unless it is that the service ends.
+// unlessEnded returns nil for the errors with which a part ends normally, and
+// other errors unchanged.
 func unlessEnded(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -97,8 +99,8 @@ func unlessEnded(err error) error {
 	return err
 }
 
-// reportStore says that the store cannot be reached, and why, or with nil that it can
-// again.
+// reportStore reports that the store cannot be reached, and why, or, if err is
+// nil, that it can be reached again.
 func (v *service) reportStore(err error) {
 	switch {
 	case err == nil:
@@ -112,8 +114,8 @@ func (v *service) reportStore(err error) {
 	}
 }
 
-// warnMissing warns, once the store was read, of allowed keys that do not exist: they
-// may be misspelt.
+// warnMissing waits until the store was read and warns of allowed keys that do
+// not exist, because they may be misspelt.
 func (v *service) warnMissing(ctx context.Context) error {
 	select {
 	case <-v.mirror.Loaded():
@@ -137,7 +139,7 @@ func hasAny(view *mirror.View, prefix string) bool {
 	return false
 }
 
-// newGateway makes the gateway, or returns which of its settings is wrong.
+// newGateway returns the gateway, or an error about the setting that is wrong.
 func (v *service) newGateway() (*gateway.Handler, error) {
 	c := gateway.Config{Mirror: v.mirror, Namespace: v.Namespace, APIVersion: v.APIVersion}
 	for _, a := range v.Settings.Gateway.Allow {

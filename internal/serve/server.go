@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// shutdownTime is how long requests under way may take once the service is to end.
+// shutdownTime is how long current requests may take after the service was asked
+// to end.
 const shutdownTime = 5 * time.Second
 
-// answer answers on a listener until the context ends, and then ends what is under
-// way.
-func (v *service) answer(ctx context.Context, l listener) error {
+// serve serves a listener until the context ends, and then shuts the server
+// down.
+func (v *service) serve(ctx context.Context, l listener) error {
 	fresh := &unusedConns{conns: make(map[net.Conn]struct{})}
 	server := newServer(l.handler)
 	server.ConnState = fresh.watch
@@ -36,18 +37,18 @@ func (v *service) answer(ctx context.Context, l listener) error {
 		return err
 	}
 	if err := <-stopped; err != nil {
-		return server.Close() // the remaining clients have had their time
+		return server.Close() // the time for the remaining clients is over
 	}
 	return nil
 }
 
-// newServer returns a server with bounds on what one client can take. It speaks
-// HTTP/1 only: no known reader needs HTTP/2, which lets a client do far more.
+// newServer returns a server that limits what one client can use. It speaks only
+// HTTP/1, because no known reader needs HTTP/2, which lets a client do far more.
 func newServer(handler http.Handler) *http.Server {
 	server := &http.Server{
 		Handler:           lighten(handler),
 		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      15 * time.Second, // requests that wait have none
+		WriteTimeout:      15 * time.Second, // waiting requests remove this limit
 		ConnContext:       requestsEndWith,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -57,15 +58,15 @@ func newServer(handler http.Handler) *http.Server {
 	return server
 }
 
-// unusedConns are the connections on which nothing has come yet. A server that shuts
-// down would wait some seconds for a request on them.
+// unusedConns are the connections without any data yet. A server that shuts down
+// would wait some seconds for their first request.
 type unusedConns struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
 	closed bool
 }
 
-// watch is for http.Server.ConnState.
+// watch is a http.Server.ConnState.
 func (u *unusedConns) watch(c net.Conn, state http.ConnState) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -73,24 +74,24 @@ func (u *unusedConns) watch(c net.Conn, state http.ConnState) {
 	case state != http.StateNew:
 		delete(u.conns, c)
 	case u.closed:
-		_ = c.Close() // nothing was read or written
+		_ = c.Close() // no data was read or written
 	default:
 		u.conns[c] = struct{}{}
 	}
 }
 
-// close closes the unused connections, and from then on every new one.
+// close closes the unused connections, and all new ones from then on.
 func (u *unusedConns) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = true
 	for c := range u.conns {
-		_ = c.Close() // nothing was read or written
+		_ = c.Close() // no data was read or written
 	}
 }
 
-// serverLog takes the messages of net/http. Mistakes of clients are for debugging;
-// what goes wrong here is a warning, once a minute at most.
+// serverLog receives the messages of net/http. It logs all of them for debugging,
+// and failed accepts and panics also as warnings, at most one a minute.
 type serverLog struct {
 	warn  func(string)
 	debug func(string, ...any)
@@ -99,7 +100,7 @@ type serverLog struct {
 	warned time.Time
 }
 
-// Write takes one message.
+// Write logs one message.
 func (l *serverLog) Write(message []byte) (int, error) {
 	text := strings.TrimSpace(string(message))
 	l.debug("%s", text)

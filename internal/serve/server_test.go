@@ -31,7 +31,7 @@ func TestAnswerFinishes(t *testing.T) {
 	})
 	v := &service{Config: Config{Warn: func(msg string) { t.Error(msg) }, Debug: t.Logf}}
 	done := make(chan error, 1)
-	go func() { done <- v.answer(ctx, listener{part{name: "test", handler: handler}, inner}) }()
+	go func() { done <- v.serve(ctx, listener{part{name: "test", handler: handler}, inner}) }()
 	resp, err := http.Get("http://" + address) //nolint:noctx // a test's
 	if err != nil {
 		t.Fatal(err)

@@ -8,12 +8,12 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// startTime is how long the service waits for the store before it says that it is
-// ready: from then on it answers as well as it can without the store.
+// startTime is how long the service waits for the store before it reports that it
+// is ready. After that it answers as well as it can without the store.
 const startTime = 5 * time.Second
 
-// notifySystemd tells systemd that the service is ready, that it lives, and that it
-// ends, if systemd has asked for that.
+// notifySystemd notifies systemd, if it has asked for that, that the service is
+// ready, alive and ending.
 func (v *service) notifySystemd(ctx context.Context) error {
 	select {
 	case <-v.loaded():
@@ -44,7 +44,8 @@ func (v *service) notifySystemd(ctx context.Context) error {
 	}
 }
 
-// loaded is closed once the store was read; at once if nothing listens.
+// loaded returns a channel that is closed after the store was read, or a closed
+// one if no part listens.
 func (v *service) loaded() <-chan struct{} {
 	if v.Settings.Gateway.Listen.Text == "" && v.Settings.Metrics.Text == "" {
 		closed := make(chan struct{})
@@ -54,7 +55,8 @@ func (v *service) loaded() <-chan struct{} {
 	return v.mirror.Loaded()
 }
 
-// stuck reports whether the store has been silent for long without an error.
+// stuck reports whether the store has been silent for a long time without an
+// error.
 func (v *service) stuck() bool {
 	age, ever := v.mirror.Age()
 	return ever && age > 3*staleAfter && v.mirror.Status().Err == nil
