@@ -12,7 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// endpoints returns the URLs that host, port and protocol make; none without a
+// endpoints returns the URLs made of host, port and protocol; none if there is no
 // host.
 func (rc Etcdrc) endpoints() ([]string, error) {
 	protocol, err := rc.protocol()
@@ -38,11 +38,11 @@ func (rc Etcdrc) endpoints() ([]string, error) {
 	}
 	var all []string
 	for _, item := range items {
-		name, its, err := hostAndPort(item, port)
+		name, ownPort, err := hostAndPort(item, port)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, endpoint(protocol, name, its))
+		all = append(all, endpoint(protocol, name, ownPort))
 	}
 	return all, nil
 }
@@ -66,8 +66,8 @@ func portOf(n yamldoc.Node) (string, error) {
 	return v.Text(), nil
 }
 
-// hostAndPort reads an element of a list of hosts: a name, or a name and its
-// port.
+// hostAndPort parses an element of a list of hosts: a name, or a list of a name
+// and its port.
 func hostAndPort(n yamldoc.Node, port string) (string, string, error) {
 	if n.IsScalar() && n.Text() != "" {
 		return n.Text(), port, nil
@@ -76,11 +76,11 @@ func hostAndPort(n yamldoc.Node, port string) (string, string, error) {
 	if err != nil || len(parts) != 2 {
 		return "", "", n.Errorf("host must be a name, or a list of [name, port]")
 	}
-	its, err := portOf(parts[1])
-	return parts[0].Text(), its, err
+	ownPort, err := portOf(parts[1])
+	return parts[0].Text(), ownPort, err
 }
 
-// endpoint makes a URL of a host; one that has a port already keeps it.
+// endpoint returns the URL of a host. A port in host takes precedence over port.
 func endpoint(protocol, host, port string) string {
 	if _, _, err := net.SplitHostPort(host); err == nil {
 		return fmt.Sprintf("%s://%s", protocol, host)
@@ -92,9 +92,9 @@ func joinHostPort(host, port string) string {
 	return net.JoinHostPort(strings.Trim(host, "[]"), port)
 }
 
-// Serves reports whether a URL has the scheme, host and port of one of the etcdrc's
-// endpoints, or of the hosts of the configuration if the etcdrc names none. The
-// endpoints of a srv_domain are not known here, so it reports false for them.
+// Serves reports whether a URL has the scheme, host and port of an endpoint of
+// the etcdrc, or of the hosts of the configuration if the etcdrc has none. It
+// does not look up a srv_domain, so it reports false for its endpoints.
 func (rc Etcdrc) Serves(address string, hosts []string) (bool, error) {
 	endpoints, err := rc.endpoints()
 	switch {
@@ -109,7 +109,8 @@ func (rc Etcdrc) Serves(address string, hosts []string) (bool, error) {
 	return at != "" && slices.ContainsFunc(endpoints, func(e string) bool { return origin(e) == at }), nil
 }
 
-// origin is scheme, host and port of a URL; empty if it lacks one of them.
+// origin returns the scheme, host and port of a URL; empty if it lacks one of
+// them.
 func origin(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Etcdrc is what etcdrc files say, under the names that python-etcd gives them.
+// Etcdrc is the settings of etcdrc files, by the names that python-etcd uses.
 type Etcdrc map[string]yamldoc.Node
 
-// etcdrcKeys are all settings of an etcdrc; those that mean something to etcd v3 are
-// true.
+// etcdrcKeys returns all settings of an etcdrc. The value is true for those that
+// etcd v3 uses.
 func etcdrcKeys() map[string]bool {
 	return map[string]bool{
 		"host": true, "port": true, "srv_domain": true, "protocol": true,
@@ -28,17 +28,18 @@ func etcdrcKeys() map[string]bool {
 	}
 }
 
-// etcdrcFiles are the files that an etcdrc is read from; later ones take precedence.
+// etcdrcFiles is the files of an etcdrc. Later ones take precedence.
 type etcdrcFiles struct {
 	paths      []string
-	required   bool   // the last must exist
-	credential bool   // the last is a credential of a systemd unit
-	homeless   string // why the user's own is not among them; empty if it is
+	required   bool   // the last file must exist
+	credential bool   // the last file is a credential of a systemd unit
+	noHome     string // why the user's own file is missing from the list; empty if it is in it
 }
 
-// etcdrcFiles returns the system's file, that of the user, and the one that the
-// configuration names, or the credential that a systemd unit puts in its place: the
-// unit's user may not be allowed to read the file itself.
+// etcdrcFiles returns the system's file, the user's file, and the file that the
+// configuration names. In a systemd unit with such a credential, the credential
+// replaces the last one, because the unit's user may not be allowed to read the
+// file.
 func (s *Settings) etcdrcFiles() (etcdrcFiles, error) {
 	last := SystemEtcdrc
 	f := etcdrcFiles{paths: []string{"/etc/etcd/etcdrc"}}
@@ -47,20 +48,22 @@ func (s *Settings) etcdrcFiles() (etcdrcFiles, error) {
 			return f, n.Errorf("etcd_config_file must name a file, not %s", n.Describe())
 		}
 	}
-	if credential, ok := s.who.Credential("etcdrc"); ok {
+	if credential, ok := s.owner.Credential("etcdrc"); ok {
 		last, f.required, f.credential = credential, true, true
 	}
-	if home := s.who.EtcdrcHome(); home != "" {
+	if home := s.owner.EtcdrcHome(); home != "" {
 		f.paths = append(f.paths, filepath.Join(home, ".etcdrc"))
 	} else {
-		f.homeless = fmt.Sprintf("no ~/.etcdrc: HOME is not set, and the passwd file has no home for user %d", s.who.UID)
+		f.noHome = fmt.Sprintf("no ~/.etcdrc: HOME is not set, and the passwd file has no home for user %d", s.owner.UID)
 	}
 	f.paths = append(f.paths, last)
 	return f, nil
 }
 
 // Etcdrc reads the etcdrc files of the system, the user and the configuration. It
-// warns of what it has to do without.
+// calls warn about files that it skips because it may not read them, and, if the
+// files have neither a username nor a certificate, about a home directory that is
+// not known.
 func (s *Settings) Etcdrc(warn func(string)) (Etcdrc, error) {
 	files, err := s.etcdrcFiles()
 	if err != nil {
@@ -75,8 +78,9 @@ func ReadEtcdrc(file string) (Etcdrc, error) {
 	return rc, rc.merge(file)
 }
 
-// read reads the files. It skips those that do not exist, unless they are required,
-// and with a warning those that a unit with a credential may not read.
+// read reads the files. It skips files that do not exist, unless they are
+// required. If there is a credential, it also skips, with a warning, files that
+// it may not read.
 func (f etcdrcFiles) read(warn func(string)) (Etcdrc, error) {
 	rc := Etcdrc{}
 	for i, file := range f.paths {
@@ -90,8 +94,8 @@ func (f etcdrcFiles) read(warn func(string)) (Etcdrc, error) {
 			return nil, err
 		}
 	}
-	if f.homeless != "" && rc["username"].IsEmpty() && rc["cert"].IsEmpty() {
-		warn(f.homeless)
+	if f.noHome != "" && rc["username"].IsEmpty() && rc["cert"].IsEmpty() {
+		warn(f.noHome)
 	}
 	return rc, nil
 }
@@ -111,17 +115,18 @@ func (rc Etcdrc) merge(file string) error {
 	return nil
 }
 
-// Username returns the user to log in as; empty if there is none.
+// Username returns the user to authenticate as; empty if there is none.
 func (rc Etcdrc) Username() string { return rc["username"].Text() }
 
 // Password returns the user's password.
 func (rc Etcdrc) Password() string { return rc["password"].Text() }
 
-// CACert returns the file with the certificate authorities; empty for the system's.
+// CACert returns the file with the certificate authorities; empty means those of
+// the system.
 func (rc Etcdrc) CACert() string { return rc["ca_cert"].Text() }
 
-// Certificate returns the files with the client certificate and its key: one file
-// for both, or a list of two.
+// Certificate returns the files with the client certificate and its key. The
+// setting is one file for both, or a list of two.
 func (rc Etcdrc) Certificate() (cert, key string, err error) {
 	n := rc["cert"]
 	if !n.IsList() {
@@ -149,12 +154,12 @@ func (rc Etcdrc) protocol() (string, error) {
 	return protocol, nil
 }
 
-// noEndpoint is the error of a configuration that does not say where etcd is.
+// noEndpoint returns the error that no file says where etcd is.
 func (f etcdrcFiles) noEndpoint(config string) error {
 	fix := "name one with host and port in " + SystemEtcdrc + ", or with hosts in " + config +
 		"\nlooked for in " + strings.Join(f.paths, ", ")
-	if f.homeless != "" {
-		fix += "\n" + f.homeless
+	if f.noHome != "" {
+		fix += "\n" + f.noHome
 	}
 	return &Error{Setting: "hosts", Msg: "no etcd endpoint is configured", Fix: fix}
 }

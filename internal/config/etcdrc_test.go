@@ -24,7 +24,7 @@ func TestNoEndpointNamesFiles(t *testing.T) {
 		"/home/alice/.etcdrc": alice,
 		`no ~/\.etcdrc: HOME is not set, and the passwd file has no home for user 70000`: stranger,
 	} {
-		s := &Settings{File: none, who: i}
+		s := &Settings{File: none, owner: i}
 		files, err := s.etcdrcFiles()
 		if err != nil {
 			t.Fatal(err)

@@ -11,20 +11,21 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// Exposure is a weakness of the configuration: a file that everybody can write to, or
-// that gives a password away, or a password that is sent unencrypted.
+// An Exposure is a weakness of the configuration: a file that everybody can write
+// to, a file with a password that everybody can read, or a password that is sent
+// unencrypted.
 type Exposure struct {
 	Msg  string
-	File string // empty if it is not about the mode of a file
-	Mode string // for chmod, to end it: "o=" or "o-w"
+	File string // empty if the weakness is not the mode of a file
+	Mode string // argument of chmod that fixes it: "o=" or "o-w"
 }
 
-// Exposures returns the weaknesses of the configuration files and the etcdrc files,
-// the schema and the safety rules included. It skips what cannot be read, which is
-// reported by whatever needs it.
+// Exposures returns the weaknesses of the configuration and etcdrc files, the
+// schema and the safety rules. It skips files that cannot be read; the commands
+// that need them report that.
 func (s *Settings) Exposures() []Exposure {
 	var all []Exposure
-	private := map[string]string{} // the secret in a file
+	private := map[string]string{} // the secret in each file
 	files := []string{s.File, s.ownFile(), s.SchemaFile, s.SafetyFile()}
 	if s.Driver == "etcd" {
 		found, _ := s.etcdrcFiles()
@@ -57,8 +58,8 @@ func (s *Settings) Exposures() []Exposure {
 	return all
 }
 
-// readable reads those of the files that can be read, without waiting for what is
-// not a regular file.
+// readable reads the files that can be read. It does not open files that are not
+// regular, because reading them could block.
 func (f etcdrcFiles) readable() Etcdrc {
 	rc := Etcdrc{}
 	for _, file := range f.paths {
@@ -69,8 +70,8 @@ func (f etcdrcFiles) readable() Etcdrc {
 	return rc
 }
 
-// unencrypted reports the endpoints that a password is sent to without TLS. Those of
-// a srv_domain are not known before they are looked up.
+// unencrypted returns a weakness for each endpoint that receives a password
+// without TLS. It does not look up a srv_domain.
 func (s *Settings) unencrypted(rc Etcdrc) []Exposure {
 	endpoints, err := rc.endpoints()
 	if err != nil || rc["srv_domain"].Text() != "" {
@@ -91,7 +92,7 @@ func (s *Settings) unencrypted(rc Etcdrc) []Exposure {
 	return []Exposure{{Msg: "the password for etcd is sent unencrypted to " + strings.Join(plain, ", ") + "; protocol: https in the etcdrc encrypts it, if etcd has a certificate"}}
 }
 
-// exposed reports what others can do with a file and should not.
+// exposed returns the weaknesses of a file's mode.
 func exposed(file, secret string) []Exposure {
 	const (
 		othersRead  fs.FileMode = 0o004

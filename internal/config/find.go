@@ -10,21 +10,21 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// The files of the system.
+// Paths of the system's files.
 const (
 	SystemFile   = "/etc/conftool/config.yaml"
 	SystemEtcdrc = "/etc/conftool/etcdrc"
 	systemSchema = "/etc/conftool/schema.yaml"
 )
 
-// FindFile returns the path of config.yaml: the one that is named, or the system's,
-// or else the user's own. The error is a *FileError or a *NotFoundError.
-func FindFile(who account.Account, named string) (string, error) {
+// FindFile returns the path of config.yaml: the named file, or the system's, or
+// else the user's. The error is a *FileError or a *NotFoundError.
+func FindFile(owner account.Account, named string) (string, error) {
 	if named != "" {
 		return named, exists("configuration", named)
 	}
 	candidates := []string{SystemFile}
-	if own := who.ConfigDir(); own != "" {
+	if own := owner.ConfigDir(); own != "" {
 		candidates = append(candidates, filepath.Join(own, "conftool", "config.yaml"))
 	}
 	if found := firstThatExists(candidates...); found != "" {
@@ -33,9 +33,9 @@ func FindFile(who account.Account, named string) (string, error) {
 	return "", &NotFoundError{candidates}
 }
 
-// FindSchema returns the path of the schema file: the one that is named, or the one
-// beside config.yaml, or else the system's; empty if there is none, and only the
-// built-in type is known. The error is a *FileError.
+// FindSchema returns the path of the schema file: the named file, or the one
+// beside config.yaml, or else the system's. It returns an empty path if there is
+// none; then only the built-in type exists. The error is a *FileError.
 func FindSchema(named, config string) (string, error) {
 	if named != "" {
 		return named, exists("schema", named)
@@ -43,13 +43,13 @@ func FindSchema(named, config string) (string, error) {
 	return firstThatExists(filepath.Join(filepath.Dir(config), "schema.yaml"), systemSchema), nil
 }
 
-// StandardDir returns the directory where FindFile looks for the configuration of a
-// user who installs one; empty if the user has no home.
-func StandardDir(who account.Account) string {
-	if who.UID == 0 {
+// StandardDir returns the directory for a new configuration of a user, where
+// FindFile finds it; empty if the user has no home.
+func StandardDir(owner account.Account) string {
+	if owner.UID == 0 {
 		return filepath.Dir(SystemFile)
 	}
-	own := who.ConfigDir()
+	own := owner.ConfigDir()
 	if own == "" {
 		return ""
 	}
@@ -63,8 +63,8 @@ func exists(kind, file string) error {
 	return nil
 }
 
-// firstThatExists returns the first of some files that is there, or about which that
-// cannot be known; empty if there is none.
+// firstThatExists returns the first file that exists or cannot be checked; empty
+// if there is none.
 func firstThatExists(all ...string) string {
 	for _, file := range all {
 		if _, err := os.Stat(file); err == nil || !errors.Is(err, fs.ErrNotExist) {

@@ -14,12 +14,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// key is a setting that a configuration file may have.
+// key is a setting of a configuration file.
 type key struct {
 	schema.Field
-	env bool // CONFCTL_<KEY> sets it, too
-	// recording says that the setting decides where changes are recorded, and who
-	// is told of them. Only files set it, and CONFCTL_<KEY> is reported.
+	env bool // CONFCTL_<KEY> can set it
+	// recording is set for settings that decide where changes are recorded and
+	// announced. Only files can set them; CONFCTL_<KEY> is reported as a
+	// mistake.
 	recording bool
 }
 
@@ -35,7 +36,7 @@ func sharedKeys() []key {
 		{Field: schema.Field{Name: "namespace", Kind: schema.Text, Default: value.OfString("/conftool")}, recording: true},
 		text("api_version", "v1"),
 		text("pools_path", "pools"),
-		text("services_path", "services"), // of earlier versions of the Python tool
+		text("services_path", "services"), // a setting of earlier versions of the Python tool
 		{Field: schema.Field{Name: "driver_options", Kind: schema.Dict, Default: value.EmptyMap}},
 		{Field: schema.Field{Name: "tcpircbot_host", Kind: schema.Text, Default: value.OfString("")}, recording: true},
 		{Field: schema.Field{Name: "tcpircbot_port", Kind: schema.Int, NotNegative: true, Default: value.OfInt(0)}, recording: true},
@@ -44,10 +45,10 @@ func sharedKeys() []key {
 	}
 }
 
-// Drivers returns what the setting driver takes.
+// Drivers returns the values of the setting driver.
 func Drivers() []string { return []string{"etcd", "local"} }
 
-// ownKeys are the settings of confctl.yaml.
+// ownKeys returns the settings of confctl.yaml.
 func ownKeys(formats []string) []key {
 	return []key{
 		{Field: schema.Field{Name: "timeout", Kind: schema.Text, Default: value.OfString(standardTimeout.String())}, env: true},
@@ -68,8 +69,8 @@ func namesOf(keys []key) []string {
 	return names
 }
 
-// merge adds the settings of a file, and of the environment, to v, without those
-// that have a mistake. It returns the file's values by name.
+// merge adds the settings of a file and the environment to v, except those with a
+// mistake. It returns the nodes of the file by name.
 func (s *Settings) merge(v *viper.Viper, file string, known []key) (map[string]yamldoc.Node, error) {
 	for _, k := range known {
 		v.SetDefault(k.Name, k.Default.Decode())
@@ -102,18 +103,18 @@ func (s *Settings) merge(v *viper.Viper, file string, known []key) (map[string]y
 	return nodes, v.MergeConfigMap(values)
 }
 
-// check returns the value of a setting. For a list or a map an error quotes nothing,
-// since there may be a URL with a password in it.
+// check returns the value of a setting. An error about a list or a map quotes
+// nothing, because it may contain a URL with a password.
 func (k key) check(n yamldoc.Node) (value.Value, error) {
-	is := n.Describe()
+	kind := n.Describe()
 	if n.IsScalar() && !n.IsNull() {
-		is = "text"
+		kind = "text"
 	}
 	switch {
 	case k.Kind == schema.List && !n.IsList():
-		return value.Value{}, n.Errorf("%s must be a list, not %s", k.Name, is)
+		return value.Value{}, n.Errorf("%s must be a list, not %s", k.Name, kind)
 	case k.Kind == schema.Dict && !n.IsMap():
-		return value.Value{}, n.Errorf("%s must be a map, not %s", k.Name, is)
+		return value.Value{}, n.Errorf("%s must be a map, not %s", k.Name, kind)
 	}
 	v, err := k.FromYAML(n)
 	if k.Kind == schema.List || k.Kind == schema.Dict {
@@ -122,8 +123,9 @@ func (k key) check(n yamldoc.Node) (value.Value, error) {
 	return v, err
 }
 
-// unknown reports a setting that does not exist. If it is mistyped, so is the one
-// that was probably meant, unless that is there as well.
+// unknown records the mistake that a setting does not exist. If it looks
+// misspelt, the setting that was probably meant has a mistake, too, unless the
+// file also contains that one.
 func (s *Settings) unknown(p yamldoc.Pair, all []yamldoc.Pair, known []string) {
 	err := p.Key.Errorf("no setting %s in this file%s; known: %s", described(p.Key), nearest.Suggest(p.Name, known), strings.Join(known, ", "))
 	meant, ok := nearest.To(p.Name, known)
@@ -134,9 +136,10 @@ func (s *Settings) unknown(p yamldoc.Pair, all []yamldoc.Pair, known []string) {
 	s.mistaken(err, meant)
 }
 
-// reportEnv reports that the environment has a setting that says where changes are
-// recorded. The variable is ignored, except for the namespace, which also says where
-// the objects are: to ignore that would change objects other than those meant.
+// reportEnv records the mistake that the environment has a setting that decides
+// where changes are recorded. The variable is ignored. For the namespace this
+// stops the command, because it also decides where the objects are, and the
+// command would change others than those that were meant.
 func (s *Settings) reportEnv(name string) {
 	const why = "only the configuration files say where changes are recorded"
 	variable := envName(name)
@@ -149,10 +152,11 @@ func (s *Settings) reportEnv(name string) {
 	}
 }
 
-// envName is the environment variable for a setting.
+// envName returns the environment variable of a setting.
 func envName(setting string) string { return "CONFCTL_" + strings.ToUpper(setting) }
 
-// bindEnv lets CONFCTL_<KEY> set a scalar, if its value is valid.
+// bindEnv makes v read a setting from CONFCTL_<KEY>. It returns an error if the
+// value is invalid.
 func bindEnv(v *viper.Viper, k key) error {
 	if !k.env {
 		return nil

@@ -4,20 +4,22 @@ import (
 	"slices"
 )
 
-// mistake is an error in the configuration, and the settings whose values are not
-// known because of it. There are none if nobody knows what was meant.
+// mistake is an error in the configuration, with the settings whose values are
+// unknown because of it. There may be none.
 type mistake struct {
 	err      error
 	settings []string
 }
 
-// mistaken records a mistake. It stops no command that does without the settings:
-// whoever depools a host in an outage gets a warning about a typo elsewhere.
+// mistaken records a mistake. It does not stop commands that do not need the
+// settings: an operator who depools a host in an outage gets a warning about a
+// mistake elsewhere.
 func (s *Settings) mistaken(err error, settings ...string) {
 	s.mistakes = append(s.mistakes, mistake{err, settings})
 }
 
-// Mistakes returns all mistakes in the configuration, in the order they were found.
+// Mistakes returns all mistakes in the configuration, in the order in which they
+// were found.
 func (s *Settings) Mistakes() []error {
 	errs := make([]error, len(s.mistakes))
 	for i, m := range s.mistakes {
@@ -26,7 +28,7 @@ func (s *Settings) Mistakes() []error {
 	return errs
 }
 
-// Mistake returns the first mistake about one of some settings; nil if there is
+// Mistake returns the first mistake about one of the settings; nil if there is
 // none.
 func (s *Settings) Mistake(settings ...string) error {
 	for _, m := range s.mistakes {
@@ -37,8 +39,8 @@ func (s *Settings) Mistake(settings ...string) error {
 	return nil
 }
 
-// Need returns a *NeededError if there is a mistake about a setting, without which
-// something cannot be done.
+// Need returns a *NeededError if there is a mistake about a setting. What names
+// the thing that needs it.
 func (s *Settings) Need(setting, what string) error {
 	if err := s.Mistake(setting); err != nil {
 		return &NeededError{What: what, Setting: setting, Err: err}
@@ -46,8 +48,9 @@ func (s *Settings) Need(setting, what string) error {
 	return nil
 }
 
-// placeSettings are the settings that say where the objects are. With a mistake in
-// one, a command would read and change objects other than those that are meant.
+// placeSettings returns the settings that decide where the objects are. After a
+// mistake in one of them, a command would read and change other objects than
+// those that were meant.
 func placeSettings() []string {
 	return []string{"driver", "namespace", "api_version", "pools_path", "driver_options"}
 }

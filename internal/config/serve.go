@@ -11,37 +11,36 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// MaxConnections is how many connections a part of serve has open at once.
+// MaxConnections is the largest number of open connections of one part of serve.
 const MaxConnections = 4096
 
-// Serve says which parts of serve are switched on, and how. A part without an
-// address is off.
+// Serve is the settings of serve. A part without an address is off.
 type Serve struct {
 	Gateway    Gateway
-	Metrics    Value // where to listen
+	Metrics    Value // address to listen on
 	Deliver    bool
-	PerAddress int // connections that a part takes from one address at once; 0 for the default
+	PerAddress int // open connections of a part from one address; 0 for the default
 }
 
 // Gateway is the settings of the gateway.
 type Gateway struct {
 	Listen    Value
-	Cert, Key Value   // files; both empty for plain HTTP
-	Allow     []Value // keys to serve, with what is below them; none for everything
+	Cert, Key Value   // files; both are empty for plain HTTP
+	Allow     []Value // keys to serve, with all keys below them; none for all keys
 }
 
-// Value is a text that was set by an option or at a place in confctl.yaml.
+// A Value is a text from an option or from a position in confctl.yaml.
 type Value struct {
 	Text   string
-	Option string // such as --gateway; empty if it is from the file
+	Option string // such as --gateway; empty if the text is from the file
 	Pos    yamldoc.Pos
 }
 
-// Source names the option or the place in the file.
+// Source returns the option or the position in the file.
 func (v Value) Source() string { return cmp.Or(v.Option, v.Pos.String()) }
 
-// Errorf returns the error that the value cannot be used: an *Error for an option, a
-// *yamldoc.Error for a place in the file. Fix says what to do instead.
+// Errorf returns an error about the value: an *Error for an option, a
+// *yamldoc.Error for a position in the file. Fix says what to do instead.
 func (v Value) Errorf(fix, format string, args ...any) error {
 	msg := fmt.Sprintf(format, args...)
 	if v.Option != "" {
@@ -53,16 +52,17 @@ func (v Value) Errorf(fix, format string, args ...any) error {
 	return yamldoc.Errorf(v.Pos, "%s", msg)
 }
 
-// missing reports that a part is mentioned in confctl.yaml without the text that it
-// needs.
+// missing reports whether confctl.yaml mentions the value's part without the text
+// that it needs.
 func (v Value) missing() bool { return v.Text == "" && v.Pos.Line > 0 }
 
-// ConnectionsPerAddress returns how many connections a part takes from one address
-// at once. By default it is half of MaxConnections, so that no client keeps out the
-// others.
+// ConnectionsPerAddress returns the largest number of open connections of a part
+// from one address. The default is half of MaxConnections, so that no client can
+// keep out the others.
 func (c Serve) ConnectionsPerAddress() int { return cmp.Or(c.PerAddress, MaxConnections/2) }
 
-// Override returns the settings with those of the command line in their place.
+// Override returns the settings, replaced by those of the command line where
+// these are set.
 func (c Serve) Override(options Serve) Serve {
 	if options.Gateway.Listen.Text != "" {
 		c.Gateway.Listen = options.Gateway.Listen
@@ -80,7 +80,7 @@ func (c Serve) Override(options Serve) Serve {
 	return c
 }
 
-// Check returns an error if nothing can be served with the settings: an *Error or a
+// Check returns an error if the settings cannot be served: an *Error or a
 // *yamldoc.Error.
 func (c Serve) Check() error {
 	if err := checkListen("gateway", "4001", c.Gateway.Listen); err != nil {
@@ -103,7 +103,7 @@ func (c Serve) Check() error {
 
 func (g Gateway) check() error {
 	for _, a := range g.Allow {
-		if a.Text == "" { // as from a template that had nothing to fill in
+		if a.Text == "" { // as from a template with an empty variable
 			return a.Errorf("leave it out to serve everything", "an empty key allows nothing")
 		}
 	}
@@ -121,18 +121,19 @@ func (g Gateway) check() error {
 	return nil
 }
 
-// gatewayOff returns the error for a setting of a gateway that is off. It comes from
-// an option: in the file, a gateway without an address is an error already.
+// gatewayOff returns the error for a gateway setting without a gateway. The
+// setting is an option; in the file, a gateway without an address is an error
+// itself.
 func gatewayOff(v Value, what string) error {
 	return &Error{Reason: GatewayOff, Msg: v.Source() + ": " + what + " for the gateway, which is not switched on"}
 }
 
-// checkListen checks the address of a part, if it is switched on. The port is for
-// an example, unless the address shows which one was meant.
+// checkListen checks the address of a part, if it is switched on. The error's
+// example uses port, unless the address contains a port.
 func checkListen(part, port string, v Value) error {
-	const like = `like 127.0.0.1:%s for this host only, or ":%s" for everybody`
+	const example = `like 127.0.0.1:%s for this host only, or ":%s" for everybody`
 	if v.missing() {
-		return v.Errorf("", "%s has no listen, an address "+like, part, port, port)
+		return v.Errorf("", "%s has no listen, an address "+example, part, port, port)
 	}
 	host, asked, err := net.SplitHostPort(v.Text)
 	if v.Text == "" || err == nil && isPort(asked) && !strings.ContainsAny(host, "/ ") {
@@ -141,7 +142,7 @@ func checkListen(part, port string, v Value) error {
 	if alone := strings.Trim(v.Text, ":"); isPort(alone) {
 		port = alone
 	}
-	return v.Errorf("", "%q is not an address to listen on; give one "+like, v.Text, port, port)
+	return v.Errorf("", "%q is not an address to listen on; give one "+example, v.Text, port, port)
 }
 
 func isPort(text string) bool {
@@ -149,8 +150,8 @@ func isPort(text string) bool {
 	return err == nil && strconv.FormatUint(n, 10) == text
 }
 
-// sameListener reports whether two addresses, which may be empty, cannot both be
-// listened on.
+// sameListener reports whether listening on one address excludes the other.
+// Either may be empty.
 func sameListener(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)

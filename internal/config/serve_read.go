@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// readServe reads serve of confctl.yaml. It checks the form; the values are checked
-// by Check, which only serve calls.
+// readServe reads the setting serve of confctl.yaml. It checks only the form;
+// Check, which only the command serve calls, checks the values.
 func readServe(n yamldoc.Node) (c Serve, err error) {
 	if n.IsEmpty() {
 		return c, nil
@@ -21,12 +21,12 @@ func readServe(n yamldoc.Node) (c Serve, err error) {
 	if err != nil {
 		return c, err
 	}
-	if gateway, on := parts["gateway"]; on {
+	if gateway, ok := parts["gateway"]; ok {
 		if c.Gateway, err = readGateway(gateway); err != nil {
 			return c, err
 		}
 	}
-	if metrics, on := parts["metrics"]; on {
+	if metrics, ok := parts["metrics"]; ok {
 		settings, err := settingsOf(metrics, "listen")
 		if err != nil {
 			return c, err
@@ -65,14 +65,14 @@ func readGateway(p yamldoc.Pair) (g Gateway, err error) {
 	if g.Key, err = valueOf(settings["key"].Value, "key"); err != nil {
 		return g, err
 	}
-	if allow, on := settings["allow"]; on {
+	if allow, ok := settings["allow"]; ok {
 		g.Allow, err = allowOf(allow)
 	}
 	return g, err
 }
 
-// allowOf returns the keys to allow. An empty list becomes one empty key, at the
-// place where the keys are missing.
+// allowOf returns the keys to allow. An empty list becomes one empty key at the
+// position of the setting.
 func allowOf(p yamldoc.Pair) (all []Value, err error) {
 	var items []yamldoc.Node
 	if !p.Value.IsEmpty() {
@@ -85,7 +85,7 @@ func allowOf(p yamldoc.Pair) (all []Value, err error) {
 		if err != nil {
 			return nil, err
 		}
-		v.Pos = item.Pos() // also of an empty one
+		v.Pos = item.Pos() // valueOf does not set it for an empty one
 		all = append(all, v)
 	}
 	if len(all) == 0 {
@@ -94,7 +94,7 @@ func allowOf(p yamldoc.Pair) (all []Value, err error) {
 	return all, nil
 }
 
-// settingsOf returns the settings of a part, which may have none.
+// settingsOf returns the settings of a part by name; nil if it has none.
 func settingsOf(p yamldoc.Pair, names ...string) (map[string]yamldoc.Pair, error) {
 	if p.Value.IsEmpty() {
 		return nil, nil
@@ -102,7 +102,8 @@ func settingsOf(p yamldoc.Pair, names ...string) (map[string]yamldoc.Pair, error
 	return known(p.Value, p.Name, names...)
 }
 
-// known returns the pairs of a map by name. Other names are an error.
+// known returns the pairs of a map by name. It returns an error if there are
+// other names.
 func known(n yamldoc.Node, what string, names ...string) (map[string]yamldoc.Pair, error) {
 	pairs, err := n.Pairs(what)
 	if err != nil {
@@ -118,7 +119,8 @@ func known(n yamldoc.Node, what string, names ...string) (map[string]yamldoc.Pai
 	return byName, nil
 }
 
-// listenOf returns the address of a part. Without one, its place is the part.
+// listenOf returns the address of a part. If there is none, the position is that
+// of the part.
 func listenOf(part yamldoc.Pair, settings map[string]yamldoc.Pair) (Value, error) {
 	listen, err := valueOf(settings["listen"].Value, "listen")
 	if err == nil && listen.Text == "" {
@@ -127,7 +129,7 @@ func listenOf(part yamldoc.Pair, settings map[string]yamldoc.Pair) (Value, error
 	return listen, err
 }
 
-// valueOf returns a text of the file; an empty one if it is not there.
+// valueOf returns a text of the file; an empty Value if it is missing.
 func valueOf(n yamldoc.Node, what string) (Value, error) {
 	if n.IsEmpty() {
 		return Value{}, nil

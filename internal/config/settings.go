@@ -1,11 +1,12 @@
-// Package config reads what a site and a user have configured: config.yaml, which
+// Package config reads the configuration of a site and a user: config.yaml, which
 // the Python tool reads too, confctl.yaml beside it, the etcdrc files and the
-// environment. It also writes the files that a new configuration starts from.
+// environment. It also writes the files of a new configuration.
 //
-// A mistake is an error only if it leaves open where the objects are. Any other is
-// among the Mistakes of the Settings, and stops only what needs the setting. Errors
-// name a place in a file (*yamldoc.Error) or what is wrong (*Error and its likes);
-// they quote nothing that may be a secret, and suggest no commands.
+// A mistake is an error only if it makes unknown where the objects are. Other
+// mistakes are returned by Settings.Mistakes and stop only what needs the
+// setting. Errors are a *yamldoc.Error for a position in a file, or an *Error or
+// another type of this package. They quote nothing that may be a secret and
+// suggest no commands.
 package config
 
 import (
@@ -27,52 +28,52 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Settings are what the configuration files and the environment say.
+// Settings is the result of reading the configuration files and the environment.
 type Settings struct {
-	File          string // config.yaml, as it was found; empty without a configuration
+	File          string // path of config.yaml; empty without a configuration
 	SchemaFile    string // empty if there is none
 	Driver        string // etcd or local
 	Hosts         []string
 	Namespace     string
 	APIVersion    string
 	PoolsPath     string
-	Sinks         []sal.Sink    // where announcements go
+	Sinks         []sal.Sink    // where changes are announced
 	Timeout       time.Duration // of one request to the store
-	SafetyMode    safety.Mode   // the strictest that a rule has
-	Output        string        // format; empty for the default one
+	SafetyMode    safety.Mode   // the strictest mode of the rules
+	Output        string        // name of the format; empty for the default
 	DataDirectory string
 	Editor        string
 	Serve         Serve
 
 	driverOptions map[string]yamldoc.Node
 	mistakes      []mistake
-	who           account.Account
+	owner         account.Account
 }
 
-// Options say which configuration to load.
+// Options selects the configuration to load.
 type Options struct {
-	File    string          // config.yaml; empty for the standard one
-	Schema  string          // the schema file; empty for the standard one
-	Formats []string        // what the setting output takes
-	Account account.Account // whose files are read
+	File    string          // path of config.yaml; empty for the standard path
+	Schema  string          // path of the schema file; empty for the standard path
+	Formats []string        // allowed values of the setting output
+	Account account.Account // the owner of the user's files
 }
 
-// standardTimeout is the timeout without a setting, or with a wrong one.
+// standardTimeout is the timeout if the setting is missing or wrong.
 const standardTimeout = 5 * time.Second
 
-// Default returns the settings of somebody without a configuration.
+// Default returns the settings of a user without a configuration.
 func Default() *Settings {
-	return &Settings{PoolsPath: "pools", SafetyMode: safety.Refuse, Timeout: standardTimeout, who: account.Self()}
+	return &Settings{PoolsPath: "pools", SafetyMode: safety.Refuse, Timeout: standardTimeout, owner: account.Self()}
 }
 
-// Load reads config.yaml, confctl.yaml beside it, and the environment; the later
-// ones take precedence.
+// Load reads config.yaml, confctl.yaml beside it, and the environment. Later ones
+// take precedence.
 func Load(o Options) (*Settings, error) {
 	file, err := FindFile(o.Account, o.File)
 	if err != nil {
 		return nil, err
 	}
-	s := &Settings{File: file, who: o.Account}
+	s := &Settings{File: file, owner: o.Account}
 	v := viper.New()
 	v.SetEnvPrefix("confctl")
 	shared, err := s.merge(v, file, sharedKeys())
@@ -95,14 +96,15 @@ func Load(o Options) (*Settings, error) {
 	return s, err
 }
 
-// ownFile is the file with the settings of confctl alone.
+// ownFile returns the path of confctl.yaml, which only confctl reads.
 func (s *Settings) ownFile() string { return filepath.Join(filepath.Dir(s.File), "confctl.yaml") }
 
-// SafetyFile returns the file where a site declares safety rules for types that its
-// schema file does not declare: it is beside the schema.
+// SafetyFile returns the path of the file in which a site declares safety rules
+// for types that its schema file does not declare. It is beside the schema.
 func (s *Settings) SafetyFile() string { return s.besideSchema("safety.yaml") }
 
-// ReadersFile returns the file where a site declares who reads the store.
+// ReadersFile returns the path of the file in which a site declares the readers
+// of the store.
 func (s *Settings) ReadersFile() string { return s.besideSchema("readers.yaml") }
 
 func (s *Settings) besideSchema(name string) string {
@@ -113,7 +115,7 @@ func (s *Settings) besideSchema(name string) string {
 	return filepath.Join(filepath.Dir(beside), name)
 }
 
-// readStore reads what config.yaml says about the store.
+// readStore reads the settings of the store from config.yaml.
 func (s *Settings) readStore(v *viper.Viper, nodes map[string]yamldoc.Node) {
 	s.Driver = v.GetString("driver")
 	s.Hosts = v.GetStringSlice("hosts")
@@ -121,7 +123,7 @@ func (s *Settings) readStore(v *viper.Viper, nodes map[string]yamldoc.Node) {
 	s.APIVersion = v.GetString("api_version")
 	s.PoolsPath = v.GetString("pools_path")
 	s.driverOptions = map[string]yamldoc.Node{}
-	if pairs, err := nodes["driver_options"].Pairs("driver_options"); err == nil { // it was read as a map already
+	if pairs, err := nodes["driver_options"].Pairs("driver_options"); err == nil { // merge has checked that it is a map
 		for _, p := range pairs {
 			s.driverOptions[p.Name] = p.Value
 		}
@@ -131,7 +133,7 @@ func (s *Settings) readStore(v *viper.Viper, nodes map[string]yamldoc.Node) {
 	}
 }
 
-// readOwn reads what confctl.yaml says.
+// readOwn reads the settings of confctl.yaml.
 func (s *Settings) readOwn(v *viper.Viper, nodes map[string]yamldoc.Node) {
 	s.Output = v.GetString("output")
 	s.DataDirectory = v.GetString("data_directory")
@@ -148,7 +150,7 @@ func (s *Settings) readOwn(v *viper.Viper, nodes map[string]yamldoc.Node) {
 	}
 }
 
-// checkRoot checks what goes into the keys of all objects.
+// checkRoot checks the settings that are part of the keys of all objects.
 func (s *Settings) checkRoot() error {
 	steps := strings.Split(strings.Trim(s.Namespace, "/")+"/"+s.APIVersion+"/"+strings.Trim(s.PoolsPath, "/"), "/")
 	for _, step := range steps {
@@ -178,7 +180,7 @@ func checkHosts(n yamldoc.Node) error {
 	return nil
 }
 
-// readTimeout reads the timeout; after a mistake it is the standard one.
+// readTimeout reads the timeout. After a mistake it is standardTimeout.
 func (s *Settings) readTimeout(v *viper.Viper) {
 	text := v.GetString("timeout")
 	d, err := time.ParseDuration(text)
@@ -193,15 +195,15 @@ func (s *Settings) readTimeout(v *viper.Viper) {
 	s.Timeout = d
 }
 
-// safetyModes are the words for safety.Refuse, Warn and None.
+// safetyModes returns the names of safety.Refuse, Warn and None.
 func safetyModes() []string { return []string{"enforce", "warn", "off"} }
 
-func safetyMode(word string) safety.Mode {
-	return safety.Refuse - safety.Mode(slices.Index(safetyModes(), word))
+func safetyMode(name string) safety.Mode {
+	return safety.Refuse - safety.Mode(slices.Index(safetyModes(), name))
 }
 
-// readSafetyMode reads the mode in the files, or a stricter one in the environment,
-// which cannot loosen it. After a mistake it is the strictest.
+// readSafetyMode reads the mode from the files, or a stricter one from the
+// environment, which cannot loosen it. After a mistake it is the strictest.
 func (s *Settings) readSafetyMode(v *viper.Viper) {
 	configured := v.GetString("safety_mode")
 	s.SafetyMode = safetyMode(configured)

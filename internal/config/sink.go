@@ -13,15 +13,16 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// sinkKind is what sink may be in confctl.yaml.
+// sinkKind is a kind of sink in confctl.yaml.
 type sinkKind struct {
-	word     string
-	setting  string // the one it has beside sink and name
+	name     string
+	setting  string // its setting besides sink and name
 	optional bool
 	example  string
 	// check returns what is wrong with the setting's value; empty if it is valid.
 	check func(text string) string
-	// sink makes the sink; name may be empty. Relative paths are relative to dir.
+	// sink returns the sink. The name may be empty. Relative paths are relative
+	// to dir.
 	sink func(name, text, dir string) sal.Sink
 }
 
@@ -42,7 +43,7 @@ func sinkKinds() []sinkKind {
 	}
 }
 
-// inDir returns a path that is relative to a directory as one to open.
+// inDir returns a path that may be relative to dir in a form that can be opened.
 func inDir(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -92,16 +93,16 @@ func readSink(n yamldoc.Node, dir string) (sal.Sink, error) {
 	}
 	value, given := values[k.setting]
 	if !given && !k.optional {
-		return nil, n.Errorf("a %s sink needs %s, such as %s", k.word, k.setting, k.example)
+		return nil, n.Errorf("a %s sink needs %s, such as %s", k.name, k.setting, k.example)
 	}
 	if wrong := k.check(value.Text()); given && wrong != "" {
-		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.word, described(value), wrong, k.example)
+		return nil, value.Errorf("%s of a %s sink cannot be %s; %s, such as %s", k.setting, k.name, described(value), wrong, k.example)
 	}
 	return k.sink(name.Text(), value.Text(), dir), nil
 }
 
-// brokenSink stands for a sink with a mistake, if its kind and its name can be read
-// in spite of the mistake.
+// brokenSink returns the replacement of a sink with a mistake. It reports false
+// if the kind or the name cannot be read.
 func brokenSink(n yamldoc.Node) (sal.Broken, bool) {
 	pairs, err := n.Pairs("a sink")
 	if err != nil {
@@ -128,21 +129,21 @@ func valuesOf(pairs []yamldoc.Pair) map[string]yamldoc.Node {
 	return values
 }
 
-// checkPairs checks that a sink has no unknown setting, and text for each.
+// checkPairs checks that a sink has only known settings with text values.
 func (k sinkKind) checkPairs(pairs []yamldoc.Pair) error {
 	known := []string{"sink", "name", k.setting}
 	for _, p := range pairs {
 		switch {
 		case p.Name != "sink" && p.Name != "name" && p.Name != k.setting:
-			return p.Key.Errorf("a %s sink has no setting %s%s; known: %s", k.word, described(p.Key), nearest.Suggest(p.Name, known), strings.Join(known, ", "))
+			return p.Key.Errorf("a %s sink has no setting %s%s; known: %s", k.name, described(p.Key), nearest.Suggest(p.Name, known), strings.Join(known, ", "))
 		case p.Value.Text() == "" || p.Value.IsNull():
-			return p.Value.Errorf("%s of a %s sink must be text, not %s", p.Name, k.word, described(p.Value))
+			return p.Value.Errorf("%s of a %s sink must be text, not %s", p.Name, k.name, described(p.Value))
 		}
 	}
 	return nil
 }
 
-// checkSinkName checks the name of a sink, if it has one.
+// checkSinkName checks the name of a sink.
 func checkSinkName(name yamldoc.Node) error {
 	switch plain := regexp.MustCompile(`^[a-z0-9-]*$`); {
 	case !plain.MatchString(name.Text()):
@@ -153,17 +154,17 @@ func checkSinkName(name yamldoc.Node) error {
 	return nil
 }
 
-// kindOf returns the kind of a sink by its word.
-func kindOf(sink, word yamldoc.Node) (sinkKind, error) {
-	var words []string
+// kindOf returns the kind of a sink by its name.
+func kindOf(sink, name yamldoc.Node) (sinkKind, error) {
+	var names []string
 	for _, k := range sinkKinds() {
-		if k.word == word.Text() {
+		if k.name == name.Text() {
 			return k, nil
 		}
-		words = append(words, k.word)
+		names = append(names, k.name)
 	}
-	if word.IsEmpty() {
-		return sinkKind{}, sink.Errorf("sink is missing; it is one of %s", strings.Join(words, ", "))
+	if name.IsEmpty() {
+		return sinkKind{}, sink.Errorf("sink is missing; it is one of %s", strings.Join(names, ", "))
 	}
-	return sinkKind{}, word.Errorf("sink cannot be %s%s; it is one of %s", described(word), nearest.Suggest(word.Text(), words), strings.Join(words, ", "))
+	return sinkKind{}, name.Errorf("sink cannot be %s%s; it is one of %s", described(name), nearest.Suggest(name.Text(), names), strings.Join(names, ", "))
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// readSinks reads where announcements go. If that cannot be read, there are sinks
-// whose names are not known.
+// readSinks sets the sinks. If they cannot be read, there is one for all sinks
+// with unknown names.
 func (s *Settings) readSinks(n yamldoc.Node, v *viper.Viper) {
 	bot := s.bot(v)
 	unreadable := s.Mistake("sal") != nil
 	if unreadable {
-		n = yamldoc.Node{} // the mistake is recorded already
+		n = yamldoc.Node{} // merge has recorded the mistake
 	}
 	sinks, errs := readSinks(n, bot, filepath.Dir(s.File))
 	for _, err := range errs {
@@ -30,7 +30,7 @@ func (s *Settings) readSinks(n yamldoc.Node, v *viper.Viper) {
 	s.Sinks = sinks
 }
 
-// bot returns the bot of config.yaml, or nil if it has none.
+// bot returns the bot of config.yaml; nil if it has none.
 func (s *Settings) bot(v *viper.Viper) sal.Sink {
 	host, port := v.GetString("tcpircbot_host"), v.GetInt("tcpircbot_port")
 	mistaken := func(setting string) bool { return s.Mistake(setting) != nil }
@@ -48,9 +48,10 @@ func (s *Settings) bot(v *viper.Viper) sal.Sink {
 	return bot
 }
 
-// readSinks reads sal of confctl.yaml. The bot of config.yaml, unless it is nil, is a
-// sink too if there is no other tcpircbot. A sink with a mistake is a sal.Broken, so
-// that its announcements wait; the errors are the mistakes.
+// readSinks reads the setting sal of confctl.yaml. The bot of config.yaml, unless
+// it is nil, is added if there is no other tcpircbot. A sink with a mistake
+// becomes a sal.Broken, so that its announcements wait; the errors are the
+// mistakes.
 func readSinks(n yamldoc.Node, bot sal.Sink, dir string) ([]sal.Sink, []error) {
 	l := sinkList{named: map[string]yamldoc.Node{}}
 	var items []yamldoc.Node
@@ -68,7 +69,7 @@ func readSinks(n yamldoc.Node, bot sal.Sink, dir string) ([]sal.Sink, []error) {
 			broken, l.errs = append(broken, item), append(l.errs, err)
 		}
 	}
-	for _, item := range broken { // after those that have a right to their names
+	for _, item := range broken { // valid sinks take precedence for a name
 		l.addBroken(item)
 	}
 	if bot != nil && !slices.ContainsFunc(l.sinks, isChannel) {
@@ -82,11 +83,11 @@ func readSinks(n yamldoc.Node, bot sal.Sink, dir string) ([]sal.Sink, []error) {
 
 func isChannel(s sal.Sink) bool { return s.Kind() == sal.Channel }
 
-// sinkList is the sinks that were read so far.
+// sinkList is the sinks read so far.
 type sinkList struct {
 	sinks  []sal.Sink
 	named  map[string]yamldoc.Node
-	unread bool // there are sinks whose names are not known
+	unread bool // there are sinks with unknown names
 	errs   []error
 }
 
@@ -100,8 +101,8 @@ func (l *sinkList) add(s sal.Sink, at yamldoc.Node) {
 	l.named[s.Name()], l.sinks = at, append(l.sinks, s)
 }
 
-// addBroken adds a sink with a mistake, under the name that it will have once the
-// mistake is corrected, if that can be known.
+// addBroken adds a sink with a mistake, under the name that it will have after
+// the mistake is corrected. If that name is unknown or taken, it sets unread.
 func (l *sinkList) addBroken(n yamldoc.Node) {
 	s, known := brokenSink(n)
 	if _, taken := l.named[s.Name()]; taken || !known {

@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd"
 )
 
-// Etcd returns the settings of the etcd driver, from the etcdrc files and the hosts
-// of the configuration.
+// Etcd returns the settings of the etcd driver from the etcdrc files and the
+// hosts of the configuration.
 func (s *Settings) Etcd(warn func(string), debug func(string, ...any)) (etcd.Config, error) {
 	files, err := s.etcdrcFiles()
 	if err != nil {
@@ -41,7 +41,8 @@ func (s *Settings) Etcd(warn func(string), debug func(string, ...any)) (etcd.Con
 	return c, err
 }
 
-// endpoints returns the endpoints of the etcdrc, or else the hosts of config.yaml.
+// endpoints returns the endpoints of the etcdrc, or the hosts of config.yaml if
+// it has none.
 func (s *Settings) endpoints(rc Etcdrc, files etcdrcFiles) ([]string, error) {
 	endpoints, err := rc.endpoints()
 	if err != nil || len(endpoints) > 0 {
@@ -56,7 +57,7 @@ func (s *Settings) endpoints(rc Etcdrc, files etcdrcFiles) ([]string, error) {
 	return s.Hosts, nil
 }
 
-// LocalPath returns the file of the local driver.
+// LocalPath returns the path of the file of the local driver.
 func (s *Settings) LocalPath() (string, error) {
 	known := []string{"path", "etcd_config_file", "allow_reconnect", "suppress_san_warnings"}
 	for name, n := range s.driverOptions {
@@ -70,7 +71,7 @@ func (s *Settings) LocalPath() (string, error) {
 		}
 		return n.Text(), nil
 	}
-	state := s.who.StateDir()
+	state := s.owner.StateDir()
 	if state == "" {
 		return "", &Error{
 			Setting: "driver_options",

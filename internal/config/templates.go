@@ -17,15 +17,15 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// Write writes the files that a new configuration starts from to a directory, which
-// it creates, and returns their names. If one of them exists, nothing is written and
-// the error is an *ExistsError. The directory must be an absolute path.
+// Write writes the files of a new configuration to a directory, which it creates,
+// and returns their names. If one of them exists, it writes nothing and returns
+// an *ExistsError. The directory must be an absolute path.
 func Write(dir, driver string) (names []string, err error) {
-	from := map[string]string{"config.yaml": "config-" + driver + ".yaml", "confctl.yaml": "confctl.yaml", "schema.yaml": "schema.yaml"}
+	sources := map[string]string{"config.yaml": "config-" + driver + ".yaml", "confctl.yaml": "confctl.yaml", "schema.yaml": "schema.yaml"}
 	if driver == "etcd" {
-		from["etcdrc"] = "etcdrc"
+		sources["etcdrc"] = "etcdrc"
 	}
-	names = slices.Sorted(maps.Keys(from))
+	names = slices.Sorted(maps.Keys(sources))
 	for _, name := range names {
 		if path := filepath.Join(dir, name); !missing(path) {
 			return nil, &ExistsError{path}
@@ -35,7 +35,7 @@ func Write(dir, driver string) (names []string, err error) {
 		return nil, fmt.Errorf("making %s: %w", dir, files.Cause(err))
 	}
 	for _, name := range names {
-		text, err := templates.ReadFile("templates/" + from[name])
+		text, err := templates.ReadFile("templates/" + sources[name])
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func missing(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// fill puts the paths into a template.
+// fill replaces the placeholders for paths in a template.
 func fill(text, dir string) string {
 	return strings.NewReplacer(
 		"@STATE@", quoteYAML(filepath.Join(dir, "state.db")),
@@ -63,7 +63,8 @@ func fill(text, dir string) string {
 
 func quoteYAML(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// writeNew writes a file that must not exist. An etcdrc may be given a password.
+// writeNew creates a file, which must not exist. Only the owner can read an
+// etcdrc, because it may get a password.
 func writeNew(path, text string) error {
 	mode := fs.FileMode(0o644)
 	if filepath.Base(path) == "etcdrc" {
