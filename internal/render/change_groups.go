@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// ChangeGroups returns a line for each group of objects with the same type and tags
-// that are created, removed or changed.
+// ChangeGroups returns a line for each group of changed objects with the same
+// type and tags.
 func ChangeGroups(changes []object.Change) []string { return changeGroups(changes, false) }
 
 func changeGroups(changes []object.Change, color bool) []string {
@@ -24,8 +24,8 @@ func changeGroups(changes []object.Change, color bool) []string {
 	return d.lines
 }
 
-// sign is that of a diff: + for a created object, - for a removed one, ~ for one that
-// changes.
+// sign returns the sign of a change as in a diff: + for a created object, - for a
+// removed one, ~ for a changed one.
 func sign(c object.Change) string {
 	switch {
 	case c.Before == nil:
@@ -36,8 +36,8 @@ func sign(c object.Change) string {
 	return "~"
 }
 
-// effects says what happens to objects that change, and to how many of them; empty if
-// they are created or removed.
+// effects describes the changes of fields, with the number of objects of each;
+// empty if the objects are created or removed.
 func effects(changes []object.Change) string {
 	const maxEffects = 3
 	if sign(changes[0]) != "~" {
@@ -58,7 +58,7 @@ func effects(changes []object.Change) string {
 	return strings.Join(parts, "; ")
 }
 
-// effect says what happens to an object that changes, without its name.
+// effect describes the changed fields of an object, without its name.
 func effect(c object.Change) string {
 	var parts []string
 	for _, f := range c.Fields() {
@@ -67,8 +67,8 @@ func effect(c object.Change) string {
 	return strings.Join(parts, ", ")
 }
 
-// eachOrGroups returns a line for each object, or, if there are many, for each type
-// and tags.
+// eachOrGroups returns a line for each object or, if there are more than
+// MaxObjects, for each type and tags.
 func eachOrGroups(objects []object.Object, each func(object.Object) string) []string {
 	var lines []string
 	if len(objects) <= MaxObjects {

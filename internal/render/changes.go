@@ -15,8 +15,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Changes returns what a plan changes: an object at a time, or, if there are many,
-// a line for each type and tags.
+// Changes returns what a plan changes: one object after the other or, if there
+// are more than MaxObjects, a line for each type and tags.
 func Changes(changes []object.Change, color bool) []string {
 	if len(changes) > MaxObjects {
 		return changeGroups(changes, color)
@@ -37,7 +37,7 @@ func Changes(changes []object.Change, color bool) []string {
 	return d.lines
 }
 
-// diff collects lines in colour.
+// diff collects coloured lines.
 type diff struct {
 	lines []string
 	color bool
@@ -47,7 +47,8 @@ func (d *diff) add(code, line string) {
 	d.lines = append(d.lines, paint(text.OneLine(line), code, d.color))
 }
 
-// field adds the change of one field: in a line, or line by line if the value is long.
+// field adds the change of one field, on one line or, for a long value, line by
+// line.
 func (d *diff) field(path string, f object.FieldChange) {
 	const long = 200
 	if line := FieldChange(path, f); len(line) <= long {
@@ -80,19 +81,19 @@ func block(v value.Value) string {
 	return string(lines)
 }
 
-// fieldsText returns an object's fields as they are stored, cut if they are long.
+// fieldsText returns the fields of an object as JSON, cut to MaxWidth.
 func fieldsText(fields []value.Field) string { return Short(value.OfMap(fields...).Text()) }
 
-// FieldChange returns the change of one field, as the Python tool prints it.
+// FieldChange returns the change of one field in the format of the Python tool.
 func FieldChange(path string, f object.FieldChange) string {
 	before, after := printed(f.Before), printed(f.After)
-	if before == after && !f.Before.IsAbsent() { // "300" => 300
+	if before == after && !f.Before.IsAbsent() { // such as the text "300" and the number 300
 		before, after = f.Before.Text(), f.After.Text()
 	}
 	return fmt.Sprintf("%s: %s changed %s => %s", Plain(path), Plain(f.Name), before, after)
 }
 
-// printed returns a value as Python prints it.
+// printed returns a value in the format of Python.
 func printed(v value.Value) string {
 	if s, isText := v.Str(); isText {
 		return Plain(s)
@@ -100,8 +101,8 @@ func printed(v value.Value) string {
 	return text.Line(v.Python())
 }
 
-// Done returns a line for each field that was changed, and for each object that was
-// created or deleted.
+// Done returns a line for each field that was changed and for each object that
+// was created or deleted.
 func Done(objects []sal.Object) []string {
 	var lines []string
 	for _, o := range objects {
@@ -119,7 +120,7 @@ func Done(objects []sal.Object) []string {
 	return lines
 }
 
-// Effect says in one line what a change did to an object.
+// Effect describes in one line what a change did to an object.
 func Effect(o sal.Object) string {
 	switch {
 	case o.Created():
@@ -134,7 +135,8 @@ func Effect(o sal.Object) string {
 	return strings.Join(parts, ", ")
 }
 
-// Conflicts returns what somebody else did to objects, and what was to be done.
+// Conflicts returns the changes that somebody else made to objects, and the
+// changes that were planned.
 func Conflicts(conflicts []change.Conflict) []string {
 	var lines []string
 	for _, c := range conflicts {
@@ -153,8 +155,8 @@ func Conflicts(conflicts []change.Conflict) []string {
 	return lines
 }
 
-// Revert says what would become of an object whose last change is taken back, and who
-// made that change, if last is its record.
+// Revert describes what undoing the last change of an object would do. If last is
+// the record of that change, it also names its author.
 func Revert(c object.Change, last sal.Stored, now time.Time) string {
 	line := Plain(c.Object().String())
 	switch sign(c) {
@@ -171,7 +173,7 @@ func Revert(c object.Change, last sal.Stored, now time.Time) string {
 	return line + lastChange(c, last, now)
 }
 
-// orDash returns a value for people, or a dash for none.
+// orDash returns a value as a cell, or a dash if it is absent.
 func orDash(v value.Value) string {
 	if v.IsAbsent() {
 		return "-"
@@ -179,8 +181,8 @@ func orDash(v value.Value) string {
 	return Cell(v)
 }
 
-// lastChange says when an object was changed last, by whom and why, if r is the record
-// of that.
+// lastChange describes when, by whom and why an object was last changed; empty if
+// r is not the record of that change.
 func lastChange(c object.Change, r sal.Stored, now time.Time) string {
 	verb := "changed"
 	switch {

@@ -12,16 +12,16 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Drift is all in which a store differs from files and schema.
+// Drift is the differences between a store and the files and schema of a site.
 type Drift struct {
 	Revision   store.Revision
 	Missing    []object.Object
-	Extra      []object.Object        // of types whose files are complete
-	Places     map[string]yamldoc.Pos // where a missing object is declared, by its key
+	Extra      []object.Object        // objects that the files of their types, which are complete, do not declare
+	Places     map[string]yamldoc.Pos // where each missing object is declared, by key
 	Invalid    []seed.Invalid
-	Strays     []string // keys that belong to no object
-	Uncompared []string // types that could not be compared, or not completely
-	Faults     []string // why they could not
+	Strays     []string // keys that do not belong to an object
+	Uncompared []string // types that could not be compared completely
+	Faults     []string // the reasons
 }
 
 // Count returns the number of differences.
@@ -51,12 +51,12 @@ func extra(o object.Object) string {
 	return o.String() + " " + fieldsText(o.Fields)
 }
 
-// Summary counts the differences by kind.
+// Summary returns the number of differences of each kind.
 func (d Drift) Summary() string {
 	return fmt.Sprintf("drift: %d missing, %d extra, %d invalid, %s", len(d.Missing), len(d.Extra), len(d.Invalid), text.Count(len(d.Strays), "stray key"))
 }
 
-// Document returns the report for programs.
+// Document returns the report as a value, for the formats json and yaml.
 func (d Drift) Document() value.Value {
 	var missing, extra, invalid []value.Value
 	for _, o := range d.Missing {

@@ -12,7 +12,7 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// RuleNames names the rules of findings, each once.
+// RuleNames returns the names of the rules of findings, each once.
 func RuleNames(findings []safety.Finding) string {
 	var names []string
 	for _, f := range findings {
@@ -23,14 +23,14 @@ func RuleNames(findings []safety.Finding) string {
 	return strings.Join(names, ", ")
 }
 
-// Subject names what a finding is about, with its type unless that is node.
+// Subject returns the subject of a finding, with its type unless that is node.
 func Subject(f safety.Finding) string { return Plain(safety.PoolName(f.Type, f.Subject)) }
 
-// PoolName names a pool, with its type unless that is node.
+// PoolName returns the name of a pool, with its type unless that is node.
 func PoolName(c safety.Capacity) string { return Plain(safety.PoolName(c.Type.Name, c.Label)) }
 
-// WidestFirst returns findings about a whole type before those about pools and
-// objects, of which there may be very many.
+// WidestFirst returns the findings about whole types before those about pools and
+// objects, because there may be very many of the latter.
 func WidestFirst(findings []safety.Finding) []safety.Finding {
 	var types, others []safety.Finding
 	for _, f := range findings {
@@ -43,13 +43,13 @@ func WidestFirst(findings []safety.Finding) []safety.Finding {
 	return append(types, others...)
 }
 
-// shown returns the findings that are shown.
+// shown returns the findings that fit into MaxLines, widest first.
 func shown(findings []safety.Finding) []safety.Finding {
 	return WidestFirst(findings)[:min(len(findings), MaxLines)]
 }
 
-// Out returns the objects that do not serve, of the pools of the findings that
-// Findings shows: it names who took them out.
+// Out returns the objects that do not serve in the pools that Findings shows.
+// Findings needs the records of who took them out.
 func Out(findings []safety.Finding) []object.Object {
 	var out []object.Object
 	for _, f := range shown(findings) {
@@ -60,8 +60,8 @@ func Out(findings []safety.Finding) []object.Object {
 	return out
 }
 
-// Findings returns a line for each finding, in columns, and for a pool also which
-// objects are out already.
+// Findings returns a line for each finding, in columns. For a pool it includes
+// the objects that are out already.
 func Findings(findings []safety.Finding, by RemovedBy, now time.Time) []string {
 	subjects, messages := 0, 0
 	for _, f := range shown(findings) {
@@ -83,7 +83,7 @@ func Findings(findings []safety.Finding, by RemovedBy, now time.Time) []string {
 	return lines
 }
 
-// Notice returns a finding that does not forbid the change.
+// Notice returns a finding that does not refuse the change.
 func Notice(f safety.Finding) string {
 	overridden := ""
 	if f.Level == safety.Overridden {
@@ -92,7 +92,8 @@ func Notice(f safety.Finding) string {
 	return fmt.Sprintf("%s%s: %s %s", f.Rule, overridden, Subject(f), f.Msg)
 }
 
-// Refusal returns why a change is refused, and which pools it could be made in.
+// Refusal returns why a change is refused, and the pools in which it would be
+// allowed.
 func Refusal(e *change.RefusedError, by RemovedBy, now time.Time) []string {
 	lines := Findings(e.Refused, by, now)
 	for _, f := range e.Verdict.Findings {
@@ -110,7 +111,7 @@ func Refusal(e *change.RefusedError, by RemovedBy, now time.Time) []string {
 	return lines
 }
 
-// withoutFinding returns the pools that no finding is about.
+// withoutFinding returns the pools without a finding.
 func withoutFinding(pools []safety.Capacity, findings []safety.Finding) []safety.Capacity {
 	return slices.DeleteFunc(slices.Clone(pools), func(c safety.Capacity) bool {
 		return c.Mode == safety.None || slices.ContainsFunc(findings, func(f safety.Finding) bool {
@@ -119,8 +120,8 @@ func withoutFinding(pools []safety.Capacity, findings []safety.Finding) []safety
 	})
 }
 
-// NotServing returns a line for each object that is pooled and does not serve: what keeps it
-// from serving, and the change that did that, as far as one is known.
+// NotServing returns a line for each object that is pooled but does not serve:
+// the reason, and the change that caused it if it is known.
 func NotServing(idle []safety.Idle, causes map[sal.ObjectID]sal.Stored, now time.Time) []string {
 	width := 0
 	for _, i := range idle {
@@ -137,16 +138,17 @@ func NotServing(idle []safety.Idle, causes map[sal.ObjectID]sal.Stored, now time
 	return Limit(lines)
 }
 
-// ObjectID returns the id of an object in the journal.
+// ObjectID returns the identity of an object in the journal.
 func ObjectID(o object.Object) sal.ObjectID { return sal.ObjectID{Type: o.Type.Name, Path: o.Path()} }
 
-// Recent says that somebody else has just changed some of the objects.
+// Recent returns a line which says that somebody else has just changed some of
+// the objects.
 func Recent(r sal.Stored, count string, now time.Time) string {
-	who := fmt.Sprintf("%s changed %s of these", Plain(r.User.Name+"@"+r.Host.Name), count)
-	return Ago(r.Time, now) + " " + What(r, who)
+	front := fmt.Sprintf("%s changed %s of these", Plain(r.User.Name+"@"+r.Host.Name), count)
+	return Ago(r.Time, now) + " " + What(r, front)
 }
 
-// What returns a text, the action of a change, and why it was made.
+// What returns front, followed by the action and the reason of a change.
 func What(r sal.Stored, front string) string {
 	line := front + ": " + Short(r.Event.Action)
 	if why := Why(r.Record); why != "" {

@@ -14,8 +14,9 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// Lint returns each finding as compilers do, for editors that jump to it, and below it
-// what to do. Of one rule it has at most 100: more come of one mistake.
+// Lint returns each finding in the format of compilers, so that editors can jump
+// to its position, followed by advice. It shows at most 100 findings of one rule,
+// because so many usually have one cause.
 func Lint(findings []lint.Finding, color bool) []string {
 	const maxOfRule = 100
 	var lines []string
@@ -41,7 +42,7 @@ func Lint(findings []lint.Finding, color bool) []string {
 	return lines
 }
 
-// LintRules returns a table of what lint looks for.
+// LintRules returns a table of the rules of lint.
 func LintRules(rules []lint.Rule) []string {
 	rows := [][]string{{"RULE", "SEVERITY", "SAYS"}}
 	for _, r := range rules {
@@ -50,7 +51,7 @@ func LintRules(rules []lint.Rule) []string {
 	return Columns(rows)
 }
 
-// Severities counts findings by their severity.
+// Severities returns the number of errors and of warnings.
 func Severities(findings []lint.Finding) (errs, warnings int) {
 	for _, f := range findings {
 		switch f.Severity {
@@ -63,7 +64,8 @@ func Severities(findings []lint.Finding) (errs, warnings int) {
 	return errs, warnings
 }
 
-// LintDocument returns the report for programs. Without a merge it has none.
+// LintDocument returns the report as a value, for the formats json and yaml. If m
+// is nil, it has no merge.
 func LintDocument(r lint.Result, m *Merge) value.Value {
 	findings := make([]value.Value, len(r.Findings))
 	for i, f := range r.Findings {
@@ -83,12 +85,12 @@ func LintDocument(r lint.Result, m *Merge) value.Value {
 	return value.OfMap(fields...)
 }
 
-// Merge is what a sync would do with the data that was checked.
+// Merge is the result that a sync of the checked data would have.
 type Merge struct {
 	change.Proposal
-	Left    []string // what would be left undone, a line each
-	Unknown []string // types that the export does not have
-	Again   string   // the line that would do what is held back
+	Left    []string // lines that say what would not be done
+	Unknown []string // types that the export does not contain
+	Again   string   // a command line that would make the held changes
 }
 
 func (m *Merge) document() value.Value {
@@ -117,11 +119,11 @@ func (m *Merge) document() value.Value {
 	)
 }
 
-// Annotation is a workflow command of GitHub Actions, which shows it beside the line
-// of the file that it is about.
+// Annotation is a workflow command of GitHub Actions, which displays it at a line
+// of a file.
 type Annotation struct {
 	Level string       // notice, warning or error
-	Pos   *yamldoc.Pos // nil for none
+	Pos   *yamldoc.Pos // nil if it has no position
 	Title string
 	Msg   string
 }

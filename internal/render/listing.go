@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Listing returns the names of objects by their tag values, as one JSON map: the form
-// of the Python tool.
+// Listing returns the names of objects by their tag values as one JSON map, in
+// the format of the Python tool.
 func Listing(objects []object.Object) string {
 	var fields []value.Field
 	for _, g := range GroupBy(objects, directory) {
@@ -23,8 +23,8 @@ func Listing(objects []object.Object) string {
 	return value.OfMap(fields...).Text()
 }
 
-// ListingForPeople returns a line for each group of objects with the same tags: how
-// many there are, and the first of them.
+// ListingForPeople returns a line for each group of objects with the same tags:
+// their number, and the first of them.
 func ListingForPeople(objects []object.Object) []string {
 	const maxNames = 8
 	var lines []string
@@ -44,10 +44,11 @@ func ListingForPeople(objects []object.Object) []string {
 
 func directory(o object.Object) string { return "/" + o.Dir() }
 
-// typeAndTags names the group of objects that an object is counted with.
+// typeAndTags returns the name of the group of objects to which an object
+// belongs.
 func typeAndTags(o *object.Object) string { return strings.TrimSpace(o.Type.Name + " " + o.Dir()) }
 
-// Group is items of one name.
+// Group is the items with one name.
 type Group[T any] struct {
 	Name  string
 	Items []T

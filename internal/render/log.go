@@ -13,11 +13,11 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// LogLine returns a record that is not in columns with others.
+// LogLine returns a record as a line of its own, not aligned with others.
 func LogLine(r sal.Stored) string { return strings.Join(LogCells(r, ""), "  ") }
 
-// LogCells returns a record's cells in a list of records. Undone is the change that
-// undid it, or empty. The id is the last.
+// LogCells returns the cells of a record in a list of records. Undone is the id
+// of the change that undid it, or empty. The last cell is the record's id.
 func LogCells(r sal.Stored, undone string) []string {
 	return []string{
 		r.Time.Local().Format(time.RFC3339), Short(r.User.Name + "@" + r.Host.Name), Short(r.Event.Action), Selector(r),
@@ -25,7 +25,8 @@ func LogCells(r sal.Stored, undone string) []string {
 	}
 }
 
-// RecordJSON returns a record as one line of JSON, with what may not be shown escaped.
+// RecordJSON returns a record as one line of JSON, with hidden characters
+// escaped.
 func RecordJSON(r sal.Stored, notes []sal.Note, undone string) (string, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -39,7 +40,8 @@ func RecordJSON(r sal.Stored, notes []sal.Note, undone string) (string, error) {
 	return strings.TrimSuffix(text.JSON(b.String()), "\n"), err
 }
 
-// Change describes a change for people: its id, its age, what it was and why.
+// Change describes a change in one line: its id, age, action, selector and
+// reason.
 func Change(r sal.Stored, now time.Time) string {
 	line := fmt.Sprintf("%s, of %s: %s", Plain(r.Event.ID), Ago(r.Time, now), Short(r.Event.Action))
 	for _, more := range []string{Selector(r), Why(r.Record)} {
@@ -50,7 +52,7 @@ func Change(r sal.Stored, now time.Time) string {
 	return line
 }
 
-// Selector returns the selector of a change, or a dash for none.
+// Selector returns the selector of a change, or a dash if it has none.
 func Selector(r sal.Stored) string {
 	if r.Change.Selector == "" {
 		return "-"
@@ -58,8 +60,8 @@ func Selector(r sal.Stored) string {
 	return Short(r.Change.Selector)
 }
 
-// outcome says how much was changed, which rules were overridden, and whether it was
-// undone.
+// outcome describes how many objects were changed, which rules were overridden,
+// and whether the change was undone.
 func outcome(r sal.Record, undone string) string {
 	if r.Refused() {
 		return "refused by " + refusedBy(r)
@@ -83,8 +85,8 @@ func outcome(r sal.Record, undone string) string {
 	return Plain(strings.Join(parts, ", "))
 }
 
-// refusedBy names the rules that refused a change. Records of earlier versions have
-// no levels: all their findings refused.
+// refusedBy returns the names of the rules that refused a change. Records of
+// earlier versions have no levels; all their findings are refusals.
 func refusedBy(r sal.Record) string {
 	var names []string
 	for _, f := range r.Change.Findings {
@@ -95,8 +97,8 @@ func refusedBy(r sal.Record) string {
 	return Plain(strings.Join(names, ", "))
 }
 
-// whyCell returns the reason of a change and its task in the width of a cell: the
-// reason is cut, and the task is kept.
+// whyCell returns the reason of a change and its task, in at most MaxWidth
+// characters. It cuts the reason rather than the task.
 func whyCell(r sal.Record) string {
 	all := Why(r)
 	if utf8.RuneCountInString(all) <= MaxWidth || r.Change.Task == "" || r.Event.Reason == "" {

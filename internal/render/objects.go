@@ -10,15 +10,15 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// There may be tens of thousands of objects, so that these write them instead of
-// returning lines.
+// The functions below write objects instead of returning lines, because there may
+// be tens of thousands of objects.
 
-// WriteLines writes {"<name>": {fields}, "tags": "k=v,k=v"} for each object, as the
-// Python tool does.
+// WriteLines writes {"<name>": {fields}, "tags": "k=v,k=v"} for each object, in
+// the format of the Python tool.
 func WriteLines(w *bufio.Writer, objects []object.Object) {
 	var line, end []byte
 	for i, o := range objects {
-		if i == 0 || !slices.Equal(o.Tags, objects[i-1].Tags) { // neighbours mostly have the same tags
+		if i == 0 || !slices.Equal(o.Tags, objects[i-1].Tags) { // consecutive objects usually have the same tags
 			end = append(end[:0], `, "tags": `...)
 			end = value.AppendString(end, o.TagText())
 			end = append(end, '}', '\n')
@@ -32,12 +32,12 @@ func WriteLines(w *bufio.Writer, objects []object.Object) {
 	}
 }
 
-// WriteJSON writes one JSON list, an object a line.
+// WriteJSON writes objects as one JSON list with one object on each line.
 func WriteJSON(w *bufio.Writer, objects []object.Object) {
 	writeList(w, objects, Document)
 }
 
-// writeList writes one JSON list, an element a line.
+// writeList writes one JSON list with one element on each line.
 func writeList[T any](w *bufio.Writer, all []T, document func(T) value.Value) {
 	w.WriteByte('[') //nolint:errcheck // Flush reports it
 	for i, t := range all {
@@ -57,7 +57,7 @@ func WriteNames(w *bufio.Writer, objects []object.Object) {
 	}
 }
 
-// Documents returns objects as the formats json and yaml show them.
+// Documents returns objects as a value, for the formats json and yaml.
 func Documents(objects []object.Object) value.Value {
 	all := make([]value.Value, len(objects))
 	for i, o := range objects {
@@ -74,7 +74,7 @@ func Document(o object.Object) value.Value {
 	)...)
 }
 
-// Identity returns type, tags and name of an object as fields of a document.
+// Identity returns the type, tags and name of an object as fields of a document.
 func Identity(o object.Object) []value.Field {
 	tags := make([]value.Field, len(o.Tags))
 	for i, tag := range o.Type.Tags {
@@ -87,7 +87,7 @@ func Identity(o object.Object) []value.Field {
 	}
 }
 
-// ByName returns objects as one map from their names to their fields.
+// ByName returns one map from the names of objects to their fields.
 func ByName(objects []object.Object) value.Value {
 	fields := make([]value.Field, len(objects))
 	for i, o := range objects {
@@ -96,7 +96,7 @@ func ByName(objects []object.Object) value.Value {
 	return value.OfMap(fields...)
 }
 
-// Table returns objects of a type in columns: the tags, the name, the fields.
+// Table returns objects of a type in columns: tags, name and fields.
 func Table(t *schema.Type, objects []object.Object, color bool) []string {
 	rows, colors := [][]string{heads(t)}, []string{bold}
 	for _, o := range objects {
@@ -120,8 +120,8 @@ func heads(t *schema.Type) []string {
 	return heads
 }
 
-// rowColor is green for an object that serves, yellow for one that is depooled, and
-// dim for one that is inactive.
+// rowColor returns green for an object that serves, yellow for a depooled one,
+// and dim for an inactive one.
 func rowColor(o object.Object) string {
 	pooled, _ := o.Get("pooled").Str()
 	switch {

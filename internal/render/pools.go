@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Pools returns a line for each pool. The wide form has all columns, and all objects
-// that are out.
+// Pools returns a line for each pool. The wide format has all columns and names
+// all objects that are out.
 func Pools(pools []safety.Capacity, by RemovedBy, now time.Time, wide, color bool) []string {
 	rows, maxOut := [][]string{{"POOL", "SERVING", "FLOOR", "MAY GO", "OUT"}}, 3
 	if wide {
@@ -29,8 +29,8 @@ func Pools(pools []safety.Capacity, by RemovedBy, now time.Time, wide, color boo
 	return paintEach(Columns(rows), colors, color)
 }
 
-// mayGo says how many more may go, or by how many a pool is below its floor or above
-// max-pooled.
+// mayGo describes how many more members may be depooled, or by how many a pool is
+// below its floor or above max-pooled.
 func mayGo(c safety.Capacity) string {
 	switch {
 	case c.Slack() < 0:
@@ -41,7 +41,7 @@ func mayGo(c safety.Capacity) string {
 	return strconv.Itoa(c.Slack())
 }
 
-// ceiling says how many may serve, or a dash if that is not limited.
+// ceiling returns how many members may serve, or a dash if there is no limit.
 func ceiling(c safety.Capacity) string {
 	if c.Ceiling == 0 {
 		return "-"
@@ -49,11 +49,11 @@ func ceiling(c safety.Capacity) string {
 	return strconv.Itoa(c.Ceiling)
 }
 
-// modeText returns a mode as it is written in a declared rule.
+// modeText returns the name of a mode in a declared rule.
 func modeText(m safety.Mode) string { return []string{"none", "warn", "refuse"}[m] }
 
-// poolColor is red for a pool below its floor or above max-pooled, and yellow for one
-// from which nothing more may go.
+// poolColor returns red for a pool below its floor or above max-pooled, and
+// yellow for one from which no more members may be depooled.
 func poolColor(c safety.Capacity) string {
 	switch {
 	case c.Violated():
@@ -64,7 +64,7 @@ func poolColor(c safety.Capacity) string {
 	return ""
 }
 
-// WritePools writes pools as one JSON list, a pool a line.
+// WritePools writes pools as one JSON list with one pool on each line.
 func WritePools(w *bufio.Writer, pools []safety.Capacity, by RemovedBy) {
 	writeList(w, pools, func(c safety.Capacity) value.Value { return poolDocument(c, by) })
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// Record returns a change with all its values, before and after.
+// Record returns a change with all its values before and after.
 func Record(r sal.Stored, notes []sal.Note, undone string) []string {
 	var lines []string
 	add := func(name, s string) {
@@ -50,7 +50,7 @@ func Record(r sal.Stored, notes []sal.Note, undone string) []string {
 	return lines
 }
 
-// recordedFinding returns the finding of a rule, and its level if the record has one.
+// recordedFinding returns a finding with its rule, and its level if it has one.
 func recordedFinding(f sal.Finding) string {
 	rule := f.Rule
 	if f.Level != "" {
@@ -59,7 +59,7 @@ func recordedFinding(f sal.Finding) string {
 	return Plain(fmt.Sprintf("%s: %s %s", rule, f.Subject, f.Msg))
 }
 
-// overrode says which rules were overridden, and how.
+// overrode returns which rules were overridden, and how.
 func overrode(r sal.Record) string {
 	var parts []string
 	if r.Change.Gone {
@@ -89,7 +89,8 @@ func recordedObject(o sal.Object) []string {
 	return lines
 }
 
-// storedBefore returns what was stored before a change, as JSON if it was.
+// storedBefore returns the stored value before a change: JSON, or a quoted text
+// if it was not a JSON object.
 func storedBefore(o sal.Object) string {
 	if o.Raw != nil {
 		return text.Line(fmt.Sprintf("%q, which is no object", o.Raw))
@@ -97,7 +98,8 @@ func storedBefore(o sal.Object) string {
 	return o.Before.Text()
 }
 
-// stored returns a value as JSON, which tells the text "5" from the number.
+// stored returns a value as JSON, which distinguishes the text "5" from the
+// number 5.
 func stored(v value.Value) string {
 	if v.IsAbsent() {
 		return "(none)"
@@ -105,7 +107,7 @@ func stored(v value.Value) string {
 	return v.Text()
 }
 
-// History returns a line for each field of an object that a change wrote.
+// History returns a line for each change of a field or of a whole object.
 func History(r sal.Stored, o sal.Object) []string {
 	var effects []string
 	switch {

@@ -11,11 +11,11 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// RemovedBy has the change that took an object out of service, as far as the journal
-// goes back.
+// RemovedBy maps objects to the records that took them out of service, as far as
+// the journal has them.
 type RemovedBy map[sal.ObjectID]sal.Stored
 
-// list names objects that are out: how, since when, by whom and why.
+// list describes objects that are out: state, age of the change, user and reason.
 func (by RemovedBy) list(out []object.Object, maxNames int, now time.Time) string {
 	var parts []string
 	for _, o := range out[:min(len(out), maxNames)] {
@@ -29,18 +29,18 @@ func (by RemovedBy) list(out []object.Object, maxNames int, now time.Time) strin
 
 func (by RemovedBy) describe(o object.Object, now time.Time) string {
 	host, _, _ := strings.Cut(o.Name, ".")
-	words := []string{host, outState(o)}
+	parts := []string{host, outState(o)}
 	if r, ok := by[ObjectID(o)]; ok {
-		words = append(words, Age(now.Sub(r.Time)), r.User.Name)
+		parts = append(parts, Age(now.Sub(r.Time)), r.User.Name)
 		if why := Task(r.Record); why != "" {
-			words = append(words, why)
+			parts = append(parts, why)
 		}
 	}
-	return Plain(strings.Join(words, " "))
+	return Plain(strings.Join(parts, " "))
 }
 
-// document returns an object that is out, and the change that took it out, if that is
-// known.
+// document returns an object that is out as a value, with the change that took it
+// out if it is known.
 func (by RemovedBy) document(o object.Object) value.Value {
 	fields := []value.Field{textField("name", o.Name), textField("tags", o.TagText()), textField("state", outState(o))}
 	if r, ok := by[ObjectID(o)]; ok {
@@ -58,7 +58,7 @@ func numberField(name string, n int) value.Field {
 	return value.Field{Name: name, Value: value.OfInt(int64(n))}
 }
 
-// textList returns texts as a value.
+// textList returns a list of texts as a value.
 func textList(all []string) value.Value {
 	values := make([]value.Value, len(all))
 	for i, s := range all {
@@ -67,7 +67,8 @@ func textList(all []string) value.Value {
 	return value.OfList(values...)
 }
 
-// outState says in a word or two why an object does not serve.
+// outState returns why an object does not serve: the value of pooled, "weight 0"
+// or "unreadable".
 func outState(o object.Object) string {
 	if o.Malformed != nil {
 		return "unreadable"
@@ -76,8 +77,8 @@ func outState(o object.Object) string {
 		return "weight 0"
 	}
 	pooled := o.Get("pooled")
-	if word, isText := pooled.Str(); isText {
-		return word
+	if state, isText := pooled.Str(); isText {
+		return state
 	}
 	return pooled.Text()
 }
@@ -93,7 +94,8 @@ func Why(r sal.Record) string {
 	return fmt.Sprintf("%s (%s)", Short(r.Event.Reason), Short(r.Change.Task))
 }
 
-// Task returns the task of a change, or else the beginning of its reason.
+// Task returns the task of a change or, if it has none, the beginning of its
+// reason.
 func Task(r sal.Record) string {
 	if r.Change.Task != "" {
 		return r.Change.Task

@@ -1,7 +1,7 @@
-// Package render makes the text that the program shows of a value: tables, diffs,
-// findings, records of the journal. It is pure: it reads no store, writes to no
-// stream, and is given the time. Texts of others in a line are cleaned and bounded, so
-// that a line can be printed as it is.
+// Package render formats values for display: tables, diffs, findings, records of
+// the journal. Its functions do not read the clock or a store; some write to a
+// writer of the caller. Text from other sources is cleaned and cut, so that a
+// line can be printed without further changes.
 package render
 
 import (
@@ -18,17 +18,18 @@ import (
 )
 
 const (
-	// MaxLines is how many lines of one kind are shown. More are counted.
+	// MaxLines is the number of lines of one kind that are shown. The rest is
+	// counted.
 	MaxLines = 20
-	// MaxObjects is how many objects are shown one by one. More are counted, a line
-	// for each type and tags.
+	// MaxObjects is the number of objects that are shown one by one. More are
+	// shown as a count for each type and tags.
 	MaxObjects = 50
-	// MaxWidth is how many characters a cell of a list has: a longer text would move
-	// the cells beside it in all lines.
+	// MaxWidth is the number of characters of a cell of a list. Longer text
+	// would shift the other cells in all lines.
 	MaxWidth = 80
 )
 
-// The colours that are used, as parameters of the escape sequence SGR.
+// Colours, as parameters of the escape sequence SGR.
 const (
 	bold   = "1"
 	dim    = "2"
@@ -37,7 +38,8 @@ const (
 	yellow = "33"
 )
 
-// paint returns a clean line in a colour, if there are to be any.
+// paint returns a line in a colour if color is true and code is not empty. The
+// line must be clean.
 func paint(line, code string, color bool) string {
 	if !color || code == "" {
 		return line
@@ -45,23 +47,23 @@ func paint(line, code string, color bool) string {
 	return "\x1b[" + code + "m" + line + "\x1b[0m"
 }
 
-// Plain returns a text of others on one line: as it is, or in quotes if it has
+// Plain returns a text on one line: unchanged, or quoted if it contains
 // characters that may not be shown.
 func Plain(s string) string {
 	switch {
 	case text.IsLine(s):
 		return s
-	case !utf8.ValidString(s): // for which there is no JSON
+	case !utf8.ValidString(s): // JSON cannot represent it
 		return text.Line(strconv.Quote(s))
 	}
 	return value.OfString(s).Text()
 }
 
-// Short returns a text as a cell of a list.
+// Short returns a text as a cell of a list, cut to MaxWidth.
 func Short(s string) string { return text.Cut(Plain(s), MaxWidth) }
 
-// Cell returns a value as a cell of a table: text as Plain does, everything else as
-// JSON.
+// Cell returns a value as a cell of a table: text as Plain returns it, other
+// values as JSON.
 func Cell(v value.Value) string {
 	if s, isText := v.Str(); isText {
 		return Plain(s)
@@ -69,7 +71,7 @@ func Cell(v value.Value) string {
 	return v.Text()
 }
 
-// Age returns a duration in one unit.
+// Age returns a duration in one unit: seconds, minutes, hours or days.
 func Age(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -82,8 +84,8 @@ func Age(d time.Duration) string {
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
-// Ago says how long before now a time was. It is of another host's clock, which may
-// be wrong.
+// Ago returns how long before now a time was. The time may be in the future,
+// because the clock of another host may be wrong.
 func Ago(t, now time.Time) string {
 	if t.After(now.Add(sal.Skew)) {
 		return t.Local().Format(time.RFC3339) + ", which is in the future,"
@@ -91,7 +93,7 @@ func Ago(t, now time.Time) string {
 	return Age(now.Sub(t)) + " ago"
 }
 
-// Columns returns rows of cells as aligned lines.
+// Columns returns rows of cells as lines with aligned columns.
 func Columns(rows [][]string) []string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -106,8 +108,8 @@ func Columns(rows [][]string) []string {
 	return lines
 }
 
-// paintEach paints each line in its colour. The lines are aligned already: the escape
-// sequences would count as width.
+// paintEach paints each line in its colour. Lines must be aligned before, because
+// escape sequences would count as width.
 func paintEach(lines, codes []string, color bool) []string {
 	for i := range lines {
 		lines[i] = paint(lines[i], codes[i], color)
@@ -118,7 +120,7 @@ func paintEach(lines, codes []string, color bool) []string {
 // more returns the line that counts what is not shown.
 func more(n int) string { return fmt.Sprintf("and %d more like these", n) }
 
-// Limit returns the first lines, at most MaxLines, and then how many more there are.
+// Limit returns at most MaxLines lines, followed by the number of the others.
 func Limit(lines []string) []string {
 	if n := len(lines) - MaxLines; n > 0 {
 		return append(lines[:MaxLines:MaxLines], more(n))

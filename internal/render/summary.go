@@ -10,8 +10,8 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 )
 
-// Summary returns a proposal in one line: how many objects would change, and the pool
-// that is left with the least to spare.
+// Summary describes a proposal in one line: the number of changed objects, and
+// the pool that can spare the fewest members.
 func Summary(p change.Proposal) string {
 	n := map[string]int{}
 	for _, c := range p.Plan.Changes {
@@ -38,8 +38,8 @@ func Summary(p change.Proposal) string {
 	return line
 }
 
-// CapacityAfter names the pool that has the least to spare after a change; empty if
-// rules look at none.
+// CapacityAfter describes the pool that can spare the fewest members after a
+// change; empty if no rule applies to the pools.
 func CapacityAfter(pools []safety.Capacity) string {
 	judged := slices.DeleteFunc(slices.Clone(pools), func(c safety.Capacity) bool { return c.Mode == safety.None && c.Excess() == 0 })
 	if len(judged) == 0 {
@@ -53,8 +53,8 @@ func CapacityAfter(pools []safety.Capacity) string {
 	return line
 }
 
-// slack says how many more may go, or by how many a pool is below its floor or above
-// max-pooled.
+// slack describes how many more members may be depooled, or by how many a pool is
+// below its floor or above max-pooled.
 func slack(c safety.Capacity) string {
 	floor := fmt.Sprintf("floor %d, ", c.Next)
 	switch n := c.Slack(); {
@@ -69,8 +69,8 @@ func slack(c safety.Capacity) string {
 	}
 }
 
-// Losses says which objects that serve a proposal deletes, and in which pools it leaves
-// nothing that serves; empty if there are none.
+// Losses describes how many serving objects a proposal deletes, and which pools
+// it leaves without serving members; empty if neither is the case.
 func Losses(p change.Proposal) string {
 	var parts []string
 	deleted := 0
