@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// announced is a record as far as it is announced.
+// announced returns a record with the parts that an announcement contains.
 func announced(action string) Record {
 	return Record{Event: Event{Action: action}, User: User{Name: "alice"}, Host: Host{Name: "deploy1001"}}
 }
@@ -50,7 +50,7 @@ func TestAnnouncementSaysHowAndWhy(t *testing.T) {
 }
 
 func TestAnnouncementIsCut(t *testing.T) {
-	for n := range 4 { // wherever the cut falls in a character of two bytes
+	for n := range 4 { // the cut may fall anywhere in a two-byte character
 		got := Announcement(announced("set/val="+strings.Repeat("x", n)+strings.Repeat("é", 1000)), "s")
 		if len(got) > 425 || len(got) < 420 || !utf8.ValidString(got) || !strings.HasSuffix(got, "é…") {
 			t.Errorf("%d bytes: %q", len(got), got)
@@ -65,8 +65,7 @@ func TestAnnouncementIsCut(t *testing.T) {
 	}
 }
 
-// FuzzAnnouncement: whatever there is to say, it is one line that the channel
-// takes whole.
+// FuzzAnnouncement checks that any record makes one line that fits the channel.
 func FuzzAnnouncement(f *testing.F) {
 	f.Add("alice", "h", "set/a=b", "name=x", "reason", "T1", "min-pooled", true)
 	f.Add("a\nb", "\xff", strings.Repeat("é", 300), strings.Repeat("…", 200), strings.Repeat("\U0001f600", 99), strings.Repeat("T", 500), strings.Repeat("r", 300), false)
@@ -88,7 +87,8 @@ func FuzzAnnouncement(f *testing.F) {
 	})
 }
 
-// TestAnnouncementOfALongName: neither a user nor a host pushes out what was done.
+// TestAnnouncementOfALongName: a long user or host name does not displace the
+// action.
 func TestAnnouncementOfALongName(t *testing.T) {
 	r := announced("set/pooled=no")
 	r.User.Name, r.Host.Name = strings.Repeat("\n", 500), strings.Repeat("é", 500)

@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// put writes entries to the outbox behind everybody's back.
+// put writes entries to the outbox directly.
 func (o *office) put(entries map[string]string) {
 	o.Helper()
 	for key, value := range entries {
@@ -22,13 +22,12 @@ func (o *office) put(entries map[string]string) {
 	}
 }
 
-// sized is an entry with a message of so many bytes.
+// sized returns an entry with a message of the given size.
 func sized(id string, bytes int) string {
 	return fmt.Sprintf(`{"id": %q, "message": %q, "time": "2026-01-02T03:04:05Z", "parts": 1}`, id, strings.Repeat("x", bytes))
 }
 
-// rubbish is what somebody may have written to the outbox: a key, a value, and what
-// is wrong with it.
+// rubbish returns invalid outbox entries: key, value, and what is wrong.
 func rubbish() [][3]string {
 	return [][3]string{
 		{"x", "[]", "its key is not one of the outbox"},
@@ -54,7 +53,8 @@ func (o *office) putRubbish() {
 	}
 }
 
-// asides returns what is set aside, and whether it is still in the outbox.
+// asides returns the entries that are set aside, and whether each is still in the
+// outbox.
 func (o *office) asides() (names []string, reasons map[string]string, moved bool) {
 	o.Helper()
 	_, all, err := o.log("h1", 1).Waiting(o.Context())
@@ -70,8 +70,8 @@ func (o *office) asides() (names []string, reasons map[string]string, moved bool
 	return names, reasons, moved
 }
 
-// TestLargeEntryHoldsUpNobody: what is too large to be claimed is set aside by the
-// first change that sees it, which says so, and all other messages are delivered.
+// TestLargeEntryHoldsUpNobody: the first change that sees an entry too large to
+// claim sets it aside and reports it, and all other messages are delivered.
 func TestLargeEntryHoldsUpNobody(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 1)
@@ -96,8 +96,7 @@ func TestLargeEntryHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// TestManyLargeMessages: messages are claimed as many at a time as fit into a
-// transaction.
+// TestManyLargeMessages: one transaction claims as many messages as fit into it.
 func TestManyLargeMessages(t *testing.T) {
 	o := newOffice(t)
 	for n := range 60 {
@@ -140,7 +139,8 @@ func numbered(n int) string {
 	return strings.Join(ids, " ")
 }
 
-// TestRubbishIsSetAsideOnce, by a service or by hand, each with its reason.
+// TestRubbishIsSetAsideOnce: a service or Redeliver sets each invalid entry aside
+// once, with its reason.
 func TestRubbishIsSetAsideOnce(t *testing.T) {
 	for name, deliver := range map[string]func(l *Log) error{
 		"log deliver": func(l *Log) error { _, errs := l.Redeliver(t.Context()); return errors.Join(errs...) },
@@ -171,7 +171,8 @@ func TestRubbishIsSetAsideOnce(t *testing.T) {
 	}
 }
 
-// TestSettingAsideFails: who may not set anything aside delivers all the same.
+// TestSettingAsideFails: a process that may not set entries aside still delivers
+// messages.
 func TestSettingAsideFails(t *testing.T) {
 	o := newOffice(t)
 	o.put(map[string]string{"tcpircbot/torn": "{"})
@@ -201,7 +202,7 @@ func TestSettingAsideFails(t *testing.T) {
 	}
 }
 
-// TestDrop removes what is set aside, and nothing that can be delivered.
+// TestDrop: Drop removes entries that are set aside, and no deliverable messages.
 func TestDrop(t *testing.T) {
 	o := newOffice(t)
 	o.putRubbish()
@@ -214,7 +215,7 @@ func TestDrop(t *testing.T) {
 			t.Errorf("%s: %v, %v", id, dropped, err)
 		}
 	}
-	drop("torn", 2) // while it is in the outbox
+	drop("torn", 2) // still in the outbox
 	o.put(map[string]string{"tcpircbot/torn": "{", "h1/file/torn": "{"})
 	o.sleep(claimTime + 1)
 	if _, errs := l.Redeliver(t.Context()); len(errs) != 1 {
@@ -236,8 +237,8 @@ func TestDrop(t *testing.T) {
 	o.want("outbox", o.outbox(), "h2/file/2 tcpircbot/2")
 }
 
-// TestUnreadTooLargeForAllSinks: what would not fit into a transaction as often as
-// there are sinks is set aside.
+// TestUnreadTooLargeForAllSinks: a message is set aside if its copies for all
+// sinks do not fit into one transaction.
 func TestUnreadTooLargeForAllSinks(t *testing.T) {
 	o := newOffice(t)
 	o.put(map[string]string{"h1/sal/large": sized("large", maxEntry-200)})
@@ -259,7 +260,7 @@ func TestUnreadTooLargeForAllSinks(t *testing.T) {
 	}
 }
 
-// TestForgedParts: an entry does not decide how much of the journal is read.
+// TestForgedParts: an entry cannot make a process read the whole journal.
 func TestForgedParts(t *testing.T) {
 	o := newOffice(t)
 	for n := range 5 {
@@ -278,7 +279,7 @@ func TestForgedParts(t *testing.T) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// FuzzEntry: whatever is in the outbox is a message that can be claimed, shown and
+// FuzzEntry: any outbox entry is either a message that can be claimed, shown and
 // sent, or can be set aside and dropped.
 func FuzzEntry(f *testing.F) {
 	for _, one := range rubbish() {

@@ -14,7 +14,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// redeliver returns how many messages each sink took, and what went wrong.
+// redeliver returns the number of messages that each sink received, and the
+// errors.
 func (o *office) redeliver(l *Log) string {
 	o.Helper()
 	taken, errs := l.Redeliver(o.Context())
@@ -33,7 +34,8 @@ func TestRedeliver(t *testing.T) {
 	o.want("outbox", o.outbox(), "h2/file/56 h2/file/57 h2/file/58 h2/file/59 h2/file/60")
 }
 
-// TestRedeliverToASinkThatFailed tries again at once, and once.
+// TestRedeliverToASinkThatFailed: Redeliver tries a failed sink immediately, and
+// once.
 func TestRedeliverToASinkThatFailed(t *testing.T) {
 	o := newOffice(t)
 	o.bot.close()
@@ -42,12 +44,12 @@ func TestRedeliverToASinkThatFailed(t *testing.T) {
 	refused := "tcpircbot " + o.bot.address + ": connection refused"
 	o.want("taken", o.redeliver(o.log("h1", 3)), "bot 0, file 0 "+refused)
 	o.bot = newChannel(t, o.bot.address)
-	o.sleep(2 * claimTime) // the second message's claim was not given back
+	o.sleep(2 * claimTime) // until the claim of the second message ends
 	o.want("taken", o.redeliver(o.log("h1", 3)), "bot 2, file 0 ")
 	o.want("bot", o.bot.said(), "m1 m2")
 }
 
-// TestFailedIsGivenBack: who could not deliver a message does not keep it.
+// TestFailedIsGivenBack: a process releases a message that it could not deliver.
 func TestFailedIsGivenBack(t *testing.T) {
 	o := newOffice(t)
 	o.bot.close()
@@ -60,7 +62,8 @@ func TestFailedIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestRedeliverSendsLateInOneLine, before what is newer.
+// TestRedeliverSendsLateInOneLine: late messages are sent as one line, before
+// newer ones.
 func TestRedeliverSendsLateInOneLine(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 3)
@@ -74,8 +77,8 @@ func TestRedeliverSendsLateInOneLine(t *testing.T) {
 	}
 }
 
-// TestRedeliverWaitsForOthers: what somebody else is sending is either taken
-// out by them, or sent when their time is over.
+// TestRedeliverWaitsForOthers: a message claimed by another process is either
+// delivered by it, or sent after the claim ends.
 func TestRedeliverWaitsForOthers(t *testing.T) {
 	t.Parallel() // it waits
 	o := newOffice(t)
@@ -107,7 +110,8 @@ func TestRedeliverEnds(t *testing.T) {
 	o.want("bot", o.bot.said(), "")
 }
 
-// TestRedeliverToASlowWebhook gives it more time than a change has.
+// TestRedeliverToASlowWebhook: Redeliver gives a webhook more time than a change
+// does.
 func TestRedeliverToASlowWebhook(t *testing.T) {
 	t.Parallel() // it waits
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(sendTime + sendTime/5) }))
@@ -127,7 +131,7 @@ func TestRedeliverToASlowWebhook(t *testing.T) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// keepDelivering runs a log's until the returned function is called, which
+// keepDelivering runs KeepDelivering until the returned function is called, which
 // returns what was reported.
 func keepDelivering(t *testing.T, l *Log) func() string {
 	t.Helper()
@@ -142,7 +146,7 @@ func keepDelivering(t *testing.T, l *Log) func() string {
 	}
 }
 
-// soon waits for something to happen.
+// soon waits until a condition holds.
 func soon(t *testing.T, what func() bool) {
 	t.Helper()
 	for range 400 {
@@ -154,8 +158,8 @@ func soon(t *testing.T, what func() bool) {
 	t.Fatal("it did not happen")
 }
 
-// TestKeepDelivering: what is left behind is sent when its time is over, and
-// what its sender still has is not touched.
+// TestKeepDelivering: messages are sent after their claim ends, and not while
+// another process holds them.
 func TestKeepDelivering(t *testing.T) {
 	t.Parallel() // it waits
 	o := newOffice(t)
@@ -164,14 +168,15 @@ func TestKeepDelivering(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	o.want("bot", o.bot.said(), "")
 	o.sleep(claimTime)
-	o.leave("h1", 1) // which wakes it: its own clock does not stand
+	o.leave("h1", 1) // the write wakes it; its timer does not follow the test clock
 	soon(t, func() bool { return o.outbox() == "h1/file/2 tcpircbot/2" })
 	o.want("bot", o.bot.said(), "m1")
 	o.want("file", o.written("h1"), "1")
 	o.want("reports", end(), "")
 }
 
-// TestKeepDeliveringLeavesFailedSinksAlone for a minute.
+// TestKeepDeliveringLeavesFailedSinksAlone: a failed sink is not used for a
+// minute.
 func TestKeepDeliveringLeavesFailedSinksAlone(t *testing.T) {
 	o := newOffice(t)
 	o.bot.close()
@@ -196,8 +201,8 @@ func TestKeepDeliveringLeavesFailedSinksAlone(t *testing.T) {
 	o.want("bot", o.bot.said(), "m1 m2")
 }
 
-// TestKeepDeliveringForSilentHosts: who has not been heard of for 7 days does
-// not write its own file any more.
+// TestKeepDeliveringForSilentHosts: after 7 days without a change, another host
+// delivers a host's messages.
 func TestKeepDeliveringForSilentHosts(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h2", 1)
@@ -214,8 +219,8 @@ func TestKeepDeliveringForSilentHosts(t *testing.T) {
 	o.want("by hand", o.redeliver(l), "bot 0, file 0 ")
 }
 
-// TestKeepDeliveringSurvivesTheStore: it reports that the store is away, once,
-// and goes on when it is back.
+// TestKeepDeliveringSurvivesTheStore: it reports an outage of the store once, and
+// continues afterwards.
 func TestKeepDeliveringSurvivesTheStore(t *testing.T) {
 	t.Parallel() // it waits
 	o := newOffice(t)
@@ -233,7 +238,7 @@ func TestKeepDeliveringSurvivesTheStore(t *testing.T) {
 	o.want("reports", end(), "store unavailable: nowhere: away")
 }
 
-// outage is a store that is away for a while.
+// outage is a store that can be made unavailable.
 type outage struct {
 	store.Store
 	mu    sync.Mutex

@@ -11,9 +11,9 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestReadersAreBounded: however large the records are, what is read of them to
-// name who took an object out fits into one page, and what is kept in memory into
-// a few. What that leaves out is said.
+// TestReadersAreBounded: to name who took an object out, at most one page is
+// read, and a few pages are kept in memory, however large the records are. The
+// error reports what was left out.
 func TestReadersAreBounded(t *testing.T) {
 	j := newJournal(t)
 	const n = 80
@@ -31,9 +31,9 @@ func TestReadersAreBounded(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		read    func() (records int, err error)
-		records int  // none, all, or some that are fewer
-		cut     bool // which is said
-		most    int  // bytes of memory that are allocated; not the limit if that is 0
+		records int  // 0 for none, or how many of all
+		cut     bool // a *CutError is returned
+		maxAlloc    int  // bytes of memory allocated at most; 0 for the limit
 	}{
 		{"Takers", func() (int, error) { f, err := j.Takers(t.Context(), []object.Object{o}, all); return len(f), err }, 0, true, 8 * store.MaxPage},
 		{"LastChanges", func() (int, error) { f, err := j.LastChanges(t.Context(), []object.Object{o}, all); return len(f), err }, 0, true, 8 * store.MaxPage},
@@ -61,7 +61,7 @@ func TestReadersAreBounded(t *testing.T) {
 		if c.records == n && records != n {
 			t.Errorf("%s: %d records of %d", c.name, records, n)
 		}
-		if took := after.TotalAlloc - before.TotalAlloc; c.most > 0 && (took > uint64(c.most) || j.lists.bytes > store.MaxPage) {
+		if took := after.TotalAlloc - before.TotalAlloc; c.maxAlloc > 0 && (took > uint64(c.maxAlloc) || j.lists.bytes > store.MaxPage) {
 			t.Errorf("%s: %d bytes read, %d allocated", c.name, j.lists.bytes, took)
 		}
 	}

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// with returns a process whose sinks are others.
+// with returns a copy of the log with other sinks.
 func (l *Log) with(sinks ...Sink) *Log {
 	other := *l
 	other.Sinks = sinks
 	return &other
 }
 
-// TestBrokenSinkWaits: what a sink with wrong settings is to be told waits under its
-// name, holds up nobody else, and is delivered when its settings are right.
+// TestBrokenSinkWaits: messages for a sink with wrong settings wait under its
+// name, do not delay others, and are delivered after its settings are right.
 func TestBrokenSinkWaits(t *testing.T) {
 	o := newOffice(t)
 	l := o.log("h1", 1)
@@ -30,7 +30,7 @@ func TestBrokenSinkWaits(t *testing.T) {
 	o.want("file", o.written("h1"), "1 2 3")
 	o.want("outbox", o.outbox(), "")
 
-	// A bot of which a host has wrong settings is told by another.
+	// Another host delivers to a bot whose settings are wrong on this one.
 	bots := l.with(Broken{"tcpircbot", Channel}, file)
 	o.want("complaint", o.change(bots, false), "not announced: the settings of tcpircbot are wrong: what it is to be told waits until they are right; the change is made and in the journal as 4")
 	o.want("complaint of a quiet one", o.change(bots, true), "")
@@ -39,8 +39,8 @@ func TestBrokenSinkWaits(t *testing.T) {
 	o.want("bot", o.bot.said(), "m3 m4 m6")
 }
 
-// TestUnreadSinkWaits: what waits for a sink of which not even the name can be
-// read goes to all that were not told, once all settings are right.
+// TestUnreadSinkWaits: messages for a sink whose name cannot be read are sent to
+// all sinks that have not received them, after all settings are right.
 func TestUnreadSinkWaits(t *testing.T) {
 	for name, deliver := range map[string]func(*office, *Log){
 		"by the next change": func(o *office, l *Log) { o.want("complaint", o.change(l, true), "") },
@@ -57,15 +57,15 @@ func TestUnreadSinkWaits(t *testing.T) {
 			o := newOffice(t)
 			l := o.log("h1", 1)
 			bot, file := l.Sinks[0], l.Sinks[1]
-			o.change(l.with(NewUnread(), file), false)                        // it was the bot
-			o.change(l.with(NewUnread(), Broken{"tcpircbot", Channel}), true) // the file, and the bot is to be spared
-			o.change(o.log("h2", 1).with(NewUnread()), false)                 // another host's, with settings of its own
-			o.want("outbox", o.outbox(), "h1/sal/1 h1/sal/2 h2/sal/3")        // nobody has taken anything
+			o.change(l.with(NewUnread(), file), false)                        // the name of the bot is unknown
+			o.change(l.with(NewUnread(), Broken{"tcpircbot", Channel}), true) // the name of the file is unknown, and the change is quiet
+			o.change(o.log("h2", 1).with(NewUnread()), false)                 // on another host with its own settings
+			o.want("outbox", o.outbox(), "h1/sal/1 h1/sal/2 h2/sal/3")        // no message was readdressed
 			o.want("still wrong", o.redeliver(l.with(NewUnread(), bot)), "bot 0, file 0 the settings of a sink are wrong: what it is to be told waits until they are right")
 			deliver(o, l.with(bot, file))
 			o.want("bot", o.bot.said(), "m1")
 			got := o.written("h1")
-			if got != "1 2" && got != "1 2 4" { // the change that delivers is told too
+			if got != "1 2" && got != "1 2 4" { // includes the change that delivers
 				t.Errorf("file: %q", got)
 			}
 			o.want("outbox", o.outbox(), "h2/sal/3")
@@ -73,7 +73,8 @@ func TestUnreadSinkWaits(t *testing.T) {
 	}
 }
 
-// TestUnreadOfSilentHost: a service stands in for a host that is not there any more.
+// TestUnreadOfSilentHost: a service delivers the messages of a host that no
+// longer exists.
 func TestUnreadOfSilentHost(t *testing.T) {
 	o := newOffice(t)
 	o.change(o.log("h2", 1).with(NewUnread()), false)
@@ -88,8 +89,8 @@ func TestUnreadOfSilentHost(t *testing.T) {
 	o.want("file", o.written("h1"), "1")
 }
 
-// TestUnreadIsReadByAChange: every change reads what waits for settings to be
-// mended, and nothing of sinks that it cannot deliver to.
+// TestUnreadIsReadByAChange: every change reads messages that wait for right
+// settings, and none for sinks that it cannot deliver to.
 func TestUnreadIsReadByAChange(t *testing.T) {
 	l := newOffice(t).log("h1", 1)
 	want := []string{"/c/.confctl/outbox/h1/sal/", "/c/.confctl/outbox/tcpircbot/"}

@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// TestClockSince: a change is recent only if neither its own time nor those of the
-// changes after it speak against that.
+// TestClockSince: a change is recent only if neither its own time nor the times
+// of later changes contradict that.
 func TestClockSince(t *testing.T) {
 	now := noon()
 	since := now.Add(-time.Hour)
@@ -17,7 +17,7 @@ func TestClockSince(t *testing.T) {
 		name   string
 		host   string
 		at     time.Duration
-		later  []time.Duration // of other hosts, the oldest first
+		later  []time.Duration // times of later changes by other hosts, oldest first
 		recent bool
 	}{
 		{"just now", "a", 0, nil, true},
@@ -38,7 +38,7 @@ func TestClockSince(t *testing.T) {
 		for i, at := range c.later {
 			later = append(later, Stored{change("l", now.Add(at)), store.Revision(11 + i)})
 		}
-		earlier := Stored{change("e", now.Add(-10*time.Hour)), 9} // speaks of nothing
+		earlier := Stored{change("e", now.Add(-10*time.Hour)), 9} // earlier than the change, so it has no effect
 		slices.Reverse(later)
 		clock := NewClock("here", now, append(later, Stored{r, 10}, earlier))
 		if got := clock.Since(Stored{r, 10}, since); got != c.recent {

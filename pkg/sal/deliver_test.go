@@ -19,16 +19,16 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// office is a store with an outbox, a clock, a bot and files for the hosts.
+// office is a store with an outbox, a clock, a bot and a file for each host.
 type office struct {
 	*testing.T
 	store          store.Store
 	reads, commits atomic.Int64
-	broken         func(store.Txn) error // may fail a commit
-	skew           atomic.Int64          // of the clock
+	broken         func(store.Txn) error // returns the error of a commit
+	skew           atomic.Int64          // added to the clock
 	bot            *channel
 	dir            string
-	made           int // changes
+	made           int // number of changes
 }
 
 func newOffice(t *testing.T) *office {
@@ -52,7 +52,7 @@ func openStore(t *testing.T, path string) store.Store {
 	return s
 }
 
-// counted is the office's store, as the logs see it.
+// counted is the store of the logs, which counts their requests.
 type counted struct {
 	store.Store
 	o *office
@@ -79,8 +79,8 @@ func (o *office) sleep(d time.Duration) { o.skew.Add(int64(d)) }
 
 func (o *office) file(host string) string { return filepath.Join(o.dir, host+".json") }
 
-// log is that of a process on a host, of which nobody knows whether it is
-// alive. It tells the bot and the host's file.
+// log returns the log of a process about which others cannot tell whether it is
+// alive. Its sinks are the bot and the host's file.
 func (o *office) log(host string, pid int) *Log {
 	return &Log{
 		Store:  counted{o.store, o},
@@ -91,14 +91,14 @@ func (o *office) log(host string, pid int) *Log {
 	}
 }
 
-// commit commits a change and nothing more. Ids are 1, 2, 3 and so on.
+// commit commits a change without delivery. Ids are 1, 2, 3 and so on.
 func (o *office) commit(l *Log, quiet bool) Delivery {
 	o.Helper()
 	o.made++
 	return o.commitPart(l, Delivery{ID: fmt.Sprint(o.made), Quiet: quiet})
 }
 
-// commitPart commits one more part of a change.
+// commitPart commits another part of a change.
 func (o *office) commitPart(l *Log, d Delivery) Delivery {
 	o.Helper()
 	n := len(d.Records) + 1
@@ -122,7 +122,7 @@ func (o *office) commitPart(l *Log, d Delivery) Delivery {
 	return d
 }
 
-// seen is what a change reads beside its objects.
+// seen returns the entries that a change reads for Deliver.
 func (o *office) seen(l *Log) []store.Entry {
 	o.Helper()
 	found, err := o.store.Read(o.Context(), l.Prefixes()...)
@@ -132,7 +132,7 @@ func (o *office) seen(l *Log) []store.Entry {
 	return found.Entries
 }
 
-// change is a whole change by a process. It returns what it complained of.
+// change makes and delivers a change. It returns the errors of Deliver.
 func (o *office) change(l *Log, quiet bool) string {
 	o.Helper()
 	seen := o.seen(l)
@@ -146,7 +146,7 @@ func text(errs []error) string {
 	return ""
 }
 
-// leave has a number of changes made by processes that die after the commit.
+// leave makes changes by processes that die after the commit.
 func (o *office) leave(host string, changes int) {
 	o.Helper()
 	for n := range changes {
@@ -178,7 +178,7 @@ func (o *office) outbox() string {
 	return strings.Join(keys, " ")
 }
 
-// want compares what happened.
+// want compares a result with the expected one.
 func (o *office) want(what, got, want string) {
 	o.Helper()
 	if got != want {
@@ -225,8 +225,8 @@ func TestWhatIsForWhom(t *testing.T) {
 	}
 }
 
-// TestOlderGoFirst: what others have left behind is sent first, the oldest
-// first, and what is another host's is left to it.
+// TestOlderGoFirst: messages that other processes left behind are sent first,
+// oldest first, except those of other hosts.
 func TestOlderGoFirst(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 3)
@@ -256,18 +256,18 @@ func TestHeldIsLeftAlone(t *testing.T) {
 	o.want("bot", o.bot.said(), "m1 m3")
 }
 
-// TestOwnAreFree: a process that makes several changes goes on with what it has
-// left behind itself.
+// TestOwnAreFree: a process that makes several changes may send the messages that
+// it left behind itself.
 func TestOwnAreFree(t *testing.T) {
 	o := newOffice(t)
 	l := o.log("h1", 1)
-	l.Self = ThisProcess("h1") // which is alive
+	l.Self = ThisProcess("h1") // a process that is alive
 	o.commit(l, false)
 	o.want("complaint", o.change(l, false), "")
 	o.want("bot", o.bot.said(), "m1 m2")
 }
 
-// TestClockFarOff: a claim that ends long after any could is none.
+// TestClockFarOff: a claim that ends too far in the future is ignored.
 func TestClockFarOff(t *testing.T) {
 	o := newOffice(t)
 	o.sleep(time.Hour)
@@ -277,8 +277,8 @@ func TestClockFarOff(t *testing.T) {
 	o.want("bot", o.bot.said(), "m1 m2")
 }
 
-// TestDeadHolder: a process that was killed is known to be dead at once, on its
-// own host, also while nobody has waited for it.
+// TestDeadHolder: other processes on the same host know that a process was
+// killed, even if its parent has not waited for it.
 func TestDeadHolder(t *testing.T) {
 	if words := childWords(); len(words) > 0 {
 		o := &office{T: t, dir: words[0]}
@@ -359,8 +359,8 @@ func startOf(t *testing.T, pid int) string {
 	return start
 }
 
-// TestSinkThatFailedRests: it is left alone for a minute; then it gets all, in
-// order. Others do not notice.
+// TestSinkThatFailedRests: a failed sink is not used for a minute, and then gets
+// all messages in order. Other sinks are not affected.
 func TestSinkThatFailedRests(t *testing.T) {
 	o := newOffice(t)
 	o.bot.close()
@@ -386,7 +386,7 @@ func TestSinkThatFailedRests(t *testing.T) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// TestOlderMessageFails: what comes after it waits behind it.
+// TestOlderMessageFails: newer messages wait behind one that fails.
 func TestOlderMessageFails(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 3)
@@ -402,8 +402,8 @@ func TestOlderMessageFails(t *testing.T) {
 	o.want("bot", o.bot.said(), "m1 m2 m3 m4 m6")
 }
 
-// TestManyOlder: no more than some are sent at a time, and what is newer waits,
-// so that the order stays.
+// TestManyOlder: one batch is sent at a time, and newer messages wait, so that
+// the order is kept.
 func TestManyOlder(t *testing.T) {
 	const older = 2*maxOlder + 10
 	o := newOffice(t)
@@ -427,8 +427,8 @@ func TestManyOlder(t *testing.T) {
 	o.want("file", o.written("h2"), numbers("", older+1, o.made))
 }
 
-// TestRacers: a number of processes find the same left behind, and each message
-// is sent once.
+// TestRacers: several processes find the same messages, and each message is sent
+// once.
 func TestRacers(t *testing.T) {
 	t.Run("local", func(t *testing.T) { race(newOffice(t)) })
 	t.Run("etcd", func(t *testing.T) {
@@ -456,7 +456,7 @@ func race(o *office) {
 		wait.Go(func() {
 			<-start
 			if n%2 == 0 {
-				l.Deliver(o.Context(), own, seen) // on a slow machine there may be no time for all
+				l.Deliver(o.Context(), own, seen) // may not send all on a slow machine
 			} else if _, errs := l.Redeliver(o.Context()); errs != nil {
 				o.Error(errs)
 			}
@@ -480,8 +480,8 @@ func race(o *office) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// TestCrashRepeatsAndLosesNothing: who dies before what was sent is taken out
-// leaves it to be sent again.
+// TestCrashRepeatsAndLosesNothing: if a process dies before it removes a sent
+// message from the outbox, the message is sent again.
 func TestCrashRepeatsAndLosesNothing(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 1)
@@ -501,9 +501,8 @@ func TestCrashRepeatsAndLosesNothing(t *testing.T) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// TestTakenOverMeanwhile: a process that is very slow between its commit and
-// its delivery finds its message in other hands, and neither sends it again nor
-// puts it back.
+// TestTakenOverMeanwhile: a process that is very slow between commit and delivery
+// finds its message claimed by another, and neither sends it nor writes it back.
 func TestTakenOverMeanwhile(t *testing.T) {
 	o := newOffice(t)
 	slow := o.log("h1", 1)
@@ -513,12 +512,13 @@ func TestTakenOverMeanwhile(t *testing.T) {
 	o.want("complaint", text(slow.Deliver(t.Context(), own, nil)), "")
 	o.want("bot", o.bot.said(), "m1 m2")
 	o.want("file", o.written("h1"), "1 2")
-	// Slow, but nobody else was there.
+	// The process is slow, but no other has claimed the message.
 	own = o.commit(slow, false)
 	o.sleep(2 * claimTime)
 	o.want("complaint", text(slow.Deliver(t.Context(), own, nil)), "")
 	o.want("bot", o.bot.said(), "m3")
-	// In time, but it fails after somebody has taken it out.
+	// The process is in time, but the sink fails after another process has
+	// removed the message.
 	own = o.commit(slow, false)
 	o.bot.close()
 	var taken []store.Write
@@ -534,8 +534,8 @@ func TestTakenOverMeanwhile(t *testing.T) {
 	o.want("outbox", o.outbox(), "")
 }
 
-// TestLateInOneLine: a channel gets what is old in one line, after the new
-// message; a file gets all of it.
+// TestLateInOneLine: a channel gets old messages as one line, after the new
+// message; a file gets each of them.
 func TestLateInOneLine(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 2)
@@ -583,13 +583,14 @@ func TestLateLine(t *testing.T) {
 	}
 }
 
-// TestSplitChangeIsDeliveredWhole, by who made it and by others.
+// TestSplitChangeIsDeliveredWhole: the process that made a change in parts, or
+// another one, delivers one message with all records.
 func TestSplitChangeIsDeliveredWhole(t *testing.T) {
 	o := newOffice(t)
 	o.made = 1
 	l := o.log("h1", 1)
 	own := o.commitPart(l, o.commitPart(l, Delivery{ID: "1"}))
-	seen := o.seen(l) // as when its second part was planned: its own message is there
+	seen := o.seen(l) // includes its own message, as for the plan of the second part
 	o.want("complaint", text(l.Deliver(t.Context(), own, seen)), "")
 	o.made = 2
 	o.commitPart(l, o.commitPart(l, o.commitPart(l, Delivery{ID: "2"})))
@@ -606,7 +607,7 @@ func TestSplitChangeIsDeliveredWhole(t *testing.T) {
 	}
 }
 
-// TestWithoutItsRecord a message is delivered all the same.
+// TestWithoutItsRecord: a message without a record in the journal is delivered.
 func TestWithoutItsRecord(t *testing.T) {
 	o := newOffice(t)
 	o.leave("h1", 1)
@@ -618,8 +619,8 @@ func TestWithoutItsRecord(t *testing.T) {
 	o.want("file", o.written("h1"), "1 2")
 }
 
-// TestSlowSink: a sink that never comes back is not waited for, and the others have
-// theirs.
+// TestSlowSink: Deliver does not wait for a sink that never returns, and the
+// other sinks get their messages.
 func TestSlowSink(t *testing.T) {
 	t.Parallel() // it waits
 	o := newOffice(t)
@@ -635,7 +636,8 @@ func TestSlowSink(t *testing.T) {
 	o.want("outbox", o.outbox(), "stuck/1")
 }
 
-// stuck does not even mind the context, as a file on a server that has gone.
+// stuck is a sink that ignores the context, as a file on an unreachable server
+// does.
 type stuck struct{ over <-chan struct{} }
 
 func (stuck) Name() string { return "stuck" }
@@ -646,7 +648,7 @@ func (s stuck) Send(context.Context, Delivery) error {
 }
 
 // TestWhatWasAddedStays: a message that a further part of its change has
-// rewritten meanwhile is not taken out with what was sent of it.
+// rewritten stays in the outbox after the earlier text was sent.
 func TestWhatWasAddedStays(t *testing.T) {
 	o := newOffice(t)
 	l := o.log("h1", 1)

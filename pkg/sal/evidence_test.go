@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestTrace: the changes of an object are followed from what is stored, each by the
-// revision that the one after it names.
+// TestTrace: Trace follows the changes of an object from the stored revision, by
+// the revision that each record names.
 func TestTrace(t *testing.T) {
 	set := func(since store.Revision) Object {
 		return Object{Type: "t", Path: "x", Before: value.OfMap(), After: value.OfMap(), Since: since}

@@ -16,8 +16,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// history makes records, the newest first, of lines such as "c undoes a b",
-// the oldest first; a ! makes one refused, a ~ a part with more to follow, and
+// history returns records, newest first, from lines such as "c undoes a b",
+// oldest first. A ! marks a refused change, a ~ a part with more to follow, and
 // a-2 is a part of a.
 func history(lines ...string) []Stored {
 	var records []Stored
@@ -38,7 +38,7 @@ func history(lines ...string) []Stored {
 	return records
 }
 
-// addHistory commits what history makes of lines.
+// addHistory commits the records of history.
 func (j journal) addHistory(lines ...string) {
 	j.Helper()
 	for _, r := range slices.Backward(history(lines...)) {
@@ -78,15 +78,17 @@ func TestUndone(t *testing.T) {
 	}
 }
 
-// Of changes that each undo one that stands, those stand in the end that were
-// made and not taken back: redoing what an undo took back brings it back.
+// TestUndoneIsWhatDoesNotStand makes changes that may each undo one that is in
+// effect. Those in effect at the end are those not undone: undoing an undo
+// restores its change.
 func TestUndoneIsWhatDoesNotStand(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines, stands, takes := []string{"0"}, map[string]bool{"0": true}, map[string]string{}
 		for i := 1; i < rapid.IntRange(2, 10).Draw(t, "changes"); i++ {
 			id := fmt.Sprint(i)
 			line := id
-			// To undo what is not in effect changes nothing, and makes no record.
+			// Undoing a change that is not in effect changes nothing, and
+			// makes no record.
 			inEffect := func(target string) bool {
 				for want := true; target != ""; target, want = takes[target], !want {
 					if stands[target] != want {
@@ -99,7 +101,7 @@ func TestUndoneIsWhatDoesNotStand(t *testing.T) {
 				line += " undoes " + target
 				takes[id] = target
 				for undone, now := target, false; undone != ""; undone, now = takes[undone], !now {
-					stands[undone] = now // what it had undone is back, and so on
+					stands[undone] = now // the change that it had undone is restored, and so on
 				}
 			}
 			stands[id] = true
@@ -114,8 +116,8 @@ func TestUndoneIsWhatDoesNotStand(t *testing.T) {
 	})
 }
 
-// severalChanges are records of changes of objects, the newest first, of which
-// the oldest changed a field of a.
+// severalChanges returns records of changes of objects, newest first. The oldest
+// changed a field of a.
 func severalChanges(t *testing.T) ([]Stored, []object.Object) {
 	t.Helper()
 	node := nodeType(t)
@@ -143,7 +145,7 @@ func severalChanges(t *testing.T) ([]Stored, []object.Object) {
 	return records, objects
 }
 
-// addAll adds records, the newest first, as long as more are wanted.
+// addAll adds records, newest first, until no more are needed.
 func addAll(records []Stored, add func(Stored) bool) {
 	for _, r := range records {
 		if !add(r) {
@@ -152,14 +154,14 @@ func addAll(records []Stored, add func(Stored) bool) {
 	}
 }
 
-// lastChanges is who changed objects last among some records.
+// lastChanges is LastChanges on some records.
 func lastChanges(records []Stored, objects []object.Object, which func(Object) bool) map[ObjectID]Stored {
 	c := newChangeSearch(objects, which)
 	addAll(records, c.add)
 	return c.found
 }
 
-// takersOf is who took objects out among some records.
+// takersOf is Takers on some records.
 func takersOf(records []Stored, objects []object.Object, takesOut func(Object) bool) map[ObjectID]Stored {
 	t := newTakerSearch(objects, takesOut)
 	addAll(records, t.add)
@@ -206,7 +208,8 @@ func nodeType(t *testing.T) *schema.Type {
 	return node
 }
 
-// TestTakersReadsSome: no more than it must, and not the whole journal.
+// TestTakersReadsSome: Takers reads only what it needs, and not the whole
+// journal.
 func TestTakersReadsSome(t *testing.T) {
 	j := newJournal(t)
 	node := nodeType(t)
@@ -218,7 +221,7 @@ func TestTakersReadsSome(t *testing.T) {
 	j.add(record("lost"))
 	j.fill(2_500, 100)
 	j.add(record("old"))
-	j.fill(900, 100) // some of the same again, which makes them newer
+	j.fill(900, 100) // writes some again, so that they are newer
 	now := j.add(record("new"))
 	for name, sizes := range map[string][]int{"new": {500}, "old": {500, 2_500}, "lost": {500, 2_500}} {
 		o := object.New(node, []string{"dc", "c", "s"}, name)

@@ -28,8 +28,8 @@ func TestIsID(t *testing.T) {
 	}
 }
 
-// TestRecordWithoutAnID: what is in the journal and says of itself that it is
-// another change, or undoes what is none, is not taken for a change.
+// TestRecordWithoutAnID: a record that names another change than its key, or that
+// undoes an invalid id, is an error.
 func TestRecordWithoutAnID(t *testing.T) {
 	j := newJournal(t)
 	good := change("good", noon())

@@ -18,15 +18,15 @@ import (
 	"github.com/conftool/confctl/pkg/store/local"
 )
 
-// noon is when the first change of each journal is made; the next follow by
-// the minute.
+// noon is the time of the first change of each journal; the others follow at
+// intervals of a minute.
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
 
-// walked is the size of a list in key order, as listing keeps it.
+// walked marks a list in the order of keys in listing.
 const walked = -1
 
-// listing is a store that keeps the sizes of the lists it was asked for, and how
-// much it has answered.
+// listing is a store that records the sizes of the lists that were requested and
+// how much it returned.
 type listing struct {
 	store.Store
 	sizes []int
@@ -46,7 +46,7 @@ func (s *listing) List(ctx context.Context, prefix string, page store.Page) (sto
 	return snap, err
 }
 
-// journal is a log in a file, and what is written there.
+// journal is a log in a local store.
 type journal struct {
 	*testing.T
 	*Log
@@ -85,9 +85,8 @@ func (j journal) delete(key string) {
 	}
 }
 
-// long returns the id that a test calls by a number of up to six digits or by up to
-// four letters. What is an id stays as it is; of a part, what is before the last - is
-// called so.
+// long returns the full id for a short one, which has up to six digits or four
+// letters and may end with the number of a part. Full ids are returned unchanged.
 func long(called string) string {
 	if IsID(called) {
 		return called
@@ -102,7 +101,7 @@ func long(called string) string {
 	return "20260102T120000.000000Z-" + hex.EncodeToString([]byte(name + "____")[:4]) + part
 }
 
-// calledID returns what a test calls an id.
+// calledID returns the short form of an id.
 func calledID(id string) string {
 	if !IsID(id) || !strings.HasPrefix(id, "20260102T120000.") {
 		return id
@@ -115,7 +114,7 @@ func calledID(id string) string {
 	return strings.TrimRight(string(name), "_") + part
 }
 
-// change is a record of a change, which a test calls by a short id.
+// change returns the record of a change with a short id.
 func change(called string, at time.Time) Record {
 	run, _, _ := strings.Cut(called, "-")
 	if IsID(called) {
@@ -138,14 +137,14 @@ func (j journal) add(records ...Record) store.Revision {
 	return j.write(pairs...)
 }
 
-// fill commits n records a minute apart, so many in a transaction; their ids
-// are their numbers.
+// fill commits n records at intervals of a minute, some together in a
+// transaction. Their short ids are numbers.
 func (j journal) fill(n, together int) {
 	j.Helper()
 	j.fillOn(0, n, together)
 }
 
-// fillOn is fill after some that are there already.
+// fillOn is fill with a first number.
 func (j journal) fillOn(first, n, together int) {
 	j.Helper()
 	for i := first; i < n; i += together {
@@ -174,7 +173,8 @@ func (j journal) all() []string {
 	return ids(records)
 }
 
-// TestNewest: by revision, not by id or time, and reading no more than it must.
+// TestNewest: Newest goes by revision, not by id or time, and reads only what it
+// needs.
 func TestNewest(t *testing.T) {
 	j := newJournal(t)
 	for i, id := range []string{"c", "a", "d", "b"} {
@@ -196,7 +196,7 @@ func TestSearch(t *testing.T) {
 	j := newJournal(t)
 	const n, early = 2_600, 1_900
 	j.fill(early, 100)
-	j.fillOn(early, n, 1)                                                                 // each of its own revision
+	j.fillOn(early, n, 1)                                                                 // each with a revision of its own
 	before := func(i int) store.Revision { return store.Revision(early/100 + i - early) } // of the late ones
 	at := func(i int) time.Time { return noon().Add(time.Duration(i) * time.Minute) }
 	every := func(k int) func(Stored) bool {
@@ -241,8 +241,8 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestSearchSinceWithAClockFarOff: a host that believes it is 1970 does not
-// end the search.
+// TestSearchSinceWithAClockFarOff: a record of a host whose clock says 1970 does
+// not end the search.
 func TestSearchSinceWithAClockFarOff(t *testing.T) {
 	j := newJournal(t)
 	j.fill(450, 50)
@@ -295,8 +295,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestWatch: what is committed after a revision comes in order, one that is
-// broken as an error in between.
+// TestWatch: Watch yields records in the order of commits, and an error for a
+// broken one.
 func TestWatch(t *testing.T) {
 	j := newJournal(t)
 	j.fill(2, 1)
@@ -333,15 +333,15 @@ func (j journal) watched(after store.Revision, n int) []string {
 	return got
 }
 
-// TestWatchGoesOnWhereTheStoreForgot: the records are there, although the
-// store no longer tells what happened.
+// TestWatchGoesOnWhereTheStoreForgot: Watch yields all records although the store
+// has compacted the events.
 func TestWatchGoesOnWhereTheStoreForgot(t *testing.T) {
 	j := newJournal(t)
 	j.add(change("bef", noon()))
 	after := j.write("/big", "x")
-	const missed = 600 // more than are read at once
+	const missed = 600 // more than one page
 	j.fill(missed, 1)
-	for range 17 { // beyond what the store remembers
+	for range 17 { // more than the store keeps
 		j.write("/big", strings.Repeat("x", 1<<20))
 	}
 	go func() {
@@ -354,13 +354,14 @@ func TestWatchGoesOnWhereTheStoreForgot(t *testing.T) {
 	}
 }
 
-// TestWatchOfAnEarlierStore: it was put back, and goes on from there.
+// TestWatchOfAnEarlierStore: Watch continues after the store was restored to an
+// earlier state.
 func TestWatchOfAnEarlierStore(t *testing.T) {
 	j := newJournal(t)
 	j.fill(2, 1)
 	var wait sync.WaitGroup
 	seen := make(chan struct{})
-	wait.Go(func() { // one after the other: those before the watch has begun anew are not seen
+	wait.Go(func() { // one at a time, because records from before the new watch are not yielded
 		for i := 0; ; i++ {
 			select {
 			case <-seen:

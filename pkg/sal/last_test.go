@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestLastOf: what a person did last, by revision, and what was refused after it.
+// TestLastOf: LastOf returns the last change of a person by revision, and the
+// refusal after it.
 func TestLastOf(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -41,8 +42,8 @@ func TestLastOf(t *testing.T) {
 	}
 }
 
-// TestLastOfReadsSome: no further back than to what it finds, or than to records
-// that are surely too old; of others there may be any number.
+// TestLastOfReadsSome: LastOf reads only back to what it finds, or to records
+// that are surely too old, however many there are of others.
 func TestLastOfReadsSome(t *testing.T) {
 	j := newJournal(t)
 	j.fill(2_000, 100)
@@ -63,8 +64,8 @@ func TestLastOfReadsSome(t *testing.T) {
 	}
 }
 
-// TestSearchLooksAtEachRecordOnce: the second page begins with the newest again,
-// and going over all keys comes to those of the pages again.
+// TestSearchLooksAtEachRecordOnce: the second page and the walk contain records
+// of the first page again.
 func TestSearchLooksAtEachRecordOnce(t *testing.T) {
 	j := newJournal(t)
 	const n = 600

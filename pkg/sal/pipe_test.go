@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestPipeWithoutAReader: what is written to a pipe that nobody reads from is not
+// TestPipeWithoutAReader: a message written to a pipe without a reader is not
 // delivered.
 func TestPipeWithoutAReader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
@@ -39,7 +39,7 @@ func TestPipeWithoutAReader(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	large := made("large", 1)
-	large.Message = strings.Repeat("x", 1<<20) // more than a pipe holds
+	large.Message = strings.Repeat("x", 1<<20) // more than the buffer of a pipe
 	if err := f.Send(ctx, large); err == nil {
 		t.Error("delivered to a reader who does not read")
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// prune prunes until there is no more, and returns how many each call took.
+// prune calls Prune until there is no more to delete, and returns how many
+// records each call deleted.
 func (j journal) prune(keep int, before time.Time) []int {
 	j.Helper()
 	var calls []int
@@ -36,7 +37,7 @@ func TestPrune(t *testing.T) {
 		keep   int
 		before time.Time
 		calls  []int
-		left   int // the newest
+		left   int // number of records left, the newest
 	}{
 		{"all it may", 0, time.Time{}, []int{1_000, 1_000, 1_000, 500}, 1_000},
 		{"a negative number", -5, time.Time{}, []int{1_000, 1_000, 1_000, 500}, 1_000},
@@ -64,7 +65,8 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// TestPruneReadsSome: that nothing is so old shows without the whole journal.
+// TestPruneReadsSome: Prune does not read the whole journal to find that no
+// record is old enough.
 func TestPruneReadsSome(t *testing.T) {
 	j := newJournal(t)
 	for i := 0; i < 4_500; i += 100 {
@@ -82,8 +84,8 @@ func TestPruneReadsSome(t *testing.T) {
 	}
 }
 
-// TestPruneLeavesWhatWaits: records of a run that is in the outbox stay with
-// all their parts, and do not keep the others.
+// TestPruneLeavesWhatWaits: Prune keeps all parts of a change with a message in
+// the outbox, and deletes others.
 func TestPruneLeavesWhatWaits(t *testing.T) {
 	j := newJournal(t)
 	for i := range 1_300 {
@@ -95,7 +97,7 @@ func TestPruneLeavesWhatWaits(t *testing.T) {
 	j.write(j.Prefix+"outbox/irc/"+long("r1"), "x", j.Prefix+"outbox/host.example/file/"+long("r2"), "x")
 	j.write(j.Key("broken"), "{")
 	j.fill(3_000, 100)
-	for id := range 20 { // as many more as one call takes, waiting too
+	for id := range 20 { // waiting records beyond what one call deletes
 		j.write(j.Prefix+"outbox/irc/"+long(fmt.Sprintf("%05d", id)), "x")
 	}
 	if got := j.prune(0, time.Time{}); !slices.Equal(got, []int{1_000, 1_000, 2}) {
@@ -118,8 +120,8 @@ func TestPruneLeavesWhatWaits(t *testing.T) {
 	}
 }
 
-// TestPruneBehindWhatWaits: that more wait than one call takes does not keep
-// the next from being found.
+// TestPruneBehindWhatWaits: Prune finds records after more waiting ones than one
+// call deletes.
 func TestPruneBehindWhatWaits(t *testing.T) {
 	j := newJournal(t)
 	j.fill(3_500, 100)
@@ -133,7 +135,8 @@ func TestPruneBehindWhatWaits(t *testing.T) {
 	}
 }
 
-// TestPruneTakesNotesAlong: also more of them than fit into one transaction.
+// TestPruneTakesNotesAlong: Prune deletes notes, even more than fit into one
+// transaction.
 func TestPruneTakesNotesAlong(t *testing.T) {
 	j := newJournal(t)
 	j.fill(1_500, 100)
@@ -158,7 +161,7 @@ func TestPruneTakesNotesAlong(t *testing.T) {
 	}
 }
 
-// meanwhile is a store in which something happens before a commit.
+// meanwhile is a store that calls a function before a commit.
 type meanwhile struct {
 	store.Store
 	do func()
@@ -172,7 +175,7 @@ func (s *meanwhile) Commit(ctx context.Context, txn store.Txn) (store.Receipt, e
 	return s.Store.Commit(ctx, txn)
 }
 
-// TestPruneAndAnnotate: whichever is first, no note outlives its record.
+// TestPruneAndAnnotate: no note outlives its record, in either order.
 func TestPruneAndAnnotate(t *testing.T) {
 	j := newJournal(t)
 	j.fill(1_300, 100)
@@ -192,7 +195,7 @@ func TestPruneAndAnnotate(t *testing.T) {
 	if notes, err := j.Notes(t.Context()); len(notes) > 0 || err != nil {
 		t.Errorf("notes left: %v, %v", notes, err)
 	}
-	j.add(change("00000", noon())) // and the other way round
+	j.add(change("00000", noon())) // in the other order
 	j.fill(1_300, 100)
 	between.do = func() { j.prune(0, time.Time{}) }
 	if err := note(slow); !errors.As(err, new(*NoRecordError)) {

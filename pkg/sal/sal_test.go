@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestIDsSortByTime: an id begins with the time in UTC, as text.
+// TestIDsSortByTime: an id begins with the time in UTC.
 func TestIDsSortByTime(t *testing.T) {
 	zone := time.FixedZone("east", 3600)
 	a := NewID(time.Date(2026, 1, 2, 0, 30, 0, 999, zone))

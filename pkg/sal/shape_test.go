@@ -8,8 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// hostileRecords are texts that anybody may write to the journal who may make a
-// change.
+// hostileRecords returns texts that a user with the right to make a change may
+// write to the journal.
 func hostileRecords() map[string]string {
 	many := strings.Repeat
 	return map[string]string{
@@ -25,7 +25,7 @@ func hostileRecords() map[string]string {
 	}
 }
 
-// TestHostileRecords are refused, and reading them takes memory of the order of
+// TestHostileRecords: hostile records are rejected, with memory in proportion to
 // their size.
 func TestHostileRecords(t *testing.T) {
 	for name, text := range hostileRecords() {
@@ -42,7 +42,7 @@ func TestHostileRecords(t *testing.T) {
 	}
 }
 
-// TestLargestRecord: what is within the limits is read.
+// TestLargestRecord: a record within the limits is accepted.
 func TestLargestRecord(t *testing.T) {
 	many := strings.Repeat
 	for name, text := range map[string]string{
@@ -57,8 +57,8 @@ func TestLargestRecord(t *testing.T) {
 	}
 }
 
-// FuzzParseRecord reads any text as a record: it is refused or, as it is stored
-// again, the same, and can be shown and trimmed.
+// FuzzParseRecord: any text is rejected, or is a record that is the same after it
+// is encoded again, and that can be shown and trimmed.
 func FuzzParseRecord(f *testing.F) {
 	for _, text := range hostileRecords() {
 		f.Add([]byte(text[:min(len(text), 300)]))

@@ -9,8 +9,8 @@ import (
 	txt "github.com/conftool/confctl/internal/text"
 )
 
-// TestHiddenTextIsNotAnnounced: what is said on a channel, logged and posted has
-// nothing that acts on a terminal, changes the order of a text or cannot be seen.
+// TestHiddenTextIsNotAnnounced: sinks get no characters that act on a terminal,
+// change the order of text or cannot be seen.
 func TestHiddenTextIsNotAnnounced(t *testing.T) {
 	const hidden = "a\x1b[2J\n\u009b\u202eb\u200b\u2066\u2028\U000e0041\xff"
 	r := announced("set/val=" + hidden)
@@ -44,7 +44,8 @@ func TestHiddenTextIsNotAnnounced(t *testing.T) {
 	}
 }
 
-// TestAnnouncementOfOrdinaryText: other scripts and emoji are announced as they are.
+// TestAnnouncementOfOrdinaryText: other scripts and emoji are announced
+// unchanged.
 func TestAnnouncementOfOrdinaryText(t *testing.T) {
 	r := announced("set/val=Grüße 日本語 👩‍💻 ❤️")
 	if got, want := Announcement(r, "name=x"), "!log alice@deploy1001 conftool action : set/val=Grüße 日本語 👩‍💻 ❤️; selector: name=x"; got != want {

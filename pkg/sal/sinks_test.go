@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// channel is a tcpircbot that remembers what it was told.
+// channel is a tcpircbot that records the messages it receives.
 type channel struct {
 	*testing.T
 	address string
@@ -30,7 +30,7 @@ type channel struct {
 	close   func()
 }
 
-// newChannel starts a bot, at an address of its own if none is given.
+// newChannel starts a bot, at a free address if none is given.
 func newChannel(t *testing.T, address string) *channel {
 	t.Helper()
 	if address == "" {
@@ -67,7 +67,7 @@ func newChannel(t *testing.T, address string) *channel {
 	return c
 }
 
-// said returns what the bot was told since the last time.
+// said returns the messages received since the last call.
 func (c *channel) said() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +76,7 @@ func (c *channel) said() string {
 	return all
 }
 
-// within returns a context for one message.
+// within returns a context with the time for one message.
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), sendTime)
@@ -84,7 +84,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestBot: one connection a message, without a newline, on both address
+// TestBot: each message has its own connection and no newline, with both address
 // families.
 func TestBot(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
@@ -115,8 +115,8 @@ func TestBotIsAway(t *testing.T) {
 	}
 }
 
-// TestBotDiesUnheard: a bot that is killed with the message unread has not said
-// it, and one that keeps its connections open has, as far as anybody knows.
+// TestBotDiesUnheard: a message is not delivered if the bot is killed before it
+// reads it, and is taken as delivered if the bot keeps connections open.
 func TestBotDiesUnheard(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -137,7 +137,7 @@ func TestBotDiesUnheard(t *testing.T) {
 	go func() {
 		conn := <-keep
 		arrived(t, conn)
-		_ = conn.Close() // as the system does for a process that is killed
+		_ = conn.Close() // as the system does when a process is killed
 	}()
 	if err := b.Send(within(t), Delivery{Message: "hello"}); err == nil || !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "not connected") {
 		t.Errorf("%v", err) // the second is of the end of the message, if that comes later
@@ -148,7 +148,7 @@ func TestBotDiesUnheard(t *testing.T) {
 	_ = (<-keep).Close()
 }
 
-// arrived waits until something can be read from a connection, and leaves it there.
+// arrived waits until a connection has data, without reading it.
 func arrived(t *testing.T, conn net.Conn) {
 	raw, err := conn.(*net.TCPConn).SyscallConn()
 	if err == nil {
@@ -162,7 +162,7 @@ func arrived(t *testing.T, conn net.Conn) {
 	}
 }
 
-// made is the delivery of a change with so many parts.
+// made returns the delivery of a change in parts.
 func made(id string, parts int) Delivery {
 	d := Delivery{ID: id, Message: "!log " + id, Time: time.Date(2026, 1, 2, 3, 4, 5, 678900, time.UTC)}
 	for n := range parts {
@@ -182,7 +182,7 @@ type line struct {
 	Message string `json:"message"`
 }
 
-// lines reads what a file sink has written.
+// lines reads the lines that a file sink has written.
 func lines(t *testing.T, path string) []line {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -236,7 +236,8 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
-// TestFileIsMovedAway as logrotate does it, also while somebody waits for it.
+// TestFileIsMovedAway: the file may be renamed, as by logrotate, even while a
+// writer waits for it.
 func TestFileIsMovedAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log.json")
 	f := File{Path: path}
@@ -298,7 +299,8 @@ func TestFileIsLocked(t *testing.T) {
 	}
 }
 
-// child runs a test of this binary in a process of its own, with words for it.
+// child returns a command that runs a test of this binary in a new process, with
+// arguments.
 func child(t *testing.T, test string, words ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$") //nolint:noctx // killed by its test
@@ -307,7 +309,7 @@ func child(t *testing.T, test string, words ...string) *exec.Cmd {
 	return cmd
 }
 
-// childWords are those of a child; none in the parent.
+// childWords returns the arguments of a child; none in the parent.
 func childWords() []string { return strings.Fields(os.Getenv("SAL_CHILD")) }
 
 // TestFileOfManyProcesses: no line is lost, torn or mixed with another.
@@ -316,7 +318,7 @@ func TestFileOfManyProcesses(t *testing.T) {
 	if words := childWords(); len(words) > 0 {
 		for n := range each {
 			d := made(fmt.Sprintf("%s-%d", words[1], n), 1)
-			d.Message = strings.Repeat("x", 9000) // more than a pipe or a page takes at once
+			d.Message = strings.Repeat("x", 9000) // more than a pipe or a page takes in one write
 			if err := (File{Path: words[0]}).Send(t.Context(), d); err != nil {
 				t.Fatal(err)
 			}
@@ -387,7 +389,7 @@ func TestSyslog(t *testing.T) {
 	}
 }
 
-// hear passes on one message.
+// hear reads one message and sends it to a channel.
 func hear(conn net.Conn, heard chan<- string) {
 	text := make([]byte, 1<<16)
 	n, err := conn.Read(text)

@@ -9,8 +9,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// TestTakersOf: who took an object out is who did it, and not who undid that
-// somebody put it back.
+// TestTakersOf: the taker is who took an object out, not who undid that it was
+// put back.
 func TestTakersOf(t *testing.T) {
 	node := nodeType(t)
 	o := object.New(node, []string{"dc", "c", "s"}, "a")

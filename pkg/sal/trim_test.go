@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// fields makes a map of words such as pooled=yes; a number stands for so many
-// bytes.
+// fields parses fields such as pooled=yes; a number stands for a text of that
+// many bytes.
 func fields(words string) value.Value {
 	if words == "absent" {
 		return value.Value{}
@@ -31,13 +31,13 @@ func fields(words string) value.Value {
 	return value.OfMap(all...)
 }
 
-// TestTrim: the largest unchanged fields are left out, and no more than it takes.
+// TestTrim: Trim removes the largest unchanged fields, and no more than needed.
 func TestTrim(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		before, after string
 		bytes         int
-		lack          string // of the object's fields
+		lack          string // fields that the object lacks
 	}{
 		{"nothing to save", "a=1 big=1000", "a=2 big=1000", 0, ""},
 		{"the largest", "a=1 big=1000 small=10", "a=2 big=1000 small=10", 1000, "big"},
@@ -77,14 +77,13 @@ func TestTrim(t *testing.T) {
 	}
 }
 
-// TestUndoOfWhatIsTrimmed: changes of an object, one after the other, are taken
-// back as exactly as by whole records, whatever their records lack, whether one
-// by one or together.
+// TestUndoOfWhatIsTrimmed: trimmed records of successive changes of an object can
+// be undone as exactly as complete ones, one by one or together.
 func TestUndoOfWhatIsTrimmed(t *testing.T) {
 	s := schema.BuiltIn("pools")
 	rapid.Check(t, func(t *rapid.T) {
 		states := rapid.SliceOfN(rapid.Custom(drawFields), 2, 5).Draw(t, "states")
-		var past []object.Past // the newest first
+		var past []object.Past // newest first
 		for i := 1; i < len(states); i++ {
 			o := Object{Type: "node", Path: "dc/c/s/host", Before: states[i-1], After: states[i]}
 			r, _ := Record{Change: ChangeRecord{Objects: []Object{o}}}.Trim(rapid.IntRange(0, 300).Draw(t, "bytes"))
@@ -111,7 +110,7 @@ func TestUndoOfWhatIsTrimmed(t *testing.T) {
 	})
 }
 
-// drawFields draws the fields of a node, with some that its type does not have.
+// drawFields draws fields of a node, including some that its type does not have.
 func drawFields(t *rapid.T) value.Value {
 	all := []value.Field{
 		{Name: "weight", Value: value.OfInt(rapid.Int64Range(0, 2).Draw(t, "weight"))},

@@ -9,12 +9,13 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// settler is who settles.
+// settler returns the record of a user who settles a change.
 func settler(name string) Record {
 	return Record{Time: noon(), Event: Event{Action: "settle"}, User: User{Name: name}, Host: Host{Name: "here"}}
 }
 
-// TestVoidIsNoChange: whoever reads the journal for changes sees no void record.
+// TestVoidIsNoChange: functions that read the journal for changes skip void
+// records.
 func TestVoidIsNoChange(t *testing.T) {
 	j := newJournal(t)
 	after := j.write("/elsewhere", "x")
@@ -56,7 +57,7 @@ func TestVoidIsNoChange(t *testing.T) {
 	}
 }
 
-// TestSettle: a change is found, or a void record keeps it from being made.
+// TestSettle: Settle finds a change, or a void record prevents it.
 func TestSettle(t *testing.T) {
 	j := newJournal(t)
 	j.Now = noon
@@ -99,10 +100,11 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsTwoDays, whatever the number, so that what is not there was not
-// made, and what is void stays so.
+// TestPruneKeepsTwoDays: Prune keeps the records of two days, however many there
+// are, so that a missing record means that a change was not made, and void
+// records stay.
 func TestPruneKeepsTwoDays(t *testing.T) {
-	const n = 4_500 // of a minute each
+	const n = 4_500 // a minute apart
 	j := newJournal(t)
 	j.fill(n, 100)
 	j.Now = func() time.Time { return noon().Add(n * time.Minute) }
