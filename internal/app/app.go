@@ -1,6 +1,6 @@
-// Package app puts together what a command works with: the settings, the schema
-// with its safety rules, the store and the catalog of its objects. It knows no
-// command line and no terminal.
+// Package app assembles what a command works with: the settings, the schema with its
+// safety rules, the store and the catalog of its objects. It does not depend on a
+// command line or a terminal.
 package app
 
 import (
@@ -31,9 +31,9 @@ type App struct {
 	Catalog *catalog.Catalog
 }
 
-// Load reads the schema and the safety rules that the settings name. It does not
-// use the store. An error is about the schema; mistakes in the rules are in
-// Unruled.
+// Load reads the schema and the safety rules that the settings name. It does not use
+// the store. It returns an error if the schema cannot be loaded; it records mistakes
+// in the rules in Unruled.
 func Load(settings *config.Settings) (*App, error) {
 	s, err := loadSchema(settings)
 	if err != nil {
@@ -50,16 +50,16 @@ func loadSchema(s *config.Settings) (*schema.Schema, error) {
 	return schema.LoadWith(s.SchemaFile, s.PoolsPath, schema.Options{Time: s.Timeout})
 }
 
-// Messages are told to the operator while a store is opened and used. All of them
-// have to be set.
+// Messages are the functions that report to the operator while a store is opened and
+// used. All of them must be set.
 type Messages struct {
 	Say   func(format string, args ...any)
 	Warn  func(msg string)
-	Debug func(format string, args ...any) // each request to the store
+	Debug func(format string, args ...any) // reports each request to the store
 }
 
-// Open prepares the store that the settings name. An etcd store connects on its
-// first request. The caller closes the App.
+// Open opens the store that the settings name and sets Store and Catalog. An etcd
+// store connects on its first request. The caller must call Close.
 func (a *App) Open(m Messages) error {
 	s, err := openStore(a.Settings, m)
 	if err != nil {
@@ -105,8 +105,8 @@ func (a *App) Journal() *sal.Log {
 	}
 }
 
-// Hostname returns the name of this host without its domain; it is unknown if the
-// host does not have a name.
+// Hostname returns the name of this host without its domain, or "unknown" if the
+// name cannot be read.
 func Hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
