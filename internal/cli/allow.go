@@ -10,8 +10,9 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 )
 
-// splitAllow checks the values of --allow and makes one entry of each rule. A
-// pool may have a comma in its name, so RULE@POOL is a value of its own.
+// splitAllow checks the values of --allow and splits lists of rules into one entry
+// for each rule. The name of a pool may contain a comma, so RULE@POOL must be a
+// value of its own.
 func (t *termOptions) splitAllow() error {
 	var all []string
 	for _, text := range t.Allow {
@@ -39,11 +40,13 @@ func (t *termOptions) splitAllow() error {
 	return nil
 }
 
-// maxAllowed is how many pools are named one by one in a line to paste.
+// maxAllowed is the largest number of pools that a suggested command line names one
+// by one.
 const maxAllowed = 3
 
-// allowOptions returns the options that override what refused, besides what is
-// overridden already: for the pools alone if they are few, else the rules.
+// allowOptions returns the options that override the refusals, in addition to what
+// is already allowed. Instead of more than maxAllowed values RULE@POOL, they allow
+// the refusing rules for all pools.
 func allowOptions(already []string, refused []safety.Finding) []string {
 	rules, pools := map[string]bool{}, []string(nil)
 	var plain []string

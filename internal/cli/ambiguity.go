@@ -9,8 +9,9 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// refuseAmbiguous refuses words that may be meant otherwise than as text, where nobody can
-// be asked. In quotes they are text.
+// refuseAmbiguous returns an *object.InvalidError for the first unquoted value that
+// may be meant as something other than text, unless the operator can be asked. A
+// quoted value is text.
 func refuseAmbiguous(std term.Streams, unclear []object.Ambiguity, act action) error {
 	if std.Interactive() {
 		return nil // see confirmWords
@@ -23,7 +24,7 @@ func refuseAmbiguous(std term.Streams, unclear []object.Ambiguity, act action) e
 	return nil
 }
 
-// spelledOut says how to write each reading of a word.
+// spelledOut returns a hint that shows how to write each reading of a value.
 func spelledOut(a object.Ambiguity, act action) string {
 	if strings.HasPrefix(act.text, "set/@") {
 		return fmt.Sprintf("write one of these into the file: %s: %s, %s: %s", a.Field, a.Others[0].Text(), a.Field, a.Text.Text())
@@ -35,11 +36,12 @@ func spelledOut(a object.Ambiguity, act action) string {
 	return strings.Join(append(lines, fmt.Sprintf("for the text %s:  set %s", a.Text.Text(), quote(a.Field+"="+a.Text.Text()))), "\n")
 }
 
-// confirmWords asks whether words are meant as text, each once for all objects.
-// Neither --yes nor a pipe answers that.
+// confirmWords asks whether ambiguous values are meant as text. It asks once for
+// each value, not once for each object. Neither --yes nor piped input answers these
+// questions.
 func (c confirmer) confirmWords(ctx context.Context, unclear []object.Ambiguity) error {
 	if !c.Interactive() {
-		return nil // they were refused, or were in quotes
+		return nil // refuseAmbiguous refused them, or they were quoted
 	}
 	asked := map[string]bool{}
 	for _, a := range unclear {

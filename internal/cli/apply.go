@@ -14,10 +14,13 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// asker returns how to ask about a proposal; nil if there is nothing to ask.
+// An asker returns the function that asks the operator about a proposal, or nil if
+// no question is needed.
 type asker func(change.Proposal) func(context.Context) error
 
-// apply makes a change, the one way there is, and reports its outcome. Ask may be nil: then nothing is asked.
+// apply makes a change through change.Applier and reports its outcome. All commands
+// that change objects use it. If ask is nil, apply asks only what confirmed asks by
+// itself.
 func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report func(change.Done)) error {
 	if err := c.needMode(); err != nil {
 		return err
@@ -55,7 +58,7 @@ func (c *changer) apply(ctx context.Context, in change.Intent, ask asker, report
 	return c.Print("no change\n")
 }
 
-// warnError warns of what does not end a change.
+// warnError warns about an error that does not stop a change.
 func (c *changer) warnError(err error) {
 	hint := ""
 	if errors.As(err, new(*sal.AsideError)) {
@@ -64,9 +67,9 @@ func (c *changer) warnError(err error) {
 	c.Warn(err.Error() + hint)
 }
 
-// needMode returns an error if a change cannot be judged as the site wants it,
-// since safety_mode has a mistake. A change that depools a host that
-// is gone, or undoes another, is made all the same.
+// needMode returns an *unwrittenError if safety_mode has a mistake, because the
+// change could then not be checked as the site requires. A mistake does not stop a
+// change with --gone or --emergency, or an undo.
 func (c *changer) needMode() error {
 	if c.opts.terms.Gone || c.opts.terms.Emergency || c.hints.undoing {
 		return nil
@@ -77,8 +80,8 @@ func (c *changer) needMode() error {
 	return nil
 }
 
-// progressOn returns the function that reports the progress of a change in parts
-// to somebody at a terminal; nil if there is nobody.
+// progressOn returns the function that reports the progress of a change made in
+// parts, or nil if standard error is not a terminal.
 func progressOn(std term.Streams) func(done, left int) {
 	if !term.IsTerminal(std.Err) {
 		return nil
@@ -86,8 +89,9 @@ func progressOn(std term.Streams) func(done, left int) {
 	return func(done, left int) { std.Say("%d of %d are done", done, done+left) }
 }
 
-// confirmed asks about a proposal where there is something to ask. What rules
-// have to say is said in any case.
+// confirmed asks the operator about a proposal if a question is needed, and prints
+// the warnings of the safety rules. It returns an error if the change must not be
+// made.
 func (c *changer) confirmed(ctx context.Context, p change.Proposal, ask asker) error {
 	if err := checkRulesFor(c.Streams, c.opts, c.App, p.Plan.Changes); err != nil {
 		return err
@@ -106,15 +110,16 @@ func (c *changer) confirmed(ctx context.Context, p change.Proposal, ask asker) e
 	if losses := c.losses(p); losses != "" {
 		return c.confirmLosses(ctx, p, losses)
 	}
-	if c.hints.editing { // what was chosen is answered for already, but not what became of it
+	if c.hints.editing { // the operator confirmed the selection before the edit, but has not seen the resulting changes
 		c.display.showChanges(p.Plan.Changes)
 	}
 	c.display.warnFindings(p.Verdict.Findings)
 	return nil
 }
 
-// printOutcome prints, after the report of a change: its announcement, how many
-// more members may go, how to undo it, and what was not done.
+// printOutcome prints what follows the report of a change: its announcement, how
+// many more members may be depooled, the command that undoes it, and what was not
+// done. It returns a *partlyError if something was not done.
 func (d *display) printOutcome(ctx context.Context, done change.Done, terms change.Terms) error {
 	if !terms.Quiet {
 		d.Note(done.Message)
@@ -135,7 +140,8 @@ func (d *display) printOutcome(ctx context.Context, done change.Done, terms chan
 	return &partlyError{exitRefused}
 }
 
-// printWaysOut prints the command lines that would do what is held back.
+// printWaysOut prints the command lines that would make the changes that were held
+// back.
 func (d *display) printWaysOut(refused []safety.Finding, held []object.Change) {
 	d.Detail(d.hints.waysOut(refused, held, false)...)
 }

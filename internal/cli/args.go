@@ -13,12 +13,12 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// prepare turns the words of a command line into those of this program: the
-// name it was called by may be a verb, @file stands for the lines of a file,
-// and the original's spellings of verbs are accepted.
+// prepare translates the words of a command line: it turns the name of the program
+// into a verb if it is one, replaces @file by the lines of the file, and replaces
+// the Python tool's spellings of verbs.
 func prepare(args []string) ([]string, error) {
 	called, words := calledAs(args[0]), args[1:]
-	if isCompletion(words) { // of a line that is not typed to its end: no file is read for it
+	if isCompletion(words) { // the line is incomplete, so no file is read for it
 		return words, nil
 	}
 	if called != "confctl" {
@@ -34,9 +34,9 @@ func prepare(args []string) ([]string, error) {
 	return modern(words), nil
 }
 
-// verbFirst moves options from before a verb to behind it: each command has
-// options of its own, and may be given them before its name, too. The last word
-// of a request for completion stays the last.
+// verbFirst moves options from before a verb to after it. Each command has its own
+// options, and the operator may give them before its name. In a request for
+// completion, the last word stays last.
 func verbFirst(root *cobra.Command, words []string) []string {
 	if last := len(words) - 1; isCompletion(words[:min(1, len(words))]) && last > 0 {
 		return slices.Concat(words[:1], verbFirst(root, words[1:last]), words[last:])
@@ -56,17 +56,16 @@ func verbFirst(root *cobra.Command, words []string) []string {
 	return slices.Concat(verbs, options)
 }
 
-// isCompletion reports whether words are the request of a shell's completion
-// script.
+// isCompletion reports whether words are a request from a shell's completion script.
 func isCompletion(words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool {
 		return w == cobra.ShellCompRequestCmd || w == cobra.ShellCompNoDescRequestCmd
 	})
 }
 
-// calledAs returns the verb that the program's name stands for: conftool-sync,
-// or one of the wrapper scripts pool, depool, drain and decommission. It is
-// confctl for none.
+// calledAs returns the verb that the program's name stands for. The name may be
+// conftool-sync or that of a wrapper script: pool, depool, drain or decommission.
+// For any other name, calledAs returns "confctl".
 func calledAs(program string) string {
 	name := filepath.Base(program)
 	if name == "conftool-sync" {
@@ -78,9 +77,9 @@ func calledAs(program string) string {
 	return "confctl"
 }
 
-// wrapped returns the words of a wrapper script's call, which begin with the
-// verb: it takes one service, bare or as service=NAME. Scripts call it with an
-// empty argument for all services.
+// wrapped translates the arguments of a wrapper script, after the verb: it replaces
+// the service, NAME or service=NAME, by the option --service. Scripts pass an empty
+// argument for all services; wrapped removes it.
 func wrapped(words []string) []string {
 	scan := newScanner()
 	for i, word := range words {
@@ -90,18 +89,18 @@ func wrapped(words []string) []string {
 		if word == "" {
 			return splice(words, i)
 		}
-		return splice(words, i, "--service="+strings.TrimPrefix(word, "service=")) // one more is too many, which the verb says
+		return splice(words, i, "--service="+strings.TrimPrefix(word, "service=")) // the verb refuses any further argument
 	}
 	return words
 }
 
-// maxArguments is the size in bytes of the largest file of arguments.
+// maxArguments is the maximum size of a file of arguments, in bytes.
 const maxArguments = 1 << 20
 
-// expandFiles replaces @file by the file's lines, an argument each, where the
-// original's commands have an argument. It is text, and no file, as the value of
-// an option, after --, and after an option whose value may be text: an @ there is
-// the rest of a text that was not quoted.
+// expandFiles replaces @file by the lines of the file, one argument each, for the
+// commands that have this in the Python tool. It leaves @file as text if it is the
+// value of an option, comes after --, or comes anywhere after an option whose value
+// may be text: the @ is then likely part of a text that was not quoted.
 func expandFiles(args []string) ([]string, error) {
 	if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "@") }) {
 		return args, nil
@@ -134,20 +133,20 @@ func expandFiles(args []string) ([]string, error) {
 	return words, nil
 }
 
-// takesFiles reports whether a command takes files of arguments: those of the
-// original do, and the program itself.
+// takesFiles reports whether a command expands files of arguments: the program
+// itself and the commands of the Python tool do.
 func takesFiles(command string) bool {
 	_, poolVerb := poolVerbs()[command]
 	return poolVerb || slices.Contains([]string{"confctl", "select", "tags", "sync"}, command)
 }
 
-// overridingOptions are the options that override a rule, answer a question, or give up
-// what cannot be read.
+// overridingOptions returns the options that override a safety rule, answer a
+// question, or discard values that cannot be read.
 func overridingOptions() []string {
 	return []string{"allow", "except-refused", "gone", "emergency", "yes", "repair"}
 }
 
-// argumentsOf returns the lines of a file.
+// argumentsOf returns the lines of a file of arguments.
 func argumentsOf(name string) ([]string, error) {
 	failed := func(why any) error {
 		return &usageError{fmt.Sprintf("arguments of @%s: %v", text.OneLine(name), why), "for an argument that begins with @, and is no file: -- before it"}
@@ -166,8 +165,9 @@ func argumentsOf(name string) ([]string, error) {
 	return lines, nil
 }
 
-// modern replaces --tags LIST, before any other verb, by the verb tags, and
-// select=SELECTOR, as runbooks print it, by the verb select.
+// modern replaces the Python tool's --tags LIST by the verb tags, and
+// select=SELECTOR, as runbooks write it, by the verb select. It looks only at the
+// words before the first verb.
 func modern(words []string) []string {
 	old := func(word string) bool { return strings.HasPrefix(word, "--tags") || strings.HasPrefix(word, "select=") }
 	if !slices.ContainsFunc(words, old) {
@@ -187,7 +187,7 @@ func modern(words []string) []string {
 		case word == "--tags":
 			return splice(words, i, "tags")
 		case kind != optionWord:
-			return words // the verb, or whatever stands in its place
+			return words // the verb, or a word in its place
 		}
 	}
 	return words

@@ -12,18 +12,18 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// chosen is what an action is for, and what is read to do it: more than that,
-// if a question depends on more.
+// chosen describes the objects that an action changes, and what else is read to
+// decide about the change.
 type chosen struct {
 	catalog.Query
-	text string          // in the operator's words
-	hint string          // for when there is nothing
-	read []catalog.Query // nil for the query itself
-	// check, if set, looks at the plan too; an error stops the change.
+	text string          // the selector as the operator typed it
+	hint string          // for the error that nothing matched
+	read []catalog.Query // what to read; nil for the Query alone
+	// check, if set, checks the plan too; an error stops the change.
 	check func(object.Snapshot, object.Plan) error
 }
 
-// run makes a change to the objects that are chosen.
+// run makes a change to the chosen objects.
 func (c *changer) run(ctx context.Context, what chosen, act action, ask asker) error {
 	in := change.Intent{Read: what.read, Action: act.text, Selector: what.text, Deletes: act.verb == "delete"}
 	if in.Read == nil {
@@ -53,9 +53,10 @@ func (c *changer) run(ctx context.Context, what chosen, act action, ask asker) e
 	return c.apply(ctx, in, ask, c.display.printChanged)
 }
 
-// readable leaves out what cannot be read, where there is no time for that: one
-// broken object does not keep the others of a host that is going down. A line
-// for each says so.
+// readable returns the objects that can be read, and one line about each of the
+// others. It separates them only with --gone or --emergency and without --repair:
+// one object that cannot be read must not keep the others of a host that is down.
+// Otherwise it returns all objects.
 func (c *changer) readable(objects []object.Object) (readable []object.Object, left []string) {
 	if !c.opts.terms.Gone && !c.opts.terms.Emergency || c.opts.repair {
 		return objects, nil
@@ -70,8 +71,9 @@ func (c *changer) readable(objects []object.Object) (readable []object.Object, l
 	return readable, left
 }
 
-// changeable reports what is in the way of any change to what was chosen: that
-// there is nothing, or that what is stored cannot be read.
+// changeable returns an error if the chosen objects cannot be changed: a
+// *noMatchError if there are none, or an *object.InvalidError if a stored value
+// cannot be read and --repair is not given.
 func (c *changer) changeable(what chosen, objects []object.Object) error {
 	if len(objects) == 0 {
 		return &noMatchError{fmt.Sprintf("nothing matched %s of type %s, nothing changed", what.text, what.Type.Name), what.hint}
@@ -88,7 +90,7 @@ func (c *changer) changeable(what chosen, objects []object.Object) error {
 	return nil
 }
 
-// plan plans an action.
+// plan returns the plan of an action on objects.
 func (act action) plan(objects []object.Object) (object.Plan, error) {
 	if act.verb == "delete" {
 		return object.Delete(objects), nil
@@ -96,12 +98,12 @@ func (act action) plan(objects []object.Object) (object.Plan, error) {
 	return object.Set(objects, act.assignments)
 }
 
-// printChanged prints a line for each field that changed, and for each object
-// that was created or deleted.
+// printChanged prints one line for each field that changed, and for each object that
+// was created or deleted.
 func (d *display) printChanged(done change.Done) { printDone(d.Streams, render.Done(done.Objects)...) }
 
-// printDone prints clean lines about what is done already, so that an output that is gone
-// changes nothing more than that.
+// printDone prints lines about a change that was made. The lines must be clean. It
+// only warns if they cannot be written, because the change is already made.
 func printDone(std term.Streams, lines ...string) {
 	err := std.Lines(lines...)
 	if err != nil {

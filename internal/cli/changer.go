@@ -5,7 +5,7 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// changer makes changes for an operator: it asks, applies and reports the outcome.
+// A changer makes changes for an operator: it asks, applies and reports the outcome.
 // Every command that changes objects has one.
 type changer struct {
 	term.Streams
@@ -14,7 +14,7 @@ type changer struct {
 	ask       confirmer
 	display   *display
 	hints     *hints
-	neverAsks bool // the command is one of those that never ask
+	neverAsks bool // never confirm losses; see losses
 }
 
 func newChanger(std term.Streams, g *globals, a *app.App) *changer {

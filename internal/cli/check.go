@@ -12,15 +12,16 @@ import (
 	"github.com/conftool/confctl/pkg/readers"
 )
 
-// newCheck is the parent of the checks for a monitoring system. To that the usual
-// exit codes would say something else, 2 for one that it is critical: whatever
-// keeps a check from its answer is UNKNOWN, also a mistake in its command line.
+// newCheck returns the parent command of the checks for a monitoring system. A
+// monitoring system reads exit codes as those of a plugin, where 2 is CRITICAL and
+// not a usage error. So whatever prevents a check, even a mistake in its command
+// line, is reported as UNKNOWN.
 func newCheck(std term.Streams, g *globals) *cobra.Command {
 	check := &cobra.Command{
 		Use:         "check",
 		Short:       "Check the readers of the store, for monitoring",
 		Annotations: map[string]string{exitNote: pluginCodes},
-		Args:        cobra.ArbitraryArgs, // which are all wrong, see below
+		Args:        cobra.ArbitraryArgs, // RunE refuses them
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			return unknownAtWorst(std, cmd.Root().PersistentPreRunE(cmd, args))
 		},
@@ -39,11 +40,11 @@ func newCheck(std term.Streams, g *globals) *cobra.Command {
 	return check
 }
 
-// pluginCodes are the exit codes of a monitoring plugin.
+// pluginCodes describes the exit codes of a monitoring plugin.
 const pluginCodes = "0 OK · 1 WARNING · 2 CRITICAL · 3 UNKNOWN, also if the check itself fails"
 
-// unknownAtWorst reports an error, if there is one, as a monitoring plugin does:
-// on one line of standard output, with the exit code of UNKNOWN.
+// unknownAtWorst reports an error as a monitoring plugin does: on one line of
+// standard output, with the exit code of UNKNOWN. It returns nil if err is nil.
 func unknownAtWorst(std term.Streams, err error) error {
 	if err == nil {
 		return nil
@@ -53,16 +54,17 @@ func unknownAtWorst(std term.Streams, err error) error {
 	for _, line := range slices.Concat(text.Lines(msg), text.Lines(hint)) {
 		words = append(words, strings.TrimSpace(line))
 	}
-	text := strings.ReplaceAll(text.OneLine(strings.Join(words, "; ")), "|", "/") // behind which there would be perfdata
+	text := strings.ReplaceAll(text.OneLine(strings.Join(words, "; ")), "|", "/") // a | starts the performance data
 	return printLevel(std, readers.Unknown.String()+": "+text+"\n", readers.Unknown)
 }
 
-// printLevel prints the output of a monitoring plugin, and returns the error
-// that ends with its exit code.
+// printLevel prints the output of a monitoring plugin and returns the error that
+// ends the command with the exit code of its level. The level is UNKNOWN if the
+// output cannot be written.
 func printLevel(std term.Streams, text string, level readers.Level) error {
 	if err := std.Print("%s", text); err != nil {
 		std.Say("%v", err)
-		level = readers.Unknown // whatever it is, nobody has heard of it
+		level = readers.Unknown // the level was not reported
 	}
 	if level == readers.OK {
 		return nil

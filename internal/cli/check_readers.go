@@ -20,13 +20,13 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// readerOptions is how readers are to be checked.
+// readerOptions are the options of check readers.
 type readerOptions struct {
 	urls              []string
-	only              string // selector: what the URLs read
-	ca                string // file of authorities
-	typed             bool   // the type was said
-	since             string // id of a change, or last
+	only              string // selector of the objects that the readers at the URLs read
+	ca                string // file of certificate authorities
+	typed             bool   // --object-type was given
+	since             string // the id of a change, or "last"
 	warning, critical time.Duration
 	timeout           time.Duration
 }
@@ -71,7 +71,7 @@ that. With --since it is WARNING at once.`,
 			var level readers.Level
 			quiet := std
 			if !g.debug {
-				quiet.Err = io.Discard // monitoring systems take it for the first line
+				quiet.Err = io.Discard // monitoring systems would take it for the first line
 			}
 			err := with(quiet, g, func(a *app.App) (err error) {
 				text, level, err = checkReaders(cmd.Context(), quiet, g, a, o)
@@ -98,7 +98,7 @@ that. With --since it is WARNING at once.`,
 	return cmd
 }
 
-// check refuses options that make no sense, or not together.
+// check returns an error if options have invalid values or exclude each other.
 func (o readerOptions) check(cmd *cobra.Command) error {
 	for _, name := range []string{"host", "quiet"} {
 		if cmd.Flag(name).Changed {
@@ -119,7 +119,7 @@ func (o readerOptions) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// checkReaders asks the readers, and returns what to print.
+// checkReaders checks the readers and returns the report and its level.
 func checkReaders(ctx context.Context, std term.Streams, g *globals, a *app.App, o readerOptions) (string, readers.Level, error) {
 	asked, results, err := chosenReaders(std, g, a, o)
 	if err != nil {
@@ -149,11 +149,12 @@ func checkReaders(ctx context.Context, std term.Streams, g *globals, a *app.App,
 	return report, level, nil
 }
 
-// maxRecords are those of the journal that are looked at. A reader that lacks
-// something older is at least as late as the oldest of them.
+// maxRecords is how many of the newest journal records are compared with the
+// readers. A reader that has not seen an older change is at least as late as the
+// oldest of these records.
 const maxRecords = 2_000
 
-// readersObjects returns the objects of the readers' types.
+// readersObjects reads the objects of all types that the readers read.
 func readersObjects(ctx context.Context, a *app.App, asked []readers.Reader) (object.Snapshot, error) {
 	var queries []catalog.Query
 	for _, r := range asked {
@@ -166,9 +167,10 @@ func readersObjects(ctx context.Context, a *app.App, asked []readers.Reader) (ob
 	return a.Catalog.Read(ctx, queries...)
 }
 
-// readersState returns what the readers are compared with: the objects, and then
-// the journal, so that it has the record of each change that the objects show.
-// Records that cannot be read come beside it.
+// readersState returns what the readers are compared with. It reads the objects
+// before the journal, so that the journal has the record of each change that the
+// objects show. The *sal.BrokenError lists the records that cannot be read; it is
+// nil if all can be read.
 func readersState(ctx context.Context, a *app.App, asked []readers.Reader) (readers.State, *sal.BrokenError, error) {
 	snapshot, err := readersObjects(ctx, a, asked)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// chosenReaders returns the readers to ask, and the results for those that cannot be
-// asked.
+// chosenReaders returns the readers to check, and results for those that cannot be
+// checked.
 func chosenReaders(std term.Streams, g *globals, a *app.App, o readerOptions) ([]readers.Reader, []readers.Result, error) {
 	if len(o.urls) > 0 {
 		return readersAt(std, g, a, o)
@@ -41,9 +41,9 @@ func chosenReaders(std term.Streams, g *globals, a *app.App, o readerOptions) ([
 	return nil, nil, &usageError{msg, "add readers: [{kind: mediawiki, url: https://HOST/w/api.php}] to a type in schema.yaml or readers.yaml, or give URLs: confctl check readers --object-type TYPE URL"}
 }
 
-// declaredReaders returns the readers of some types, and for each mistake a
-// result that says so: the others must not be taken for all there are. Of a type
-// that cannot be used it is not known which readers it has.
+// declaredReaders returns the readers that types declare, and a result for each
+// mistake, so that the readers are not mistaken for all that are declared. The
+// readers of a type that cannot be used are unknown.
 func declaredReaders(a *app.App, types []*schema.Type) ([]readers.Reader, []readers.Result) {
 	declared, mistakes := readers.Load(a.Schema, a.Settings.ReadersFile())
 	var all []readers.Reader
@@ -73,8 +73,8 @@ func declaredReaders(a *app.App, types []*schema.Type) ([]readers.Reader, []read
 	return all, wrong
 }
 
-// readersAt returns the readers at the URLs, each once, and a result for each of
-// those that are none.
+// readersAt returns the readers at the URLs, each once, and a result for each URL
+// that is not a reader's.
 func readersAt(std term.Streams, g *globals, a *app.App, o readerOptions) ([]readers.Reader, []readers.Result, error) {
 	t, err := a.Schema.Type(g.objectType)
 	if err != nil {
@@ -95,8 +95,8 @@ func readersAt(std term.Streams, g *globals, a *app.App, o readerOptions) ([]rea
 		}
 		r, err := readers.Parse(url, t, only)
 		if err == nil && !o.typed && r.Kind != readers.PyBal {
-			// Of what PyBal reads the usual type is right. Others would be compared
-			// with the wrong objects.
+			// PyBal reads objects of the default type. Any other reader might be compared with
+			// the wrong objects.
 			err = fmt.Errorf("which objects does it read? say it with --object-type TYPE: %s", strings.Join(a.Schema.Names(), ", "))
 		}
 		if err != nil {
@@ -108,8 +108,9 @@ func readersAt(std term.Streams, g *globals, a *app.App, o readerOptions) ([]rea
 	return all, wrong, nil
 }
 
-// sinceChange returns the records of the change that readers are asked about;
-// none for all.
+// sinceChange returns the records of the change that --since names, or nil if id is
+// empty. It returns a *noMatchError if the journal has no such change or the change
+// was refused.
 func sinceChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.Stored, error) {
 	hint := "--since takes the id of a change, as confctl log shows them, or last for your newest"
 	if id == "" {
@@ -130,7 +131,7 @@ func sinceChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.
 		return nil, err
 	}
 	found, err := a.Journal().Find(ctx, id)
-	if err == nil && len(found) > 0 && found[0].Run() != id { // a part is named, the whole is meant
+	if err == nil && len(found) > 0 && found[0].Run() != id { // the id is that of a part; find the whole change
 		found, err = a.Journal().Find(ctx, found[0].Run())
 	}
 	switch {

@@ -17,8 +17,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// completing is how long a person who presses Tab waits at most, for files and
-// for the store.
+// completing is the maximum time that a completion takes, including reading files
+// and the store.
 const completing = 2 * time.Second
 
 const (
@@ -26,17 +26,17 @@ const (
 	noSpace = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 )
 
-// completer completes words of the command line.
+// A completer completes words of the command line.
 type completer struct{ *globals }
 
-// complete opens the store for a completion, and returns the words that f
-// finds. If anything is wrong, or takes too long, there are none.
+// complete opens the store and returns the words that f returns. It returns nil if
+// an error occurs or the time is over.
 func (g completer) complete(f func(context.Context, *app.App, *schema.Type) []string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completing)
 	defer cancel()
 	quiet := term.Discard()
 	found := make(chan []string, 1)
-	go func() { // which a file that cannot be read to its end may hold up
+	go func() { // reading a file may block
 		var words []string
 		_ = with(quiet, g.globals, func(a *app.App) error {
 			t, err := a.Schema.Type(g.objectType)
@@ -59,7 +59,7 @@ func (g completer) completeType(*cobra.Command, []string, string) ([]string, cob
 	return g.complete(func(_ context.Context, a *app.App, _ *schema.Type) []string { return a.Schema.Names() }), noFile
 }
 
-// completeSelect completes the selector first and then the action.
+// completeSelect completes the selector, then the action and its assignments.
 func (g completer) completeSelect(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) == 0:
@@ -83,12 +83,12 @@ func (g completer) completeTags(_ *cobra.Command, args []string, typed string) (
 		}
 		return tagValues(ctx, a, catalog.Query{Type: t, Selector: selector.Exactly(t.Tags, tags)}, selector.Name)
 	})
-	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "re:") }) // it would be taken for a pattern
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "re:") }) // the program would take it for a pattern
 	return append(names, "all"), noFile
 }
 
-// completeTerms completes the last term of a selector: the tag's name, or its
-// value among the objects that the terms before it choose.
+// completeTerms completes the last term of a selector: the name of a tag, or a value
+// that it has among the objects that match the preceding terms.
 func (g completer) completeTerms(typed string) ([]string, cobra.ShellCompDirective) {
 	before, last := typed[:strings.LastIndexByte(typed, ',')+1], typed[strings.LastIndexByte(typed, ',')+1:]
 	words := g.complete(func(ctx context.Context, a *app.App, t *schema.Type) (words []string) {
@@ -110,7 +110,7 @@ func (g completer) completeTerms(typed string) ([]string, cobra.ShellCompDirecti
 			q.Selector = chosen
 		}
 		for _, v := range tagValues(ctx, a, q, tag) {
-			if !strings.ContainsAny(v, "+,") { // which mean something else in a selector
+			if !strings.ContainsAny(v, "+,") { // these have a meaning in a selector
 				words = append(words, before+tag+"="+v)
 			}
 		}
@@ -119,8 +119,8 @@ func (g completer) completeTerms(typed string) ([]string, cobra.ShellCompDirecti
 	return words, noSpace
 }
 
-// tagValues returns the values that a tag, or the name, has among some objects, as
-// far as they can be completed.
+// tagValues returns the values that a tag, or the name, has among the objects of a
+// query, sorted and without those that mayOffer excludes.
 func tagValues(ctx context.Context, a *app.App, q catalog.Query, tag string) []string {
 	snapshot, err := a.Catalog.Read(ctx, q)
 	if err != nil {
@@ -148,8 +148,8 @@ func (g completer) completeAction(_ *cobra.Command, _ []string, typed string) ([
 	return append(verbs(), "set/"), noSpace
 }
 
-// completeAssignment completes the last FIELD=VALUE: the field, or the value if
-// its type has a few words for it.
+// completeAssignment completes the last FIELD=VALUE: the name of the field, or its
+// value if the field is an enumeration or a boolean.
 func (g completer) completeAssignment(before, typed string) ([]string, cobra.ShellCompDirective) {
 	if before != "" {
 		colon := strings.LastIndexByte(typed, ':') + 1
@@ -192,7 +192,7 @@ func (g completer) completePools(_ *cobra.Command, args []string, typed string) 
 	return g.completeTerms(typed)
 }
 
-// completeChange completes the id of a change: the newest come first.
+// completeChange completes the id of a change, the newest first.
 func (g completer) completeChange(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFile
@@ -209,8 +209,8 @@ func (g completer) completeUndo(_ *cobra.Command, args []string, _ string) ([]st
 	return append([]string{"last\tyour newest change"}, words...), noFile | cobra.ShellCompDirectiveKeepOrder
 }
 
-// changes returns the ids of the latest changes that are wanted, and what they
-// were.
+// changes returns the ids of the latest changes for which wanted returns true, with
+// their descriptions.
 func (g completer) changes(wanted func(r sal.Stored, undone bool) bool) []string {
 	return g.complete(func(ctx context.Context, a *app.App, _ *schema.Type) (words []string) {
 		records, err := a.Journal().Newest(ctx, latest)
@@ -235,8 +235,8 @@ func (g completer) completeService(cmd *cobra.Command, _ []string, _ string) ([]
 	return g.completeNode(cmd, "hostname", "service")
 }
 
-// completeNode completes one part of a node, among those that have what the
-// other option says.
+// completeNode completes the name or the service of a node, among the nodes that
+// match the other option.
 func (g completer) completeNode(cmd *cobra.Command, other, want string) ([]string, cobra.ShellCompDirective) {
 	exact := map[string]string{}
 	if given := cmd.Flag(other).Value.String(); given != "" {

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// Limits of what is offered for one completion.
+// Limits of one completion.
 const (
 	maxOffers      = 1000
-	maxOffer       = 255 // bytes of a word
-	maxDescription = 100 // bytes of its description
+	maxOffer       = 255 // of a word, in bytes
+	maxDescription = 100 // of a description, in bytes
 )
 
-// offered returns what a shell is told for a completion, of what cobra printed:
-// a line for each word, with its description after a tab, and a last line with a
-// colon and a number for the script.
+// offered filters the output of cobra's completion command before a shell gets it.
+// The output has one line for each word, with its description after a tab, and a
+// last line with a colon and a number for the script.
 //
-// Shells insert words into the command line as they are, bash also what several
-// lines have in common, descriptions included. Terminals get what is listed. So
-// both are made of inert characters alone, whatever they come from, and each
-// word is offered once.
+// Shells insert words into the command line unquoted; bash also inserts the common
+// beginning of several lines, descriptions included. Terminals show the list. So
+// words and descriptions consist of inert characters only, wherever they come from.
+// Each word is offered once.
 func offered(printed, typed string) string {
 	lines := strings.Split(strings.TrimSuffix(printed, "\n"), "\n")
 	last := len(lines) - 1
@@ -40,17 +40,17 @@ func offered(printed, typed string) string {
 		}
 		words = append(words, word)
 	}
-	if len(words) > maxOffers { // too many to look through, so the shell's own ways of matching do not matter
+	if len(words) > maxOffers { // too many words for a list, so only matches by prefix are kept
 		words = slices.DeleteFunc(words, func(word string) bool { return !strings.HasPrefix(word, typed) })
 		words = words[:min(len(words), maxOffers)]
 	}
 	return strings.Join(append(words, lines[last]), "\n") + "\n"
 }
 
-// mayOffer reports whether a word can be inserted into a command line, and is
-// then what it looks like. One that begins with a dash is an option, with an @ a
-// file of arguments, with a colon the last line for the script; =, % and + mean
-// something to a shell there.
+// mayOffer reports whether a word can be inserted into a command line and keeps its
+// meaning there. At the start of a word, a dash marks an option, an @ a file of
+// arguments, and a colon the last line for the script; =, % and + have a meaning to
+// a shell.
 func mayOffer(word string, option bool) bool {
 	if !isInert(word) || len(word) > maxOffer {
 		return false
@@ -61,7 +61,7 @@ func mayOffer(word string, option bool) bool {
 	return !strings.ContainsRune("@:=%+,", rune(word[0]))
 }
 
-// describe returns a description in inert characters.
+// describe returns a description with inert characters only.
 func describe(text string) string {
 	words := strings.FieldsFunc(strings.Map(func(r rune) rune {
 		switch {

@@ -58,12 +58,13 @@ func completionScript(root *cobra.Command, shell string) (string, error) {
 	return edited(script.String(), edits)
 }
 
-// edit is a change to a script that cobra generates. Cobra's scripts evaluate
-// the line as it is typed, so that Tab runs what is in a command substitution.
+// An edit is a change to a script that cobra generates. Cobra's scripts evaluate the
+// line as it is typed, so Tab would run a command substitution in it.
 type edit struct{ before, after string }
 
-// edited makes edits. Each has to find what it changes exactly once: a later
-// version of cobra may have it otherwise.
+// edited applies edits to a script. It returns an error unless the script contains
+// the text of each edit exactly once: another version of cobra may generate a
+// different script.
 func edited(script string, edits []edit) (string, error) {
 	for _, e := range edits {
 		if n := strings.Count(script, e.before); n != 1 {
@@ -74,8 +75,8 @@ func edited(script string, edits []edit) (string, error) {
 	return script, nil
 }
 
-// harmless makes bash and zsh give up unless evaluating what is typed does no
-// more than take off its quotes.
+// harmless is code for the bash and zsh scripts. It ends the completion unless
+// evaluating the typed line only removes its quotes.
 const harmless = `    # Evaluate nothing but words, quotes, and patterns for file names.
     local harmless='^([][A-Za-z0-9._:/@%+=,~*?^[:blank:]-]|\\[[:graph:][:blank:]]|'"'[^']*'"'|"[^"$` + "`" + `\\]*")*$'
     [[ ${requestComp} =~ ${harmless} ]] || return 1
@@ -86,7 +87,7 @@ func bashEdits() []edit {
 	return []edit{
 		{call, harmless + call},
 		{"    __confctl_get_completion_results\n    __confctl_process", "    __confctl_get_completion_results || return\n    __confctl_process"},
-		// Neither the bash-completion package nor Bash's own word breaks are needed.
+		// The script needs neither the bash-completion package nor Bash's own word breaks.
 		{
 			"    if declare -F _init_completion >/dev/null 2>&1; then\n        _init_completion -n =: || return\n    else\n        __confctl_init_completion -n =: || return\n    fi\n",
 			"    __confctl_init_completion\n",
@@ -112,8 +113,8 @@ func bashEdits() []edit {
 
 __start_confctl()
 `},
-		// Bash quotes what it inserts, commas too, and then does not find the part
-		// of a selector again that is typed already. A comma needs no quotes there.
+		// Bash quotes what it inserts, including commas, and then does not recognize the
+		// part of a selector that is already typed. A comma needs no quotes there.
 		{`COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}")`, `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}"); COMPREPLY[0]=${COMPREPLY[0]//\\,/,}`},
 		{`COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]%%$tab*}")`, `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]%%$tab*}"); COMPREPLY[0]=${COMPREPLY[0]//\\,/,}`},
 	}
@@ -123,12 +124,12 @@ func zshEdits() []edit {
 	const call = "    out=$(eval ${requestComp} 2>/dev/null)\n"
 	return []edit{
 		{call, harmless + call},
-		{`[[ "${lastParam}" =~ '-.*=' ]]`, `[[ "${lastParam}" =~ '^-.*=' ]]`}, // no option: dc=a-b,name=
+		{`[[ "${lastParam}" =~ '-.*=' ]]`, `[[ "${lastParam}" =~ '^-.*=' ]]`}, // dc=a-b,name= is not an option
 	}
 }
 
-// fishEdits: fish has taken the quotes off already, and evaluates what was in
-// them.
+// fishEdits returns the edits of the fish script. Fish has already removed the
+// quotes, and would evaluate what was in them.
 func fishEdits() []edit {
 	return []edit{
 		{"    set -l args (commandline -opc)\n", `    set -l args (commandline -opc)

@@ -8,14 +8,15 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// loadSettings reads the configuration that the options name.
+// loadSettings loads the configuration that the options name.
 func (g *globals) loadSettings() (*config.Settings, error) {
 	return config.Load(config.Options{File: g.config, Schema: g.schema, Formats: formats(), Account: account.Self()})
 }
 
-// requiredSettings returns the settings in which a mistake stops the command, beside those
-// that say where the objects are. With a tcpircbot_port that is no number the Python
-// tool stops, and scripts may rely on that; a change in an outage does not stop.
+// requiredSettings returns the names of the settings in which a mistake stops the
+// command, besides those that locate the objects. A tcpircbot_port that is not a
+// number stops the Python tool, and scripts may rely on that. It does not stop an
+// undo or a change with --gone or --emergency.
 func (g *globals) requiredSettings() []string {
 	if g.terms.Gone || g.terms.Emergency || g.undoes {
 		return g.required
@@ -23,15 +24,15 @@ func (g *globals) requiredSettings() []string {
 	return append([]string{"tcpircbot_port"}, g.required...)
 }
 
-// warnMistakes reports the mistakes that stop nothing.
+// warnMistakes warns about the mistakes in settings that do not stop the command.
 func warnMistakes(std term.Streams, settings *config.Settings) {
 	for _, err := range settings.Mistakes() {
 		std.Warn(err.Error())
 	}
 }
 
-// warnExposed warns, once in a command, of files that everybody can write to or that
-// give a password away, and of passwords that are sent unencrypted.
+// warnExposed warns, once in a command, about files that everybody can write to or
+// that expose a password, and about passwords that are sent unencrypted.
 func (g *globals) warnExposed(std term.Streams, s *config.Settings) {
 	g.exposures.Do(func() {
 		for _, e := range s.Exposures() {
@@ -61,7 +62,8 @@ func explainSetting(e *config.Error, err error) (code int, msg, hint string) {
 	return exitUsage, message(err), hint
 }
 
-// explainConfigFile explains that a named configuration or schema is not there.
+// explainConfigFile explains that a named configuration or schema file does not
+// exist.
 func explainConfigFile(e *config.FileError, err error) (code int, msg, hint string) {
 	if e.Kind == "configuration" {
 		hint = "confctl init --driver local --dir DIR makes one"
@@ -75,7 +77,8 @@ func explainNoConfig(_ *config.NotFoundError, err error) (code int, msg, hint st
 		"to work on an etcd cluster:     confctl init --driver etcd"
 }
 
-// explainNeeded ends a command as the mistake in the setting would.
+// explainNeeded explains that a command needs a setting that has a mistake. The exit
+// code is that of the mistake.
 func explainNeeded(e *config.NeededError, err error) (code int, msg, hint string) {
 	code, _, hint = explain(e.Err)
 	return code, e.Error(), strings.TrimLeft(nothingWritten(err)+"\n"+hint, "\n")

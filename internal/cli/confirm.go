@@ -15,14 +15,15 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// confirmer asks the operator.
+// A confirmer asks the operator for confirmation.
 type confirmer struct {
 	term.Streams
-	yes     bool // questions are answered with yes
-	oneHost bool // objects that all have the same name need no question
+	yes     bool // answer questions with yes
+	oneHost bool // do not ask about objects that all have the same name
 }
 
-// confirm asks before more than one object is changed.
+// confirm returns the function that asks about a proposal, or nil if no question is
+// needed.
 func (c *changer) confirm(p change.Proposal) func(context.Context) error {
 	if !c.ask.asks(p.Plan.Matched) {
 		return nil
@@ -32,13 +33,14 @@ func (c *changer) confirm(p change.Proposal) func(context.Context) error {
 	}
 }
 
-// asks reports whether there is a question to ask about what was chosen.
+// asks reports whether the operator must confirm a change to objects: more than one,
+// unless an option answers the question.
 func (c confirmer) asks(objects []object.Object) bool {
 	return !c.yes && len(objects) > 1 && (!c.oneHost || !haveOneName(objects))
 }
 
-// confirmSelection shows what was chosen, has the rest shown, and asks whether
-// to go on.
+// confirmSelection prints the chosen objects, calls show, and asks whether to
+// continue.
 func (c confirmer) confirmSelection(ctx context.Context, chosen []object.Object, show func()) error {
 	err := c.Asking(func(w io.Writer) error {
 		what := []string{render.Listing(chosen)}
@@ -55,7 +57,8 @@ func (c confirmer) confirmSelection(ctx context.Context, chosen []object.Object,
 	return c.confirmContinue(ctx)
 }
 
-// confirmContinue asks whether to go on with what was shown.
+// confirmContinue asks whether to continue. It returns a *declinedError if the
+// answer is not yes.
 func (c confirmer) confirmContinue(ctx context.Context) error {
 	answer, err := c.question(ctx, "Ok to continue? [y/N]\n")
 	if err != nil {
@@ -68,8 +71,9 @@ func (c confirmer) confirmContinue(ctx context.Context) error {
 	return c.abort("")
 }
 
-// warnStrayAnswer says what was read as an answer and is none, where nobody typed it:
-// in a loop over the lines of a file, a question takes the next of these.
+// warnStrayAnswer warns about an answer that is neither yes nor no and was not typed
+// at a terminal: in a loop over the lines of a file, the question reads the next
+// line of the file.
 func (c confirmer) warnStrayAnswer(answer string) {
 	if word := strings.ToLower(strings.TrimSpace(answer)); c.Interactive() || slices.Contains([]string{"", "y", "n", "no"}, word) {
 		return
@@ -87,11 +91,12 @@ func haveOneName(objects []object.Object) bool {
 	return true
 }
 
-// sentence is what an operator types who means most of a pool.
+// sentence is what an operator must type to confirm a change to most of the objects
+// of a pool.
 const sentence = "Yes, I am sure of what I am doing."
 
-// confirmMost asks for the sentence. Without a terminal there is nobody to mean
-// it.
+// confirmMost asks the operator to type sentence. It returns a *usageError if there
+// is no terminal, because nobody can confirm it then.
 func (c confirmer) confirmMost(ctx context.Context, what string, show func()) error {
 	if !c.Interactive() {
 		return &usageError{what + " is only possible from a terminal", "--yes does not answer this; choose the objects with confctl select, or name them one by one"}
@@ -108,7 +113,7 @@ func (c confirmer) confirmMost(ctx context.Context, what string, show func()) er
 	return nil
 }
 
-// question asks a question and returns the answer. No answer declines.
+// question asks a question and returns the answer. The end of input declines.
 func (c confirmer) question(ctx context.Context, question string) (string, error) {
 	answer, err := c.Question(ctx, question)
 	if errors.Is(err, io.EOF) {
@@ -117,7 +122,7 @@ func (c confirmer) question(ctx context.Context, question string) (string, error
 	return answer, err
 }
 
-// abort says that nothing is done.
+// abort prints that the command is aborted, and returns a *declinedError.
 func (c confirmer) abort(reason string) error {
 	if err := c.Ask("Aborting\n"); err != nil {
 		return err

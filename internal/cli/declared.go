@@ -18,23 +18,24 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// declared is what files say should exist. It is what sync makes true, drift
-// reports on, and lint --against looks ahead to.
+// declared is what files declare to exist: sync applies it, drift compares it with
+// the store, and lint --against previews it.
 type declared struct {
 	seed.Data
-	unruled []*schema.Type // whose safety rules cannot be asked: nothing is removed of them
-	faults  []string       // what is wrong with the schema and the rules
-	left    []string       // what cannot be done because of that, a line each
-	ignored limited        // what is not read
+	unruled []*schema.Type // types whose safety rules have mistakes: none of their objects is removed
+	faults  []string       // errors in the schema and in the rules
+	left    []string       // what is not done because of the errors, one line each
+	ignored limited        // notes about what is not read
 }
 
-// addDirectory gives a command the option that names the data directory.
+// addDirectory adds the option that names the data directory to a command.
 func addDirectory(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "directory", "", "`DIR` with the files (default data_directory of confctl.yaml)")
 	must(cmd.MarkFlagDirname("directory"))
 }
 
-// allTypes refuses to limit a command to one type.
+// allTypes returns an error if --object-type is given to a command that works on all
+// types.
 func allTypes(cmd *cobra.Command) error {
 	if cmd.Flag("object-type").Changed {
 		return &usageError{cmd.Name() + " is for all types, and cannot be limited by --object-type", ""}
@@ -42,7 +43,8 @@ func allTypes(cmd *cobra.Command) error {
 	return nil
 }
 
-// readDeclared reads the files of a directory, by default the configured one.
+// readDeclared reads the files in dir, or in the configured data directory if dir is
+// empty.
 func readDeclared(std term.Streams, g *globals, a *app.App, dir string) (declared, error) {
 	if dir == "" {
 		dir = a.Settings.DataDirectory
@@ -62,8 +64,9 @@ func readDeclared(std term.Streams, g *globals, a *app.App, dir string) (declare
 	return d, nil
 }
 
-// dependencyLoop reports types that depend on each other: there is no order to
-// create objects in then, so nothing is synced, as the Python tool has it.
+// dependencyLoop returns the error of types that depend on each other, or nil if
+// there are no such types. Their objects cannot be created in any order, so nothing
+// is synced, as in the Python tool.
 func dependencyLoop(s *schema.Schema) *yamldoc.Error {
 	for _, p := range s.Problems() {
 		if p.Err.Rule == schema.RuleLoop {
@@ -73,7 +76,8 @@ func dependencyLoop(s *schema.Schema) *yamldoc.Error {
 	return nil
 }
 
-// checkDeclared adds to files which types cannot be synced or compared, and why.
+// checkDeclared returns the data together with the reasons why types, or some of
+// their changes, cannot be synced or compared.
 func checkDeclared(g *globals, a *app.App, data seed.Data) (declared, error) {
 	unclaimed, err := seed.Unclaimed(data.Dir, a.Schema.Names())
 	if err != nil {
@@ -104,9 +108,10 @@ func checkDeclared(g *globals, a *app.App, data seed.Data) (declared, error) {
 	return d, nil
 }
 
-// unclaimed notes what lies in the data directory and belongs to no type: that may
-// be somebody else's. Files in a directory that is nearly called as a type are most
-// likely of it, so what the others do not declare may be there.
+// unclaimed records a file or directory in the data directory that belongs to no
+// type. It is ignored, because it may serve another purpose. But a directory whose
+// name resembles that of a type most likely belongs to the type, and may declare
+// objects that other files do not. It counts as a gap in the type's files.
 func (d *declared) unclaimed(e *yamldoc.Error) {
 	var names []string
 	for _, t := range d.Types {
@@ -122,7 +127,8 @@ func (d *declared) unclaimed(e *yamldoc.Error) {
 	d.Types[i].Gaps = append(slices.Clone(d.Types[i].Gaps), e)
 }
 
-// plan is what a comparison comes to, less what no rule could be asked about.
+// plan returns the plan of a comparison, without the deletions that cannot be
+// checked because the safety rules of their types have mistakes.
 func (d declared) plan(c seed.Comparison) object.Plan {
 	plan := c.Plan()
 	plan.Changes = slices.DeleteFunc(plan.Changes, func(c object.Change) bool {
@@ -131,7 +137,8 @@ func (d declared) plan(c seed.Comparison) object.Plan {
 	return plan
 }
 
-// leftUndone returns why not all can be done, and what cannot.
+// leftUndone returns the errors that prevent some changes, and one line for each
+// type or object that cannot be synced completely.
 func leftUndone(g *globals, d declared, c seed.Comparison) (faults, left []string) {
 	faults = slices.Clone(d.faults)
 	for _, f := range c.Faults() {
@@ -151,7 +158,8 @@ func leftUndone(g *globals, d declared, c seed.Comparison) (faults, left []strin
 	return faults, left
 }
 
-// deletion returns the words that delete what only a person can decide to delete.
+// deletion returns the words of the command that deletes objects that only a person
+// can decide to delete.
 func deletion(l seed.Left) []string {
 	words := option("--object-type", l.Type.Name)
 	if l.Object == nil {
@@ -160,8 +168,8 @@ func deletion(l seed.Left) []string {
 	return append(words, "--repair", "select", selector.One(l.Type.Tags, l.Object.Tags, l.Object.Name), "delete")
 }
 
-// sayLeftUndone says why not all can be done, and what cannot, and reports
-// whether there is anything.
+// sayLeftUndone prints the errors and what is left out because of them. It reports
+// whether it printed anything.
 func sayLeftUndone(std term.Streams, faults, left []string) bool {
 	var some limited
 	for _, f := range faults {

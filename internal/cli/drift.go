@@ -54,7 +54,7 @@ exit code 7.`,
 	return cmd
 }
 
-// drift collects in what a store differs from files and schema.
+// drift collects how a store differs from files and schema.
 type drift struct{ render.Drift }
 
 func runDrift(ctx context.Context, std term.Streams, g *globals, a *app.App, dir, format string) error {
@@ -76,12 +76,12 @@ func runDrift(ctx context.Context, std term.Streams, g *globals, a *app.App, dir
 		d.Faults = append(d.Faults, text.Lines(message(err))...)
 	}
 	slices.Sort(d.Faults)
-	d.Faults = slices.Compact(d.Faults) // a JSON schema that cannot be used was looked for before
+	d.Faults = slices.Compact(d.Faults) // seed.Check repeats the JSON schemas that cannot be used
 	return printDrift(std, d, format)
 }
 
-// add adds what the comparison of a type has found. Where files are not all
-// there, nobody knows what is extra.
+// add adds the comparison of one type. If the files of the type are incomplete, it
+// is unknown which objects are extra.
 func (d *drift) add(t seed.TypeComparison) {
 	d.Missing = append(d.Missing, t.Missing...)
 	for _, o := range t.Missing {
@@ -99,13 +99,14 @@ func (d *drift) add(t seed.TypeComparison) {
 	case t.Stored > 0:
 		d.Faults = append(d.Faults, fmt.Sprintf("%s: has no files, but the store has %s of type %s", t.Dir, text.Count(t.Stored, "object"), name))
 	default:
-		return // there is none, and there shall be none
+		return // no objects are declared and none are stored
 	}
 	d.Uncompared = append(d.Uncompared, name)
 }
 
-// addSchema adds what is wrong with the schema, its rules and its JSON schemas. What
-// is in the path of a type that cannot be used may well be its objects.
+// addSchema adds the errors in the schema, the safety rules and the JSON schemas. It
+// removes strays below the path of a declared type from the list if any type cannot
+// be used: they may be objects of that type.
 func (d *drift) addSchema(a *app.App) {
 	var paths []string
 	for _, t := range a.Schema.Declared() {
@@ -132,8 +133,8 @@ func (d *drift) addSchema(a *app.App) {
 	}
 }
 
-// printDrift prints what was found, and returns the error that says which sort
-// it is.
+// printDrift prints the differences and the errors. It returns a *partlyError with
+// the exit code for them, or nil if there are none.
 func printDrift(std term.Streams, d drift, format string) error {
 	var lines []string
 	switch {

@@ -22,14 +22,14 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// editObjects lets a person change objects in an editor: a buffer each, and one
-// commit at the end. What was decided on values that somebody else has changed
-// meanwhile is not written.
+// editObjects lets the operator change objects in an editor, one buffer for each
+// object, and commits all changes at the end. It does not write a change that is
+// based on a value that somebody else has changed since.
 func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent) error {
 	if c.opts.terms.Partial {
 		return &usageError{"--except-refused is not for edit", "what rules refuse of an edit is kept in its file"}
 	}
-	if err := c.needMode(); err != nil { // before anything is typed
+	if err := c.needMode(); err != nil { // before the operator types anything
 		return err
 	}
 	seen, err := c.Catalog.Read(ctx, what.Query)
@@ -60,7 +60,7 @@ func editObjects(ctx context.Context, c *changer, what chosen, in change.Intent)
 	return e.withHints(c.apply(ctx, in, nil, e.report))
 }
 
-// editing keeps what a person typed until it is stored.
+// editing keeps the edited texts until the changes are stored.
 type editing struct {
 	term.Streams
 	*app.App
@@ -70,7 +70,7 @@ type editing struct {
 	stored  bool
 }
 
-// typed is a text that makes a change, and that change.
+// typed is an edited text and the change that it makes.
 type typed struct {
 	*editor.Buffer
 	change object.Change
@@ -90,8 +90,8 @@ func (e *editing) openAll(ctx context.Context, objects []object.Object) (object.
 	return whole, nil
 }
 
-// openOne opens an editor for an object, again and again until what comes back is
-// valid or the person has had enough.
+// openOne opens an editor for an object until the text is valid or the operator
+// gives up. It returns an empty plan if nothing changed.
 func (e *editing) openOne(ctx context.Context, o *object.Object) (object.Plan, error) {
 	text, err := buffer(*o)
 	if err != nil {
@@ -134,7 +134,7 @@ func (e *editing) openOne(ctx context.Context, o *object.Object) (object.Plan, e
 	return plan, nil
 }
 
-// askAgain says why a text is not valid and asks whether to go on.
+// askAgain prints why a text is not valid and asks whether to continue editing.
 func (e *editing) askAgain(ctx context.Context, reason error) (bool, error) {
 	if err := e.Ask(fmt.Sprintf("The modified object is not valid, please check it!\nReported reason: %s\nContinue editing? [y/n] ", reason)); err != nil {
 		return false, err
@@ -150,7 +150,8 @@ func (e *editing) askAgain(ctx context.Context, reason error) (bool, error) {
 	return word == "y" || word == "yes" || e.Interactive() && strings.HasPrefix(word, "y"), err
 }
 
-// report prints what was done, and notes that the buffers are not needed any more.
+// report prints the objects that were changed, and records that the texts are no
+// longer needed.
 func (e *editing) report(done change.Done) {
 	e.stored = true
 	for _, o := range done.Objects {
@@ -158,8 +159,8 @@ func (e *editing) report(done change.Done) {
 	}
 }
 
-// cleanUp removes what was typed once it is stored. If the edit ended before there
-// was anything to store, it says where the texts are.
+// cleanUp removes the texts if the changes were stored. Otherwise it prints where
+// the texts are.
 func (e *editing) cleanUp() {
 	for _, b := range e.typed {
 		if !e.stored {
@@ -170,7 +171,9 @@ func (e *editing) cleanUp() {
 	}
 }
 
-// editorCommand returns the person's editor, or else the site's.
+// editorCommand returns the first editor that is set, of $CONFCTL_EDITOR, $EDITOR,
+// $VISUAL and the site's editor. If none is set, it returns vi at a terminal, and a
+// *usageError elsewhere.
 func (e *editing) editorCommand() (string, error) {
 	for _, command := range []string{os.Getenv("CONFCTL_EDITOR"), os.Getenv("EDITOR"), os.Getenv("VISUAL"), e.Settings.Editor} {
 		if strings.TrimSpace(command) != "" {
@@ -183,7 +186,7 @@ func (e *editing) editorCommand() (string, error) {
 	return "vi", nil
 }
 
-// buffer is an object as a person edits it.
+// buffer returns the text of an object for an editor.
 func buffer(o object.Object) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Editing object %s\n", text.Line(o.Path()))

@@ -12,9 +12,9 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// unstoredError is an edit that was not stored, with the lines that make what was
-// edited, and nothing else, of what is there now. The text that is kept has all
-// fields as they were: to store that would take back what others have changed.
+// unstoredError is the error of an edit that was not stored. Its lines are commands
+// that make only the edited changes to the current objects. The kept text has all
+// fields as they were: storing it would revert what others have changed.
 type unstoredError struct {
 	err   error
 	lines []string
@@ -28,10 +28,10 @@ func explainUnstored(e *unstoredError, _ error) (code int, msg, hint string) {
 	return code, msg, strings.TrimLeft(hint+"\n"+strings.Join(e.lines, "\n"), "\n")
 }
 
-// withHints adds to an error how to store what was edited all the same.
+// withHints adds the commands that store the edited changes to an error.
 func (e *editing) withHints(err error) error {
 	if err == nil || e.stored || isRefusal(err) || errors.As(err, new(*store.UnknownError)) {
-		return err // a refusal has its own lines
+		return err // the hint of a refusal already has command lines
 	}
 	var conflict *change.ConflictError
 	errors.As(err, &conflict)
@@ -47,8 +47,8 @@ func (e *editing) withHints(err error) error {
 	return &unstoredError{err, lines}
 }
 
-// contested reports whether somebody else has changed a field that a change is
-// about too, or deleted the object.
+// contested reports whether somebody else has changed a field that a change sets, or
+// deleted the object.
 func contested(conflict *change.ConflictError, c object.Change) bool {
 	return conflict != nil && slices.ContainsFunc(conflict.Objects, func(other change.Conflict) bool {
 		same := other.Mine.Object().Key() == c.Object().Key()
@@ -56,12 +56,11 @@ func contested(conflict *change.ConflictError, c object.Change) bool {
 	})
 }
 
-// maxHint is how many bytes a command line may have that is printed to be
-// pasted.
+// maxHint is the maximum length of a suggested command line, in bytes.
 const maxHint = 1000
 
-// assigning returns the words that set the fields that a change is about, and no
-// other; nil if no words do, or very long ones.
+// assigning returns the words that set exactly the fields that a change sets. It
+// returns nil if no words do, or if they are longer than maxHint.
 func assigning(c object.Change) []string {
 	if c.Before == nil || c.After == nil || c.Before.Malformed != nil {
 		return nil
@@ -85,10 +84,10 @@ func assigning(c object.Change) []string {
 	return words
 }
 
-// assignment returns the word FIELD=VALUE that changes a field of an object in
-// just this way; empty if none does.
+// assignment returns the word FIELD=VALUE that makes exactly this change to a field
+// of an object, or "" if no word does.
 func assignment(o object.Object, f object.FieldChange) string {
-	texts := []string{f.After.Text()} // JSON is the one reading of what could have two
+	texts := []string{f.After.Text()} // JSON is unambiguous
 	if text, isText := f.After.Str(); isText {
 		texts = append(texts, text)
 	}

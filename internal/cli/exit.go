@@ -12,28 +12,29 @@ import (
 const (
 	exitDone        = 0 // done, or nothing to do
 	exitFailed      = 1
-	exitUsage       = 2 // the command line is wrong
-	exitRefused     = 3 // by a safety rule
+	exitUsage       = 2 // the command line is invalid
+	exitRefused     = 3 // a safety rule refused the change
 	exitNoMatch     = 4 // nothing matched
-	exitConflict    = 5 // somebody else changed the same meanwhile
-	exitUnavailable = 6 // the store is out of reach, nothing was written
+	exitConflict    = 5 // somebody else changed the same objects
+	exitUnavailable = 6 // the store is unavailable; nothing was written
 	exitInvalid     = 7 // invalid data
-	exitDeclined    = 8 // the question was not answered with yes
-	exitUnknown     = 9 // it is not known whether the change was made
+	exitDeclined    = 8 // a question was not answered with yes
+	exitUnknown     = 9 // it is unknown whether the change was made
 )
 
-// exitNote is the annotation of a command with its exit codes, with which its help
-// ends.
+// exitNote is the annotation of a command with its exit codes, for the end of its
+// help.
 const exitNote = "exit codes"
 
-// changeCodes annotates a command that makes changes with the codes it uses.
+// changeCodes returns the annotations of a command that makes changes, with its exit
+// codes.
 func changeCodes(codes ...int) map[string]string {
 	notes := exitCodes(codes...)
 	notes[changing] = "yes"
 	return notes
 }
 
-// exitCodes annotates a command with the codes it uses.
+// exitCodes returns the annotation of a command with its exit codes.
 func exitCodes(codes ...int) map[string]string {
 	meaning := map[int]string{
 		exitDone: "done, or nothing to change", exitFailed: "failed", exitUsage: "usage",
@@ -48,7 +49,7 @@ func exitCodes(codes ...int) map[string]string {
 	return map[string]string{exitNote: strings.Join(parts, " · ")}
 }
 
-// usageError is a command line that cannot be followed.
+// usageError reports an invalid command line.
 type usageError struct {
 	msg  string
 	hint string
@@ -56,7 +57,7 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.msg }
 
-// noMatchError is a command that found nothing to work on.
+// noMatchError reports that a command found no objects or changes to work on.
 type noMatchError struct {
 	msg  string
 	hint string
@@ -64,8 +65,8 @@ type noMatchError struct {
 
 func (e *noMatchError) Error() string { return e.msg }
 
-// unwrittenError is a change that failed before anything was written, or whose
-// outcome is not known.
+// unwrittenError reports a change that failed before anything was written, or whose
+// outcome is unknown.
 type unwrittenError struct {
 	err   error
 	where []string // options that name the configuration
@@ -74,25 +75,26 @@ type unwrittenError struct {
 func (e *unwrittenError) Error() string { return e.err.Error() }
 func (e *unwrittenError) Unwrap() error { return e.err }
 
-// declinedError is a question that was not answered with yes.
+// declinedError reports that a question was not answered with yes.
 type declinedError struct {
-	msg string // empty if everything is said already
+	msg string // empty if everything has been printed
 }
 
 func (e *declinedError) Error() string { return e.msg }
 
-// partlyError ends a command that did what it could and has said what is
-// wrong with the rest.
+// partlyError ends a command that did what it could and has printed what is wrong
+// with the rest.
 type partlyError struct {
 	code int
 }
 
 func (e *partlyError) Error() string { return "" }
 
-// faultyError ends a command that left something out, since there are faults in
-// the files or the schema, which it has told of. That goes before a refusal by a
-// rule: whoever waits for that to pass would never learn of the faults.
-type faultyError struct{ err error } // what else is the matter; may be nil
+// faultyError ends a command that left something out because of errors in the files
+// or the schema, which it has printed. Its exit code takes precedence over that of a
+// refusal: an operator who waits until the refusal no longer applies would never
+// learn of the errors.
+type faultyError struct{ err error } // another error of the command; may be nil
 
 func (e *faultyError) Error() string {
 	if e.err == nil {
@@ -101,16 +103,16 @@ func (e *faultyError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap returns what else is the matter.
+// Unwrap returns the other error of the command, which may be nil.
 func (e *faultyError) Unwrap() error { return e.err }
 
-// isRefusal reports whether rules have refused all or part of a change.
+// isRefusal reports whether safety rules refused all or part of a change.
 func isRefusal(err error) bool {
 	code, _, _ := explain(err)
 	return code == exitRefused
 }
 
-// report says what went wrong, and returns the exit code.
+// report prints an error and its hint, and returns the exit code.
 func report(std term.Streams, err error) int {
 	if err == nil {
 		return exitDone
@@ -123,8 +125,8 @@ func report(std term.Streams, err error) int {
 	return code
 }
 
-// reportAlso says in one line why a change was not made, to a person who does not
-// see what report says.
+// reportAlso prints on one line of standard output why a change was not made, if the
+// operator may not see what report prints on standard error.
 func reportAlso(std term.Streams, err error) {
 	if err == nil {
 		return

@@ -17,7 +17,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// explain says of an error which exit code it has, what to tell, and in a hint
+// explain returns the exit code of an error, the message to print, and a hint about
 // what to do next.
 func explain(err error) (code int, msg, hint string) {
 	for _, row := range explanations() {
@@ -28,8 +28,9 @@ func explain(err error) (code int, msg, hint string) {
 	return exitFailed, message(err), ""
 }
 
-// message is what an error says: a line for each error that it joins. A line end
-// anywhere else is that of a name or a file in it, which must not begin a line.
+// message returns the message of an error, with one line for each error that it
+// joins. A line break anywhere else comes from a name or a file in it, which must
+// not start a new line, so it is replaced or escaped.
 func message(err error) string {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		all, joins := e.(interface{ Unwrap() []error })
@@ -49,11 +50,13 @@ func message(err error) string {
 	return text.Line(err.Error())
 }
 
-// explanation explains the errors of one sort; it is not ok for any other.
+// An explanation explains the errors of one kind. It returns ok false for all
+// others.
 type explanation func(error) (code int, msg, hint string, ok bool)
 
-// explanations is the one table from an error to an exit code, a message and a
-// hint. An error wraps others, so the first row that fits counts.
+// explanations returns the table that maps errors to exit codes, messages and hints.
+// An error may match several rows, because it wraps other errors; the first match
+// applies.
 func explanations() []explanation {
 	return []explanation{
 		row(explainFaulty),
@@ -66,7 +69,7 @@ func explanations() []explanation {
 		row(explainNoConfig),
 		row(explainListen),
 		coded(exitUsage, hinting[*config.ExistsError]("name another directory with --dir")),
-		coded(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before what it may have come of
+		coded(exitUnknown, func(e *store.UnknownError, err error) string { return unknownHint(err, e) }), // before the errors that it may wrap
 		coded(exitUsage, func(e *usageError, _ error) string { return e.hint }),
 		coded(exitUsage, func(e *selector.Error, _ error) string { return e.Hint }),
 		coded(exitUsage, func(e *object.ActionError, _ error) string { return e.Hint }),
@@ -108,7 +111,8 @@ func explanations() []explanation {
 	}
 }
 
-// row explains errors that wrap one of a type: f is given both.
+// row returns an explanation of the errors that wrap an E. It calls f with the E and
+// the whole error.
 func row[E error](f func(e E, err error) (code int, msg, hint string)) explanation {
 	return func(err error) (code int, msg, hint string, ok bool) {
 		var e E
@@ -120,13 +124,13 @@ func row[E error](f func(e E, err error) (code int, msg, hint string)) explanati
 	}
 }
 
-// coded explains errors that wrap one of a type by their own message, an exit code
-// and a hint.
+// coded returns an explanation of the errors that wrap an E: their own message, an
+// exit code and a hint.
 func coded[E error](code int, hint func(e E, err error) string) explanation {
 	return row(func(e E, err error) (int, string, string) { return code, message(err), hint(e, err) })
 }
 
-// hinting returns the same hint for all errors of a type.
+// hinting returns a function that returns the same hint for all errors of a type.
 func hinting[E error](hint string) func(E, error) string {
 	return func(E, error) string { return hint }
 }

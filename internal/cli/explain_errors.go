@@ -27,7 +27,8 @@ func explainFaulty(e *faultyError, err error) (code int, msg, hint string) {
 	return exitInvalid, msg, hint
 }
 
-// explainKept explains what ended an edit, and where what was typed is.
+// explainKept explains an error that ended an edit. The hint names the file that
+// keeps the edited text.
 func explainKept(e *editor.KeptError, err error) (code int, msg, hint string) {
 	code, msg, hint = explain(e.Err)
 	if errors.As(err, new(*editor.RejectedError)) {
@@ -49,7 +50,7 @@ func explainExpected(_ *change.ExpectError, err error) (code int, msg, hint stri
 func explainOutput(_ *term.OutputError, err error) (code int, msg, hint string) {
 	switch {
 	case errors.Is(err, syscall.EPIPE):
-		return exitFailed, "", "" // whoever read it has seen enough
+		return exitFailed, "", "" // the reader of the output has closed it
 	case errors.Is(err, context.Canceled):
 		return exitFailed, "interrupted", nothingWritten(err)
 	case nothingWritten(err) != "":
@@ -58,7 +59,7 @@ func explainOutput(_ *term.OutputError, err error) (code int, msg, hint string) 
 	return exitFailed, message(err), ""
 }
 
-// explainInterrupt explains an end that an operator or a signal asked for.
+// explainInterrupt explains that the operator or a signal interrupted a command.
 func explainInterrupt(err error) (code int, msg, hint string, ok bool) {
 	if !errors.Is(err, context.Canceled) {
 		return 0, "", "", false
@@ -80,7 +81,7 @@ func explainV2(e *etcdv2.Error, err error) (code int, msg, hint string) {
 	return code, message(err), hint
 }
 
-// faultsText is what is wrong with a file, or the beginning of it.
+// faultsText returns the faults of a file, one line each, up to the limit of lines.
 func faultsText(e *dump.FaultsError) string {
 	lines := make([]string, len(e.Faults))
 	for i, f := range e.Faults {
@@ -89,7 +90,8 @@ func faultsText(e *dump.FaultsError) string {
 	return strings.Join(render.Limit(lines), "\n")
 }
 
-// faultText is a fault and, where there is a command for it, what to type next.
+// faultText returns a fault, followed by what to type next if there is a command for
+// it.
 func faultText(f *yamldoc.Error) string { return f.Error() + faultHint(f) }
 
 func faultHint(f *yamldoc.Error) string {
@@ -106,7 +108,8 @@ func faultHint(f *yamldoc.Error) string {
 	return ""
 }
 
-// faultsHint says what of a file can be had all the same.
+// faultsHint returns the hint about the faults of a file: that nothing was written,
+// and how to import the rest.
 func faultsHint(err error) string {
 	hint := nothingWritten(err)
 	if errors.As(err, new(*misfitError)) {
@@ -115,7 +118,8 @@ func faultsHint(err error) string {
 	return hint
 }
 
-// nothingWritten says so, where there was something to write.
+// nothingWritten returns "nothing was written" if err is an *unwrittenError, and ""
+// otherwise.
 func nothingWritten(err error) string {
 	if errors.As(err, new(*unwrittenError)) {
 		return "nothing was written"
@@ -123,8 +127,8 @@ func nothingWritten(err error) string {
 	return ""
 }
 
-// explainBegun explains a change that was made in part: whatever ended it, it
-// is not true that nothing was written.
+// explainBegun explains a change that was made in part. It precedes the explanations
+// of its cause, which may say that nothing was written.
 func explainBegun(e *change.PartlyDoneError, _ error) (int, string, string) {
 	code, why, hint := exitFailed, text.OneLine(e.Err.Error()), "what is done stays done; run it again for the rest"
 	var unknown *store.UnknownError
@@ -170,7 +174,8 @@ func unknownHint(err error, e *store.UnknownError) string {
 	return commandFor(where, "log", "show", id, "--wait") + " settles it, before you repeat it"
 }
 
-// conflictText shows what somebody else did, and what was to be done.
+// conflictText shows what somebody else changed, and what this command would have
+// changed.
 func conflictText(e *change.ConflictError) string {
 	if e.Busy != nil || e.Void != nil {
 		return e.Error() + "; nothing was written"

@@ -9,7 +9,7 @@ import (
 	"github.com/conftool/confctl/internal/serve"
 )
 
-// explainListen says what to do about an address that serve cannot listen on.
+// explainListen explains an address that serve cannot listen on.
 func explainListen(e *serve.ListenError, err error) (code int, msg, hint string) {
 	host, port, _ := net.SplitHostPort(e.At.Text)
 	instead := func(address string) string {

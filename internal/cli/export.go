@@ -56,7 +56,7 @@ the schema are exported with a warning, and import takes them as they are.`,
 	return cmd
 }
 
-// exportComment begins each file of YAML.
+// exportComment is the comment at the beginning of a YAML file.
 const exportComment = "Objects as they were when confctl export wrote this file. To make them so again:\n  confctl import FILE"
 
 func runExport(ctx context.Context, std term.Streams, a *app.App, names []string, format dump.Format) error {
@@ -68,7 +68,7 @@ func runExport(ctx context.Context, std term.Streams, a *app.App, names []string
 	if err != nil {
 		return err
 	}
-	// The objects are written in the order of the types, and within them of keys.
+	// The objects are written in the order of the types and, within a type, of keys.
 	var fit []object.Object
 	for _, t := range types {
 		for _, o := range snapshot.Objects {
@@ -87,8 +87,8 @@ func runExport(ctx context.Context, std term.Streams, a *app.App, names []string
 	return reportLeftOut(std, snapshot, broken)
 }
 
-// readToExport reads all objects of some types, and their fences, which show
-// deletions. Those are not needed by who may only read objects.
+// readToExport reads all objects of some types, and their fences, which record
+// deletions. It reads only the objects if the user may not read the fences.
 func readToExport(ctx context.Context, a *app.App, types []*schema.Type) (object.Snapshot, error) {
 	snapshot, _, err := a.Catalog.ReadToChange(ctx, nil, queries(types)...)
 	if errors.As(err, new(*store.DeniedError)) {
@@ -97,15 +97,15 @@ func readToExport(ctx context.Context, a *app.App, types []*schema.Type) (object
 	return snapshot, err
 }
 
-// warnMisfits says what of an export does not fit the schema, and what no import
-// could take: whoever needs it as a backup had better know in time.
+// warnMisfits warns about exported objects that do not fit the schema or that import
+// would refuse, so that nobody relies on an incomplete backup.
 func warnMisfits(std term.Streams, a *app.App, types []*schema.Type, exported []object.Object) {
 	d, _ := dump.Of(a.Schema, types, object.Snapshot{Objects: exported}, a.Catalog.Key)
 	_, faults := d.Plan(object.Snapshot{}, dump.Terms{Unfit: unfit(a.Catalog)})
 	left, taken := dump.Left(faults)
 	var misfits, refused limited
 	for _, f := range taken {
-		if f.Pos.Line > 0 { // of a JSON schema
+		if f.Pos.Line > 0 { // a fault of a JSON schema
 			misfits.add("%v", f)
 		} else {
 			misfits.add("%s; import would take it over as it is", f.Msg)
@@ -120,7 +120,7 @@ func warnMisfits(std term.Streams, a *app.App, types []*schema.Type, exported []
 	}
 }
 
-// queries are those for all objects of some types.
+// queries returns the queries for all objects of some types.
 func queries(types []*schema.Type) []catalog.Query {
 	all := make([]catalog.Query, len(types))
 	for i, t := range types {
@@ -129,8 +129,8 @@ func queries(types []*schema.Type) []catalog.Query {
 	return all
 }
 
-// typesNamed returns types by their names; all that can be used without any,
-// and then lines about those that cannot.
+// typesNamed returns the types with the given names. Without names, it returns all
+// types that can be used, and one line for each error in the schema.
 func typesNamed(s *schema.Schema, names []string) (types []*schema.Type, broken []string, err error) {
 	for _, name := range names {
 		t, err := s.Type(name)
@@ -150,7 +150,8 @@ func typesNamed(s *schema.Schema, names []string) (types []*schema.Type, broken 
 	return s.Types(), broken, nil
 }
 
-// reportLeftOut says what an export does not have.
+// reportLeftOut warns about what the export does not contain. It returns a
+// *partlyError if objects or types are missing.
 func reportLeftOut(std term.Streams, snapshot object.Snapshot, broken []string) error {
 	var strays limited
 	for _, key := range snapshot.Strays {

@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// getObjects reads and shows. Values that cannot be read are named, and the others
-// are shown all the same.
+// getObjects reads objects and shows those that can be read. It names the others,
+// and returns a *partlyError if there are any.
 func getObjects(ctx context.Context, std term.Streams, a *app.App, q catalog.Query, show func(*schema.Type, []object.Object) error) error {
 	snapshot, err := a.Catalog.Read(ctx, q)
 	if err != nil {
@@ -45,7 +45,8 @@ func getObjects(ctx context.Context, std term.Streams, a *app.App, q catalog.Que
 	return nil
 }
 
-// keyForm shows how the keys of a type end: pools/<dc>/<cluster>/<name>.
+// keyForm returns the form of the keys of a type, such as
+// pools/<dc>/<cluster>/<name>.
 func keyForm(t *schema.Type) string {
 	form := t.Path
 	for _, tag := range append(append([]string{}, t.Tags...), selector.Name) {
@@ -54,7 +55,7 @@ func keyForm(t *schema.Type) string {
 	return form
 }
 
-// limited is warnings of one sort: the first are said, the rest counted.
+// limited collects warnings of one kind: it keeps the first 10 and counts the rest.
 type limited struct {
 	first []string
 	more  int

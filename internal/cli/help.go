@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpWidth is how many columns a line of help has at most.
+// helpWidth is the maximum width of a line of help, in columns.
 const helpWidth = 80
 
-// uses is the annotation of a command with the names of the global options that
-// mean something to it, beside those of every command. Its help lists these.
+// uses is the annotation of a command with the names of the global options that it
+// uses, besides those that every command uses. Its help lists them.
 const uses = "global options"
 
 // using adds the names of the global options that a command uses to its annotations.
@@ -23,7 +23,7 @@ func using(options string, annotations map[string]string) map[string]string {
 	return annotations
 }
 
-// The groups of the commands in the help of confctl itself, in order.
+// The groups of commands in the help of confctl itself, in order.
 const (
 	groupChange  = "change"
 	groupLook    = "look"
@@ -42,7 +42,8 @@ func commandGroups() []*cobra.Group {
 	}
 }
 
-// writeUsage writes how a command is called: for --help, below its description.
+// writeUsage writes the usage of a command, which --help prints below its
+// description.
 func writeUsage(cmd *cobra.Command) error {
 	var b strings.Builder
 	section := func(title, text string) {
@@ -71,7 +72,7 @@ func writeUsage(cmd *cobra.Command) error {
 	return err
 }
 
-// commandList lists the commands of a group, a line each.
+// commandList returns the list of the commands in a group, one line each.
 func commandList(cmd *cobra.Command, group string) string {
 	var b strings.Builder
 	for _, c := range cmd.Commands() {
@@ -82,8 +83,8 @@ func commandList(cmd *cobra.Command, group string) string {
 	return b.String()
 }
 
-// optionGroups divides the options of a command: its own with the global ones that
-// it uses, those that every change takes, and those that every command takes.
+// optionGroups divides the options of a command into its own, with the global ones
+// that it uses, those that every change takes, and those that every command takes.
 func optionGroups(cmd *cobra.Command) (own, change, global *pflag.FlagSet) {
 	own, change, global = new(pflag.FlagSet), new(pflag.FlagSet), new(pflag.FlagSet)
 	used := strings.Fields(cmd.Annotations[uses])
@@ -106,7 +107,7 @@ func optionGroups(cmd *cobra.Command) (own, change, global *pflag.FlagSet) {
 }
 
 // wrapText breaks lines between words so that they fit into the help, and indents
-// them; what follows a break is indented further.
+// them. Continuation lines are indented further.
 func wrapText(indent, text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {

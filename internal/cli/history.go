@@ -15,8 +15,8 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// printHistory prints what was changed of some objects, also of those that are gone
-// by now: a line for each field, the newest first.
+// printHistory prints the changes to the objects that a query chooses, including
+// deleted objects: one line for each field, the newest first.
 func printHistory(ctx context.Context, std term.Streams, a *app.App, q catalog.Query) error {
 	of := func(o sal.Object) bool { return chooses(q, o) }
 	match := func(r sal.Stored) bool { return !r.Refused() && slices.ContainsFunc(r.Change.Objects, of) }
@@ -34,7 +34,7 @@ func printHistory(ctx context.Context, std term.Streams, a *app.App, q catalog.Q
 	return cmp.Or(err, failed, broken)
 }
 
-// chooses reports whether a query chooses an object of the journal.
+// chooses reports whether a query chooses an object of a journal record.
 func chooses(q catalog.Query, o sal.Object) bool {
 	parts := strings.Split(o.Path, "/")
 	last := len(parts) - 1

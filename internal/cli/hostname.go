@@ -13,7 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/netcause"
 )
 
-// thisHost returns this host's name with its domain, as objects are named.
+// thisHost returns this host's name with its domain, which is how objects are named.
+// It returns "" if the host's name cannot be read.
 func thisHost(ctx context.Context, std term.Streams, g *globals, settings *config.Settings) string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -22,9 +23,11 @@ func thisHost(ctx context.Context, std term.Streams, g *globals, settings *confi
 	return fullName(ctx, std, g, settings, net.DefaultResolver, name)
 }
 
-// fullName returns a host's name with its domain. The whole command is to answer
-// within the timeout: the time that a silent name server took is not left for the
-// store.
+// fullName returns a host's name with its domain, or name and a warning if the name
+// server does not answer. The lookup takes at most 2 seconds or half of the timeout,
+// or goneTimeout with --gone. The whole command must end within the timeout, so
+// fullName subtracts the time of a failed lookup from settings.Timeout, except with
+// --gone.
 func fullName(ctx context.Context, std term.Streams, g *globals, settings *config.Settings, resolver *net.Resolver, name string) string {
 	limit := min(2*time.Second, settings.Timeout/2)
 	if g.terms.Gone {
@@ -41,8 +44,8 @@ func fullName(ctx context.Context, std term.Streams, g *globals, settings *confi
 	return name
 }
 
-// fqdn returns a host's name with its domain, as far as the resolver knows it.
-// The error is that the resolver does not answer in time.
+// fqdn returns a host's name with its domain if the resolver knows it, and name
+// otherwise. It returns an error if the name server does not answer within limit.
 func fqdn(ctx context.Context, resolver *net.Resolver, name string, limit time.Duration) (string, error) {
 	if strings.Contains(name, ".") {
 		return name, nil
@@ -64,5 +67,5 @@ func fqdn(ctx context.Context, resolver *net.Resolver, name string, limit time.D
 	if netcause.Lookup(err) == netcause.NoNameServer {
 		return name, fmt.Errorf("the name server does not answer within %v", limit)
 	}
-	return name, nil // without an address, say, there is no name for it
+	return name, nil // the resolver does not know the full name
 }
