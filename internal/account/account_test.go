@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// passwd is a passwd file with alice, whose number is 1000, and bob.
+// passwd returns an account on a system whose passwd file has alice, with uid
+// 1000, and bob.
 func passwd(uid int, env map[string]string) Account {
 	users := []*user.User{
 		{Uid: "1000", Username: "alice", HomeDir: "/home/alice"},
@@ -35,10 +36,10 @@ func passwd(uid int, env map[string]string) Account {
 	}
 }
 
-// TestIdentityFromOneVariable: who runs the program, and where that user's files
-// are, is known whichever variables are set.
+// TestIdentityFromOneVariable: the user and the directories are known whichever
+// variables are set.
 func TestIdentityFromOneVariable(t *testing.T) {
-	const stranger = 70000 // neither in the passwd file nor known to a directory service
+	const stranger = 70000 // neither in the passwd file nor in a directory service
 	for _, c := range []struct {
 		name  string
 		uid   int

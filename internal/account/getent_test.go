@@ -23,8 +23,8 @@ func TestPasswdName(t *testing.T) {
 	}
 }
 
-// TestGetent: whatever the program does, the answer is there in time, and the
-// environment of the caller has no part in it.
+// TestGetent: the answer comes in time whatever the program does, and does not
+// depend on the caller's environment.
 func TestGetent(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	t.Setenv("NAME", "forged")

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestFindUser: only whole lines of users count, and the first of them.
+// TestFindUser: only complete lines of users count, and the first of them is
+// used.
 func TestFindUser(t *testing.T) {
 	const file = "root:x:0:0:root:/root:/bin/sh\n#bob:x:7:7::/a:/b\n+eve:x:7:7::/a:/b\n-eve:x:7:7::/a:/b\n:x:7:7::/a:/b\nshort:x:7\n\nd-a.n:x:7:9:Dan:/home/dan:\nlast:x:7:7::/a:/b"
 	for _, c := range []struct {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// named is a user whose name only a directory service knows.
+// named returns a user whose name only a directory service has.
 func named(uid int, sudo, login string) Account {
 	a := passwd(uid, map[string]string{"SUDO_USER": sudo})
 	a.ByID = func(string) (*user.User, error) { return nil, errors.New("no such user") }
@@ -15,7 +15,7 @@ func named(uid int, sudo, login string) Account {
 	return a
 }
 
-// TestPerson: SUDO_USER counts only for root.
+// TestPerson: SUDO_USER is used only for root.
 func TestPerson(t *testing.T) {
 	for _, c := range []struct {
 		uid              int
@@ -33,7 +33,7 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-// TestNamesAreCleaned: a name is a short word, whatever its source.
+// TestNamesAreCleaned: a name from any source becomes a short word.
 func TestNamesAreCleaned(t *testing.T) {
 	for name, want := range map[string]string{
 		"alice": "alice", "Alice.B_c-9": "Alice.B_c-9",

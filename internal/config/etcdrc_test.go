@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/internal/account"
 )
 
-// TestNoEndpointNamesFiles: without an endpoint, the files that were looked at are
-// named, and so is the configuration, and a home that is not known.
+// TestNoEndpointNamesFiles: without an endpoint, the error names the etcdrc
+// files, the configuration and an unknown home.
 func TestNoEndpointNamesFiles(t *testing.T) {
 	nobody := func(string) (*user.User, error) { return nil, errors.New("no such user") }
 	none := filepath.Join(t.TempDir(), "config.yaml")
@@ -36,7 +36,7 @@ func TestNoEndpointNamesFiles(t *testing.T) {
 	}
 }
 
-// TestServes: scheme, host and port have to be the same.
+// TestServes: scheme, host and port must all be equal.
 func TestServes(t *testing.T) {
 	for _, c := range []struct {
 		etcdrc, hosts, url string

@@ -166,7 +166,7 @@ func (s *Settings) checkRoot() error {
 
 func checkHosts(n yamldoc.Node) error {
 	if !n.IsList() {
-		return nil // there are none
+		return nil // no hosts
 	}
 	hosts, err := n.Items("hosts")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// load reads a configuration of two files.
+// load loads a configuration of two files.
 func load(t *testing.T, shared, own string) (*Settings, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -25,8 +25,8 @@ func load(t *testing.T, shared, own string) (*Settings, error) {
 	return Load(Options{File: filepath.Join(dir, "config.yaml"), Formats: []string{"json", "table"}, Account: account.Self()})
 }
 
-// TestMistakes: a mistake in a setting leaves its standard value, and is reported for
-// that setting and no other.
+// TestMistakes: a mistake in a setting leaves its default, and is reported for
+// that setting only.
 func TestMistakes(t *testing.T) {
 	s, err := load(t, "driver: local\ntcpircbot_host: bot\ntcpircbot_port: 0\n", "timeout: soon\nsafety_mod: off\noutput: tabel\ncolour: red\n")
 	if err != nil {
@@ -55,11 +55,12 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestEnvironment: a variable sets what it may, and is reported otherwise.
+// TestEnvironment: a variable sets a setting that it may set, and is a mistake
+// otherwise.
 func TestEnvironment(t *testing.T) {
 	for _, c := range []struct {
 		variable, text string
-		setting        string // with the mistake; empty if it is valid
+		setting        string // the setting with a mistake; empty if the value is valid
 		reason         Reason
 		fails          bool
 	}{
@@ -97,8 +98,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestPlaceOfMistake: a mistake about where the objects are is an error, with the
-// place in the file.
+// TestPlaceOfMistake: a mistake about where the objects are is an error with a
+// position in the file.
 func TestPlaceOfMistake(t *testing.T) {
 	_, err := load(t, "driver: local\nnamespce: /x\n", "")
 	var at *yamldoc.Error

@@ -38,7 +38,7 @@ func TestSinks(t *testing.T) {
 			sal.Webhook{URL: "https://user:pw@log.example/x?y"},
 		}},
 		{"[{sink: syslog}]", bot, []sal.Sink{sal.Syslog{}, sal.Bot{Address: bot}}},
-		// Whatever it is called, it is a bot of its own.
+		// A bot with any name replaces the one of config.yaml.
 		{"[{sink: tcpircbot, name: irc, address: 'b:1'}]", bot, []sal.Sink{sal.Bot{Address: "b:1", Label: "irc"}}},
 		{"[{sink: webhook, name: tcpircbot, url: 'http://x'}]", "", []sal.Sink{sal.Webhook{URL: "http://x", Label: "tcpircbot"}}},
 	} {

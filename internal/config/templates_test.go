@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/internal/account"
 )
 
-// TestWrite: what is written loads without a mistake, also from a directory whose
-// name has to be quoted, and nothing of it is overwritten.
+// TestWrite: the written files load without a mistake, even from a directory
+// whose name needs quotes, and existing files are not overwritten.
 func TestWrite(t *testing.T) {
 	for driver, want := range map[string][]string{
 		"local": {"confctl.yaml", "config.yaml", "schema.yaml"},

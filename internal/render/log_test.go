@@ -11,8 +11,8 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// FuzzLogCells: no text makes a list wider than it is to be, nor does
-// anything a terminal acts on; the id stands whole at the end.
+// FuzzLogCells: any text fits the width of a list and contains nothing that acts
+// on a terminal, and the id at the end is complete.
 func FuzzLogCells(f *testing.F) {
 	texts := []string{"", "x", strings.Repeat("x", 79), strings.Repeat("long ", 40), strings.Repeat("ü", 100), "\x1b[2J\n\r\t\x00", strings.Repeat("a\n", 90), "\xff\u202e"}
 	random := rand.New(rand.NewPCG(1, 1))
@@ -38,7 +38,7 @@ func FuzzLogCells(f *testing.F) {
 	})
 }
 
-// TestLogWhyKeepsTheTask: of a long reason, the end is cut and not the task.
+// TestLogWhyKeepsTheTask: a long reason is cut, and the task is kept.
 func TestLogWhyKeepsTheTask(t *testing.T) {
 	for _, c := range []struct{ reason, task, want string }{
 		{"", "", ""},
@@ -58,7 +58,7 @@ func TestLogWhyKeepsTheTask(t *testing.T) {
 	}
 }
 
-// TestLogOutcomes: what the list says of how a change went.
+// TestLogOutcomes checks the descriptions of outcomes.
 func TestLogOutcomes(t *testing.T) {
 	two := []sal.Object{{}, {}}
 	for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestLogOutcomes(t *testing.T) {
 	}
 	refused := sal.Record{Event: sal.Event{Outcome: sal.Failure}}
 	for levels, want := range map[[3]string]string{
-		{}:                                   "refused by a, b", // as earlier versions wrote it
+		{}:                                   "refused by a, b", // a record of earlier versions
 		{"warned", "refused", "warned"}:      "refused by b",
 		{"refused", "refused", "overridden"}: "refused by a, b",
 	} {

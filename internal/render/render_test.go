@@ -23,13 +23,13 @@ func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func node() *schema.Type { return schema.BuiltIn("pools").Types()[0] }
 
-// host is a node with a weight and a value of pooled.
+// host returns a node with a weight and a value of pooled.
 func host(name string, weight int64, pooled string) object.Object {
 	o := object.New(node(), []string{"north", "web", "http"}, name)
 	return o.WithFields([]value.Field{{Name: "weight", Value: value.OfInt(weight)}, {Name: "pooled", Value: value.OfString(pooled)}})
 }
 
-// changed is a change of an object; its fields are in the order of the type.
+// changed returns the change of an object, with fields in the order of the type.
 func changed(before, after object.Object) object.Change {
 	return object.Change{Before: &before, After: &after}
 }
@@ -37,7 +37,7 @@ func changed(before, after object.Object) object.Change {
 func created(o object.Object) object.Change { return object.Change{After: &o} }
 func removed(o object.Object) object.Change { return object.Change{Before: &o} }
 
-// record is what alice did two hours ago.
+// record returns the record of a change that alice made two hours ago.
 func record(action string, edit func(*sal.Record)) sal.Stored {
 	r := sal.Record{
 		Time:  now().Add(-2 * time.Hour),
@@ -50,7 +50,7 @@ func record(action string, edit func(*sal.Record)) sal.Stored {
 	return sal.Stored{Record: r, Revision: 7}
 }
 
-// TestLines: what each value looks like, line by line.
+// TestLines checks the lines for each value.
 func TestLines(t *testing.T) {
 	local := time.Local
 	t.Cleanup(func() { time.Local = local })
@@ -176,7 +176,7 @@ func longChange(t *testing.T) []string {
 	return d.lines
 }
 
-// TestAgo: one unit, and a clock that is ahead is named.
+// TestAgo: a time has one unit, and a time in the future is reported.
 func TestAgo(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "0s ago", 59 * time.Second: "59s ago", 90 * time.Second: "1m ago", 47 * time.Hour: "47h ago", 49 * time.Hour: "2d ago",
@@ -190,7 +190,7 @@ func TestAgo(t *testing.T) {
 	}
 }
 
-// TestOutState: why an object does not serve.
+// TestOutState checks why an object does not serve.
 func TestOutState(t *testing.T) {
 	broken := host("x", 1, "yes")
 	broken.Malformed = errors.New("bad")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// boundedListener is a listener with limits, and what it has accepted.
+// boundedListener is a listener with limits, and the connections it has accepted.
 type boundedListener struct {
 	testing.TB
 	*bounded
@@ -48,8 +48,8 @@ func (b *boundedListener) dial(from string) net.Conn {
 	return c
 }
 
-// TestBounded: a listener closes connections beyond its limits, and takes others
-// when some have gone.
+// TestBounded: a listener closes connections beyond its limits, and accepts
+// others after some are closed.
 func TestBounded(t *testing.T) {
 	t.Parallel()
 	b := listenBounded(t, 3, 2)
@@ -68,7 +68,7 @@ func TestBounded(t *testing.T) {
 	if a, b := <-b.refused, <-b.refused; a != "address" || b != "total" {
 		t.Errorf("told of the limits %s and %s", a, b)
 	}
-	_, _ = first.Close(), first.Close() // twice, and counted once
+	_, _ = first.Close(), first.Close() // closed twice, but counted once
 	b.dial("127.0.0.1")
 	<-b.accepted
 	if _, err := b.dial("127.0.0.1").Read(make([]byte, 1)); err == nil {
@@ -76,7 +76,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestClientAddr: the addresses of one IPv6 network count as one.
+// TestClientAddr: the addresses of one IPv6 network are counted together.
 func TestClientAddr(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ a, b string }{

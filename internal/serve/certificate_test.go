@@ -11,7 +11,7 @@ import (
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 
-// installed is a certificate of a test, and its warnings.
+// installed is a test certificate and the warnings about it.
 type installed struct {
 	*testing.T
 	*certificate
@@ -29,8 +29,8 @@ func install(t *testing.T) *installed {
 	return i
 }
 
-// replace puts a certificate for a host into the files, which get the same time of
-// modification whenever that is done.
+// replace writes a certificate for a host to the files, always with the same
+// modification time.
 func (i *installed) replace(host string, until time.Time) {
 	i.Helper()
 	cert, key := i.ca.Issue(i.T, host, until)
@@ -64,8 +64,8 @@ func (i *installed) host() string {
 	return strings.Join(pair.Leaf.DNSNames, " ")
 }
 
-// TestCertificateReloads: the certificate is read again when the contents of its
-// files have changed, and one that cannot be used does not replace the one in use.
+// TestCertificateReloads: the certificate is reloaded when the contents of its
+// files change, and one that cannot be used does not replace the current one.
 func TestCertificateReloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t)
@@ -95,7 +95,7 @@ func TestCertificateReloads(t *testing.T) {
 	})
 }
 
-// TestCertificateExpired: a certificate whose time is over is used, with a warning.
+// TestCertificateExpired: an expired certificate is used, with a warning.
 func TestCertificateExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := install(t)

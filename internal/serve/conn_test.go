@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// send writes to a connection. The other side may have closed it.
+// send writes to a connection, which the other side may have closed.
 func send(c net.Conn, text string) { _, _ = io.WriteString(c, text) }
 
-// TestBoundedUnanswered: a client cannot send without an end what is kept until it
-// is whole, as handshakes of TLS are.
+// TestBoundedUnanswered: a client cannot send unlimited data that is kept until
+// it is complete, such as TLS handshakes.
 func TestBoundedUnanswered(t *testing.T) {
 	t.Parallel()
 	b := listenBounded(t, 1, 1)
@@ -33,8 +33,8 @@ func TestBoundedUnanswered(t *testing.T) {
 	}
 }
 
-// TestBoundedClosesDead: a connection that nobody reads from is closed when its
-// client has gone, and what waits on it ends.
+// TestBoundedClosesDead: a connection is closed when its client disappears, even
+// if nothing reads from it, and its requests end.
 func TestBoundedClosesDead(t *testing.T) {
 	t.Parallel()
 	b := listenBounded(t, 2, 2)

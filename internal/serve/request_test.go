@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestTrailersAreDropped: the trailers of a request that waits are not kept, nor are
-// header fields that nobody looks at.
+// TestTrailersAreDropped: a waiting request keeps neither trailers nor unused
+// header fields.
 func TestTrailersAreDropped(t *testing.T) {
 	t.Parallel()
 	seen := make(chan *http.Request, 1)

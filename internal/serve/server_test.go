@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestAnswerFinishes: a request under way is answered when the service ends, and a
-// connection without a request ends at once.
+// TestAnswerFinishes: a current request is answered when the service ends, and a
+// connection without a request is closed immediately.
 func TestAnswerFinishes(t *testing.T) {
 	t.Parallel()
 	inner, err := listenTCP("127.0.0.1:0")
@@ -26,7 +26,7 @@ func TestAnswerFinishes(t *testing.T) {
 	defer cancel()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		cancel()
-		_, err := unused.Read(make([]byte, 1)) // the server closes it, and does not wait until it gives up
+		_, err := unused.Read(make([]byte, 1)) // the server closes it without waiting for a request
 		_, _ = io.WriteString(w, err.Error())
 	})
 	v := &service{Config: Config{Warn: func(msg string) { t.Error(msg) }, Debug: t.Logf}}

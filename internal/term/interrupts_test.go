@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// interruptible is what this test binary is called by to be a program with a request
-// under way that no signal cuts off.
+// interruptible is the name by which this test binary acts as a program whose
+// request ignores signals.
 const interruptible = "interruptible"
 
-// TestMain lets this test binary be that program.
+// TestMain runs that program or the tests.
 func TestMain(m *testing.M) {
 	if os.Args[0] == interruptible {
 		beInterrupted()
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beInterrupted says when it can be interrupted, and when it was, and goes on. With an
-// argument it is a command that may stop anywhere.
+// beInterrupted reports when it is ready and when it was interrupted, and
+// continues. With an argument it is a command that may stop anywhere.
 func beInterrupted() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := Standard("look before you repeat it", cancel)
@@ -42,15 +42,15 @@ func beInterrupted() {
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
 }
 
-// TestSecondInterrupt: the first signal waits for a request under way, and any
-// second one ends the program at once, without a dump of goroutines.
+// TestSecondInterrupt: the first signal lets the current request finish, and any
+// second one ends the program immediately, without a dump of goroutines.
 func TestSecondInterrupt(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		first, second os.Signal // no second one: the command may stop anywhere
+		first, second os.Signal // second is nil for a command that may stop anywhere
 		want          string
 	}{
 		{os.Interrupt, os.Interrupt, "signal: interrupt"},
@@ -68,7 +68,7 @@ func TestSecondInterrupt(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.first, " then ", c.second), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a signal that is lost fails
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // fails if a signal is lost
 			defer cancel()
 			cmd := exec.CommandContext(ctx, self)
 			cmd.Args[0] = interruptible

@@ -13,7 +13,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// TestMessagesAreOneLine: whatever a message has in it, it is one clean line.
+// TestMessagesAreOneLine: any message is written as one clean line.
 func TestMessagesAreOneLine(t *testing.T) {
 	var b bytes.Buffer
 	s := Streams{Out: io.Discard, Err: &b}
@@ -28,7 +28,8 @@ func TestMessagesAreOneLine(t *testing.T) {
 	}
 }
 
-// TestQuestion: an answer is one line, and the rest is left for the next question.
+// TestQuestion: an answer is one line, and later lines remain for the next
+// question.
 func TestQuestion(t *testing.T) {
 	var b bytes.Buffer
 	in := strings.NewReader("y\r\nno\nlast")
@@ -50,7 +51,7 @@ func TestQuestion(t *testing.T) {
 	}
 }
 
-// TestQuestionIsInterrupted: a question that nobody answers ends with its context.
+// TestQuestionIsInterrupted: a question without an answer ends with its context.
 func TestQuestionIsInterrupted(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -64,8 +65,8 @@ func TestQuestionIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestWhoSeesMessages: a message is repeated on a terminal only where messages go
-// elsewhere.
+// TestWhoSeesMessages: a message is repeated on Out only if Out is a terminal and
+// Err is not.
 func TestWhoSeesMessages(t *testing.T) {
 	screen, terminal, err := pty.Open()
 	if err != nil {
@@ -81,8 +82,8 @@ func TestWhoSeesMessages(t *testing.T) {
 	}
 }
 
-// TestWriteErrors: an error of the output has no file name, and a writer that reports
-// none keeps the first.
+// TestWriteErrors: an error of the output has no file name, and ErrWriter keeps
+// the first error.
 func TestWriteErrors(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -2,9 +2,8 @@
 // names from a store, journal records, file names, answers of servers. It is the
 // only place that decides which characters may be shown.
 //
-// Characters that a terminal acts on, that change the order of what is shown, or
-// that cannot be seen are replaced by an escape, so that a reader sees that they
-// are there and which they are:
+// Characters that a terminal acts on, that change the order of text, or that are
+// invisible are replaced by an escape that shows which character it is:
 //
 //	\n \r \t      line ends and tabs
 //	\uXXXX        a character, as in JSON; \UXXXXXXXX above U+FFFF
@@ -14,15 +13,15 @@
 // paragraph separators, and all of Unicode's format and ignorable characters, such
 // as the bidirectional controls, zero-width spaces and joiners, the soft hyphen,
 // the byte order mark, tags, fillers of Hangul, variation selectors, and
-// noncharacters. Everything else is left as it is.
+// noncharacters. All others are left unchanged.
 //
 // Emoji need some of these. U+200D is left between two emoji, and U+FE0E or U+FE0F
 // after an emoji and within a keycap. Elsewhere they would make two names look
 // the same, so they are escaped there, also within words of Persian or Indic
 // scripts. The flags that are made of tags, such as Scotland's, are escaped, too.
 //
-// A backslash is not escaped. A text that spells an escape is not told apart from
-// one that had the character; what has to be exact is quoted by its own format.
+// A backslash is not escaped, so the result does not show whether the text had the
+// character or its escape. A format that must be exact uses quotes of its own.
 package text
 
 import (

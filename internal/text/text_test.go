@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// What ordinary text has, which stays as it is.
+// ordinary is texts that are left unchanged.
 var ordinary = []string{
 	"", "a", "web1.example", "Grüße, naïve façade", "日本語 한국어 中文", "Привет мир", "שלום עולם", "مرحبا \u0601\u0662", "हिन्दी", "ไทย",
 	"a\u0301 combined", "no\u00a0break", "→ ✔ ½ €", `\n \x1b \u202e as text`, "\ufffd", "\ue000",
@@ -41,14 +41,14 @@ func TestSanitize(t *testing.T) {
 		{"\u034f\u115f\u1160\u3164\uffa0", `\u034f\u115f\u1160\u3164\uffa0`, `\u034f\u115f\u1160\u3164\uffa0`},
 		{"\U000e0041\U000e0101\uffff", `\U000e0041\U000e0101\uffff`, `\U000e0041\U000e0101\uffff`},
 		{"a\xff\xc3(\xed\xa0\x80", `a\xff\xc3(\xed\xa0\x80`, `a\xff\xc3(\xed\xa0\x80`},
-		{"a\u200db", `a\u200db`, `a\u200db`},                                        // a joiner, and no emoji
-		{"😀\u200d", `😀\u200d`, `😀\u200d`},                                           // with nothing to join
-		{"😀\u200d\u200d😀", `😀\u200d\u200d😀`, `😀\u200d\u200d😀`},                      // twice
-		{"a\ufe0f", `a\ufe0f`, `a\ufe0f`},                                           // a selector of nothing
-		{"1\ufe0f", `1\ufe0f`, `1\ufe0f`},                                           // and no keycap
-		{"❤\ufe0f\ufe0f", "❤\ufe0f" + `\ufe0f`, "❤\ufe0f" + `\ufe0f`},               // one of two
-		{"\x00\ufe0f\u20e3", `\u0000\ufe0f` + "⃣", `\u0000\ufe0f` + "⃣"},            // what becomes a digit is none
-		{"葛\U000e0100", `葛\U000e0100`, `葛\U000e0100`},                               // of an ideograph
+		{"a\u200db", `a\u200db`, `a\u200db`},                                        // a joiner without an emoji
+		{"😀\u200d", `😀\u200d`, `😀\u200d`},                                           // a joiner without a second emoji
+		{"😀\u200d\u200d😀", `😀\u200d\u200d😀`, `😀\u200d\u200d😀`},                      // two joiners
+		{"a\ufe0f", `a\ufe0f`, `a\ufe0f`},                                           // a selector without an emoji
+		{"1\ufe0f", `1\ufe0f`, `1\ufe0f`},                                           // not a keycap
+		{"❤\ufe0f\ufe0f", "❤\ufe0f" + `\ufe0f`, "❤\ufe0f" + `\ufe0f`},               // a second selector
+		{"\x00\ufe0f\u20e3", `\u0000\ufe0f` + "⃣", `\u0000\ufe0f` + "⃣"},            // the escape of NUL ends with a digit, which is not a keycap
+		{"葛\U000e0100", `葛\U000e0100`, `葛\U000e0100`},                               // a selector of an ideograph
 		{"🏴\U000e0067\U000e007f", `🏴\U000e0067\U000e007f`, `🏴\U000e0067\U000e007f`}, // a flag made of tags
 	} {
 		if got := Sanitize(c.in); got != c.many {
@@ -106,16 +106,17 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// mustNotShow reports a character that may not be shown, by a list of its own.
+// mustNotShow reports whether a character may not be shown, according to a list
+// that is independent of the code.
 func mustNotShow(r rune) bool {
 	switch {
 	case r < ' ' && r != '\n' && r != '\t', r >= 0x7f && r <= 0x9f: // control
 		return true
-	case r == 0xAD, r == 0x34F, r == 0x61C, r >= 0x115F && r <= 0x1160, r >= 0x180B && r <= 0x180F: // unseen
+	case r == 0xAD, r == 0x34F, r == 0x61C, r >= 0x115F && r <= 0x1160, r >= 0x180B && r <= 0x180F: // invisible
 		return true
-	case r >= 0x200B && r <= 0x200F && r != joiner, r >= 0x2028 && r <= 0x202E, r >= 0x2060 && r <= 0x206F: // bidirectional, lines, zero width
+	case r >= 0x200B && r <= 0x200F && r != joiner, r >= 0x2028 && r <= 0x202E, r >= 0x2060 && r <= 0x206F: // bidirectional controls, line separators, zero width
 		return true
-	case r == 0x3164, r == 0xFEFF, r == 0xFFA0, r >= 0xFFF0 && r <= 0xFFFB, r >= 0xE0000 && r <= 0xE0FFF: // unseen, tags, selectors
+	case r == 0x3164, r == 0xFEFF, r == 0xFFA0, r >= 0xFFF0 && r <= 0xFFFB, r >= 0xE0000 && r <= 0xE0FFF: // invisible characters, tags, selectors
 		return true
 	}
 	return false
@@ -159,7 +160,7 @@ func FuzzSanitize(f *testing.F) {
 	})
 }
 
-// withoutHidden is s without what may have to be escaped.
+// withoutHidden removes the characters that may have to be escaped.
 func withoutHidden(s string) string {
 	return strings.Map(func(r rune) rune {
 		if isHidden(r) && r != '\n' && r != '\t' {

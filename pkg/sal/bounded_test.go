@@ -29,11 +29,11 @@ func TestReadersAreBounded(t *testing.T) {
 	all := func(Object) bool { return true }
 	none := func(Object) bool { return false }
 	for _, c := range []struct {
-		name    string
-		read    func() (records int, err error)
-		records int  // 0 for none, or how many of all
-		cut     bool // a *CutError is returned
-		maxAlloc    int  // bytes of memory allocated at most; 0 for the limit
+		name     string
+		read     func() (records int, err error)
+		records  int  // at most; all of them if it is n
+		cut      bool // a *CutError is returned
+		maxAlloc int  // bytes allocated at most; 0 for no limit
 	}{
 		{"Takers", func() (int, error) { f, err := j.Takers(t.Context(), []object.Object{o}, all); return len(f), err }, 0, true, 8 * store.MaxPage},
 		{"LastChanges", func() (int, error) { f, err := j.LastChanges(t.Context(), []object.Object{o}, all); return len(f), err }, 0, true, 8 * store.MaxPage},

@@ -60,7 +60,7 @@ func latest() Query { return Query{Most: 2_000, Recent: true} }
 // record's. Errors are those of Search.
 func (l *Log) LastChanges(ctx context.Context, objects []object.Object, accept func(Object) bool) (map[ObjectID]Stored, error) {
 	if len(objects) == 0 {
-		return nil, nil //nolint:nilnil // there is nothing to be found
+		return nil, nil //nolint:nilnil // the result has no entries
 	}
 	c := newChangeSearch(objects, accept)
 	err := collect(l.Stream(ctx, latest()), c.add)
@@ -115,7 +115,7 @@ func (r Record) changed() []Object {
 // Search.
 func (l *Log) Takers(ctx context.Context, objects []object.Object, takesOut func(Object) bool) (map[ObjectID]Stored, error) {
 	if len(objects) == 0 {
-		return nil, nil //nolint:nilnil // there is nobody to be found
+		return nil, nil //nolint:nilnil // the result has no entries
 	}
 	t := newTakerSearch(objects, takesOut)
 	err := collect(l.Stream(ctx, latest()), t.add)
