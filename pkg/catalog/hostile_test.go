@@ -50,7 +50,7 @@ func TestHostileValues(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		objects := c.Decode(entries, node).Objects
 		runtime.ReadMemStats(&after)
-		if most := uint64(80*len(text) + 1<<20); after.TotalAlloc-before.TotalAlloc > most {
+		if limit := uint64(80*len(text) + 1<<20); after.TotalAlloc-before.TotalAlloc > limit {
 			t.Errorf("%s: %d bytes allocated for %d", name, after.TotalAlloc-before.TotalAlloc, len(text))
 		}
 		if len(objects) != 3 || objects[0].Get("weight").Text() != "1" || objects[2].Get("weight").Text() != "2" {

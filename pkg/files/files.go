@@ -104,10 +104,11 @@ func (system) OpenFile(path string, flag int, mode fs.FileMode) (*os.File, error
 	return os.OpenFile(path, flag, mode)
 }
 
-// Read returns the content of a regular file of at most maxBytes bytes. A nil *Files also reads the null device, which is empty, and
-// /dev/stdin and the descriptors in /dev/fd, which may be pipes, since the caller
-// of the program has opened them. Errors are *fs.PathError; they wrap an
-// OutsideError, a KindError or a SizeError if Read refuses the file.
+// Read returns the content of a regular file of at most maxBytes bytes. A nil *Files
+// also reads the null device, which is empty, and /dev/stdin and the descriptors in
+// /dev/fd, which may be pipes, since the caller of the program has opened them. Errors
+// are *fs.PathError; they wrap an OutsideError, a KindError or a SizeError if Read
+// refuses the file.
 func (f *Files) Read(path string, maxBytes int64) ([]byte, error) {
 	file, err := f.open(path, maxBytes)
 	if err != nil {

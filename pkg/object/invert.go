@@ -27,9 +27,9 @@ type Past struct {
 type Clash struct {
 	// Mine is the change that undoing would make to the object in the state
 	// that those changes left it in. Before is the current object with the
-	// conflicting fields as they were left; it is nil if the object was
-	// deleted. After is nil if undoing deletes the object. At least one of them
-	// is not nil.
+	// conflicting fields as they were left; it is nil if the changes deleted
+	// the object. After is nil if undoing deletes the object. At least one of
+	// them is not nil.
 	Mine   Change
 	Theirs *Object // the current object; nil if it does not exist
 }
@@ -187,8 +187,8 @@ func revert(current []value.Field, p Past) (previous, expected []value.Field, fi
 	return apply(current, back, p.Before), apply(current, missing, p.After), missing == nil
 }
 
-// reapply applies the differences of a change to other fields. Nil fields mean no
-// object.
+// reapply applies the differences of a change to other fields. Nil fields mean
+// no object.
 func reapply(current []value.Field, p Past) []value.Field {
 	if current == nil || p.Before == nil || p.After == nil {
 		return p.After

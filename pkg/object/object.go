@@ -54,8 +54,7 @@ func (s Snapshot) Select(t *schema.Type, chosen selector.Selector) []Object {
 	return objects
 }
 
-// Find returns the object with a key, in the form of Object.Key; nil if there
-// is none.
+// Find returns the object with the given Object.Key, or nil.
 func (s Snapshot) Find(key string) *Object {
 	for i := range s.Objects {
 		if s.Objects[i].Key() == key {

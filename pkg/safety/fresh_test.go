@@ -27,8 +27,8 @@ func at(r store.Revision) func(int) store.Revision { return func(int) store.Revi
 // TestFreshObjectsDoNotCount tests that unused objects created in bulk after
 // most of the removed ones do not make the removal look small.
 func TestFreshObjectsDoNotCount(t *testing.T) {
-	const most = "; at most 20 % at once"
-	few := "20 of 30 (besides 100 created since and not used yet) would be removed, 66.7 %" + most
+	const limit = "; at most 20 % at once"
+	small := "20 of 30 (besides 100 created since and not used yet) would be removed, 66.7 %" + limit
 	for _, c := range []struct {
 		name    string
 		typ     string // the type and the directory
@@ -40,20 +40,20 @@ func TestFreshObjectsDoNotCount(t *testing.T) {
 		also    int                      // how many of the 100 new objects are removed
 		want    string
 	}{
-		{name: "new", typ: "node", state: "seed", created: at(5), removed: 20, want: few},
+		{name: "new", typ: "node", state: "seed", created: at(5), removed: 20, want: small},
 		{name: "as old", typ: "node", state: "seed", created: at(1), removed: 20},
-		{name: "changed, and not serving", typ: "node", state: "no", created: at(5), changed: 6, removed: 20, want: few},
+		{name: "changed, and not serving", typ: "node", state: "no", created: at(5), changed: 6, removed: 20, want: small},
 		{name: "changed, and serving", typ: "node", state: "yes", created: at(5), changed: 6, removed: 20},
-		{name: "serving as created", typ: "node", state: "yes", created: at(5), removed: 20, want: few},
-		{name: "of a type that cannot serve", typ: "plain", state: "seed", created: at(5), removed: 20, want: few},
+		{name: "serving as created", typ: "node", state: "yes", created: at(5), removed: 20, want: small},
+		{name: "of a type that cannot serve", typ: "plain", state: "seed", created: at(5), removed: 20, want: small},
 		{name: "of a type that cannot serve, changed", typ: "plain", state: "seed", created: at(5), changed: 6, removed: 20},
 		{name: "one by one", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i) }, removed: 20},
-		{name: "20 at once", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i/20) }, removed: 20, want: few},
+		{name: "20 at once", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i/20) }, removed: 20, want: small},
 		{name: "19 at once, but for the last ones", typ: "node", state: "seed", created: func(i int) store.Revision { return store.Revision(5 + i/19) }, removed: 20},
 		{name: "some of them go too", typ: "node", state: "seed", created: at(5), removed: 30, also: 25,
-			want: "55 of 55 (besides 75 created since and not used yet) would be removed, 100 %" + most},
+			want: "55 of 55 (besides 75 created since and not used yet) would be removed, 100 %" + limit},
 		{name: "so few go that nothing is said", typ: "node", state: "seed", created: at(5), removed: 19},
-		{name: "after half of what goes", typ: "node", state: "seed", created: at(5), removed: 20, want: few,
+		{name: "after half of what goes", typ: "node", state: "seed", created: at(5), removed: 20, want: small,
 			old: func(i int) store.Revision { return []store.Revision{9, 1}[min(i/9, 1)] }}, // 9 newer, 11 older
 		{name: "before half of what goes", typ: "node", state: "seed", created: at(5), removed: 20,
 			old: func(i int) store.Revision { return []store.Revision{9, 1}[min(i/10, 1)] }},

@@ -60,27 +60,27 @@ const (
 func TestMinPooledRefuses(t *testing.T) {
 	was := []string{cdn[5:]}
 	group8 := group(cdn, "yes yes yes yes yes no no off")
-	in := []string{"node " + was[0]}
+	dirs := []string{"node " + was[0]}
 	check(t, []ruleTest{
-		{name: "depool", there: group8, plan: []string{cdn + "/h1 pooled=no"}, counted: in,
+		{name: "depool", there: group8, plan: []string{cdn + "/h1 pooled=no"}, counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 4 of 8, floor 5"}},
-		{name: "decommission", there: group8, plan: []string{cdn + "/h1 pooled=inactive"}, counted: in,
+		{name: "decommission", there: group8, plan: []string{cdn + "/h1 pooled=inactive"}, counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 4 of 8, floor 5"}},
-		{name: "drain", there: group8, plan: []string{cdn + "/h1 weight=0"}, counted: in,
+		{name: "drain", there: group8, plan: []string{cdn + "/h1 weight=0"}, counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 4 of 8, floor 5"}},
-		{name: "delete", there: group8, plan: []string{"-" + cdn + "/h1"}, counted: append([]string{}, "node  deletions", in[0]),
+		{name: "delete", there: group8, plan: []string{"-" + cdn + "/h1"}, counted: append([]string{}, "node  deletions", dirs[0]),
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 4 of 8, floor 5"}},
-		{name: "far below", there: group8, plan: set(group8[:5], "pooled=no"), counted: in,
+		{name: "far below", there: group8, plan: set(group8[:5], "pooled=no"), counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 0 of 8, floor 5"}},
-		{name: "more leave than enter", there: group8, counted: in,
+		{name: "more leave than enter", there: group8, counted: dirs,
 			plan: []string{cdn + "/h1 pooled=no", cdn + "/h2 weight=0", cdn + "/h6 pooled=yes"},
 			want: []string{"refused min-pooled node eqiad/text/cdn: 5 -> 4 of 8, floor 5"}},
-		{name: "even further below", there: group(cdn, "yes no no"), plan: []string{cdn + "/h1 pooled=no"}, counted: in,
+		{name: "even further below", there: group(cdn, "yes no no"), plan: []string{cdn + "/h1 pooled=no"}, counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 1 -> 0 of 3, floor 2"}},
-		{name: "the one that is as seeded is no member, the one that cannot be read is", counted: in,
+		{name: "the one that is as seeded is no member, the one that cannot be read is", counted: dirs,
 			there: group(cdn, "yes yes seed bad"), plan: []string{cdn + "/h1 pooled=no"},
 			want: []string{"refused min-pooled node eqiad/text/cdn: 2 -> 1 of 3, floor 2"}},
-		{name: "weight 0 is out", there: group(cdn, "yes yes zero"), plan: []string{cdn + "/h1 pooled=no"}, counted: in,
+		{name: "weight 0 is out", there: group(cdn, "yes yes zero"), plan: []string{cdn + "/h1 pooled=no"}, counted: dirs,
 			want: []string{"refused min-pooled node eqiad/text/cdn: 2 -> 1 of 3, floor 2"}},
 		{name: "the last of two, one of them never pooled", there: []string{"dns wiki/eqiad pooled=true", "dns wiki/codfw pooled=false"},
 			plan: []string{"dns wiki/eqiad pooled=false"}, counted: []string{"dns wiki"},
@@ -97,9 +97,9 @@ func TestMinPooledRefuses(t *testing.T) {
 }
 
 func TestMinPooledAllows(t *testing.T) {
-	in := []string{"node eqiad/text/cdn"}
+	dirs := []string{"node eqiad/text/cdn"}
 	check(t, []ruleTest{
-		{name: "down to the floor", there: group(cdn, pool8), plan: set(group(cdn, "x x x"), "pooled=no"), counted: in},
+		{name: "down to the floor", there: group(cdn, pool8), plan: set(group(cdn, "x x x"), "pooled=no"), counted: dirs},
 		{name: "pooling below the floor", there: group(cdn, "yes no no no"), plan: []string{cdn + "/h2 pooled=yes"}},
 		{name: "raising a weight below the floor", there: group(cdn, "yes zero no no"), plan: []string{cdn + "/h2 weight=1"}},
 		{name: "changing a weight below the floor", there: group(cdn, "yes no no no"), plan: []string{cdn + "/h1 weight=1"}},
@@ -113,7 +113,7 @@ func TestMinPooledAllows(t *testing.T) {
 		{name: "one for another below the floor", there: group(cdn, "yes no no no"), plan: []string{cdn + "/h1 pooled=no", cdn + "/h2 pooled=yes"}},
 		{name: "what cannot be read is mended", there: group(cdn, "yes bad no no"), plan: []string{cdn + "/h2 pooled=no"}},
 		{name: "another field", there: []string{"dns wiki/eqiad pooled=true"}, plan: []string{"dns wiki/eqiad ttl=5"}},
-		{name: "seeded ones raise no floor", there: group(cdn, "yes yes yes seed seed seed seed seed"), plan: []string{cdn + "/h1 pooled=no"}, counted: in},
+		{name: "seeded ones raise no floor", there: group(cdn, "yes yes yes seed seed seed seed seed"), plan: []string{cdn + "/h1 pooled=no"}, counted: dirs},
 		{name: "false and weight 0 is as seeded", there: []string{"loose a/x pooled=true weight=1", "loose a/y pooled=false weight=0"}, plan: []string{"loose a/x pooled=false"},
 			want: []string{"warned min-pooled loose a: 1 -> 0 of 1, floor 1"}},
 		{name: "a type without pooled", there: []string{"plain a/x val=1"}, plan: []string{"plain a/x val=2"}},

@@ -12,7 +12,7 @@ import (
 // together.
 type pool struct {
 	typ        *schema.Type
-	rule       *poolRule   // the min-pooled rule of the group, or the max-pooled rule if no min-pooled rule groups the same objects
+	rule       *poolRule   // the group's min-pooled rule, or a max-pooled rule if there is none
 	max        []*poolRule // the max-pooled rules that are checked with this pool
 	dirs       []*dir
 	members    int
@@ -72,8 +72,8 @@ func (v *view) withCeilings(all []*pool, set *ruleSet, terms Terms) []*pool {
 	return all
 }
 
-// sameObjects returns the pools that have the same objects and the same grouping as
-// another.
+// sameObjects returns the pools that have the same objects and the same
+// grouping as another.
 func sameObjects(all []*pool, other *pool) []*pool {
 	var same []*pool
 	for _, p := range all {

@@ -200,7 +200,7 @@ func TestPermit(t *testing.T) {
 // back all changes it names, whatever other rules hold back: otherwise a plan
 // that breaks more rules would be made to a larger part.
 func TestAccidentIsNotMadeInPart(t *testing.T) {
-	out, serving, few := many("node a/x/s", 15, "no"), many("node b/x/t", 15, "yes"), many("node b/y/s", 1, "yes")
+	out, serving, fewServing := many("node a/x/s", 15, "no"), many("node b/x/t", 15, "yes"), many("node b/y/s", 1, "yes")
 	both := slices.Concat(out, serving)
 	for _, c := range []struct {
 		name          string
@@ -210,10 +210,10 @@ func TestAccidentIsNotMadeInPart(t *testing.T) {
 	}{
 		{"mass-removal and remove-pooled", both, append(remove(both), "+node a/x/u/h1 seed"), Terms{Mode: Refuse, Seeds: true}, 1, 30},
 		{"mass-removal alone", both, remove(both), Terms{Mode: Refuse, Seeds: true, Allow: []string{LastOfType, RemovePooled, MinPooled}}, 0, 30},
-		{"last-of-type and remove-pooled", slices.Concat(out[:2], few), remove(slices.Concat(out[:2], few)), Terms{Mode: Refuse, Seeds: true}, 0, 3},
+		{"last-of-type and remove-pooled", slices.Concat(out[:2], fewServing), remove(slices.Concat(out[:2], fewServing)), Terms{Mode: Refuse, Seeds: true}, 0, 3},
 		{"last-of-type and min-pooled", slices.Concat(out[:2], serving[:2]), remove(slices.Concat(out[:2], serving[:2])), Terms{Mode: Refuse}, 0, 4},
-		{"mass-change and min-pooled", slices.Concat(many("node a/x/s", 15, "yes"), serving, few),
-			slices.Concat(set(many("node a/x/s", 15, "yes"), "pooled=no"), set(serving, "pooled=no"), set(few, "pooled=no")), Terms{Mode: Refuse}, 0, 31},
+		{"mass-change and min-pooled", slices.Concat(many("node a/x/s", 15, "yes"), serving, fewServing),
+			slices.Concat(set(many("node a/x/s", 15, "yes"), "pooled=no"), set(serving, "pooled=no"), set(fewServing, "pooled=no")), Terms{Mode: Refuse}, 0, 31},
 		{"overridden", both, remove(both), Terms{Mode: Refuse, Seeds: true, Allow: []string{MassRemoval, LastOfType}}, 15, 15},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ type poolRule struct {
 	by      []int             // indices of the type's tags that it groups by, sorted
 	lead    int               // the number of the type's first tags in by, without a gap
 	only    selector.Selector // selects by tags the objects that the rule counts
-	partly  bool              // only uses tags that the rule does not group by
+	partly  bool              // the selector uses a tag that the rule does not group by
 	atLeast int               // of min-pooled; 0 if not given
 	share   ratio             // of min-pooled; zero if not given
 	atMost  int               // of max-pooled

@@ -88,7 +88,7 @@ type Capacity struct {
 	Before  int    // serving members before the change
 	After   int    // serving members after the change
 	Left    int    // members after the change
-	Floor   int    // the least number of serving members
+	Floor   int    // the least number of members that must serve
 	Next    int    // the floor after the change, for the members that remain; it applies to the next change
 	Ceiling int    // maximum of serving members; 0 if unlimited
 	Mode    Mode   // the mode of min-pooled for the group

@@ -39,7 +39,7 @@ type move struct {
 	dir            *dir
 	name           string
 	key            string         // empty until view.key computes it
-	before, after  *object.Object // nil if it is created or deleted
+	before, after  *object.Object // before is nil if the plan creates the object, after if it deletes it
 	counted        bool           // the object is in the snapshot and already counted
 	served, serves bool
 }

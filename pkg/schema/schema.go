@@ -29,7 +29,7 @@ type Schema struct {
 	oddities []*yamldoc.Error
 }
 
-// Type is a type of objects. It must not be changed after it is loaded.
+// Type is an object type. It must not be changed after it is loaded.
 type Type struct {
 	Name     string
 	Path     string       // the part of a key between namespace and version, and the tags, such as "pools"
