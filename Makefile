@@ -32,6 +32,8 @@ datadir := $(DESTDIR)$(prefix)/share
 docdir  := $(datadir)/doc/confctl
 unitdir := $(DESTDIR)$(prefix)/lib/systemd/system
 
+# All packages but the command line.
+LIBRARY  = $$($(GO) list ./... | grep -v '/internal/cli$$')
 LINT    := $(GO) tool -modfile=tools/go.mod golangci-lint
 VULN    := $(GO) tool -modfile=tools/go.mod govulncheck
 SOURCES := $(shell find cmd internal pkg -name '*.go' ! -name '*_test.go' 2>/dev/null) go.mod go.sum
@@ -70,8 +72,8 @@ race: ## all tests, under the race detector
 soak: ## 200 rounds of 32 processes at one pool, 1,000 changes under kill -9, 2,000 broken copies of a site, lost packets, attacks under a limit of memory
 	CONFCTL_ROUNDS=$(ROUNDS) CONFCTL_CHANGES=$(CHANGES) CONFCTL_MUTANTS=$(MUTANTS) $(GO) test -count=1 -timeout 60m -v -run 'TestStorm|TestNothingIsLost|TestMutants' ./internal/cli
 	CONFCTL_ALL=1 $(GO) test -count=1 -timeout 60m ./internal/cli
-	RAPID_CHECKS=2000 $(GO) test -count=1 -timeout 60m ./pkg/...
-	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./pkg/mirror
+	RAPID_CHECKS=2000 $(GO) test -count=1 -timeout 60m $(LIBRARY)
+	CONFCTL_LOSS=$(LOSSES) $(GO) test -count=1 -timeout 30m -v -run TestPacketLoss ./internal/mirror
 	CONFCTL_FAULTS=20 $(GO) test -count=1 -timeout 10m -v -run 'TestServe(Faults|Silent|BeforeTheStore|Whole|Moving)' ./internal/cli
 	CONFCTL_FAULTS=1 $(GO) test -count=1 -timeout 20m -v -run 'Test(ServeUnderAttack|CommandsUnderMemoryLimit)' ./internal/cli
 
@@ -104,7 +106,7 @@ demo: build ## a tour of the commands on a store of its own
 # Those of internal/cli are of whole processes, compared in pairs: they need a number of
 # runs, and etcdctl (Debian: etcd-client) to compare with.
 bench: ## all benchmarks: BENCHTIME each, and PAIRS runs of whole processes
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(LIBRARY)
 	$(GO) test -run '^$$' -bench 'Get|Startup|Lint' -benchtime $(PAIRS)x ./internal/cli
 	$(GO) test -run '^$$' -bench 'Set|Sync|Memory' -benchtime 5x ./internal/cli
 	$(GO) test -run '^$$' -bench Watch -benchtime 1000x ./internal/cli

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/internal/render"
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/safety"
 )
 

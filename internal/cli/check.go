@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/readers"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/readers"
 )
 
 // newCheck returns the parent command of the checks for a monitoring system. A

@@ -12,11 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/readers"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/sal"
 )
 

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/conftool/confctl/pkg/etcdindex"
-	"github.com/conftool/confctl/pkg/readers"
+	"github.com/conftool/confctl/internal/etcdindex"
+	"github.com/conftool/confctl/internal/readers"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 	"github.com/conftool/confctl/pkg/store/local"

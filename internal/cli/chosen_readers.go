@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/readers"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/readers"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/nearest"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/lint"
 )
 
 // manual is a file of the documentation.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 

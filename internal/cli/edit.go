@@ -13,10 +13,10 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/editor"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

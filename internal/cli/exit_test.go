@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/conftool/confctl/internal/editor"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/editor"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"

@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/dump"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"

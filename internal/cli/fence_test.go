@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/conftool/confctl/pkg/etcdv2/etcdv2test"
+	"github.com/conftool/confctl/internal/etcdv2/etcdv2test"
 )
 
 // section is a part of a file of the documentation, with the title that it begins

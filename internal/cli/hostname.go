@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/netcause"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/netcause"
 )
 
 // thisHost returns this host's name with its domain, which is how objects are named.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/conftool/confctl/internal/dump"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 )
 

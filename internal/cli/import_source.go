@@ -10,8 +10,8 @@ import (
 	"sync"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/dump"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

@@ -6,10 +6,10 @@ import (
 
 	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/dump"
+	"github.com/conftool/confctl/internal/etcdv2"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/dump"
-	"github.com/conftool/confctl/pkg/etcdv2"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/store/etcd"

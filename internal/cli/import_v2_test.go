@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/conftool/confctl/pkg/etcdv2/etcdv2test"
+	"github.com/conftool/confctl/internal/etcdv2/etcdv2test"
 )
 
 // pythonKeys are keys as the Python tool has written them, with values that do

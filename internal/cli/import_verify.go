@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/dump"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 )

@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/dump"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/catalog"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

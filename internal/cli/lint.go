@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/lint"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/lint"
-	"github.com/conftool/confctl/pkg/nearest"
 )
 
 // lintOptions are what lint is told beside the paths.

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"github.com/conftool/confctl/pkg/lint"
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

@@ -10,17 +10,17 @@ import (
 	"github.com/conftool/confctl/internal/account"
 	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/dump"
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/dump"
 	"github.com/conftool/confctl/pkg/files"
-	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/seed"
 )
 
 // merge plans and judges as sync does, and goes no further.

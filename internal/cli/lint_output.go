@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/pkg/files"
-	"github.com/conftool/confctl/pkg/lint"
 )
 
 // lintScope is what lint checks, and what it reports.

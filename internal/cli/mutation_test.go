@@ -21,11 +21,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/internal/term"
-	"github.com/conftool/confctl/pkg/lint"
-	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store/local"
 )
 

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/selector"

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/conftool/confctl/pkg/gateway"
+	"github.com/conftool/confctl/internal/gateway"
 	"github.com/conftool/confctl/pkg/store/etcd/etcdtest"
 )
 

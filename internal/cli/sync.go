@@ -10,11 +10,11 @@ import (
 
 	"github.com/conftool/confctl/internal/app"
 	"github.com/conftool/confctl/internal/render"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/change"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/sal"
-	"github.com/conftool/confctl/pkg/seed"
 )
 
 func newSync(std term.Streams, g *globals) *cobra.Command {

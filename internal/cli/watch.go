@@ -8,10 +8,10 @@ import (
 	"strconv"
 
 	"github.com/conftool/confctl/internal/app"
+	"github.com/conftool/confctl/internal/feed"
 	"github.com/conftool/confctl/internal/render"
 	"github.com/conftool/confctl/internal/term"
 	"github.com/conftool/confctl/pkg/catalog"
-	"github.com/conftool/confctl/pkg/feed"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 )

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/viper"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 

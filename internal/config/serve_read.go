@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/schema"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

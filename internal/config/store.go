@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/store/etcd"
 )
 

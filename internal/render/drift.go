@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/object"
-	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/store"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

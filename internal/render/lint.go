@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/lint"
 	"github.com/conftool/confctl/internal/text"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

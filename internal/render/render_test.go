@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/conftool/confctl/internal/lint"
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/pkg/change"
-	"github.com/conftool/confctl/pkg/lint"
 	"github.com/conftool/confctl/pkg/object"
 	"github.com/conftool/confctl/pkg/safety"
 	"github.com/conftool/confctl/pkg/sal"
 	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/seed"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/mirror"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/mirror"
 )
 
 // staleAfter is how long the store may be silent before the service is no longer

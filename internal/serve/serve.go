@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/conftool/confctl/internal/config"
+	"github.com/conftool/confctl/internal/gateway"
+	"github.com/conftool/confctl/internal/mirror"
 	"github.com/conftool/confctl/internal/text"
-	"github.com/conftool/confctl/pkg/gateway"
-	"github.com/conftool/confctl/pkg/mirror"
 	"github.com/conftool/confctl/pkg/store"
 )
 

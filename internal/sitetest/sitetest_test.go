@@ -3,9 +3,9 @@ package sitetest_test
 import (
 	"testing"
 
+	"github.com/conftool/confctl/internal/seed"
 	"github.com/conftool/confctl/internal/sitetest"
 	"github.com/conftool/confctl/pkg/schema"
-	"github.com/conftool/confctl/pkg/seed"
 )
 
 // TestShape: the site has what its constants say, and pools of many sizes.

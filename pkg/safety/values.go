@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )

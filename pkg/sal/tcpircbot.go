@@ -10,7 +10,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/internal/netcause"
 )
 
 // Bot is a sink that sends messages to tcpircbot, which repeats them on an IRC

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/internal/netcause"
 )
 
 // Webhook is a sink that posts each delivery as JSON to a web server.

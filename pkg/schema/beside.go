@@ -5,7 +5,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/conftool/confctl/internal/nearest"
 	"github.com/conftool/confctl/pkg/files"
-	"github.com/conftool/confctl/pkg/nearest"
 	"github.com/conftool/confctl/pkg/selector"
 	"github.com/conftool/confctl/pkg/value"
 	"github.com/conftool/confctl/pkg/yamldoc"

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/nearest"
+	"github.com/conftool/confctl/internal/nearest"
 )
 
 // Name is the key for an object's name in a selector. It is used like a tag.

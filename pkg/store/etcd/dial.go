@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/internal/netcause"
 )
 
 // record holds the first error of a connection. The libraries report only that a

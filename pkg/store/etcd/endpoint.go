@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/internal/netcause"
 	"github.com/conftool/confctl/pkg/store"
 )
 

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/conftool/confctl/pkg/netcause"
+	"github.com/conftool/confctl/internal/netcause"
 )
 
 // cause is an error with a text of this package.
