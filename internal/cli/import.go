@@ -10,12 +10,13 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// importOptions say where the objects come from, and what is done with others.
+// importOptions are the options of import: the source of the objects, and how to
+// treat objects that are invalid, missing from the source or changed since.
 type importOptions struct {
 	fromV2       string // a URL
-	etcdrc       string // of that cluster
+	etcdrc       string // file with the credentials for fromV2
 	skipInvalid  bool
-	strict       bool // what is taken over and does not fit the schema is exit code 7
+	strict       bool // exit code 7 if an imported object does not fit the schema
 	removeOthers bool
 	overwrite    bool
 	verify       bool
@@ -81,7 +82,7 @@ only compares.`,
 	return cmd
 }
 
-// completeImport completes a file, and after it types.
+// completeImport completes FILE, unless --from-v2 is given, and then types.
 func (g completer) completeImport(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 && !cmd.Flag("from-v2").Changed {
 		return nil, cobra.ShellCompDirectiveDefault
@@ -89,8 +90,8 @@ func (g completer) completeImport(cmd *cobra.Command, args []string, word string
 	return g.completeType(cmd, args, word)
 }
 
-// check checks the options, and for --from-v2 puts the missing FILE before the
-// types.
+// check checks the options. With --from-v2 it inserts an empty FILE before the
+// types in args.
 func (o importOptions) check(args *[]string) error {
 	switch {
 	case o.fromV2 == "" && len(*args) == 0:

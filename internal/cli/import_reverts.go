@@ -12,20 +12,20 @@ import (
 	"github.com/conftool/confctl/pkg/object"
 )
 
-// reverts are the changes of an import that may take back what others have done
-// since its source was exported.
+// reverts are the changes of an import that may revert changes that others have
+// made since the source was exported.
 type reverts struct {
 	changes []object.Change
-	why     string   // they may
-	lines   []string // one a change
+	why     string   // the reason why they may revert something
+	lines   []string // one for each shown change, and one that counts the rest
 }
 
-// revertsError reports an import that nobody was asked about, and that would take
-// back what others have done. Nothing was written.
+// revertsError reports an import that would revert changes that others have made,
+// and that no operator could confirm. Nothing was written.
 type revertsError struct {
 	reverts
-	title string // of the source
-	again string // the line that does it all the same
+	title string // the name of the source in messages
+	again string // the command line that imports with --overwrite
 }
 
 func (e *revertsError) Error() string {
@@ -39,8 +39,9 @@ func explainReverts(e *revertsError, err error) (code int, msg, hint string) {
 	return exitConflict, err.Error(), hint + "make it what the file says all the same:  " + e.again
 }
 
-// checkReverts looks for what a plan would take back. That is an error, unless
-// somebody can be asked about it, has said --overwrite, or only wants to see it.
+// checkReverts looks for changes in a plan that may revert changes by others, and
+// stores them in i.reverts. It returns a revertsError if there are any, unless the
+// operator will be asked, --overwrite is given, or this is a dry run.
 func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Plan, on object.Snapshot) error {
 	changes, elsewhere := d.Reverts(plan, on)
 	i.reverts = reverts{}
@@ -61,11 +62,11 @@ func (i *importer) checkReverts(ctx context.Context, d dump.Dump, plan object.Pl
 	return &revertsError{i.reverts, i.from.title, i.changes.hints.again("--overwrite")}
 }
 
-// asksReverts reports whether somebody is asked about what would be taken back.
-// Who has said --yes beforehand has not seen it.
+// asksReverts reports whether the operator is asked to confirm reverts. With --yes
+// there is no question: the operator gave it before seeing the reverts.
 func (i *importer) asksReverts() bool { return i.Interactive() && !i.opts.yes }
 
-// warnReverts says what would be taken back.
+// warnReverts warns of the changes by others that the import would revert.
 func (i *importer) warnReverts() {
 	if len(i.reverts.changes) == 0 {
 		return
@@ -74,7 +75,9 @@ func (i *importer) warnReverts() {
 	i.Detail(i.reverts.lines...)
 }
 
-// dryReverts says what would be taken back and ends a dry run as the import would.
+// dryReverts warns of the reverts at the end of a dry run. If the import itself
+// would fail because of them, it returns an error with exitConflict; otherwise it
+// returns err.
 func (i *importer) dryReverts(err error) error {
 	if !i.opts.terms.DryRun || len(i.reverts.changes) == 0 {
 		return err
@@ -86,13 +89,14 @@ func (i *importer) dryReverts(err error) error {
 	return err
 }
 
-// revertLines returns a line for each of the first changes: what would become of
-// the object, and who changed it last.
+// revertLines returns a line for each of the first render.MaxLines changes, with
+// the effect on the object and who changed it last, and a line that counts the
+// rest.
 func (i *importer) revertLines(ctx context.Context, changes []object.Change, on object.Snapshot) []string {
 	var shown []object.Object
 	for _, c := range changes[:min(len(changes), render.MaxLines)] {
 		o := *c.Object()
-		if c.Before == nil { // whoever deleted it did so by now
+		if c.Before == nil { // the object was deleted at or before this revision
 			o.Revision = on.Revision
 		}
 		shown = append(shown, o)
@@ -111,8 +115,9 @@ func (i *importer) revertLines(ctx context.Context, changes []object.Change, on 
 	return lines
 }
 
-// confirmImport asks before more than one object is changed, as a set does, and
-// before anything is taken back.
+// confirmImport returns a function that asks for confirmation, or nil if none is
+// needed. It asks before more than one object changes, as set does, unless --yes is
+// given, and before any change by others is reverted.
 func (i *importer) confirmImport(p change.Proposal) func(context.Context) error {
 	if len(i.reverts.changes) == 0 && (i.opts.yes || len(p.Plan.Changes) < 2) {
 		return nil

@@ -16,16 +16,17 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// source is where imported objects come from.
+// A source provides the objects to import.
 type source struct {
-	name   string // for the journal
-	title  string // for people
-	strict bool   // nothing is written if anything is wrong with it
-	// read returns the objects, and what is wrong with those that are left out.
+	name   string // in the journal
+	title  string // in messages
+	strict bool   // write nothing if any object is invalid
+	// read returns the objects, and an error for each one that is left out.
 	read func(context.Context) (dump.Dump, []*yamldoc.Error, error)
 }
 
-// refuseFileAndURL refuses a FILE where types are expected.
+// refuseFileAndURL returns an error if one of the arguments after --from-v2 is a
+// file instead of a type.
 func refuseFileAndURL(s *schema.Schema, words []string) error {
 	for _, word := range words {
 		if _, err := s.Type(word); !errors.As(err, new(*schema.UnknownTypeError)) {
@@ -40,7 +41,8 @@ func refuseFileAndURL(s *schema.Schema, words []string) error {
 	return nil
 }
 
-// fileSource is a file, or standard input.
+// fileSource returns the source that reads a file, or standard input if file is
+// "-". Standard input is read once and parsed at each call of read.
 func fileSource(std term.Streams, a *app.App, file string, types []*schema.Type) source {
 	read := func(context.Context) (dump.Dump, []*yamldoc.Error, error) {
 		d, err := dump.Read(file, a.Schema)
@@ -62,7 +64,8 @@ func fileSource(std term.Streams, a *app.App, file string, types []*schema.Type)
 	}}
 }
 
-// ofTypes returns a dump without other types and their objects.
+// ofTypes returns the dump limited to types and their objects. It modifies the
+// slices of d.
 func ofTypes(d dump.Dump, types []*schema.Type) dump.Dump {
 	other := func(t *schema.Type) bool { return !slices.Contains(types, t) }
 	d.Types = slices.DeleteFunc(d.Types, other)

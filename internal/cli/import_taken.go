@@ -5,14 +5,15 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// tookOver is the warning about what an import takes over though it does not fit
-// the schema.
+// tookOver returns the warning about values that an import keeps although they do
+// not fit the schema.
 func tookOver(taken []*yamldoc.Error) string {
 	return "taken over as they are, though they do not fit the schema: " + text.Count(len(taken), "value") + "; --skip-invalid leaves their objects out"
 }
 
-// sayTaken says what does not fit the schema and was taken over, or would be, all
-// of it. Each is said once.
+// sayTaken prints a line for every value that was imported although it does not
+// fit the schema or, if done is false, would be. It prints each line once per
+// import.
 func (i *importer) sayTaken(taken []*yamldoc.Error, done bool) {
 	word := "would be taken over"
 	if done {

@@ -16,12 +16,15 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// ruleStray is of keys that are no object of a type that can be used.
+// ruleStray is the rule of findings about keys that are not objects of a usable
+// type.
 const ruleStray = "stray-key"
 
-// v2Source is the keys of the Python tool. What does not fit the schema is left
-// out, as a site can hardly be moved in one go otherwise. So are keys that are no
-// objects: all, if all types are meant, else those at the paths of the types.
+// v2Source returns the source that reads the keys of the Python tool from an etcd
+// v2 API. It is not strict: objects that cannot be imported are left out, because
+// few sites could migrate otherwise. Keys that are not objects are left out and
+// reported, too: all of them if all is true, otherwise those below the paths of
+// types.
 func v2Source(std term.Streams, a *app.App, o importOptions, types []*schema.Type, all bool) (source, error) {
 	c, err := v2Config(std, a, o)
 	if err != nil {
@@ -41,7 +44,7 @@ func v2Source(std term.Streams, a *app.App, o importOptions, types []*schema.Typ
 	return source{name: o.fromV2, title: o.fromV2, read: read}, nil
 }
 
-// strayErrors returns, for each of some keys, why it is not an object.
+// strayErrors returns an error for each key that explains why it is not an object.
 func strayErrors(a *app.App, keys []string) []*yamldoc.Error {
 	usable := a.Schema.Types()
 	var left []*yamldoc.Error
@@ -57,14 +60,16 @@ func strayErrors(a *app.App, keys []string) []*yamldoc.Error {
 	return left
 }
 
-// isUnder reports whether a key is at the path of one of some types.
+// isUnder reports whether a key is below the path of one of the types.
 func isUnder(c *catalog.Catalog, key string, types []*schema.Type) bool {
 	return slices.ContainsFunc(types, func(t *schema.Type) bool { return len(c.Outside([]string{key}, t.Path)) == 0 })
 }
 
-// v2Config says where the API is and as whom to ask it. The password of one
-// server is not sent to another. Certificates may be shown to any: they give
-// nothing away.
+// v2Config returns the URL, credentials and TLS configuration for the etcd v2 API.
+// The user and password come from --v2-etcdrc or, with the etcd driver, from the
+// configured etcdrc if the URL is one of its endpoints, so that the password of
+// one server is not sent to another. The client certificate is used with any
+// server, because presenting it reveals no secret.
 func v2Config(std term.Streams, a *app.App, o importOptions) (etcdv2.Config, error) {
 	c := etcdv2.Config{URL: o.fromV2}
 	rc, own := config.Etcdrc{}, o.etcdrc != ""

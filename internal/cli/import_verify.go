@@ -12,7 +12,10 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// compare compares the source, read again, with the store, value by value.
+// compare reads the source and the store again, compares all values, and prints
+// the differences. If there are any, or if objects were left out, it returns an
+// error with exitFailed. Objects that are only in the store count as differences
+// with --remove-others.
 func (i *importer) compare(ctx context.Context) error {
 	d, left, err := i.read(ctx)
 	if err != nil {
@@ -51,7 +54,7 @@ func (i *importer) compare(ctx context.Context) error {
 	return nil
 }
 
-// sayOthers counts what the store has besides.
+// sayOthers prints the number of objects of each type that are only in the store.
 func (i *importer) sayOthers(types []*schema.Type, others []object.Object) {
 	if len(others) == 0 {
 		return

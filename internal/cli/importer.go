@@ -17,7 +17,7 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// importer is one import on its way.
+// An importer runs one import.
 type importer struct {
 	term.Streams
 	*app.App
@@ -25,14 +25,14 @@ type importer struct {
 	opts    *globals
 	changes *changer
 	from    source
-	words   []string        // the types it is limited to; none for all
-	told    map[string]bool // lines about what is left out
+	words   []string        // the types to import; empty for all
+	told    map[string]bool // lines that have been printed already
 
-	reverts reverts // of the last plan
+	reverts reverts // the reverts in the latest plan
 }
 
-// run imports, and compares both sides if that is asked for and something may
-// have been written.
+// run imports the source. With --verify it then compares source and store, unless
+// the import failed or was a dry run.
 func (i *importer) run(ctx context.Context) error {
 	err := i.commit(ctx)
 	var faulty *faultyError
@@ -44,13 +44,14 @@ func (i *importer) run(ctx context.Context) error {
 	if err == nil {
 		return compared
 	}
-	if compared != nil && compared.Error() != "" { // else it has said all there is
+	if compared != nil && compared.Error() != "" { // an empty message has been printed already
 		i.Say("%v", compared)
 	}
 	return err
 }
 
-// read reads the source, in which there has to be something to import.
+// read reads the source. It returns an error if there is nothing to import, or if
+// --remove-others is given and the file is not a complete export.
 func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error) {
 	d, left, err := i.from.read(ctx)
 	if err != nil {
@@ -68,16 +69,16 @@ func (i *importer) read(ctx context.Context) (dump.Dump, []*yamldoc.Error, error
 	return d, nil, &noMatchError{i.from.title + " has no object", ""}
 }
 
-// misfitError reports objects of a file that cannot be made as it says, where
-// others may be.
+// misfitError reports objects of a file that cannot be written with the values in
+// the file. The other objects of the file may be valid.
 type misfitError struct{ faults *dump.FaultsError }
 
 func (e *misfitError) Error() string { return e.faults.Error() }
 
-// Unwrap returns what does not fit.
+// Unwrap returns the faults.
 func (e *misfitError) Unwrap() error { return e.faults }
 
-// commit makes the objects what the source says.
+// commit reads the source and applies its values to the objects in the store.
 func (i *importer) commit(ctx context.Context) error {
 	d, left, err := i.read(ctx)
 	if err != nil {
@@ -87,7 +88,7 @@ func (i *importer) commit(ctx context.Context) error {
 		return err
 	}
 	var refused, taken []*yamldoc.Error
-	var first *object.Snapshot // the operator decided on it
+	var first *object.Snapshot // the state that the operator saw
 	in := change.Intent{
 		Read:    queries(d.Types),
 		Action:  "import " + i.from.name,
@@ -105,7 +106,7 @@ func (i *importer) commit(ctx context.Context) error {
 			if i.from.strict && len(faults) > 0 {
 				return object.Plan{}, &misfitError{&dump.FaultsError{Faults: faults}}
 			}
-			if i.removeOthers && len(faults) > 0 { // some may be of what cannot be removed
+			if i.removeOthers && len(faults) > 0 { // some may be about objects that cannot be removed
 				_, all := d.Plan(on, dump.Terms{Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)})
 				kept, _ := dump.Left(all)
 				if err := i.checkRemovable(kept); err != nil {
@@ -133,9 +134,9 @@ func (i *importer) commit(ctx context.Context) error {
 	return err
 }
 
-// checkRemovable refuses to remove what the source does not have while something of it
-// is left out: that may be just what would be removed, under a name or at a place
-// that cannot be read.
+// checkRemovable returns an error if objects are to be removed while parts of the
+// source are left out: a part with an unreadable name or path may be one of the
+// objects that would be removed.
 func (i *importer) checkRemovable(left []*yamldoc.Error) error {
 	if !i.removeOthers || len(left) == 0 {
 		return nil
@@ -144,13 +145,13 @@ func (i *importer) checkRemovable(left []*yamldoc.Error) error {
 	return &usageError{"--remove-others is not possible while something of the source is left out: it might be removed", "mend it, or do without --remove-others; nothing was written"}
 }
 
-// dumpTerms are how the store is to be made what the source says.
+// dumpTerms returns the terms for planning the import.
 func (i *importer) dumpTerms() dump.Terms {
 	return dump.Terms{RemoveOthers: i.removeOthers, Fit: i.skipInvalid, Repair: i.opts.repair, Unfit: unfit(i.Catalog)}
 }
 
-// unfit returns the function that says why a change cannot be committed; that is
-// empty if it can.
+// unfit returns a function that returns the reason why a change cannot be
+// committed, or an empty string if it can.
 func unfit(in *catalog.Catalog) func(object.Change) string {
 	return func(c object.Change) string {
 		var invalid *object.InvalidError
@@ -164,9 +165,10 @@ func unfit(in *catalog.Catalog) func(object.Change) string {
 	}
 }
 
-// changedSince is the conflict of a plan that was made anew, with objects that
-// somebody else has changed since the first: a source is a state of the past, and
-// what it would overwrite is what the operator has seen.
+// changedSince returns a conflict if plan changes objects that somebody else has
+// changed since the first snapshot, and nil otherwise. An import is not planned
+// again on newer values, because the operator has decided to overwrite only the
+// values in the first snapshot.
 func changedSince(first object.Snapshot, plan object.Plan) error {
 	was := first.ByKey()
 	var conflicts []change.Conflict
@@ -176,7 +178,7 @@ func changedSince(first object.Snapshot, plan object.Plan) error {
 			continue
 		}
 		mine := object.Change{Before: before, After: c.After}
-		if mine.Object() == nil { // somebody created what is to be removed
+		if mine.Object() == nil { // somebody created an object that the import removes
 			mine.Before = now
 		}
 		conflicts = append(conflicts, change.Conflict{Mine: mine, Theirs: now})
@@ -187,19 +189,20 @@ func changedSince(first object.Snapshot, plan object.Plan) error {
 	return &change.ConflictError{Objects: conflicts}
 }
 
-// sayConflict shows both sides of a conflict that ended an import after some of
-// its parts.
+// sayConflict prints both sides of a conflict that stopped an import after some of
+// its parts were committed.
 func (i *importer) sayConflict(err error) {
 	var begun *change.PartlyDoneError
 	var conflict *change.ConflictError
 	if errors.As(err, &begun) && errors.As(begun.Err, &conflict) && conflict.Busy == nil {
-		for _, line := range text.Lines(conflictText(conflict))[1:] { // the first would say that nothing was written
+		for _, line := range text.Lines(conflictText(conflict))[1:] { // the first line says that nothing was written
 			i.Say("%s", strings.TrimSpace(line))
 		}
 	}
 }
 
-// printImported prints what changed: object by object if they are few.
+// printImported prints each changed object if there are at most render.MaxObjects,
+// otherwise a summary.
 func (i *importer) printImported(done change.Done) {
 	if len(done.Objects) <= render.MaxObjects {
 		i.changes.display.printChanged(done)
@@ -208,8 +211,8 @@ func (i *importer) printImported(done change.Done) {
 	printDone(i.Streams, text.OneLine(summary(done.Objects)))
 }
 
-// sayLeftOut says what of the source does not fit, all of it: that has to be
-// mended. Each is said once.
+// sayLeftOut prints a line for every part of the source that is left out, without
+// a limit, because each has to be corrected. It prints each line once per import.
 func (i *importer) sayLeftOut(left []*yamldoc.Error) {
 	word, strays := "left out", false
 	if i.from.strict {

@@ -11,21 +11,22 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// logFilter is which records of the journal are shown.
+// A logFilter selects the records of the journal to show.
 type logFilter struct {
 	most        int
 	user, typ   string
-	object      string // regular expression for the name, or for tags and name
+	object      string // regular expression for the name, its first label, or tags and name
 	since, till string
 	grep        string
 	refused     bool
 }
 
-// isSet reports whether records are left out for what they are.
+// isSet reports whether any option other than the number of records is set.
 func (f logFilter) isSet() bool { return f != logFilter{most: f.most} }
 
-// query returns what to look for in the journal. The notes, by the id of their
-// change, are looked at when records are.
+// query returns the query for the journal. Times are relative to now. The map of
+// notes, by the id of their change, is read when records are matched, so it may be
+// filled after query returns.
 func (f logFilter) query(now time.Time, notes map[string][]sal.Note) (sal.Query, error) {
 	if f.most < 0 {
 		return sal.Query{}, &usageError{"-n cannot be negative", "0 shows all"}
@@ -57,8 +58,9 @@ func (f logFilter) query(now time.Time, notes map[string][]sal.Note) (sal.Query,
 	return q, nil
 }
 
-// about reports whether an object is of the type and has the name asked for: a
-// host's may lack its domain.
+// about reports whether an object has the type of the filter, if one is set, and
+// whether name, if not nil, matches its path, its name, or the first label of its
+// name.
 func (f logFilter) about(o sal.Object, name *regexp.Regexp) bool {
 	if f.typ != "" && o.Type != f.typ {
 		return false
@@ -68,7 +70,7 @@ func (f logFilter) about(o sal.Object, name *regexp.Regexp) bool {
 	return name == nil || slices.ContainsFunc([]string{o.Path, own, label}, name.MatchString)
 }
 
-// searchable is what --grep looks at.
+// searchable returns the text of a record and its notes that --grep searches.
 func searchable(r sal.Record, notes []sal.Note) string {
 	texts := []string{r.Event.ID, r.User.Name, r.Host.Name, r.Event.Action, r.Change.Selector, r.Process.CommandLine, r.Event.Reason, r.Change.Task}
 	for _, n := range notes {
@@ -79,7 +81,7 @@ func searchable(r sal.Record, notes []sal.Note) string {
 
 func pattern(option, text, form string) (*regexp.Regexp, error) {
 	if text == "" {
-		return nil, nil //nolint:nilnil // no pattern is no mistake
+		return nil, nil //nolint:nilnil // an empty pattern is valid
 	}
 	re, err := regexp.Compile(fmt.Sprintf(form, text))
 	if err != nil {
@@ -88,8 +90,9 @@ func pattern(option, text, form string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-// moment reads a time: how long ago, such as 10m, 2h or 3d, or a date with or
-// without a time of day, or that alone for today. Zones are this host's.
+// moment parses the value of an option as a time: a duration before now, such as
+// 10m, 2h or 3d; a date with or without a time of day; or a time of day, which is
+// today. Times without a zone are local. An empty text is the zero time.
 func moment(option, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -111,7 +114,8 @@ func moment(option, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, &usageError{fmt.Sprintf("%s cannot be %q", option, text), "it takes how long ago, such as 10m, 2h or 3d, or a time, such as 2026-01-31, 2026-01-31T15:04 or 15:04"}
 }
 
-// span reads a length of time, which may be in days.
+// span parses a duration in the syntax of time.ParseDuration, or as a number of
+// days such as 3d. It may not be negative.
 func span(text string) (time.Duration, error) {
 	if days, isDays := strings.CutSuffix(text, "d"); isDays {
 		n, err := strconv.ParseUint(days, 10, 16)

@@ -20,7 +20,7 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// lintOptions are what lint is told beside the paths.
+// lintOptions are the options of lint.
 type lintOptions struct {
 	directory string
 	format    string
@@ -89,7 +89,7 @@ compared.`,
 
 func lintFormats() []string { return []string{"text", "json", "github"} }
 
-// linter is one run of lint.
+// A linter runs lint once.
 type linter struct {
 	term.Streams
 	*globals
@@ -98,8 +98,8 @@ type linter struct {
 }
 
 func (l *linter) run(ctx context.Context, paths []string) error {
-	// It writes nothing, so it may end anywhere, also in the midst of a file that
-	// takes long to check.
+	// Lint writes nothing, so an interrupt may end it at any point, even while it
+	// checks a file that takes long.
 	l.Interrupts.EndAtOnce()
 	settings, err := lintSettings(l.globals)
 	if err != nil {
@@ -132,7 +132,7 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	result.Findings = slices.DeleteFunc(result.Findings, func(f lint.Finding) bool { return !scope.has(f) })
 	withOptions(result.Findings)
 	var m *render.Merge
-	var failed error // to compare; what was found is said all the same
+	var failed error // the error of the comparison; the findings are printed anyway
 	if l.against != "" && result.Schema != nil {
 		m, failed = l.merge(ctx, result, scope)
 	}
@@ -142,11 +142,13 @@ func (l *linter) run(ctx context.Context, paths []string) error {
 	return l.verdict(result, m, failed)
 }
 
-// lintTime is how long lint may take: a hundred times what it takes for a large site.
+// lintTime limits the duration of lint to about a hundred times what a large site
+// needs.
 const lintTime = 30 * time.Second
 
-// checkInTime checks, and does not wait for what takes too long: whoever wrote the
-// files should not keep CI busy. What is left running ends with the program.
+// checkInTime runs lint.Check and returns an error if it takes longer than
+// lintTime, so that no file can keep a CI job busy. After a timeout the check runs
+// on in its goroutine until the program exits.
 func checkInTime(in lint.Input) (lint.Result, error) {
 	var path atomic.Value
 	path.Store(in.Schema)
@@ -163,8 +165,8 @@ func checkInTime(in lint.Input) (lint.Result, error) {
 	}
 }
 
-// lintSettings are those of the configuration, if there is one, or else the
-// standard ones: a CI job has the files that are to be checked, and no more.
+// lintSettings returns the settings of the configuration, or the default settings
+// if there is no configuration, because a CI job may have only the files to check.
 func lintSettings(g *globals) (*config.Settings, error) {
 	if g.config != "" {
 		beside := filepath.Join(filepath.Dir(g.config), "confctl.yaml")
@@ -184,8 +186,9 @@ func lintSettings(g *globals) (*config.Settings, error) {
 	return s, nil
 }
 
-// verdict is the exit code that the findings come to, and then what a sync would
-// come to.
+// verdict returns the error with the exit code of lint, or nil. Findings come
+// first, then the result that a sync would have. Failed is the error of the
+// comparison with the store or the export.
 func (l *linter) verdict(r lint.Result, m *render.Merge, failed error) error {
 	errs, warnings := render.Severities(r.Findings)
 	found := errs > 0 || l.strict && warnings > 0

@@ -6,7 +6,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// withOptions adds to the advice of findings the options that follow it.
+// withOptions appends to the advice of findings the command-line options that
+// follow it.
 func withOptions(findings []lint.Finding) {
 	const name = ": --schema FILE, --directory DIR, --json-schema-dir DIR"
 	options := map[string]string{

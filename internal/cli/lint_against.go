@@ -23,7 +23,8 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// merge plans and judges as sync does, and goes no further.
+// merge plans a sync of the data on the store or the export of --against, applies
+// the safety rules, and returns the result. It writes nothing.
 func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*render.Merge, error) {
 	a := &app.App{Settings: l.settings, Schema: r.Schema, Rules: r.Rules, Unruled: r.Unruled}
 	on, covered, lost, err := readAgainst(ctx, l.Streams, l.globals, a, l.against)
@@ -55,7 +56,7 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 	}
 	compared := d.Compare(on)
 	faults, left := leftUndone(l.globals, d, compared)
-	if scope.only == nil { // else they may not be among the findings
+	if scope.only == nil { // all faults are findings already; with a limit some may not be
 		faults = nil
 	}
 	m.Left = slices.Concat(m.Left, faults, left)
@@ -66,8 +67,9 @@ func (l *linter) merge(ctx context.Context, r lint.Result, scope lintScope) (*re
 	return m, nil
 }
 
-// readAgainst reads what the data is compared with, the store or an export, of which
-// types that is, and how many of their objects it could not have.
+// readAgainst reads the store, if what is "store", or the export in the file what.
+// It returns the objects, the types that it covers, and the number of objects that
+// the export leaves out because they could not be read.
 func readAgainst(ctx context.Context, std term.Streams, g *globals, a *app.App, what string) (_ object.Snapshot, of []*schema.Type, leftOut int, err error) {
 	if what != "store" {
 		if _, err := os.Stat(what); err != nil {
@@ -94,7 +96,7 @@ func readAgainst(ctx context.Context, std term.Streams, g *globals, a *app.App, 
 	return snapshot, types, 0, err
 }
 
-// sayMerge says what a sync would come to.
+// sayMerge prints the result that a sync would have.
 func (l *linter) sayMerge(m *render.Merge) {
 	if len(m.Unknown) > 0 {
 		l.Say("not compared, since the export does not have them: %s", strings.Join(m.Unknown, ", "))
@@ -117,7 +119,7 @@ func (l *linter) sayMerge(m *render.Merge) {
 	l.Say("a sync would create %s and remove %d", text.Count(created, "object"), removed)
 }
 
-// createdAndRemoved counts what a sync would create and remove.
+// createdAndRemoved counts the objects that a sync would create and remove.
 func createdAndRemoved(changes []object.Change) (created, removed int) {
 	for _, c := range changes {
 		if c.Before == nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/conftool/confctl/pkg/yamldoc"
 )
 
-// print prints the findings and what a merge would do, and says how many there are.
+// print prints the findings, the result that a sync would have if m is not nil,
+// and the number of errors and warnings.
 func (l *linter) print(r lint.Result, m *render.Merge) error {
 	if err := l.Lines(l.lines(r, m)...); err != nil {
 		return err
@@ -71,5 +72,5 @@ func annotations(r lint.Result, m *render.Merge) []string {
 	return lines
 }
 
-// listRules lists what lint looks for.
+// listRules prints the rules of lint.
 func (l *linter) listRules() error { return l.Lines(render.LintRules(lint.Rules())...) }

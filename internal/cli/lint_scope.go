@@ -12,14 +12,15 @@ import (
 	"github.com/conftool/confctl/pkg/files"
 )
 
-// lintScope is what lint checks, and what it reports.
+// A lintScope describes the files that lint checks and the findings that it
+// reports.
 type lintScope struct {
 	data  string   // the data directory; empty if no data is checked
-	named []string // the paths that were named
-	only  []string // the same, if all of them are in the data: its findings are limited to them
+	named []string // the paths in the arguments
+	only  []string // the same paths if all are in the data directory: findings about data are limited to them
 }
 
-// scope returns what is to be checked, given the paths that were named.
+// scope returns the scope for the paths in the arguments.
 func (l *linter) scope(paths []string) (lintScope, error) {
 	s := lintScope{data: l.directory, named: paths}
 	if s.data == "" {
@@ -48,8 +49,8 @@ func (l *linter) scope(paths []string) (lintScope, error) {
 // inData reports whether a path is in the data directory.
 func (s lintScope) inData(path string) bool { return s.data != "" && lint.IsInside(path, s.data) }
 
-// configured refuses a data directory that is outside of the tree under review, if
-// the configuration that names it is itself under review.
+// configured returns an error if the configured data directory is outside the tree
+// under review and the configuration is itself under review.
 func (l *linter) configured(data string) error {
 	if data == "" || l.config == "" {
 		return nil
@@ -57,9 +58,10 @@ func (l *linter) configured(data string) error {
 	return staysIn(l.config, data, "--directory DIR")
 }
 
-// staysIn refuses a path that leads out of the tree that another is reviewed in, if
-// somebody else may have put a symbolic link there. What does not exist is no
-// concern of it.
+// staysIn returns an error if path leads out of the tree that contains reviewed, as
+// a symbolic link by somebody else may do. The option in the error names the path
+// explicitly. There is no error if reviewed is not in a shared tree, or if path
+// does not exist.
 func staysIn(reviewed, path, option string) error {
 	if !isShared(reviewed) {
 		return nil
@@ -72,8 +74,8 @@ func staysIn(reviewed, path, option string) error {
 	return nil
 }
 
-// isDirectory refuses what is not there, or no directory; nothing is named by an
-// empty path.
+// isDirectory returns an error if path does not exist or is not a directory. An
+// empty path is valid.
 func isDirectory(what, path string) error {
 	if path == "" {
 		return nil
@@ -88,8 +90,8 @@ func isDirectory(what, path string) error {
 	return nil
 }
 
-// check refuses a path that was named and not looked at: whoever named it would
-// take it for checked.
+// check returns an error if a path in the arguments was not read, because its
+// author would assume that it was checked.
 func (s lintScope) check(r lint.Result) error {
 	for _, path := range s.named {
 		if !s.inData(path) && !r.Read(path) && (s.data == "" || !lint.IsInside(s.data, path)) {
@@ -99,15 +101,16 @@ func (s lintScope) check(r lint.Result) error {
 	return nil
 }
 
-// has reports whether a finding is to be reported.
+// has reports whether a finding is in the scope.
 func (s lintScope) has(f lint.Finding) bool {
 	return s.only == nil || !s.inData(f.Pos.File) || slices.ContainsFunc(s.only, func(path string) bool {
 		return lint.RealPath(f.Pos.File) == lint.RealPath(path) || lint.IsInside(f.Pos.File, path)
 	})
 }
 
-// trees returns the directories under review: those around what is named. Nil if
-// nothing is named.
+// trees returns the trees under review: those around the schema, the configuration,
+// the data directory and the directory of JSON schemas that the command line names
+// or uses. It returns nil if there are none.
 func (l *linter) trees(s lintScope) []string {
 	var named []string
 	if file := l.settings.SchemaFile; file != "" && (l.config != "" || l.schema != "") {
@@ -132,10 +135,10 @@ func (l *linter) trees(s lintScope) []string {
 	return trees
 }
 
-// treeOf returns the tree that a file or directory is reviewed in: the git
-// repository that it is in, or the working directory, or else the directory itself,
-// or that of the file. What a symbolic link leads to does not count, as it may be
-// the link that is under review.
+// treeOf returns the tree in which a file or directory is reviewed: its git
+// repository, or the working directory if the path is in it, or else the directory
+// itself or the directory of the file. Symbolic links are not followed, because
+// the link itself may be under review.
 func treeOf(path string) string {
 	if tree := shared(path); tree != "" {
 		return tree
@@ -146,12 +149,13 @@ func treeOf(path string) string {
 	return filepath.Dir(path)
 }
 
-// isShared reports whether a path is in a repository or the working directory, so
-// that others may have written what is there.
+// isShared reports whether a path is in a git repository or the working directory,
+// where others may have written the files.
 func isShared(path string) bool { return shared(path) != "" }
 
-// shared returns the git repository that a path is in, or the working directory; it
-// is empty if it is in neither.
+// shared returns the git repository that contains a path, or the working directory
+// if that contains it, or an empty string. The root directory does not count as a
+// working directory.
 func shared(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -170,9 +174,9 @@ func shared(path string) string {
 	return ""
 }
 
-// repository returns the root of the git repository that a directory is in, by its
-// name; it is empty if there is none. Where a symbolic link of an outer repository
-// leads into another one, it is the outer one.
+// repository returns the root of the git repository that contains a directory by
+// its path, or an empty string. If a symbolic link in an outer repository leads
+// into another repository, it returns the outer one.
 func repository(dir string) string {
 	found, linked := "", false
 	for at := dir; ; at = filepath.Dir(at) {

@@ -60,7 +60,7 @@ rules refused are listed too, and marked, as are overrides.
 }
 
 func runLog(ctx context.Context, std term.Streams, a *app.App, filter logFilter, follow bool, format string) error {
-	notes := map[string][]sal.Note{} // read when the options have turned out to be right
+	notes := map[string][]sal.Note{} // filled below, after the options are checked
 	query, err := filter.query(time.Now(), notes)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func runLog(ctx context.Context, std term.Streams, a *app.App, filter logFilter,
 	}
 	search := query
 	if !filter.isSet() {
-		search.Match = nil // which reads no more than is shown
+		search.Match = nil // without a match function, the search reads only the records shown
 	}
 	p := logPrinter{Streams: std, App: a, json: format == "json"}
 	last, broken, err := p.all(ctx, search)
@@ -99,8 +99,8 @@ func runLog(ctx context.Context, std term.Streams, a *app.App, filter logFilter,
 	return broken
 }
 
-// knownType is the error for a type that neither the schema has nor any record:
-// one that the schema has no more is still in the journal.
+// knownType returns an error if name is a type that is neither in the schema nor
+// in any record. The journal may have types that are no longer in the schema.
 func knownType(ctx context.Context, a *app.App, name string) error {
 	_, unknown := a.Schema.Type(name)
 	if name == "" || !errors.As(unknown, new(*schema.UnknownTypeError)) {
@@ -109,7 +109,7 @@ func knownType(ctx context.Context, a *app.App, name string) error {
 	found, err := a.Journal().Search(ctx, sal.Query{Most: 1, Match: func(r sal.Stored) bool {
 		return slices.ContainsFunc(r.Change.Objects, func(o sal.Object) bool { return o.Type == name })
 	}})
-	if err != nil && !sal.Incomplete(err) { // what that says is said already
+	if err != nil && !sal.Incomplete(err) { // unreadable records have been reported already
 		return err
 	}
 	if len(found) == 0 {

@@ -42,7 +42,7 @@ between changes. With --follow it keeps delivering until it is interrupted.`,
 // keepDelivering delivers until the context ends.
 func keepDelivering(ctx context.Context, std term.Streams, a *app.App) error {
 	if _, err := sayStranded(ctx, std, a); err != nil {
-		std.Warn(err.Error()) // a service waits for its store
+		std.Warn(err.Error()) // only a warning: a service waits for its store
 	}
 	if len(a.Settings.Sinks) == 0 {
 		return noSinks()
@@ -55,14 +55,15 @@ func noSinks() error {
 	return &usageError{"no sink is configured", "sinks are listed under sal: in confctl.yaml"}
 }
 
-// hasSink reports whether a sink is configured here. What waits for settings to be
-// mended is for those that are.
+// hasSink reports whether name is a sink in the settings of this host, or
+// sal.Unread, which stands for sinks whose settings cannot be read.
 func hasSink(sinks []sal.Sink, name string) bool {
 	return name == sal.Unread || slices.ContainsFunc(sinks, func(one sal.Sink) bool { return one.Name() == name })
 }
 
-// sayStranded names what waits for sinks that are not configured here, which
-// nothing delivers from here, and reports whether there is any.
+// sayStranded prints the number of announcements that wait for each sink that is
+// not configured here, and reports whether there are any. This host cannot deliver
+// them.
 func sayStranded(ctx context.Context, std term.Streams, a *app.App) (bool, error) {
 	waiting, _, err := a.Journal().Waiting(ctx)
 	waiting = slices.DeleteFunc(waiting, func(w sal.Waiting) bool { return hasSink(a.Settings.Sinks, w.Sink) })
@@ -72,7 +73,8 @@ func sayStranded(ctx context.Context, std term.Streams, a *app.App) (bool, error
 	return len(waiting) > 0, err
 }
 
-// strandedHint says what to do about what waits for a sink that is not configured.
+// strandedHint explains how to deliver announcements that wait for a sink that is
+// not configured.
 const strandedHint = "for a sink that is not configured here; to have it delivered, configure the sink again, under sal: in confctl.yaml"
 
 func deliverLog(ctx context.Context, std term.Streams, a *app.App) error {

@@ -53,10 +53,10 @@ func dropAside(ctx context.Context, std term.Streams, a *app.App, id string) err
 	return err
 }
 
-// asideHint says where to find what cannot be delivered.
+// asideHint names the command that lists announcements that cannot be delivered.
 const asideHint = "confctl log status lists what is set aside"
 
-// notAsideHint says what to do about what is not set aside.
+// notAsideHint returns the hint for an id that is not set aside.
 func notAsideHint(e *sal.NotAsideError, _ error) string {
 	if e.Waiting {
 		return "confctl log deliver delivers it"
@@ -64,8 +64,8 @@ func notAsideHint(e *sal.NotAsideError, _ error) string {
 	return asideHint
 }
 
-// printAside lists what is set aside, and reports whether some of it has been for
-// longer than a time.
+// printAside prints the outbox entries that are set aside, the first 20 in full,
+// and reports whether any of them is older than most or has no time.
 func printAside(w *bufio.Writer, all []sal.Aside, most time.Duration) (late bool) {
 	const shown = 20
 	for i, a := range all {

@@ -15,9 +15,10 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// brokenRecords names records that cannot be read, and says if not all were looked
-// at. It returns how to end in spite of the others. Any other error is returned as
-// it is.
+// brokenRecords prints the records that cannot be read, and whether the search
+// stopped before the last record. In these cases ending is the error with the exit
+// code for a command that goes on with the other records. Any other error is
+// returned unchanged as other.
 func brokenRecords(std term.Streams, err error) (ending, other error) {
 	if !sal.Incomplete(err) {
 		return nil, err
@@ -35,16 +36,16 @@ func brokenRecords(std term.Streams, err error) (ending, other error) {
 	return &partlyError{exitInvalid}, nil
 }
 
-// logPrinter prints records.
+// A logPrinter prints journal records.
 type logPrinter struct {
 	term.Streams
 	*app.App
 	json bool
 }
 
-// all prints the records that match in columns, or as JSON with what was said and
-// done about them since, as they are read. It returns the revision of the newest,
-// and how to end if some could not be read.
+// all prints the records that match, in columns or as one JSON object a line with
+// notes and the change that undid the record. It returns the revision of the newest
+// record, and in broken the error to end with if some could not be read.
 func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision, broken, err error) {
 	var notes map[string][]sal.Note
 	if p.json {
@@ -74,8 +75,9 @@ func (p logPrinter) all(ctx context.Context, q sal.Query) (newest store.Revision
 	return newest, broken, cmp.Or(err, failed)
 }
 
-// eachRecord calls a function with the records that match, the newest first, until
-// it returns an error. What cannot be read is said, and how to end then is returned.
+// eachRecord calls f with each record that matches, the newest first, until f
+// returns an error. It prints the records that cannot be read, and returns in ending
+// the error to end with if there are any.
 func eachRecord(ctx context.Context, std term.Streams, a *app.App, q sal.Query, f func(sal.Stored) error) (ending, err error) {
 	for r, err := range a.Journal().Stream(ctx, q) {
 		broken, err := brokenRecords(std, err)
@@ -101,8 +103,9 @@ func printJSON(std term.Streams, records []sal.Stored, line func(sal.Stored) (st
 	return std.Lines(lines...)
 }
 
-// follow prints records as they are committed, those after a revision. It outlasts a
-// store that is out of reach: nothing is missed then.
+// follow prints records as they are committed, beginning after a revision. If the
+// store is unavailable, it waits and continues with the next record, so that none
+// is missed.
 func (p logPrinter) follow(ctx context.Context, query sal.Query, after store.Revision) error {
 	for {
 		err := p.followOn(ctx, query, &after)
@@ -131,17 +134,17 @@ func waitForStore(ctx context.Context, a *app.App) error {
 	}
 }
 
-// followOn prints records until something ends that. After is moved on with
-// what was seen.
+// followOn prints records until the watch fails or the context ends. It sets *after
+// to the revision of each record that it reads.
 func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.Revision) error {
 	for r, err := range p.Journal().Watch(ctx, *after) {
 		if _, err = brokenRecords(p.Streams, err); err != nil {
 			return err
 		}
 		if r.Event.ID == "" {
-			continue // it could not be read
+			continue // the record could not be read
 		}
-		*after = r.Revision // a smaller one, if the store was put back to an earlier state
+		*after = r.Revision // smaller than before if the store was restored to an earlier state
 		if !query.Match(r) {
 			continue
 		}
@@ -152,7 +155,7 @@ func (p logPrinter) followOn(ctx context.Context, query sal.Query, after *store.
 	return ctx.Err()
 }
 
-// one prints a record by itself.
+// one prints a single record.
 func (p logPrinter) one(r sal.Stored) error {
 	if !p.json {
 		return p.Lines(render.LogLine(r))

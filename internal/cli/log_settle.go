@@ -11,11 +11,11 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// settleTimeout is for how long a store that does not answer is asked what became of
-// a change of unknown outcome.
+// settleTimeout limits how long settleChange retries while the store does not
+// answer.
 const settleTimeout = 30 * time.Second
 
-// unsettledError reports that it is still not known whether a change was made.
+// unsettledError reports that the outcome of a change is still unknown.
 type unsettledError struct {
 	err  error
 	hint string
@@ -23,8 +23,9 @@ type unsettledError struct {
 
 func (e *unsettledError) Error() string { return e.err.Error() }
 
-// settleChange returns the records of a change of unknown outcome, or the error
-// that says that it was not made and will not be.
+// settleChange returns the records of a change of unknown outcome. If the change was
+// not made, it makes sure that it never will be, and returns an error. It retries
+// for settleTimeout while the store does not answer.
 func settleChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal.Stored, error) {
 	settled := sal.Record{
 		Event:   sal.Event{Action: "log show " + id},
@@ -47,7 +48,8 @@ func settleChange(ctx context.Context, g *globals, a *app.App, id string) ([]sal
 	}
 }
 
-// unsettled says of an error that nothing is settled, if that is so.
+// unsettled returns the error to report for err, an error from settling a change.
+// Open means that the store gave no answer, so that the outcome is still unknown.
 func unsettled(g *globals, a *app.App, id string, err error, open bool) error {
 	if open {
 		return &unsettledError{
@@ -71,8 +73,9 @@ func unsettled(g *globals, a *app.App, id string, err error, open bool) error {
 	return err
 }
 
-// noRecord is the error for an id without a record, and what follows from it. Only
-// a change that can still be settled is one whose record cannot have been pruned.
+// noRecord returns the error for an id without a record; what is appended to its
+// message. If the change can still be settled, its record cannot have been pruned,
+// so the hint says that it was not made and how to settle it.
 func noRecord(g *globals, a *app.App, id, what string) error {
 	hint := "it was not made so far, unless its record has been pruned; see confctl log"
 	if a.Journal().MaySettle(id) {

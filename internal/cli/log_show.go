@@ -45,9 +45,10 @@ code is 9.`,
 	return cmd
 }
 
-// checkID refuses a word that cannot be the id of a change: one that is empty, as
-// that of a script whose variable is not set, or cut short. What came of the
-// change that was meant is not said of it: that one may well have been made.
+// checkID returns an error if id cannot be the id of a change, for example because
+// it is empty, as in a script whose variable is not set, or truncated. The error
+// does not claim that nothing was changed, because the intended change may have
+// been made.
 func checkID(id, hint string) error {
 	switch n := utf8.RuneCountInString(id); {
 	case strings.TrimSpace(id) == "":

@@ -9,10 +9,10 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 )
 
-// losses says what a change takes out of service for which rules only warn, such as the
-// only host of a pool; empty if nobody is to be asked about that. A person at a terminal
-// is asked, also about a single object. Scripts are not, nor are those who override the
-// rules.
+// losses returns a description of what a change takes out of service where rules only
+// warn, such as the only host of a pool. It returns an empty string if no confirmation is
+// needed. An operator at a terminal must confirm losses, even of a single object, unless an
+// option answers the question or overrides the rules. Scripts are not asked.
 func (c *changer) losses(p change.Proposal) string {
 	overridden := c.opts.terms.Emergency || c.opts.terms.Gone || slices.Contains(c.opts.terms.Allow, safety.MinPooled)
 	if !c.Interactive() || c.opts.yes || c.opts.oneHost || c.neverAsks || overridden {

@@ -10,12 +10,13 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// maxMoves is how many lines that move a service are shown.
+// maxMoves is the largest number of commands that move a service to be shown.
 const maxMoves = 3
 
-// moves returns the lines that move what serves in one change, with their labels,
-// for those refused groups in which neither side can go first: import changes both
-// sides at once.
+// moves returns labels and command lines that move a service from one member to
+// another in one change, for refused groups in which neither side can change first.
+// The commands use import, which changes both sides in one commit. If there are more
+// than maxMoves, or none for such groups, it returns one general command.
 func (h *hints) moves(refused []safety.Finding, changes []object.Change) [][2]string {
 	var lines [][2]string
 	types := map[string]bool{}
@@ -39,8 +40,8 @@ func (h *hints) moves(refused []safety.Finding, changes []object.Change) [][2]st
 	return [][2]string{{"move each in one change:", h.command("import", "FILE") + ", with both sides in the form of " + h.command(append([]string{"export", "--format", "jsonl"}, operands(names...)...)...)}}
 }
 
-// movesOf returns the ways to make up for what a finding refuses: each is what
-// both sides are to become, as lines for import.
+// movesOf returns the ways to compensate for the changes that a finding refuses.
+// Each is a list of objects for import, with the new values of both sides.
 func movesOf(f safety.Finding, changes []object.Change) [][]value.Value {
 	var mine []value.Value
 	var leaving []string
@@ -77,8 +78,9 @@ func movesOf(f safety.Finding, changes []object.Change) [][]value.Value {
 	return nil
 }
 
-// newValues returns the values that a change gives to fields. Of a deletion,
-// which import does not make, this is that it ceases to serve.
+// newValues returns the values that a change gives to fields. For a deletion, which
+// import does not make, it returns the value of pooled with which the object does
+// not serve.
 func newValues(c object.Change) []value.Field {
 	if c.After == nil {
 		return []value.Field{{Name: "pooled", Value: c.Before.WithFields(pooledAs(*c.Before, false)).Get("pooled")}}
@@ -92,8 +94,8 @@ func newValues(c object.Change) []value.Field {
 	return fields
 }
 
-// pooledAs returns the fields of an object with the value of pooled that says
-// whether it is to serve.
+// pooledAs returns the fields of an object with pooled set to the boolean serve, or
+// to yes or no if the type does not take a boolean.
 func pooledAs(o object.Object, serve bool) []value.Field {
 	to := value.OfBool(serve)
 	if f, ok := o.Type.Field("pooled"); ok && f.Check(to) != nil {
@@ -106,7 +108,8 @@ func pooledAs(o object.Object, serve bool) []value.Field {
 	return fields
 }
 
-// importObject is an object as a line of JSON for import.
+// importObject returns an object with the given fields in the JSON form that import
+// reads.
 func importObject(o object.Object, fields []value.Field) value.Value {
 	tags := make([]value.Field, len(o.Tags))
 	for i, tag := range o.Type.Tags {
@@ -120,7 +123,7 @@ func importObject(o object.Object, fields []value.Field) value.Value {
 	)
 }
 
-// importLine is the command line that imports some objects.
+// importLine returns the command line that imports objects from standard input.
 func (h *hints) importLine(objects []value.Value) string {
 	line := `printf '%s\n'`
 	for _, o := range objects {

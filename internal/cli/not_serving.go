@@ -18,7 +18,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// refusalNotServing words a refusal of objects that are pooled already and do not serve.
+// refusalNotServing returns the error for a refusal of objects that are pooled already but
+// do not serve.
 func (d *display) refusalNotServing(ctx context.Context, e *change.RefusedError) error {
 	msg := fmt.Sprintf("refused by %s, nothing changed", render.RuleNames(e.Refused))
 	if d.opts.terms.DryRun {
@@ -27,8 +28,8 @@ func (d *display) refusalNotServing(ctx context.Context, e *change.RefusedError)
 	return &refusalError{msg, strings.Join(d.notServingLines(ctx, e.Idle), "\n")}
 }
 
-// sayNotServing lists objects that were to be pooled, are pooled already, and do not
-// serve.
+// sayNotServing prints the objects that the command should pool, and that are pooled
+// already but do not serve.
 func (d *display) sayNotServing(ctx context.Context, idle []safety.Idle) {
 	if len(idle) == 0 {
 		return
@@ -43,8 +44,8 @@ func (d *display) sayNotServing(ctx context.Context, idle []safety.Idle) {
 	d.Detail(d.notServingLines(ctx, idle)...)
 }
 
-// notServingLines says of each object what keeps it from serving, for how long and by
-// whom as far as the journal knows, and then which commands help.
+// notServingLines returns lines that explain why each object does not serve, with the
+// change that caused it if the journal has it, and then the commands that help.
 func (d *display) notServingLines(ctx context.Context, idle []safety.Idle) []string {
 	chosen := make([]object.Object, len(idle))
 	for i := range idle {
@@ -72,8 +73,8 @@ func (d *display) notServingLines(ctx context.Context, idle []safety.Idle) []str
 	return append(render.NotServing(idle, causes, time.Now()), ways...)
 }
 
-// weightServes reports whether an object's weight let it serve before a change, and
-// whether it does after it.
+// weightServes reports whether an object's weight allows it to serve before and after a
+// change.
 func weightServes(s *schema.Schema, o sal.Object) (before, after bool) {
 	t, err := s.Type(o.Type)
 	if err != nil {
@@ -85,9 +86,10 @@ func weightServes(s *schema.Schema, o sal.Object) (before, after bool) {
 	return weighs(o.Before), weighs(o.After)
 }
 
-// tookWeight returns the record of the change that took an object's weight, if
-// that is the last one that the journal has of its weight: else something else
-// did, or it was taken back.
+// tookWeight returns the record of an object in found, and reports whether its change
+// took the weight with which the object could serve. Found has the last change of
+// each object's weight in the journal: if that did not take it, the weight was lost
+// in some other way.
 func tookWeight(s *schema.Schema, found map[sal.ObjectID]sal.Stored, o object.Object) (sal.Stored, bool) {
 	id := render.ObjectID(o)
 	r, ok := found[id]
@@ -98,13 +100,13 @@ func tookWeight(s *schema.Schema, found map[sal.ObjectID]sal.Stored, o object.Ob
 	return r, took
 }
 
-// undoLine is the command that takes back the change that took a weight. It may
-// have been of more objects.
+// undoLine returns the command that undoes the change that took a weight, with the
+// number of objects in its record, since the change may concern others, too.
 func (h *hints) undoLine(r sal.Stored) string {
 	return fmt.Sprintf("take that change of %s back:  %s", text.Count(len(r.Change.Objects), "object"), h.command("undo", r.Run()))
 }
 
-// weightLine is the command that gives an object a weight.
+// weightLine returns the command that gives an object a weight.
 func (h *hints) weightLine(o object.Object) string {
 	words := []string{"select", selector.One(o.Type.Tags, o.Tags, o.Name), "set/weight=N"}
 	if h.objectType != schema.Node {

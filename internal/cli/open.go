@@ -9,13 +9,12 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// goneTimeout is how long a name is looked up, and how long each of the two requests
-// of a change may take, where the answer has to be there within three seconds: a
-// host that is going down does not wait.
+// goneTimeout limits a name lookup and each of the two requests of a change with
+// --gone, so that the command ends within three seconds: a host that is going down
+// does not wait.
 const goneTimeout = time.Second
 
-// loadApp reads the configuration and the schema. A command that does not use the
-// store needs no more.
+// loadApp reads the configuration and the schema. It does not open the store.
 func loadApp(std term.Streams, g *globals) (*app.App, error) {
 	s, err := g.loadSettings()
 	if err != nil {
@@ -40,7 +39,7 @@ func loadApp(std term.Streams, g *globals) (*app.App, error) {
 	return app.Load(s)
 }
 
-// with runs a command that works on a store.
+// with loads the configuration and the schema, and runs f with the store open.
 func with(std term.Streams, g *globals, f func(*app.App) error) error {
 	a, err := loadApp(std, g)
 	if err != nil {
@@ -49,7 +48,7 @@ func with(std term.Streams, g *globals, f func(*app.App) error) error {
 	return withStore(std, g, a, f)
 }
 
-// withStore opens the store, runs a command and closes the store.
+// withStore opens the store, runs f and closes the store.
 func withStore(std term.Streams, g *globals, a *app.App, f func(*app.App) error) error {
 	if err := a.Open(messages(std, g)); err != nil {
 		return err
@@ -61,7 +60,7 @@ func withStore(std term.Streams, g *globals, a *app.App, f func(*app.App) error)
 	return err
 }
 
-// messages returns how a store reports to the operator while it is used.
+// messages returns the functions by which the store reports to the operator.
 func messages(std term.Streams, g *globals) app.Messages {
 	return app.Messages{Say: std.Say, Warn: std.Warn, Debug: func(format string, args ...any) {
 		if g.debug {
@@ -70,13 +69,13 @@ func messages(std term.Streams, g *globals) app.Messages {
 	}}
 }
 
-// whoami returns who makes a change. A directory service may have to be asked.
+// whoami returns the user that makes a change. It may query a directory service.
 func whoami() sal.User {
 	name, id := account.Self().Person()
 	return sal.User{Name: name, ID: id}
 }
 
-// whoami is the same, found out once.
+// whoami returns the result of the function whoami, which it calls only once.
 func (g *globals) whoami() sal.User {
 	g.identified.Do(func() { g.user = whoami() })
 	return g.user

@@ -13,7 +13,7 @@ import (
 	"github.com/conftool/confctl/internal/nearest"
 )
 
-// wrongOption explains what is wrong with an option of a command.
+// wrongOption returns the usage error for err, an error of the option parser.
 func wrongOption(cmd *cobra.Command, err error) error {
 	hint := "see " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
@@ -32,7 +32,8 @@ func wrongOption(cmd *cobra.Command, err error) error {
 	return &usageError{fmt.Sprintf("%s has no option %s", cmd.CommandPath(), dashed(name)), hint}
 }
 
-// notForChanges refuses an option of a change for a command that makes none.
+// notForChanges returns the error for an option of changes that is given to a
+// command that does not change objects.
 func notForChanges(cmd *cobra.Command, name string) error {
 	return &usageError{
 		fmt.Sprintf("%s does not take the option %s, which is for commands that change objects", cmd.CommandPath(), dashed(name)),
@@ -40,7 +41,7 @@ func notForChanges(cmd *cobra.Command, name string) error {
 	}
 }
 
-// dashed is an option as it is typed.
+// dashed returns the name of an option with its leading dashes.
 func dashed(name string) string {
 	if utf8.RuneCountInString(name) == 1 {
 		return "-" + name
@@ -48,14 +49,13 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// checkOptions refuses options that are empty, as those of a script whose
-// variable is not set, those that are there twice, and such as contradict each
-// other.
+// checkOptions returns an error if an option is empty, as in a script whose variable
+// is not set, if it is given twice, or if --yaml and --output contradict each other.
 func checkOptions(cmd *cobra.Command, words []string) error {
 	var empty, repeated []string
 	times := timesGiven(cmd.Root(), words)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		// Where to look is often in an alias, which the later one overrides.
+		// An alias often sets these; the last one on the command line applies.
 		place := slices.Contains([]string{"config", "schema", "output"}, f.Name)
 		_, isList := f.Value.(pflag.SliceValue)
 		if f.Value.Type() != "bool" && !isList && !place && times[f.Name] > 1 {
@@ -77,7 +77,7 @@ func checkOptions(cmd *cobra.Command, words []string) error {
 	return nil
 }
 
-// timesGiven returns how often each option is given, by its name.
+// timesGiven returns the number of times that each option is given, by its name.
 func timesGiven(root *cobra.Command, words []string) map[string]int {
 	times, scan := map[string]int{}, &scanner{cmd: root}
 	for _, w := range words {
@@ -89,8 +89,7 @@ func timesGiven(root *cobra.Command, words []string) map[string]int {
 	return times
 }
 
-// verbOf returns the first of some words that is no option or its value; none
-// if there is none.
+// verbOf returns the first argument that is not an option or its value, or nil.
 func verbOf(root *cobra.Command, words []string) []string {
 	scan := &scanner{cmd: root}
 	for _, w := range words {
@@ -101,15 +100,15 @@ func verbOf(root *cobra.Command, words []string) []string {
 	return nil
 }
 
-// must is for errors that only a mistake in this program can cause, at a point
-// every run passes.
+// must panics if err is not nil. It is for errors that only a bug in this program
+// can cause, in code that every run executes.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// unknownVerb is the error for a word that is no command.
+// unknownVerb returns an error if the first argument is not a command below cmd.
 func unknownVerb(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 || slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == args[0] }) {
 		return nil
@@ -123,8 +122,8 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	return &usageError{fmt.Sprintf("no command %q", args[0]), hint}
 }
 
-// arguments returns a check for the number of words after a verb; most < 0
-// means any number.
+// arguments returns a check that a command has at least least and at most most
+// arguments. If most is negative, there is no upper limit.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		usage := "usage: " + strings.Replace(cmd.UseLine(), " [flags]", "", 1)

@@ -23,7 +23,8 @@ func checkFormat(format string) error {
 	return &usageError{fmt.Sprintf("no output format %q", format), "known: " + strings.Join(formats(), ", ")}
 }
 
-// noFormat refuses an output format for a command that has but one.
+// noFormat returns an error if an output format is given to a command that has only
+// one.
 func (g *globals) noFormat(command string) error {
 	if g.output == "" && !g.yaml {
 		return nil
@@ -31,8 +32,8 @@ func (g *globals) noFormat(command string) error {
 	return &usageError{command + " has no output formats", "-o is for a get"}
 }
 
-// ownFormat returns the output format of a command that has some of its own,
-// the first being the standard.
+// ownFormat returns the output format of a command that has its own formats. The
+// first of known is the default.
 func (g *globals) ownFormat(command string, known ...string) (string, error) {
 	format := g.output
 	switch {
@@ -44,18 +45,18 @@ func (g *globals) ownFormat(command string, known ...string) (string, error) {
 	if !slices.Contains(known, format) {
 		return "", &usageError{fmt.Sprintf("%s has no output format %q", command, format), "known: " + strings.Join(known, ", ")}
 	}
-	g.output = "" // what follows is for a get
+	g.output = "" // loadApp accepts only the formats of get
 	return format, nil
 }
 
-// printer prints objects in a format; it is empty for that of the contract.
+// A printer prints objects in a format. The empty format is the default: one line
+// of JSON for each object.
 type printer struct {
 	term.Streams
 	format string
 }
 
-// printObjects writes objects in a format: without one, as the contract has
-// it, a line of JSON each.
+// printObjects prints objects of type t in the format of the printer.
 func (p printer) printObjects(t *schema.Type, objects []object.Object) error {
 	switch p.format {
 	case "json":

@@ -18,13 +18,13 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// poolVerb is a short name for a set on the services of one host.
+// A poolVerb is a command that sets a field on the services of one host.
 type poolVerb struct {
-	set   string // what it sets
+	set   string // the assignment, as FIELD=VALUE
 	short string
 }
 
-// poolVerbs is the table of them.
+// poolVerbs returns the pool verbs by name.
 func poolVerbs() map[string]poolVerb {
 	return map[string]poolVerb{
 		"pool":         {"pooled=yes", "Pool the services of a host"},
@@ -74,7 +74,7 @@ func newPoolVerb(std term.Streams, g *globals, name string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if host == "" { // before the store, to which this leaves the rest of the time
+			if host == "" { // before the store is opened, which has the rest of the time
 				host = thisHost(cmd.Context(), std, g, a.Settings)
 			}
 			return withStore(std, g, a, func(a *app.App) error {
@@ -126,15 +126,15 @@ func runPoolVerb(ctx context.Context, c *changer, verb poolVerb, host, service s
 	return c.run(ctx, what, action{verb: "set", text: "set/" + verb.set, assignments: assignments}, nil)
 }
 
-// refuseWeightless refuses to pool what has no weight, as the wrapper scripts
-// do, also where the rule about it does not.
+// refuseWeightless returns an error if a matched object has weight 0, as the wrapper
+// scripts do. It returns nil if the rule pool-needs-weight refuses the plan itself.
 func refuseWeightless(g *globals, a *app.App, on object.Snapshot, plan object.Plan) error {
 	verdict := a.Rules.Review(plan, on, safety.Terms{Mode: a.Settings.SafetyMode})
 	if slices.ContainsFunc(verdict.Refusals(), func(f safety.Finding) bool { return f.Rule == safety.PoolNeedsWeight }) {
-		return nil // it refuses
+		return nil // the rule refuses a change
 	}
 	if idle := a.Rules.Idle(plan, safety.Terms{Mode: a.Settings.SafetyMode}); slices.ContainsFunc(idle, func(i safety.Idle) bool { return i.Finding.Level == safety.Refused }) {
-		return nil // so here
+		return nil // the rule refuses an object that is pooled already
 	}
 	for _, o := range plan.Matched {
 		if n, ok := o.Get("weight").Int(); ok && n == 0 {

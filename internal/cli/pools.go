@@ -89,7 +89,8 @@ func runPools(ctx context.Context, std term.Streams, g *globals, a *app.App, arg
 	return unreadable(std, a, snapshot, queries)
 }
 
-// unreadable names the objects that cannot be read, which are taken for out.
+// unreadable warns of the objects that cannot be read, which count as out of service,
+// and returns an error with exitInvalid if there are any.
 func unreadable(std term.Streams, a *app.App, on object.Snapshot, queries []catalog.Query) error {
 	var broken limited
 	for _, o := range on.Objects {
@@ -103,7 +104,8 @@ func unreadable(std term.Streams, a *app.App, on object.Snapshot, queries []cata
 	return nil
 }
 
-// poolQueries returns what to look at: what is chosen, or all that can serve.
+// poolQueries returns the queries for the objects that the arguments select or, if
+// everything is true, for all types whose objects can serve.
 func poolQueries(std term.Streams, g *globals, a *app.App, args []string, everything bool) ([]catalog.Query, error) {
 	if everything {
 		var all []catalog.Query
@@ -131,7 +133,8 @@ func poolQueries(std term.Streams, g *globals, a *app.App, args []string, everyt
 	return []catalog.Query{{Type: t, Selector: chosen}}, nil
 }
 
-// choosesAny reports whether one of some queries chooses an object.
+// choosesAny returns a function that reports whether one of the queries selects an
+// object.
 func choosesAny(queries []catalog.Query) func(object.Object) bool {
 	return func(o object.Object) bool {
 		return slices.ContainsFunc(queries, func(q catalog.Query) bool { return q.Type == o.Type && q.Selector.Match(o.Tags, o.Name) })

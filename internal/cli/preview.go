@@ -16,18 +16,18 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// display shows what a change would do or has done, and what rules say about it.
+// A display shows the effects of a change and the findings of the safety rules.
 type display struct {
 	term.Streams
 	*app.App
 	opts  *globals
 	hints *hints
-	shown bool // a dry run has shown something
+	shown bool // a dry run has shown its changes
 }
 
-// preview shows on stderr what would change and what there is to know about
-// it: the changes, who else was at the same objects just now, what the rules
-// say, and last a summary.
+// preview prints a proposal to standard error: the changes, recent changes of the
+// same objects by others, the findings of the rules, the changes that would be held
+// back, the objects that do not serve, and last a summary.
 func (d *display) preview(ctx context.Context, p change.Proposal) {
 	d.showChanges(p.Plan.Changes)
 	d.warnRecent(ctx, concerned(p.Plan.Changes))
@@ -37,14 +37,15 @@ func (d *display) preview(ctx context.Context, p change.Proposal) {
 	d.Note(render.Summary(p))
 }
 
-// showChanges shows on stderr what would change.
+// showChanges prints the changes to standard error.
 func (d *display) showChanges(changes []object.Change) {
 	for _, line := range render.Changes(changes, term.Colored(d.Err)) {
 		fmt.Fprintln(d.Err, line)
 	}
 }
 
-// showDryRun shows what a change would do, and whether it may.
+// showDryRun prints a proposal for a dry run: the changes on standard output, and
+// the warnings, the findings and the summary as messages.
 func (d *display) showDryRun(ctx context.Context, p change.Proposal) error {
 	d.shown = true
 	if err := checkRulesFor(d.Streams, d.opts, d.App, p.Plan.Changes); err != nil {
@@ -62,7 +63,7 @@ func (d *display) showDryRun(ctx context.Context, p change.Proposal) error {
 	return err
 }
 
-// warnFindings says what rules have to say that does not forbid the change.
+// warnFindings prints the findings that do not refuse the change.
 func (d *display) warnFindings(findings []safety.Finding) {
 	var notes limited
 	for _, f := range render.WidestFirst(findings) {
@@ -71,7 +72,7 @@ func (d *display) warnFindings(findings []safety.Finding) {
 	notes.warn(d.Streams)
 }
 
-// concerned are the objects that some changes are about.
+// concerned returns the objects of the changes.
 func concerned(changes []object.Change) []object.Object {
 	all := make([]object.Object, len(changes))
 	for i, c := range changes {
@@ -80,18 +81,18 @@ func concerned(changes []object.Change) []object.Object {
 	return all
 }
 
-// justNow is how long a change by somebody else is worth a word, if it is one of
-// the latest.
+// warnRecent warns of changes by others that are at most justNow old and among the
+// latest records of the journal.
 const (
 	justNow = 5 * time.Minute
 	latest  = 100
 )
 
-// warnRecent says which of the objects somebody else has changed just now.
+// warnRecent warns if somebody else has changed any of the objects just now.
 func (d *display) warnRecent(ctx context.Context, concerned []object.Object) {
 	recent, err := d.Journal().Newest(ctx, latest)
 	if n := len(recent); n > 0 && time.Since(recent[n-1].Time) > justNow && errors.As(err, new(*sal.CutError)) {
-		err = nil // what was not looked at is older still
+		err = nil // the records not read are older than justNow
 	}
 	if err != nil {
 		d.Warn("whether somebody else was at these just now may not be known: " + err.Error())

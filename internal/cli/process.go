@@ -7,27 +7,26 @@ import (
 	"os"
 	"runtime/debug"
 
-	_ "github.com/conftool/confctl/internal/descriptors" // ends the program where it could open too few files
+	_ "github.com/conftool/confctl/internal/descriptors" // ends the program if it can open too few files
 	"github.com/conftool/confctl/internal/term"
 )
 
-// Main runs the program as the operating system knows it, with signals and the
-// standard streams, and returns the exit code. The first argument is the name
-// that the program was called by.
+// Main runs the program with signal handling and the standard streams, and returns
+// the exit code. The first argument is the name by which the program was called.
 func Main(args []string) int {
-	// A run is short: collecting its garbage is mostly work for nothing. The
-	// limit keeps that from costing much memory on a large fleet.
+	// A run is short, so collecting garbage often is mostly wasted work. The limit
+	// bounds the memory on a large fleet.
 	collectGarbage(400, 160<<20)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	return run(ctx, args, term.Standard(abruptEnd, cancel))
 }
 
-// abruptEnd advises an operator who has stopped the program at once.
+// abruptEnd is the advice to an operator who has stopped the program abruptly.
 const abruptEnd = "if a change was being made, confctl log shows whether it was"
 
-// collectGarbage has that done when memory in use has grown by a part, in percent, or
-// nears a limit in bytes, but for what the environment says of either.
+// collectGarbage sets the garbage collection target, in percent of heap growth, unless
+// GOGC is set, and the memory limit, in bytes, unless GOMEMLIMIT is set.
 func collectGarbage(percent int, limit int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
@@ -37,8 +36,8 @@ func collectGarbage(percent int, limit int64) {
 	}
 }
 
-// run is the program: it takes the arguments with the name it was called by,
-// and returns the exit code.
+// run runs the command line args, whose first element is the name by which the
+// program was called, reports errors, and returns the exit code.
 func run(ctx context.Context, args []string, std term.Streams) int {
 	words, err := prepare(args)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// refusalError is a change that rules refuse, in the words for the operator.
+// refusalError reports a change that safety rules refuse, in the text for the
+// operator.
 type refusalError struct {
 	msg  string
 	hint string
@@ -24,8 +25,9 @@ type refusalError struct {
 
 func (e *refusalError) Error() string { return e.msg }
 
-// refusal puts a refusal into words: each group with its numbers and who is
-// out of it, what would be fine, and the lines that go on from here.
+// refusal returns the error for a refusal. Its hint has each group with its numbers
+// and the members that are out, what would be allowed, and the commands to continue
+// with. In a dry run it prints the changes first.
 func (d *display) refusal(ctx context.Context, e *change.RefusedError) error {
 	if len(e.Idle) > 0 && len(e.Plan.Changes) == 0 {
 		return d.refusalNotServing(ctx, e)
@@ -57,7 +59,8 @@ func types(changes []object.Change) []*schema.Type {
 	return all
 }
 
-// sayHeldBack says what rules hold back of a change that does the rest.
+// sayHeldBack prints the number of changes that rules hold back, followed by word,
+// and the findings.
 func (d *display) sayHeldBack(ctx context.Context, word string, held []object.Change, refused []safety.Finding) {
 	if len(held) == 0 {
 		return
@@ -68,8 +71,8 @@ func (d *display) sayHeldBack(ctx context.Context, word string, held []object.Ch
 	d.Detail(render.Findings(refused, removedBy(ctx, d.Streams, d.App, render.Out(refused)), time.Now())...)
 }
 
-// waysOut returns the command lines that do what was refused, or as much of it
-// as may be.
+// waysOut returns the command lines that make the refused changes, or the part of
+// them that is allowed, with a label each.
 func (h *hints) waysOut(refused []safety.Finding, changes []object.Change, partly bool) []string {
 	override := allowOptions(h.terms.Allow, refused)
 	if h.terms.Reason == "" {
@@ -99,9 +102,9 @@ func (h *hints) waysOut(refused []safety.Finding, changes []object.Change, partl
 	return lines
 }
 
-// waysOutOfEdit returns the command lines that do what an edit was refused: each
-// sets the fields that were edited, on what is there then. What no line can set
-// has to be edited again.
+// waysOutOfEdit returns the command lines that make the refused changes of an edit.
+// Each sets the edited fields on the values that the object has by then. If no
+// command line can make a change, the only way is to edit again.
 func (h *hints) waysOutOfEdit(changes []object.Change, override []string) []string {
 	var lines []string
 	for _, c := range changes {
@@ -114,7 +117,7 @@ func (h *hints) waysOutOfEdit(changes []object.Change, override []string) []stri
 	return lines
 }
 
-// overrideLabel labels the line that makes a refused change.
+// overrideLabel returns the label of the command line that overrides a refusal.
 func overrideLabel(changes []object.Change) string {
 	switch len(changes) {
 	case 0, 1:

@@ -13,8 +13,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// removedBy asks the journal who took some objects out of service. A failure is only a
-// warning.
+// removedBy searches the journal for the changes that took objects out of service. It
+// only warns if the search fails.
 func removedBy(ctx context.Context, std term.Streams, a *app.App, objects []object.Object) render.RemovedBy {
 	if len(objects) == 0 {
 		return nil
@@ -26,7 +26,7 @@ func removedBy(ctx context.Context, std term.Streams, a *app.App, objects []obje
 	return found
 }
 
-// takesOut reports whether an object served before a change and not after it.
+// takesOut reports whether an object served before a change and does not after it.
 func takesOut(s *schema.Schema, o sal.Object) bool {
 	t, err := s.Type(o.Type)
 	if err != nil {

@@ -11,12 +11,13 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// globals are the options that every command takes, before it or after.
+// globals are the options that are given before or after a command, and the state
+// of the run that depends on them.
 type globals struct {
-	words      []string // the call itself
-	wrapper    bool     // by the name of a wrapper script
-	config     string   // file; empty for the default ones
-	schema     string   // file; empty for the default one
+	words      []string // the command line, beginning with confctl
+	wrapper    bool     // the program was called by the name of a wrapper script
+	config     string   // configuration file; empty for the default ones
+	schema     string   // schema file; empty for the default one
 	objectType string
 	output     string
 	yaml       bool
@@ -25,20 +26,21 @@ type globals struct {
 	repair     bool
 	quiet      bool
 	debug      bool
-	required   []string // settings that the command cannot do without
-	undoes     bool     // the command takes changes back
+	required   []string // settings that the command requires
+	undoes     bool     // the command undoes changes
 	terms      termOptions
 	identified sync.Once
-	user       sal.User // who makes a change; see whoami
+	user       sal.User // the user that makes a change; see whoami
 	exposures  sync.Once
 }
 
-// newRoot returns the whole command line. The words are those after the
-// program's name, and what that is the name of; for the record, it is confctl.
+// newRoot returns the root command with all commands. The words are the arguments
+// after the program's name, and called is that name. The journal records the name
+// confctl in any case.
 func newRoot(std term.Streams, words []string, called string) *cobra.Command {
 	_, wrapper := poolVerbs()[called]
 	g := &globals{words: append([]string{"confctl"}, words...), wrapper: wrapper}
-	var offers strings.Builder // what is printed for a completion, until it is looked through
+	var offers strings.Builder // the completions, until offered has filtered them
 	root := &cobra.Command{
 		Use:   "confctl",
 		Short: "Change the live state of a fleet, safely",
@@ -68,7 +70,7 @@ record, announced, and can be undone.`,
 			if cmd.Annotations[changing] == "" {
 				return nil
 			}
-			go g.whoami() // which may take its time
+			go g.whoami() // may be slow
 			return g.checkTerms(std, cmd)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -88,7 +90,7 @@ record, announced, and can be undone.`,
 	root.SetVersionTemplate("confctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		if wrong := unknownVerb(root, verbOf(root, words)); cmd == root && wrong != nil {
-			return wrong // its options are not the trouble
+			return wrong // the unknown command is the actual mistake
 		}
 		return wrongOption(cmd, err)
 	})
@@ -119,8 +121,8 @@ record, announced, and can be undone.`,
 	return root
 }
 
-// setVersion lets --version be given after any verb: the parser then prints the
-// version, whatever else the verb would need.
+// setVersion enables --version for cmd and all commands below it. The parser then
+// prints the version without requiring the arguments of the command.
 func setVersion(cmd *cobra.Command) {
 	cmd.Version = programVersion()
 	for _, sub := range cmd.Commands() {
@@ -128,7 +130,7 @@ func setVersion(cmd *cobra.Command) {
 	}
 }
 
-// addTo adds the options that every command takes, before it or after.
+// addTo adds the options of every command to the root command.
 func (g *globals) addTo(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&g.config, "config", "", "configuration `FILE` (default /etc/conftool/config.yaml)")

@@ -10,12 +10,12 @@ import (
 	"github.com/conftool/confctl/pkg/schema"
 )
 
-// unruledError reports mistakes in declared rules that a change would have to be
-// judged by: to ignore a rule that somebody wrote down would be to break it.
+// unruledError reports mistakes in the declared rules that apply to a change. The
+// change is not made, because ignoring a declared rule would break it.
 type unruledError struct{ schema.InvalidError }
 
-// checkRules returns the mistakes in the rules for some types, as far as rules are
-// asked at all; nil for none.
+// checkRules returns an error for mistakes in the rules of the types. It returns nil
+// if there are none, if the safety mode is none, or with --emergency or --gone.
 func checkRules(g *globals, a *app.App, types ...*schema.Type) error {
 	if a.Settings.SafetyMode == safety.None || g.terms.Emergency || g.terms.Gone {
 		return nil
@@ -33,8 +33,9 @@ func checkRules(g *globals, a *app.App, types ...*schema.Type) error {
 	return &unruledError{schema.InvalidError{Problems: wrong}}
 }
 
-// checkRulesFor reports the mistakes in the rules for what a plan takes away. What
-// only gives, as a repair does, goes on with a warning.
+// checkRulesFor returns an error for mistakes in the rules of objects that the
+// changes delete or take out of service. For other changes, such as a repair, it
+// only warns.
 func checkRulesFor(std term.Streams, g *globals, a *app.App, changes []object.Change) error {
 	var taken, given []*schema.Type
 	for _, c := range changes {

@@ -10,7 +10,7 @@ import (
 	"github.com/conftool/confctl/internal/term"
 )
 
-// wordKind is what a word of a command line is.
+// A wordKind is the kind of a word on a command line.
 type wordKind int
 
 const (
@@ -21,13 +21,12 @@ const (
 	literalWord // an argument after the end of options
 )
 
-// scanner tells options, their values and other words apart, as the parser will,
-// for whatever has to look at a command line before it is parsed, or puts one
-// together. It asks the commands which options take values, so that no table of
-// options can fall behind them.
+// A scanner classifies the words of a command line as the parser does, for code that
+// reads a command line before it is parsed, or composes one. It takes the options
+// from the commands, so that there is no second table to keep current.
 type scanner struct {
 	cmd     *cobra.Command // whose options the next word may be
-	args    bool           // the command is settled, and its arguments have begun
+	args    bool           // the arguments of the command have begun
 	waits   bool           // the last option has its value in the next word
 	ended   bool           // there are no more options
 	options []string       // names of the options in the last word
@@ -39,7 +38,7 @@ func newScanner() *scanner {
 	return &scanner{cmd: newRoot(term.Discard(), nil, "confctl")}
 }
 
-// next takes the next word, and says what it is.
+// next reads the next word and returns its kind.
 func (s *scanner) next(word string) wordKind {
 	s.options, s.valued = nil, false
 	switch {
@@ -111,7 +110,7 @@ func (s *scanner) option(in func(*pflag.FlagSet) *pflag.Flag) *pflag.Flag {
 // taken for one that does, as by the parser.
 func takesValue(f *pflag.Flag) bool { return f == nil || f.NoOptDefVal == "" }
 
-// descend goes on to a command of that name, if arguments have not begun.
+// descend moves to the subcommand of that name, if arguments have not begun.
 func (s *scanner) descend(word string) {
 	if s.args {
 		return

@@ -92,14 +92,14 @@ func runSelect(ctx context.Context, c *changer, text string, words []string, aft
 	return c.run(ctx, chosen{Query: q, text: text}, act, c.confirm)
 }
 
-// warnDoubts warns of what means something else in a selector of the Python tool.
+// warnDoubts warns of parts of a selector that the Python tool reads differently.
 func warnDoubts(std term.Streams, selected selector.Selector) {
 	for _, doubt := range selected.Doubts() {
 		std.Warn("selector " + strconv.Quote(selected.String()) + ": " + doubt)
 	}
 }
 
-// action is what is to be done with the objects that are chosen.
+// An action is the operation on the selected objects.
 type action struct {
 	verb        string // get, set, edit, delete, history or watch
 	text        string // for the journal and the announcement, as it was typed
@@ -143,10 +143,11 @@ func unexpectedWord(words []string) error {
 	return &usageError{fmt.Sprintf("unexpected %q after %s", words[1], words[0]), hint}
 }
 
-// verbs are the actions that stand alone.
+// verbs returns the actions that take no argument.
 func verbs() []string { return []string{"get", "edit", "delete", "history", "watch"} }
 
-// unknownAction says what was probably meant: a set, or a selector in two words.
+// unknownAction returns the error for an unknown action, with a hint if it looks
+// like an assignment or the rest of a selector.
 func unknownAction(t *schema.Type, word string) error {
 	name, _, assigns := strings.Cut(word, "=")
 	_, isField := t.Field(name)
@@ -162,7 +163,7 @@ func unknownAction(t *schema.Type, word string) error {
 }
 
 func assignmentsOfFile(t *schema.Type, file string) ([]object.Assignment, error) {
-	doc, err := yamldoc.ReadFrom(nil, file, yamldoc.MaxBytes) // what is too large, the store says
+	doc, err := yamldoc.ReadFrom(nil, file, yamldoc.MaxBytes) // the store reports values that are too large
 	if err != nil {
 		return nil, err
 	}

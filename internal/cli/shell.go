@@ -11,9 +11,9 @@ import (
 	"github.com/conftool/confctl/internal/text"
 )
 
-// This file makes every command line that is printed to be pasted. A word in one
-// may be a key, a record or a file's text that somebody else has written: only
-// what is quoted here reaches a shell as that one word.
+// This file composes every command line that is printed to be pasted. A word may
+// come from a key, a record or a file that somebody else has written, so each is
+// quoted here to reach the shell as one word.
 
 // fillIn is a word that stands for the text that the operator has to fill in.
 const fillIn = "..."
@@ -41,7 +41,7 @@ func (g *globals) where() []string {
 	return words
 }
 
-// hints makes the command lines that lead on from what was refused or not done.
+// hints composes the command lines to use after a refusal or a failure.
 type hints struct {
 	*globals
 	repeat []string // the words that do what was not done yet; nil for all
@@ -123,8 +123,7 @@ const inert = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+
 // but for how it begins.
 func isInert(word string) bool { return word != "" && strings.Trim(word, inert) == "" }
 
-// quote returns a word so that a shell takes it for that one word: a POSIX shell
-// and fish. A word that is not plain printable text needs the $'...' of bash, ksh
+// quote returns a word quoted so that a POSIX shell and fish read it as one word. A word that is not plain printable text needs the $'...' of bash, ksh
 // and zsh; to any other shell that is one word, too, but another one.
 func quote(word string) string {
 	switch {

@@ -117,15 +117,15 @@ func checkFile(ctx context.Context, std term.Streams, a *app.App, file *local.St
 	return &partlyError{exitInvalid}
 }
 
-// restoreHint says how to replace a damaged file.
+// restoreHint explains how to replace a damaged file.
 func restoreHint(path string) string {
 	return "mv " + quote(path) + " " + quote(path+".damaged") +
 		"\nthen put a backup of the file in its place: cp BACKUP " + quote(path) +
 		"\nor begin a new one from an export: confctl import EXPORT"
 }
 
-// explainUnavailable explains a store that cannot be used. Of a damaged file,
-// the check says more.
+// explainUnavailable explains a store that cannot be used. For a damaged file, the
+// hint names the command that lists the damage.
 func explainUnavailable(e *store.UnavailableError, err error) (code int, msg, hint string) {
 	hint = nothingWritten(err)
 	if errors.As(err, new(*store.DamagedError)) {

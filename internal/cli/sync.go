@@ -98,7 +98,7 @@ func runSync(ctx context.Context, c *changer, dir string) error {
 	return err
 }
 
-// outcomeOf is what a sync has come to, in one line.
+// outcomeOf returns the result of a sync in one line.
 func outcomeOf(done change.Done, faulty bool) string {
 	created, removed := 0, 0
 	for _, o := range done.Objects {
@@ -118,8 +118,8 @@ func outcomeOf(done change.Done, faulty bool) string {
 	return text
 }
 
-// confirmSync asks on a terminal whether to go on. Without one there is mostly
-// nobody to ask: the files were agreed on when they were merged.
+// confirmSync returns a function that asks for confirmation on a terminal, or nil.
+// Without a terminal there is no question: the files were reviewed when merged.
 func (c *changer) confirmSync(p change.Proposal) func(context.Context) error {
 	if c.opts.yes || !c.Interactive() {
 		return nil

@@ -41,19 +41,19 @@ terminal, where a sentence must be typed.`,
 			})
 		},
 	}
-	// An action may hold a comma, so this is no list.
+	// An action may contain a comma, so this is not a comma-separated list.
 	cmd.Flags().StringArrayVar(&actions, "action", nil, "`ACTION`: get, set/FIELD=VALUE, set/@FILE, edit or delete")
 	must(cmd.RegisterFlagCompletionFunc("action", completer{g}.completeAction))
 	return cmd
 }
 
-// tagsStep is one action and what it is for.
+// A tagsStep is one action and the objects that it applies to.
 type tagsStep struct {
 	action action
 	chosen chosen
 	all    selector.Selector // of the directory
-	whole  bool              // all objects of the directory are meant
-	most   bool              // half of them or more may be meant
+	whole  bool              // the action applies to all objects of the directory
+	most   bool              // the action may apply to half of them or more
 }
 
 func runTags(ctx context.Context, c *changer, list string, actions, names []string) error {
@@ -138,7 +138,8 @@ func runStep(ctx context.Context, c *changer, step tagsStep) error {
 	})
 }
 
-// showTags prints as get does, but all objects of a directory as one map.
+// showTags returns a function that prints objects as get does, but all objects of a
+// directory, in JSON or YAML, and a single object in YAML, as one map by name.
 func (p printer) showTags(all bool) func(*schema.Type, []object.Object) error {
 	return func(t *schema.Type, objects []object.Object) error {
 		switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// rest returns the words of a call without the first actions, and the names
-// that they are for.
+// rest returns the words of a command line without the first done actions and
+// their names.
 func rest(words []string, done int) []string {
 	const before = 3 // of the words that are no options, the first name: after the verb and the tags
 	var left []string
@@ -44,8 +44,8 @@ func rest(words []string, done int) []string {
 	return left
 }
 
-// exactTags reads TAG=VALUE,... which has to have all tags of the type, each
-// once. Values are literal.
+// exactTags parses TAG=VALUE,... which must have all tags of the type, each once.
+// Values are literal.
 func exactTags(t *schema.Type, list string) (map[string]string, error) {
 	all := "all tags are needed, by their exact values: " + strings.Join(t.Tags, "=...,") + "=..."
 	tags := map[string]string{}

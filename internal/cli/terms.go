@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/safety"
 )
 
-// termOptions are the options that say how a change is wanted, and why: those of
-// change.Terms that are options, as they are given.
+// termOptions are the options for how and why a change is made: those of
+// change.Terms, and --expect before it is parsed.
 type termOptions struct {
 	change.Terms
 	expect string // a number; empty for any

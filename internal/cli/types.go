@@ -86,7 +86,7 @@ func explainType(std term.Streams, a *app.App, name string) error {
 	return nil
 }
 
-// describeType writes what there is to know about a type.
+// describeType writes the description of a type.
 func describeType(w *bufio.Writer, t *schema.Type, s *config.Settings) {
 	line := func(format string, args ...any) {
 		fmt.Fprintln(w, text.OneLine(fmt.Sprintf(format, args...)))

@@ -16,9 +16,9 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// recently is for how long a change may be undone as "last", and for how long
-// the safety rules only warn about undoing it: whoever undoes what was done a
-// moment ago is mending something.
+// recently is the age up to which a change can be undone as "last", and up to which
+// the safety rules only warn about undoing it, because undoing a recent change
+// usually repairs something.
 const recently = time.Hour
 
 func newUndo(std term.Streams, g *globals) *cobra.Command {
@@ -72,10 +72,10 @@ warn. An undo is a change like any other, and can be undone.`,
 	return cmd
 }
 
-// undoing is which changes are to be taken back.
+// undoing selects the changes to undo.
 type undoing struct {
-	id    string    // of one change; empty for this person's
-	since time.Time // this person's from then on; zero for the last one
+	id    string    // the id of one change; empty for the user's own changes
+	since time.Time // the user's changes since then; zero for the last one
 	text  string    // for the announcement
 }
 
@@ -101,7 +101,7 @@ func undoOf(args []string, since string, mine bool) (undoing, error) {
 	return undoing{id: args[0]}, checkID(args[0], "see confctl log")
 }
 
-// undoer takes changes back.
+// An undoer undoes changes.
 type undoer struct {
 	term.Streams
 	*app.App
@@ -162,8 +162,9 @@ func (u *undoer) run(ctx context.Context, wanted undoing) error {
 	return u.changes.apply(ctx, in, u.confirmUndo, u.changes.display.printChanged)
 }
 
-// confirmUndo asks on a terminal before anything is undone: what is shown comes
-// from a record, and not from the words of the command.
+// confirmUndo returns a function that asks for confirmation. On a terminal it always
+// asks, unless --yes is given: the changes come from a record, not from the command
+// line.
 func (u *undoer) confirmUndo(p change.Proposal) func(context.Context) error {
 	if u.opts.yes || !u.Interactive() {
 		return u.changes.confirm(p)
@@ -173,7 +174,7 @@ func (u *undoer) confirmUndo(p change.Proposal) func(context.Context) error {
 	}
 }
 
-// sayUndoing says which changes are to be taken back.
+// sayUndoing prints the changes to undo.
 func sayUndoing(std term.Streams, records []sal.Stored) {
 	var notes limited
 	for _, r := range records {

@@ -14,8 +14,8 @@ import (
 	"github.com/conftool/confctl/pkg/store"
 )
 
-// unconfirmedError reports that the store does not confirm what records say of
-// changes that are to be taken back.
+// unconfirmedError reports that the store does not confirm the records of changes
+// to undo.
 type unconfirmedError struct {
 	lines []string // what the records say, and what the store has
 	hands []string // commands that give an object its values by hand
@@ -67,7 +67,7 @@ func (u *undoer) unconfirmed(plan object.Plan, on object.Snapshot, records, late
 	return e
 }
 
-// evidence is what is known of changes that are to be taken back.
+// evidence is the information about the changes to undo.
 type evidence struct {
 	*sal.Evidence
 	named  map[sal.ObjectID][]statement
@@ -76,13 +76,14 @@ type evidence struct {
 	what   *sal.FieldsChanged
 }
 
-// statement is what a record says of an object.
+// A statement is the part of a record about one object.
 type statement struct {
 	record sal.Stored
 	object sal.Object
 }
 
-// byObjectID returns what records say of each object, the newest first.
+// byObjectID returns the statements of records about each object, in the order of
+// the records.
 func byObjectID(records []sal.Stored) map[sal.ObjectID][]statement {
 	all := map[sal.ObjectID][]statement{}
 	for _, r := range records {
@@ -93,8 +94,8 @@ func byObjectID(records []sal.Stored) map[sal.ObjectID][]statement {
 	return all
 }
 
-// against returns what speaks against the records of an object; nothing if the
-// store confirms them all.
+// against returns why the store contradicts the records of an object, or an empty
+// string if it confirms them all.
 func (e evidence) against(id sal.ObjectID, now *object.Object, fence store.Revision) string {
 	records := e.named[id]
 	trace := e.Trace(id, now, fence, records[len(records)-1].record.Revision)
@@ -106,7 +107,7 @@ func (e evidence) against(id sal.ObjectID, now *object.Object, fence store.Revis
 	return e.againstUndone(trace)
 }
 
-// storeHas says what the store has instead of what a record says.
+// storeHas returns how the store differs from a record.
 func storeHas(trace sal.Trace, now *object.Object) string {
 	switch {
 	case trace.Gap != "":

@@ -10,7 +10,7 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// toUndo returns the records of the changes to be taken back, the newest first.
+// toUndo returns the records of the changes to undo, the newest first.
 func (u *undoer) toUndo(ctx context.Context, wanted undoing) ([]sal.Stored, error) {
 	if wanted.id != "" {
 		return u.oneToUndo(ctx, wanted.id)
@@ -44,8 +44,8 @@ func nothingToUndo(me sal.User, since time.Time) error {
 }
 
 // lastToUndo returns the records of this person's newest change, the newest
-// first. If what this person did last was refused, something older is not what is
-// meant.
+// first. It returns an error if the last attempt was refused, because the operator
+// would not mean an older change.
 func (u *undoer) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	me, since := whoami(), time.Now().Add(-recently)
 	last, err := u.Journal().LastOf(ctx, me.Name, since)
@@ -66,7 +66,7 @@ func (u *undoer) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
 	return u.oneToUndo(ctx, last.Change.Run())
 }
 
-// undoNewest is how to undo a person's newest change by its id.
+// undoNewest returns a hint with the command that undoes a change by its id.
 func undoNewest(g *globals, r sal.Stored) string {
 	return "to undo your newest change, " + render.Change(r, time.Now()) + ": " + g.command("undo", r.Run())
 }

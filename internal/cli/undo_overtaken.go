@@ -14,8 +14,8 @@ import (
 	"github.com/conftool/confctl/pkg/sal"
 )
 
-// overtakenError reports that changes cannot be taken back, because others have
-// changed the same since.
+// overtakenError reports that changes cannot be undone, because later changes have
+// changed the same fields.
 type overtakenError struct {
 	lines []string // what, by whom, when
 	last  string   // id of the latest of these
@@ -26,7 +26,7 @@ func (e *overtakenError) Error() string {
 	return "the same was changed again since, nothing was written"
 }
 
-// hint says what was changed since, and what to do about it.
+// hint returns the later changes and what to do about them.
 func (e *overtakenError) hint() string {
 	return strings.Join(append(slices.Clone(e.lines), "undo that first: "+commandFor(e.where, "undo", e.last), "or give the fields the values that they should have"), "\n")
 }
@@ -41,8 +41,8 @@ func (u *undoer) laterThan(ctx context.Context, records []sal.Stored) ([]sal.Sto
 	return later, allRead(u.Streams, u.opts, err)
 }
 
-// allRead names records that cannot be read. Not to have looked at all is an error:
-// what is not known may speak against an undo.
+// allRead prints the records that cannot be read. It returns an error if the search
+// did not read all records, because one of the others may forbid the undo.
 func allRead(std term.Streams, g *globals, err error) error {
 	if !errors.As(err, new(*sal.CutError)) {
 		_, err = brokenRecords(std, err)
@@ -54,7 +54,8 @@ func allRead(std term.Streams, g *globals, err error) error {
 }
 
 // overtaken looks in the journal for later changes of the same fields that are
-// still in effect: the values alone do not tell, they may have come back.
+// still in effect: the values alone do not show them, since a later change may have restored
+// the same value.
 func (u *undoer) overtaken(records, later []sal.Stored) error {
 	mine, undone := sal.Runs(records), sal.Undone(later)
 	of, what := sal.RunSet(records), sal.NewFieldsChanged(records)

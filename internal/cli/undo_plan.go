@@ -12,8 +12,8 @@ import (
 	"github.com/conftool/confctl/pkg/selector"
 )
 
-// undo plans to take changes back. If somebody has changed the same since, it
-// is a conflict.
+// undo plans to undo changes. It returns a conflict if the same fields have been
+// changed since.
 func undo(past []object.Past, on object.Snapshot) (object.Plan, error) {
 	plan, clashes, err := object.Undo(past, on)
 	if err != nil || len(clashes) == 0 {
@@ -68,7 +68,7 @@ func queriesOf(past []object.Past) []catalog.Query {
 	return queriesBy(past, func(p object.Past) catalog.Query { return catalog.Query{Type: p.Type} })
 }
 
-// queriesBy returns the queries that a function makes of some objects, each once.
+// queriesBy returns the distinct queries that a function returns for the objects.
 func queriesBy(past []object.Past, of func(object.Past) catalog.Query) []catalog.Query {
 	var queries []catalog.Query
 	seen := map[string]bool{}
@@ -90,5 +90,5 @@ func itself(p object.Past) catalog.Query {
 	return catalog.Query{Type: p.Type, Selector: selector.Exactly(p.Type.Tags, values)}
 }
 
-// neighbours is the query for all objects with the same tags.
+// neighbours returns the query for all objects with the same tags.
 func neighbours(p object.Past) catalog.Query { return itself(p).Around(len(p.Tags)) }

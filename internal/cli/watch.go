@@ -16,9 +16,9 @@ import (
 	"github.com/conftool/confctl/pkg/value"
 )
 
-// watch prints what there is and then every change, a line of JSON each, until
-// it is interrupted, or nobody reads them any more. It outlasts a store that is
-// out of reach: nothing is missed then.
+// watch prints the current objects, unless after is set, and then every change, as
+// lines of JSON, until it is interrupted or its output is closed. It continues when
+// an unavailable store comes back.
 func watch(ctx context.Context, std term.Streams, g *globals, a *app.App, q catalog.Query, after string) error {
 	if err := g.noFormat("watch"); err != nil {
 		return err
@@ -36,7 +36,7 @@ func watch(ctx context.Context, std term.Streams, g *globals, a *app.App, q cata
 	return context.Cause(ctx)
 }
 
-// startOf reads the revision after which to begin; 0 is what there is.
+// startOf reads the revision after which to begin; 0 means the current state.
 func startOf(after string) (store.Revision, error) {
 	if after == "" {
 		return 0, nil
@@ -96,7 +96,7 @@ func printBatch(std term.Streams, b feed.Batch) error {
 	})
 }
 
-// eventDocument is one event for programs. What is not known, or not there, is
+// eventDocument returns one event as a JSON object. Unknown or missing values are
 // null.
 func eventDocument(b feed.Batch, e feed.Event) value.Value {
 	kind, values, before := "put", value.OfMap(e.Object.Shown()...), e.Before
