@@ -34,7 +34,7 @@ func findUser(passwd io.Reader, field int, value string) (*user.User, error) {
 	lines := bufio.NewScanner(passwd)
 	for lines.Scan() {
 		f := strings.Split(lines.Text(), ":")
-		if len(f) == fields && f[field] == value && f[nameField] != "" && !strings.Contains("+-#", f[nameField][:1]) {
+		if len(f) == fields && f[field] == value && f[nameField] != "" && strings.IndexAny(f[nameField], "+-#") != 0 {
 			return &user.User{Uid: f[uidField], Username: f[nameField], HomeDir: f[homeField]}, nil
 		}
 	}

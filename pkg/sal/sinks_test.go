@@ -150,7 +150,7 @@ func TestBotDiesUnheard(t *testing.T) {
 
 // arrived waits until a connection has data, without reading it.
 func arrived(t *testing.T, conn net.Conn) {
-	raw, err := conn.(*net.TCPConn).SyscallConn()
+	raw, err := conn.(syscall.Conn).SyscallConn() //nolint:errcheck // net has no other connections
 	if err == nil {
 		err = raw.Read(func(fd uintptr) bool {
 			n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
