@@ -3,7 +3,6 @@ package change_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,29 +21,37 @@ import (
 // A program can change objects as the command line does: it makes a plan, and
 // the Applier judges, commits and announces the change.
 func Example() {
-	ctx := context.Background()
+	if err := depoolTwo(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 1 object changed
+	// refused by min-pooled: north/web/http 2 -> 1 of 3, floor 2
+}
+
+func depoolTwo(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "confctl")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s, err := local.Open(filepath.Join(dir, "state.db"), local.Options{})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	var writes []store.Write
 	for _, name := range []string{"web1", "web2", "web3"} {
 		writes = append(writes, store.Write{Key: "/conftool/v1/pools/north/web/http/" + name, Value: []byte(`{"pooled": "yes", "weight": 10}`)})
 	}
 	if _, err := s.Commit(ctx, store.Txn{Writes: writes}); err != nil {
-		log.Fatal(err)
+		return err
 	}
 
 	objects := catalog.New(s, "/conftool", "v1")
 	node, err := schema.BuiltIn("pools").Type(schema.Node)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	applier := &change.Applier{
 		Catalog: objects,
@@ -62,9 +69,7 @@ func Example() {
 			fmt.Println(err)
 		}
 	}
-	// Output:
-	// 1 object changed
-	// refused by min-pooled: north/web/http 2 -> 1 of 3, floor 2
+	return nil
 }
 
 func depool(ctx context.Context, a *change.Applier, node *schema.Type, host string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -14,18 +13,27 @@ import (
 
 // A transaction is made only while its guards hold.
 func ExampleOpen() {
+	if err := createTwice(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// true
+	// value
+}
+
+func createTwice(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "confctl")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	s, err := local.Open(filepath.Join(dir, "state.db"), local.Options{})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 
-	ctx := context.Background()
 	create := store.Txn{
 		Guards: []store.Guard{{Key: "/key", Revision: 0}}, // it does not exist
 		Writes: []store.Write{{Key: "/key", Value: []byte("value")}},
@@ -37,11 +45,8 @@ func ExampleOpen() {
 
 	snapshot, err := s.Read(ctx, "/key")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Printf("%s\n", snapshot.Entries[0].Value)
-	// Output:
-	// <nil>
-	// true
-	// value
+	return nil
 }
