@@ -34,8 +34,7 @@ func helpOf(t *testing.T, cmd *cobra.Command) string {
 	return b.String()
 }
 
-// TestHelpFitsTheTerminal: no line of help is wider than 80 columns. A command line
-// that is meant to be pasted is not broken.
+// TestHelpFitsTheTerminal: no line of help is wider than 80 columns.
 func TestHelpFitsTheTerminal(t *testing.T) {
 	for _, cmd := range commandTree() {
 		for line := range strings.Lines(helpOf(t, cmd)) {

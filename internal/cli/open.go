@@ -69,14 +69,12 @@ func messages(std term.Streams, g *globals) app.Messages {
 	}}
 }
 
-// whoami returns the user that makes a change. It may query a directory service.
-func whoami() sal.User {
-	name, id := account.Self().Person()
-	return sal.User{Name: name, ID: id}
-}
-
-// whoami returns the result of the function whoami, which it calls only once.
+// whoami returns the user that makes a change. The first call may query a directory
+// service; later ones return the same user.
 func (g *globals) whoami() sal.User {
-	g.identified.Do(func() { g.user = whoami() })
+	g.identified.Do(func() {
+		name, id := account.Self().Person()
+		g.user = sal.User{Name: name, ID: id}
+	})
 	return g.user
 }

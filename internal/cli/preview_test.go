@@ -34,7 +34,7 @@ func TestSomebodyElseJustNow(t *testing.T) {
 	s.append(recordBy("bob", time.Now().Add(-2*time.Minute), "north/web/http/web1.example"))
 	s.append(recordBy("carol", time.Now().Add(-10*time.Minute), "north/web/http/web1.example"))
 	s.append(recordBy("dave", time.Now(), "north/web/http/web3.example"))
-	s.append(recordBy(whoami().Name, time.Now(), "north/web/http/web1.example"))
+	s.append(recordBy(new(globals).whoami().Name, time.Now(), "north/web/http/web1.example"))
 	_, stderr, code := s.run("select", "name=web1.example", "set/weight=3")
 	want := "confctl: warning: 2m ago bob@elsewhere changed 1 object of these: set/pooled=no - new kernel (T7)\n"
 	if code != exitDeclined || !strings.Contains(stderr, want+"2 objects would change\n") || strings.Count(stderr, "ago") != 1 {

@@ -47,7 +47,7 @@ func nothingToUndo(me sal.User, since time.Time) error {
 // first. It returns an error if the last attempt was refused, because the operator
 // would not mean an older change.
 func (u *undoer) lastToUndo(ctx context.Context) ([]sal.Stored, error) {
-	me, since := whoami(), time.Now().Add(-recently)
+	me, since := u.opts.whoami(), time.Now().Add(-recently)
 	last, err := u.Journal().LastOf(ctx, me.Name, since)
 	if err := allRead(u.Streams, u.opts, err); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func (u *undoer) inTime(wanted undoing, records []sal.Stored, clock sal.Clock) (
 	})
 	left.say(u.Streams)
 	if len(in) == 0 {
-		return nil, nothingToUndo(whoami(), wanted.since)
+		return nil, nothingToUndo(u.opts.whoami(), wanted.since)
 	}
 	return in, nil
 }

@@ -49,7 +49,7 @@ func (r Record) UndoesOnly(runs map[string]bool) bool {
 // revision of the first change of each.
 type FieldsChanged struct {
 	first    map[ObjectID]map[string]store.Revision
-	compared int // fields of other changes that were looked up: the work that it was
+	compared int // number of fields looked up; a test bounds it
 }
 
 // NewFieldsChanged returns the fields that the changes in records were about.
